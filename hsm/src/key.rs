@@ -1,0 +1,13 @@
+//! What keys do, and how they are asked for, without saying where they are.
+
+mod description;
+mod error;
+mod reference;
+mod traits;
+mod usage;
+
+pub use description::{KeyDescription, VersionState};
+pub use error::KeyError;
+pub use reference::{BadKeyRef, KeyRef};
+pub use traits::{CardMaster, DataSealer, IndexKey, Keystore, Sm2Decrypter, Sm2Signer};
+pub use usage::{KeyAlgorithm, KeyUse, UnknownUse};

@@ -1,0 +1,45 @@
+//! Why a key did not do what it was asked.
+
+use super::{KeyRef, KeyUse};
+use std::error::Error;
+
+/// Why a key was not found, or did not sign, open or derive.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// This keystore has no such key.
+    #[error("there is no key {0}")]
+    Unknown(KeyRef),
+    /// The key is for something else.
+    #[error("key {key} is for {has}, not for {asked}")]
+    WrongUse {
+        /// The key that was asked for.
+        key: KeyRef,
+        /// What it was asked for.
+        asked: KeyUse,
+        /// What it is for.
+        has: KeyUse,
+    },
+    /// A lookup of one kind of key names a use of another kind, such as a signer that seals.
+    #[error("{0} is not a use of a signing key")]
+    NotASigningUse(KeyUse),
+    /// The data names a version of the key that is not here: it was destroyed, or the keystore is
+    /// older than the data.
+    #[error("version {0} of the key is not in this keystore")]
+    UnknownVersion(u32),
+    /// What was to be opened or decrypted was changed, or belongs to another key or place.
+    #[error("the data was changed, or belongs to another key or place")]
+    NotAuthentic,
+    /// A card key was asked for without anything to diversify by, which would be the master itself.
+    #[error("a card key is derived from at least one block")]
+    NothingToDeriveFrom,
+    /// The device waits for its operator: worth another try.
+    #[error("the key is locked until its operator opens it")]
+    Locked,
+    /// The key was destroyed: final.
+    #[error("the key was destroyed")]
+    Gone,
+    /// The device failed.
+    #[error("the key device failed")]
+    Device(#[source] Box<dyn Error + Send + Sync>),
+}

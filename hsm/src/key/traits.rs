@@ -1,0 +1,118 @@
+//! The traits that software keys and devices answer.
+
+use super::{KeyDescription, KeyError, KeyRef, KeyUse};
+use crate::sm2::{Ciphertext, PublicKey, Signature, SignerId};
+use crate::sm4::Sm4Key;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// A key that signs with SM2 and never leaves its keystore.
+pub trait Sm2Signer: Send + Sync {
+    /// The public key to verify with.
+    fn public_key(&self) -> &PublicKey;
+
+    /// The value *e* = SM3(Z ‖ `message`), 32 octets, big-endian, with Z over this key and the
+    /// default identifier (GB/T 32918.2-2016, 5.5 and 6.1, steps A1 and A2).
+    fn digest(&self, message: &[u8]) -> [u8; 32] {
+        self.public_key().digest(&SignerId::DEFAULT, message)
+    }
+
+    /// Signs *e* (6.1, steps A3 to A7).
+    ///
+    /// # Errors
+    /// [`KeyError::Locked`] while the device waits for its operator: worth another try.
+    /// [`KeyError::Gone`] when the key was destroyed: final. Software keys do not fail.
+    fn sign(&self, e: &[u8; 32]) -> Result<Signature, KeyError>;
+}
+
+/// A key that decrypts with SM2 and never leaves its keystore.
+pub trait Sm2Decrypter: Send + Sync {
+    /// The public key to encrypt with.
+    fn public_key(&self) -> &PublicKey;
+
+    /// Decrypts (GB/T 32918.4-2016, 7.1).
+    ///
+    /// # Errors
+    /// [`KeyError::NotAuthentic`] when the ciphertext was changed or is for another key; otherwise
+    /// as for [`Sm2Signer::sign`].
+    fn decrypt(&self, ciphertext: &Ciphertext) -> Result<Zeroizing<Vec<u8>>, KeyError>;
+}
+
+/// A key that seals data at rest.
+pub trait DataSealer: Send + Sync {
+    /// Encrypts and authenticates `plaintext`, and authenticates `aad`, the identity of the place
+    /// where the result is kept. The result names the version of the key.
+    ///
+    /// # Errors
+    /// As for [`Sm2Signer::sign`].
+    fn seal(&self, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, KeyError>;
+
+    /// Checks and decrypts what any version of this key sealed for the same `aad`.
+    ///
+    /// # Errors
+    /// [`KeyError::NotAuthentic`] when anything was changed or belongs elsewhere,
+    /// [`KeyError::UnknownVersion`] when the version it names is not here.
+    fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError>;
+}
+
+/// A key that makes blind indexes: equal values can be found without being readable.
+pub trait IndexKey: Send + Sync {
+    /// HMAC-SM3 over the length of `domain` (8 octets, big-endian), `domain` and `value`.
+    ///
+    /// The domain names the kind of value, so that an identity number and a phone number of the
+    /// same digits have nothing in common.
+    ///
+    /// # Errors
+    /// As for [`Sm2Signer::sign`].
+    fn index(&self, domain: &str, value: &[u8]) -> Result<[u8; 32], KeyError>;
+}
+
+/// A master key of cards: gives the keys of single cards, never itself.
+pub trait CardMaster: Send + Sync {
+    /// The key diversified by each of `blocks` in turn, in memory only.
+    ///
+    /// # Errors
+    /// [`KeyError::NothingToDeriveFrom`] when `blocks` is empty; otherwise as for
+    /// [`Sm2Signer::sign`].
+    fn derive(&self, blocks: &[[u8; 16]]) -> Result<Sm4Key, KeyError>;
+
+    /// The same key, encrypted as one block under `transport`: for loading it into a card.
+    ///
+    /// # Errors
+    /// As for [`derive`](Self::derive).
+    fn derive_wrapped(&self, blocks: &[[u8; 16]], transport: &Sm4Key)
+    -> Result<[u8; 16], KeyError>;
+}
+
+/// Where keys are kept. Every lookup names the use, and a key for another use is refused.
+///
+/// All lookups fail with [`KeyError::Unknown`] when there is no such key and with
+/// [`KeyError::WrongUse`] when it is for something else.
+pub trait Keystore: Send + Sync {
+    /// The newest version of a key that signs.
+    ///
+    /// # Errors
+    /// [`KeyError::NotASigningUse`] when `key_use` is no use of an SM2 key, besides the above.
+    fn signer(&self, key: &KeyRef, key_use: KeyUse) -> Result<Arc<dyn Sm2Signer>, KeyError>;
+
+    /// A key for [`KeyUse::SealData`], with all its versions.
+    ///
+    /// # Errors
+    /// As above.
+    fn sealer(&self, key: &KeyRef) -> Result<Arc<dyn DataSealer>, KeyError>;
+
+    /// A key for [`KeyUse::Index`].
+    ///
+    /// # Errors
+    /// As above.
+    fn index_key(&self, key: &KeyRef) -> Result<Arc<dyn IndexKey>, KeyError>;
+
+    /// A key for [`KeyUse::CardMaster`].
+    ///
+    /// # Errors
+    /// As above.
+    fn card_master(&self, key: &KeyRef) -> Result<Arc<dyn CardMaster>, KeyError>;
+
+    /// Every version of every key, by name, newest version first.
+    fn list(&self) -> Vec<KeyDescription>;
+}

@@ -1,0 +1,103 @@
+//! What a key is for.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The one thing a key does. A key made for one use refuses every other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum KeyUse {
+    /// Signs certificates and revocation lists: a root or an issuing CA.
+    SignCertificates,
+    /// Signs access tokens.
+    SignTokens,
+    /// Signs checkpoints of the audit log.
+    SignLog,
+    /// Signs answers about the status of certificates (OCSP).
+    SignStatus,
+    /// Signs time stamps (RFC 3161).
+    SignTimestamps,
+    /// Seals data at rest.
+    SealData,
+    /// Computes blind indexes.
+    Index,
+    /// Diversifies card keys.
+    CardMaster,
+}
+
+/// How keys of a use compute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum KeyAlgorithm {
+    /// SM2 signatures over SM3.
+    Sm2,
+    /// SM4-GCM.
+    Sm4Gcm,
+    /// HMAC-SM3.
+    HmacSm3,
+    /// The SM4 block.
+    Sm4,
+}
+
+impl KeyUse {
+    /// Every use, in the order of their codes.
+    pub const ALL: [Self; 8] = [
+        Self::SignCertificates,
+        Self::SignTokens,
+        Self::SignLog,
+        Self::SignStatus,
+        Self::SignTimestamps,
+        Self::SealData,
+        Self::Index,
+        Self::CardMaster,
+    ];
+
+    /// The algorithm of keys of this use.
+    #[must_use]
+    pub fn algorithm(self) -> KeyAlgorithm {
+        match self {
+            Self::SignCertificates
+            | Self::SignTokens
+            | Self::SignLog
+            | Self::SignStatus
+            | Self::SignTimestamps => KeyAlgorithm::Sm2,
+            Self::SealData => KeyAlgorithm::Sm4Gcm,
+            Self::Index => KeyAlgorithm::HmacSm3,
+            Self::CardMaster => KeyAlgorithm::Sm4,
+        }
+    }
+
+    /// The word for this use in configuration and output, as in `sign-tokens`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SignCertificates => "sign-certificates",
+            Self::SignTokens => "sign-tokens",
+            Self::SignLog => "sign-log",
+            Self::SignStatus => "sign-status",
+            Self::SignTimestamps => "sign-timestamps",
+            Self::SealData => "seal-data",
+            Self::Index => "index",
+            Self::CardMaster => "card-master",
+        }
+    }
+}
+
+impl fmt::Display for KeyUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for KeyUse {
+    type Err = UnknownUse;
+
+    fn from_str(text: &str) -> Result<Self, UnknownUse> {
+        Self::ALL.into_iter().find(|key_use| key_use.name() == text).ok_or(UnknownUse)
+    }
+}
+
+/// The text names no use of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("not a use of a key, such as sign-tokens or seal-data")]
+pub struct UnknownUse;
