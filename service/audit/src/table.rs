@@ -1,0 +1,94 @@
+//! The tables in which a service keeps its log, as a public format (SQLite).
+//!
+//! A copy of the database file is enough to check the log, with any SQLite and this crate. Other
+//! tables may stand beside these; nothing in them is part of the log.
+//!
+//! ```sql
+//! CREATE TABLE leaf (
+//!     position    INTEGER PRIMARY KEY,  -- from 0, without gaps
+//!     entry       BLOB NOT NULL,        -- the entry itself, crate::entry; what is hashed
+//!     entry_id    TEXT NOT NULL UNIQUE, -- these columns repeat fields of the entry, for searching
+//!     at          TEXT NOT NULL,
+//!     action      TEXT NOT NULL,
+//!     outcome     TEXT NOT NULL,
+//!     actor       TEXT,                 -- actor.identity
+//!     resident    TEXT,
+//!     visit       TEXT
+//! ) STRICT;
+//!
+//! CREATE TABLE tile (
+//!     level       INTEGER NOT NULL,
+//!     idx         INTEGER NOT NULL,
+//!     hashes      BLOB NOT NULL,        -- 32 bytes each, crate::tile; at most 256
+//!     PRIMARY KEY (level, idx)
+//! ) STRICT, WITHOUT ROWID;
+//!
+//! CREATE TABLE checkpoint (
+//!     size        INTEGER PRIMARY KEY,
+//!     note        TEXT NOT NULL         -- signed note, crate::checkpoint
+//! ) STRICT;
+//! ```
+//!
+//! The checkpoint of the greatest size is the newest and covers every leaf. One stays for every
+//! [`ANCHOR`] leaves, so that what was altered can be named closely.
+
+use crate::entry::Entry;
+
+/// The log keeps the checkpoints whose size is a multiple of this.
+pub const ANCHOR: u64 = 1024;
+
+/// Every leaf in order: the columns of [`Columns`] in their order, after position and entry.
+pub const SELECT_LEAVES: &str = "SELECT position, entry, entry_id, at, action, outcome, actor, \
+     resident, visit FROM leaf ORDER BY position";
+/// One tile, by level and index.
+pub const SELECT_TILE: &str = "SELECT hashes FROM tile WHERE level = ?1 AND idx = ?2";
+/// Every checkpoint in order.
+pub const SELECT_CHECKPOINTS: &str = "SELECT size, note FROM checkpoint ORDER BY size";
+
+/// The columns that repeat fields of an entry. A search trusts them; the checker does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// [`Entry::id`].
+    pub entry_id: String,
+    /// [`Entry::at`].
+    pub at: String,
+    /// [`Entry::action`].
+    pub action: String,
+    /// [`Entry::outcome`].
+    pub outcome: String,
+    /// The actor's identity.
+    pub actor: Option<String>,
+    /// [`Entry::resident`].
+    pub resident: Option<String>,
+    /// [`Entry::visit`].
+    pub visit: Option<String>,
+}
+
+impl Columns {
+    /// The columns as this entry says them.
+    pub fn of(entry: &Entry) -> Self {
+        Self {
+            entry_id: entry.id.clone(),
+            at: entry.at.clone(),
+            action: entry.action.clone(),
+            outcome: entry.outcome.as_str().to_owned(),
+            actor: entry.actor.identity.clone(),
+            resident: entry.resident.clone(),
+            visit: entry.visit.clone(),
+        }
+    }
+
+    /// The first column that says something else than the entry.
+    pub fn disagreement(&self, entry: &Entry) -> Option<&'static str> {
+        let columns = [
+            ("entry_id", self.entry_id == entry.id),
+            ("at", self.at == entry.at),
+            ("action", self.action == entry.action),
+            ("outcome", self.outcome == entry.outcome.as_str()),
+            ("actor", self.actor == entry.actor.identity),
+            ("resident", self.resident == entry.resident),
+            ("visit", self.visit == entry.visit),
+        ];
+        columns.into_iter().find(|(_, agrees)| !agrees).map(|(name, _)| name)
+    }
+}

@@ -1,0 +1,53 @@
+//! The Merkle tree (RFC 6962, 2.1), with SM3 in the place of SHA-256.
+
+use sm3::{Digest, Sm3};
+
+mod frontier;
+mod proof;
+#[cfg(test)]
+mod tests;
+
+pub use frontier::{Frontier, Node};
+pub use proof::{
+    MAX_PROOF, NodeReader, ProofError, consistency_proof, inclusion_proof, left_nodes, right_nodes,
+    root_of, verify_consistency, verify_inclusion,
+};
+
+/// An SM3 digest: a leaf's hash, a node or a root.
+pub type Hash = [u8; 32];
+
+/// Hash of a leaf: SM3(00 ‖ `entry`).
+pub fn leaf_hash(entry: &[u8]) -> Hash {
+    Sm3::new().chain_update([0x00]).chain_update(entry).finalize().into()
+}
+
+/// Hash of a node: SM3(01 ‖ `left` ‖ `right`).
+pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    let mut block = [0x01; 65];
+    block[1..33].copy_from_slice(left);
+    block[33..].copy_from_slice(right);
+    Sm3::digest(block).into()
+}
+
+/// Root of the tree without leaves: SM3 of nothing.
+pub fn empty_root() -> Hash {
+    Sm3::digest([]).into()
+}
+
+/// Hash of the complete subtree over `hashes`, its nodes at one level, left to right.
+///
+/// Answers `None` unless their number is a power of two.
+pub fn subtree_hash(hashes: &[Hash]) -> Option<Hash> {
+    if !hashes.len().is_power_of_two() {
+        return None;
+    }
+    let mut row = hashes.to_vec();
+    while row.len() > 1 {
+        let half = row.len() / 2;
+        for i in 0..half {
+            row[i] = node_hash(&row[2 * i], &row[2 * i + 1]);
+        }
+        row.truncate(half);
+    }
+    Some(row[0])
+}
