@@ -53,6 +53,27 @@ pub trait DataSealer: Send + Sync {
     /// [`KeyError::NotAuthentic`] when anything was changed or belongs elsewhere,
     /// [`KeyError::UnknownVersion`] when the version it names is not here.
     fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError>;
+
+    /// Seals a data key, so that its octets need not be seen outside.
+    ///
+    /// # Errors
+    /// As for [`seal`](Self::seal).
+    fn seal_key(&self, aad: &[u8], key: &Sm4Key) -> Result<Vec<u8>, KeyError> {
+        self.seal(aad, key.expose())
+    }
+
+    /// Opens a data key that [`seal_key`](Self::seal_key) sealed.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), and [`KeyError::NotAuthentic`] when what was sealed is no key.
+    fn open_key(&self, aad: &[u8], sealed: &[u8]) -> Result<Sm4Key, KeyError> {
+        let octets = self.open(aad, sealed)?;
+        Sm4Key::fill(|key| {
+            let octets = octets.as_slice().try_into().map_err(|_| KeyError::NotAuthentic)?;
+            *key = octets;
+            Ok(())
+        })
+    }
 }
 
 /// A key that makes blind indexes: equal values can be found without being readable.
