@@ -1,0 +1,460 @@
+//! Whether a certificate may be relied on (证书链验证): a path to the root, every certificate on it valid, allowed to do what
+//! it does, and not revoked (RFC 5280, 6, without the parts that the national profile does not use).
+//!
+//! [`Anchors`] checks the signature of an issuing certificate or a revocation list once, when it is added, so that a login
+//! costs one SM2 verification for the certificate and one for the challenge. What depends on time is looked at each time.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use crate::{
+    Certificate, Serial,
+    crl::{Crl, CrlError, Reason, Revocation},
+    extension::{ExtendedKeyUsage, KeyUsage},
+};
+
+/// What a certificate is to be relied on for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Logging in: proving presence.
+    Login,
+    /// Signing a medical record: binding the signer.
+    SignRecord,
+    /// Answering as the service.
+    Serve,
+}
+
+impl Purpose {
+    fn needs(self) -> (KeyUsage, ExtendedKeyUsage) {
+        match self {
+            Self::Login => (KeyUsage::DIGITAL_SIGNATURE, ExtendedKeyUsage::ClientAuth),
+            Self::SignRecord => (KeyUsage::CONTENT_COMMITMENT, ExtendedKeyUsage::DocumentSigning),
+            Self::Serve => (KeyUsage::DIGITAL_SIGNATURE, ExtendedKeyUsage::ServerAuth),
+        }
+    }
+}
+
+/// When something was signed that is looked at now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// What the signer says.
+    pub claimed: OffsetDateTime,
+    /// When somebody independent of the signer's key, such as an audit log or a time stamp, had seen the signature.
+    pub witnessed: Option<OffsetDateTime>,
+}
+
+/// Why a certificate is not to be relied on. `serial` names the certificate on the path that is at fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// The root's certificate is not signed by its own key.
+    #[error("the root's certificate is not signed by itself")]
+    NotSelfSigned,
+    /// No known authority has the name and key that the certificate gives for its issuer.
+    #[error("the issuer of certificate {serial} is not known")]
+    UnknownIssuer {
+        /// The certificate.
+        serial: Serial,
+    },
+    /// The issuer's key did not sign this.
+    #[error("the signature of certificate {serial} does not verify")]
+    BadSignature {
+        /// The certificate.
+        serial: Serial,
+    },
+    /// It stands where an authority belongs, and is none.
+    #[error("certificate {serial} is not that of an authority")]
+    NotAnAuthority {
+        /// The certificate.
+        serial: Serial,
+    },
+    /// An authority above allows fewer authorities below it.
+    #[error("authority {serial} stands lower than the ones above it allow")]
+    PathTooLong {
+        /// The authority.
+        serial: Serial,
+    },
+    /// Its validity has not begun.
+    #[error("certificate {serial} is valid from {from} only")]
+    NotYetValid {
+        /// The certificate.
+        serial: Serial,
+        /// First second of its validity.
+        from: OffsetDateTime,
+    },
+    /// Its validity is over.
+    #[error("certificate {serial} expired at {to}")]
+    Expired {
+        /// The certificate.
+        serial: Serial,
+        /// Last second of its validity.
+        to: OffsetDateTime,
+    },
+    /// Its key may not do what is asked (keyUsage).
+    #[error("the key of certificate {serial} may not be used for this")]
+    WrongKeyUsage {
+        /// The certificate.
+        serial: Serial,
+    },
+    /// It is restricted to other purposes (extKeyUsage).
+    #[error("certificate {serial} was issued for another purpose")]
+    WrongPurpose {
+        /// The certificate.
+        serial: Serial,
+    },
+    /// It was revoked.
+    #[error("certificate {serial} was revoked at {at}: {reason:?}")]
+    Revoked {
+        /// The certificate.
+        serial: Serial,
+        /// Since when.
+        at: OffsetDateTime,
+        /// Why.
+        reason: Reason,
+    },
+    /// There is no revocation list of an authority on the path.
+    #[error("there is no revocation list of authority {issuer}")]
+    CrlMissing {
+        /// Serial number of the authority's certificate.
+        issuer: Serial,
+    },
+    /// The revocation list of an authority on the path should have been replaced by now.
+    #[error("the revocation list of authority {issuer} was to be replaced by {next_update}")]
+    CrlStale {
+        /// Serial number of the authority's certificate.
+        issuer: Serial,
+        /// When a newer one was to come.
+        next_update: OffsetDateTime,
+    },
+    /// The revocation list of an authority on the path is dated later than now: a clock is wrong.
+    #[error(
+        "the revocation list of authority {issuer} is dated {this_update}, which is yet to come"
+    )]
+    CrlNotYetValid {
+        /// Serial number of the authority's certificate.
+        issuer: Serial,
+        /// When the list says it was made.
+        this_update: OffsetDateTime,
+    },
+    /// A newer revocation list of the same authority is held already.
+    #[error("revocation list {offered} is older than {held}, which is held")]
+    CrlOlder {
+        /// Number of the list that was offered.
+        offered: u64,
+        /// Number of the list that is held.
+        held: u64,
+    },
+    /// A revocation list is not what its authority would have made.
+    #[error("checking a revocation list")]
+    Crl(#[from] CrlError),
+}
+
+/// Who vouches for whom: a root, authorities below it, and their revocation lists, each checked when it was added.
+#[derive(Clone, Debug)]
+pub struct Anchors {
+    /// The root first; every other has a smaller index above it.
+    known: Vec<Known>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    certificate: Arc<Certificate>,
+    above: Option<usize>,
+    crl: Option<Arc<Crl>>,
+}
+
+/// The authorities above a certificate that was verified, nearest first, the root last.
+#[derive(Clone, Debug)]
+pub struct Path(Vec<Arc<Certificate>>);
+
+impl Path {
+    /// All authorities, nearest first.
+    pub fn authorities(&self) -> &[Arc<Certificate>] {
+        &self.0
+    }
+
+    /// The authorities that a certificate is sent along with: all but the root, which the receiver must have.
+    pub fn without_root(&self) -> &[Arc<Certificate>] {
+        self.0.split_last().map_or(&[], |(_, below)| below)
+    }
+}
+
+impl Anchors {
+    /// Most authorities between the root and a holder.
+    pub const MAX_DEPTH: usize = 3;
+
+    /// Begins with a root that is trusted because somebody put it there.
+    ///
+    /// # Errors
+    /// [`ChainError::NotAnAuthority`], [`ChainError::WrongKeyUsage`], or [`ChainError::NotSelfSigned`].
+    pub fn new(root: Certificate) -> Result<Self, ChainError> {
+        may_issue(&root)?;
+        if root.subject() != root.issuer() || !root.is_signed_by(root.public_key()) {
+            return Err(ChainError::NotSelfSigned);
+        }
+        Ok(Self { known: vec![Known { certificate: Arc::new(root), above: None, crl: None }] })
+    }
+
+    /// The root.
+    pub fn root(&self) -> &Certificate {
+        &self.known[0].certificate
+    }
+
+    /// The authorities below the root.
+    pub fn issuers(&self) -> impl Iterator<Item = &Certificate> {
+        self.known[1..].iter().map(|known| known.certificate.as_ref())
+    }
+
+    /// The revocation lists held, one for each authority that has one.
+    pub fn crls(&self) -> impl Iterator<Item = &Crl> {
+        self.known.iter().filter_map(|known| known.crl.as_deref())
+    }
+
+    /// Adds an authority that one of the known ones vouches for. Adding it twice changes nothing.
+    ///
+    /// # Errors
+    /// [`ChainError::UnknownIssuer`], [`ChainError::BadSignature`], [`ChainError::NotAnAuthority`],
+    /// [`ChainError::WrongKeyUsage`], [`ChainError::PathTooLong`].
+    pub fn add_issuer(&mut self, certificate: Certificate) -> Result<(), ChainError> {
+        if self.known.iter().any(|known| *known.certificate == certificate) {
+            return Ok(());
+        }
+        may_issue(&certificate)?;
+        let above = self.issuer_of(&certificate)?;
+        let ancestors = self.upwards(above);
+        let too_deep = ancestors.len() > Self::MAX_DEPTH;
+        let beyond = ancestors.iter().zip(1..).any(|(at, below): (_, u8)| {
+            self.known[*at].certificate.path_length().is_some_and(|most| most < below)
+        });
+        if too_deep || beyond {
+            return Err(ChainError::PathTooLong { serial: certificate.serial().clone() });
+        }
+        self.known.push(Known {
+            certificate: Arc::new(certificate),
+            above: Some(above),
+            crl: None,
+        });
+        Ok(())
+    }
+
+    /// Adds or replaces the revocation list of a known authority.
+    ///
+    /// # Errors
+    /// [`ChainError::Crl`] when no known authority made it; [`ChainError::CrlOlder`] when a newer one is held, so that
+    /// nobody can bring a revoked certificate back with an old list.
+    pub fn add_crl(&mut self, crl: Crl) -> Result<(), ChainError> {
+        let mut refused = CrlError::NameMismatch;
+        for known in &mut self.known {
+            match crl.verify(&known.certificate) {
+                Ok(()) => {
+                    let (offered, held) =
+                        (crl.edition(), known.crl.as_ref().map(|held| held.edition()));
+                    if let Some(held) = held.filter(|held| held.number > offered.number) {
+                        return Err(ChainError::CrlOlder {
+                            offered: offered.number,
+                            held: held.number,
+                        });
+                    }
+                    known.crl = Some(Arc::new(crl));
+                    return Ok(());
+                }
+                Err(CrlError::NameMismatch) => {}
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused.into())
+    }
+
+    /// Whether `leaf` may be relied on for `purpose` now. A certificate that is listed as revoked may not, whatever the date
+    /// in the list.
+    ///
+    /// # Errors
+    /// [`ChainError`], for the first thing found wrong: who vouches for it, when it is valid, what it is for, whether it was
+    /// revoked.
+    pub fn verify(
+        &self,
+        leaf: &Certificate,
+        purpose: Purpose,
+        now: OffsetDateTime,
+    ) -> Result<Path, ChainError> {
+        self.path(leaf, purpose, &[now], now, |_| true)
+    }
+
+    /// Whether what `leaf` signed at `moment` may be relied on, judged by what is known `now`.
+    ///
+    /// A certificate revoked after the moment does not void the signature (GM/T 0031-2014, 6.2.3). If it was revoked because
+    /// the key may be in other hands, a time that only the signer claims counts for nothing: whoever has the key can claim
+    /// any time.
+    ///
+    /// # Errors
+    /// [`ChainError`], as for [`verify`](Self::verify).
+    pub fn verify_past(
+        &self,
+        leaf: &Certificate,
+        purpose: Purpose,
+        moment: Moment,
+        now: OffsetDateTime,
+    ) -> Result<Path, ChainError> {
+        let times: Vec<_> =
+            [Some(moment.claimed), moment.witnessed].into_iter().flatten().collect();
+        self.path(leaf, purpose, &times, now, |revocation| match moment.witnessed {
+            Some(witnessed) => revocation.at <= witnessed,
+            None => revocation.reason.is_compromise() || revocation.at <= moment.claimed,
+        })
+    }
+
+    fn path(
+        &self,
+        leaf: &Certificate,
+        purpose: Purpose,
+        times: &[OffsetDateTime],
+        now: OffsetDateTime,
+        voids: impl Fn(&Revocation) -> bool,
+    ) -> Result<Path, ChainError> {
+        // Who vouches for it comes first: what an unknown hand wrote into a certificate is not worth reporting.
+        let authorities = self.upwards(self.issuer_of(leaf)?);
+        times.iter().try_for_each(|at| valid_at(leaf, *at))?;
+        let serial = || leaf.serial().clone();
+        let (usage, named) = purpose.needs();
+        if leaf.is_ca() || !leaf.key_usage().is_some_and(|has| has.contains(usage)) {
+            return Err(ChainError::WrongKeyUsage { serial: serial() });
+        }
+        let purposes = leaf.purposes();
+        if !purposes.is_empty()
+            && !purposes.iter().any(|has| *has == named || *has == ExtendedKeyUsage::Any)
+        {
+            return Err(ChainError::WrongPurpose { serial: serial() });
+        }
+        let mut holder = leaf;
+        for authority in authorities.iter().map(|at| &self.known[*at]) {
+            times.iter().try_for_each(|at| valid_at(&authority.certificate, *at))?;
+            if let Some(revocation) =
+                authority.current_crl(now)?.revocation(holder.serial()).filter(&voids)
+            {
+                let Revocation { serial, at, reason } = revocation;
+                return Err(ChainError::Revoked { serial, at, reason });
+            }
+            holder = &authority.certificate;
+        }
+        Ok(Path(authorities.iter().map(|at| Arc::clone(&self.known[*at].certificate)).collect()))
+    }
+
+    /// The known authority whose key signed `certificate`.
+    fn issuer_of(&self, certificate: &Certificate) -> Result<usize, ChainError> {
+        let serial = || certificate.serial().clone();
+        let mut named = self
+            .known
+            .iter()
+            .enumerate()
+            .filter(|(_, known)| names_as_issuer(certificate, &known.certificate))
+            .peekable();
+        if named.peek().is_none() {
+            return Err(ChainError::UnknownIssuer { serial: serial() });
+        }
+        named
+            .find(|(_, known)| certificate.is_signed_by(known.certificate.public_key()))
+            .map(|(at, _)| at)
+            .ok_or_else(|| ChainError::BadSignature { serial: serial() })
+    }
+
+    /// The authority at `at` and all above it, up to the root.
+    fn upwards(&self, at: usize) -> Vec<usize> {
+        std::iter::successors(Some(at), |at| self.known[*at].above).collect()
+    }
+}
+
+impl Known {
+    fn current_crl(&self, now: OffsetDateTime) -> Result<&Crl, ChainError> {
+        let issuer = || self.certificate.serial().clone();
+        let crl = self.crl.as_deref().ok_or_else(|| ChainError::CrlMissing { issuer: issuer() })?;
+        let edition = crl.edition();
+        if now < edition.this_update {
+            return Err(ChainError::CrlNotYetValid {
+                issuer: issuer(),
+                this_update: edition.this_update,
+            });
+        }
+        if now > edition.next_update {
+            return Err(ChainError::CrlStale {
+                issuer: issuer(),
+                next_update: edition.next_update,
+            });
+        }
+        Ok(crl)
+    }
+}
+
+/// Verifies one certificate with everything at hand, and keeps nothing: authorities and lists that do not lead from `leaf`
+/// to `anchor` are passed over. What verifies many certificates keeps [`Anchors`] instead.
+///
+/// # Errors
+/// [`ChainError`], for the first thing found wrong on the way.
+pub fn verify(
+    leaf: &Certificate,
+    intermediates: &[Certificate],
+    anchor: &Certificate,
+    crls: &[Crl],
+    purpose: Purpose,
+    now: OffsetDateTime,
+) -> Result<Path, ChainError> {
+    // From the leaf up, the one that each names; so nothing off the path can fail it.
+    let mut ascent: Vec<&Certificate> = Vec::new();
+    let mut holder = leaf;
+    while !names_as_issuer(holder, anchor) {
+        let next = intermediates.iter().find(|above| names_as_issuer(holder, above));
+        let next =
+            next.ok_or_else(|| ChainError::UnknownIssuer { serial: holder.serial().clone() })?;
+        if ascent.len() == Anchors::MAX_DEPTH {
+            return Err(ChainError::PathTooLong { serial: next.serial().clone() });
+        }
+        ascent.push(next);
+        holder = next;
+    }
+    let mut anchors = Anchors::new(anchor.clone())?;
+    for authority in ascent.into_iter().rev() {
+        anchors.add_issuer(authority.clone())?;
+    }
+    for crl in crls {
+        match anchors.add_crl(crl.clone()) {
+            // Not of an authority on the path; or an older edition beside a newer one.
+            Ok(()) | Err(ChainError::Crl(CrlError::NameMismatch) | ChainError::CrlOlder { .. }) => {
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    anchors.verify(leaf, purpose, now)
+}
+
+/// Whether `certificate` names `authority` as its issuer: by name, and by key identifier where both have one.
+fn names_as_issuer(certificate: &Certificate, authority: &Certificate) -> bool {
+    let same_key = match (certificate.authority_key_identifier(), authority.key_identifier()) {
+        (Some(named), Some(own)) => named == own,
+        _ => true,
+    };
+    certificate.issuer() == authority.subject() && same_key
+}
+
+fn may_issue(certificate: &Certificate) -> Result<(), ChainError> {
+    let serial = || certificate.serial().clone();
+    if !certificate.is_ca() {
+        return Err(ChainError::NotAnAuthority { serial: serial() });
+    }
+    match certificate.key_usage() {
+        Some(usage) if usage.contains(KeyUsage::CERTIFICATE_SIGNING) => Ok(()),
+        _ => Err(ChainError::WrongKeyUsage { serial: serial() }),
+    }
+}
+
+fn valid_at(certificate: &Certificate, at: OffsetDateTime) -> Result<(), ChainError> {
+    let serial = || certificate.serial().clone();
+    let (from, to) = (certificate.not_before(), certificate.not_after());
+    if at < from {
+        return Err(ChainError::NotYetValid { serial: serial(), from });
+    }
+    // The last second is valid to its end (4.1.2.5 counts whole seconds).
+    if at >= to + time::Duration::SECOND {
+        return Err(ChainError::Expired { serial: serial(), to });
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! What each kind of certificate contains, as a table.
+
+use crate::extension::{ExtendedKeyUsage, KeyUsage};
+
+/// Which authority an issuing key belongs to. Each signs its own kinds of certificates and no others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Authority {
+    /// The root (根 CA): vouches for the issuing authorities.
+    Root,
+    /// Issues to clinicians and other staff (人员).
+    People,
+    /// Issues to institutions (机构).
+    Institutions,
+    /// Issues to desks, systems and the service itself (设备).
+    Devices,
+}
+
+/// Kind of certificate, one of the six of the health sector (卫生系统数字证书格式规范) or an authority's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// The root's own certificate, signed by itself.
+    Root,
+    /// An authority below the root.
+    IssuingAuthority,
+    /// An institution's seal-like key: logs in, signs records.
+    Institution,
+    /// A clinician or another member of staff: logs in, signs records.
+    Person,
+    /// The device of a front desk: logs in, signs no record.
+    Device,
+    /// A system of an institution, such as an EMR: logs in, signs no record.
+    System,
+    /// The service itself: answers on the national listener and signs for itself.
+    Service,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    /// Who may sign such a certificate.
+    pub(crate) issued_by: Authority,
+    /// Most days of validity, and what is given when nothing is asked for.
+    pub(crate) days: u32,
+    pub(crate) key_usage: KeyUsage,
+    /// Purposes; empty for authorities, whose keys are not restricted by them.
+    pub(crate) purposes: &'static [ExtendedKeyUsage],
+    /// Whether the holder is an authority, and how many may follow below it.
+    pub(crate) path_length: Option<u8>,
+    /// Whose name the subject is.
+    pub(crate) subject: Subject,
+}
+
+/// What the subject of a certificate has to look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// [`Name::of_authority`](crate::Name::of_authority).
+    Authority,
+    /// [`Name::of_identity`](crate::Name::of_identity).
+    Identity,
+}
+
+const AUTHORITY: KeyUsage = KeyUsage::CERTIFICATE_SIGNING.and(KeyUsage::CRL_SIGNING);
+const BINDING: KeyUsage = KeyUsage::DIGITAL_SIGNATURE.and(KeyUsage::CONTENT_COMMITMENT);
+const PRESENCE: KeyUsage = KeyUsage::DIGITAL_SIGNATURE;
+
+use Authority::{Devices, Institutions, People, Root};
+use ExtendedKeyUsage::{ClientAuth, DocumentSigning, ServerAuth};
+
+/// Periods: end entities 1 to 3 years, issuing authorities 10, the root 20 to 30, as published practice statements have them.
+#[rustfmt::skip]
+static TABLE: [(Profile, Rules); 7] = [
+    (Profile::Root,             Rules { issued_by: Root,         days: 20 * 365, key_usage: AUTHORITY, purposes: &[],                            path_length: Some(1), subject: Subject::Authority }),
+    (Profile::IssuingAuthority, Rules { issued_by: Root,         days: 10 * 365, key_usage: AUTHORITY, purposes: &[],                            path_length: Some(0), subject: Subject::Authority }),
+    (Profile::Institution,      Rules { issued_by: Institutions, days: 3 * 365,  key_usage: BINDING,   purposes: &[ClientAuth, DocumentSigning], path_length: None,    subject: Subject::Identity }),
+    (Profile::Person,           Rules { issued_by: People,       days: 2 * 365,  key_usage: BINDING,   purposes: &[ClientAuth, DocumentSigning], path_length: None,    subject: Subject::Identity }),
+    (Profile::Device,           Rules { issued_by: Devices,      days: 2 * 365,  key_usage: PRESENCE,  purposes: &[ClientAuth],                  path_length: None,    subject: Subject::Identity }),
+    (Profile::System,           Rules { issued_by: Devices,      days: 2 * 365,  key_usage: PRESENCE,  purposes: &[ClientAuth],                  path_length: None,    subject: Subject::Identity }),
+    (Profile::Service,          Rules { issued_by: Devices,      days: 365,      key_usage: PRESENCE,  purposes: &[ServerAuth, ClientAuth],      path_length: None,    subject: Subject::Authority }),
+];
+
+impl Profile {
+    /// Most days a certificate of this kind is valid, and what it gets when nothing else is asked for.
+    pub fn days(self) -> u32 {
+        self.rules().days
+    }
+
+    /// The authority that signs certificates of this kind.
+    pub fn issued_by(self) -> Authority {
+        self.rules().issued_by
+    }
+
+    pub(crate) fn rules(self) -> &'static Rules {
+        let row = TABLE.iter().find(|(profile, _)| *profile == self);
+        &row.expect("the table has a row for each profile").1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_profile_has_one_row() {
+        for profile in [
+            Profile::Root,
+            Profile::IssuingAuthority,
+            Profile::Institution,
+            Profile::Person,
+            Profile::Device,
+            Profile::System,
+            Profile::Service,
+        ] {
+            assert_eq!(TABLE.iter().filter(|(row, _)| *row == profile).count(), 1, "{profile:?}");
+        }
+    }
+
+    #[test]
+    fn only_authorities_sign_certificates_and_only_binding_keys_sign_records() {
+        for (profile, rules) in &TABLE {
+            let authority = matches!(profile, Profile::Root | Profile::IssuingAuthority);
+            assert_eq!(rules.path_length.is_some(), authority, "{profile:?}");
+            assert_eq!(
+                rules.key_usage.contains(KeyUsage::CERTIFICATE_SIGNING),
+                authority,
+                "{profile:?}"
+            );
+            assert_eq!(
+                rules.key_usage.contains(KeyUsage::CONTENT_COMMITMENT),
+                rules.purposes.contains(&DocumentSigning),
+                "{profile:?}"
+            );
+        }
+    }
+}
