@@ -1,0 +1,92 @@
+//! The virtual readers of the demo and the desk that watches them.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::DemoError;
+use super::programs::{Background, Program, ProgramError};
+use super::stage::{PATIENCE, Stage};
+
+/// The emulator, which puts cards into the virtual readers and takes them out when told to.
+#[derive(Debug)]
+pub struct VirtualReaders(Background);
+
+impl VirtualReaders {
+    /// Starts the emulator with no card inserted.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when it does not start.
+    pub fn start(stage: &Stage) -> Result<Self, ProgramError> {
+        let mut command = stage.programs().command(Program::Vcard);
+        command.arg("--control");
+        Ok(Self(Background::start(Program::Vcard.name(), command, &stage.path("log/vcard"))?))
+    }
+
+    /// Puts a card into a slot.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when the reader does not take it.
+    pub fn insert(&mut self, slot: u8, image: &Path) -> Result<(), ProgramError> {
+        self.order(&format!("insert {slot} {}", image.display()))
+    }
+
+    /// Takes the card out of a slot.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when nothing answers.
+    pub fn remove(&mut self, slot: u8) -> Result<(), ProgramError> {
+        self.order(&format!("remove {slot}"))
+    }
+
+    /// Gives any other order of the control channel.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when it is not acknowledged.
+    pub fn order(&mut self, order: &str) -> Result<(), ProgramError> {
+        self.0.say(order)?;
+        self.0.wait_for(order, PATIENCE, |line| line.starts_with("ok").then_some(()))
+    }
+}
+
+/// `healthcard desk`, running: it tells one event a line.
+#[derive(Debug)]
+pub struct Desk(Background);
+
+impl Desk {
+    /// Starts it in the name of `who` and waits until it watches the readers.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when it does not start.
+    pub fn start(stage: &Stage, who: &str, options: &[&str]) -> Result<Self, DemoError> {
+        let mut arguments = vec!["desk"];
+        arguments.extend(options);
+        let command = stage.healthcard(who, &arguments);
+        let mut desk =
+            Self(Background::start(Program::Healthcard.name(), command, &stage.path("log/desk"))?);
+        desk.event("readers")?;
+        Ok(desk)
+    }
+
+    /// The next event of this kind.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when none comes.
+    pub fn event(&mut self, kind: &str) -> Result<Value, DemoError> {
+        Ok(self.0.wait_for(kind, PATIENCE, |line| {
+            let event: Value = serde_json::from_str(line).ok()?;
+            (event["event"] == kind).then_some(event)
+        })?)
+    }
+
+    /// The next reading or failure, whichever comes.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when none comes.
+    pub fn outcome(&mut self) -> Result<Value, DemoError> {
+        Ok(self.0.wait_for("a reading or a failure", PATIENCE, |line| {
+            let event: Value = serde_json::from_str(line).ok()?;
+            (event["event"] == "reading" || event["event"] == "failure").then_some(event)
+        })?)
+    }
+}

@@ -1,0 +1,387 @@
+//! A whole installation in one directory: the service, the people and what they hold, all of it made and used
+//! with the programs that everyone has. The demo plays on it, and so do the tests.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::DemoError;
+use super::people::{Institution, Resident, Staff};
+use super::programs::{Background, Finished, Program, ProgramError, Programs};
+
+/// Longest wait for a thing that takes milliseconds when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An installation: its directory, its programs, and the service while it runs.
+#[derive(Debug)]
+pub struct Stage {
+    directory: PathBuf,
+    programs: Programs,
+    server: Option<Background>,
+    address: String,
+}
+
+/// What a command of `healthcard` came to.
+#[derive(Debug)]
+pub struct Answer {
+    /// Exit code.
+    pub code: i32,
+    /// What it printed.
+    pub body: Value,
+    /// From start to end of the program.
+    pub took: Duration,
+    about: String,
+}
+
+impl Answer {
+    fn of(finished: &Finished, about: &[&str]) -> Result<Self, ProgramError> {
+        Ok(Self {
+            code: finished.code,
+            body: finished.json()?,
+            took: finished.took,
+            about: about.join(" "),
+        })
+    }
+
+    /// What was granted.
+    ///
+    /// # Errors
+    /// [`DemoError::Unexpected`] when it was refused.
+    pub fn granted(self) -> Result<Value, DemoError> {
+        if self.code == 0 {
+            return Ok(self.body);
+        }
+        Err(DemoError::unexpected(
+            format!("{}: granted", self.about),
+            self.body["error"].to_string(),
+        ))
+    }
+
+    /// The refusal, when it is the expected one.
+    ///
+    /// # Errors
+    /// [`DemoError::Unexpected`] when it was granted, or refused for another reason.
+    pub fn refused(self, reason: &str) -> Result<Value, DemoError> {
+        if self.code != 0 && self.body["error"]["reason"] == reason {
+            return Ok(self.body["error"].clone());
+        }
+        Err(DemoError::unexpected(format!("{}: {reason}", self.about), self.body.to_string()))
+    }
+}
+
+impl Stage {
+    /// An empty directory for everything. One that holds something else is left alone.
+    ///
+    /// # Errors
+    /// [`DemoError::NotOurs`] when the directory is in use for something else; [`DemoError::File`].
+    pub fn empty(directory: &Path, programs: Programs) -> Result<Self, DemoError> {
+        const MARK: &str = "MADE-BY-HEALTHCARDD-DEMO";
+        let failed = |source| DemoError::File { path: directory.to_owned(), source };
+        if directory.exists() && fs::read_dir(directory).map_err(failed)?.next().is_some() {
+            if !directory.join(MARK).is_file() {
+                return Err(DemoError::NotOurs { path: directory.to_owned() });
+            }
+            fs::remove_dir_all(directory).map_err(failed)?;
+        }
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+        let directory = fs::canonicalize(directory).map_err(failed)?;
+        File::create(directory.join(MARK)).map_err(failed)?;
+        for part in ["people", "cards", "records", "log"] {
+            DirBuilder::new().mode(0o700).create(directory.join(part)).map_err(failed)?;
+        }
+        Ok(Self { directory, programs, server: None, address: String::new() })
+    }
+
+    /// A path below the directory.
+    #[must_use]
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.directory.join(below)
+    }
+
+    /// The programs.
+    #[must_use]
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    /// Where the service listens, as the command line wants it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// Authority of the service's TLS certificate, PEM.
+    #[must_use]
+    pub fn tls_authority(&self) -> PathBuf {
+        self.path("data/tls/ca.pem")
+    }
+
+    /// Directory with key and certificate of somebody.
+    #[must_use]
+    pub fn identity(&self, key: &str) -> PathBuf {
+        if key == OPERATOR { self.path("data/operator") } else { self.path("people").join(key) }
+    }
+
+    /// Writes a file that only its owner reads.
+    ///
+    /// # Errors
+    /// [`DemoError::File`].
+    pub fn write(&self, below: &str, content: &[u8]) -> Result<PathBuf, DemoError> {
+        let path = self.path(below);
+        let write = || -> std::io::Result<()> {
+            let mut file =
+                File::options().create(true).truncate(true).write(true).mode(0o600).open(&path)?;
+            file.write_all(content)
+        };
+        write().map_err(|source| DemoError::File { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// Makes keys, certificate authorities, database and the first operator (`healthcardd init`).
+    ///
+    /// # Errors
+    /// [`DemoError`] when it cannot be done.
+    pub fn init(&self) -> Result<Finished, DemoError> {
+        let mut passphrase = [0; 24];
+        getrandom::fill(&mut passphrase).map_err(DemoError::Randomness)?;
+        self.write("passphrase", hex::encode(passphrase).as_bytes())?;
+        let mut command = self.programs.command(Program::Healthcardd);
+        command.arg("init").args(self.installation()).args(["--name", "demo.healthcard"]);
+        let finished = self.programs.finish(Program::Healthcardd, command)?;
+        if finished.code != 0 {
+            return Err(finished.unreadable().into());
+        }
+        Ok(finished)
+    }
+
+    /// Starts the service on a free port and waits until it listens.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when it does not.
+    pub fn serve(&mut self) -> Result<(), ProgramError> {
+        self.serve_with(|command| command)
+    }
+
+    /// The same, with a say in how the program is started.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when it does not listen.
+    pub fn serve_with(
+        &mut self,
+        adjust: impl FnOnce(Command) -> Command,
+    ) -> Result<(), ProgramError> {
+        let mut command = self.programs.command(Program::Healthcardd);
+        // The port stays when the service comes back, as it does at a hospital.
+        let listen = if self.address.is_empty() { "127.0.0.1:0" } else { &self.address };
+        command.arg("serve").args(self.installation()).args(["--listen", listen]);
+        let log = self.path("log/healthcardd");
+        let mut server = Background::start(Program::Healthcardd.name(), adjust(command), &log)?;
+        self.address = server.wait_for("where it listens", PATIENCE, |line| {
+            line.strip_prefix("listening on ").map(str::to_owned)
+        })?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// The running service.
+    pub fn server(&mut self) -> Option<&mut Background> {
+        self.server.as_mut()
+    }
+
+    fn installation(&self) -> [std::ffi::OsString; 4] {
+        [
+            "--data".into(),
+            self.path("data").into(),
+            "--passphrase-file".into(),
+            self.path("passphrase").into(),
+        ]
+    }
+
+    /// `healthcard` in somebody's name.
+    #[must_use]
+    pub fn healthcard(&self, who: &str, arguments: &[&str]) -> Command {
+        let mut command = self.programs.command(Program::Healthcard);
+        command.arg("--json").arg("--server").arg(self.url());
+        command.arg("--tls-ca").arg(self.tls_authority());
+        command.arg("--as").arg(self.identity(who)).args(arguments);
+        command
+    }
+
+    /// Runs `healthcard` in somebody's name.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when it cannot be run or its answer is not JSON.
+    pub fn ask(&self, who: &str, arguments: &[&str]) -> Result<Answer, ProgramError> {
+        let finished =
+            self.programs.finish(Program::Healthcard, self.healthcard(who, arguments))?;
+        Answer::of(&finished, arguments)
+    }
+
+    /// Puts an institution on record; its id.
+    ///
+    /// # Errors
+    /// [`DemoError::Unexpected`] when it was refused.
+    pub fn register_institution(&self, institution: &Institution) -> Result<String, DemoError> {
+        let answer = self.ask(
+            OPERATOR,
+            &[
+                "institution",
+                "register",
+                "--credit-code",
+                institution.credit_code,
+                "--name",
+                institution.name,
+                "--region",
+                institution.region,
+            ],
+        )?;
+        Ok(field(&answer.granted()?, "institution_id")?.to_owned())
+    }
+
+    /// Makes somebody's key, puts them on record and enrolls them; their identity's id.
+    ///
+    /// # Errors
+    /// [`DemoError::Unexpected`] when it was refused.
+    pub fn engage(&self, institution: &str, staff: &Staff) -> Result<String, DemoError> {
+        self.ask(staff.key, &["key", "new"])?.granted()?;
+        let record = json!({
+            "institution_id": institution, "role": staff.role, "name": staff.name,
+            "number": staff.number, "department": staff.department,
+        });
+        let file = self.write("records/identity.json", record.to_string().as_bytes())?;
+        let registered =
+            self.ask(OPERATOR, &["identity", "register", "--file", &file.to_string_lossy()])?;
+        let id = field(&registered.granted()?, "identity_id")?.to_owned();
+        let directory = self.identity(staff.key);
+        let request = directory.join("request.der");
+        self.ask(
+            OPERATOR,
+            &[
+                "identity",
+                "enroll",
+                "--id",
+                &id,
+                "--request",
+                &request.to_string_lossy(),
+                "--out",
+                &directory.to_string_lossy(),
+            ],
+        )?
+        .granted()?;
+        Ok(id)
+    }
+
+    /// Puts a resident on record; their pseudonym.
+    ///
+    /// # Errors
+    /// [`DemoError::Unexpected`] when it was refused.
+    pub fn register_resident(&self, who: &str, resident: &Resident) -> Result<String, DemoError> {
+        let record = json!({
+            "name": resident.name, "id_number": resident.id_number, "phone": resident.phone,
+            "ethnic_group": resident.ethnic_group,
+        });
+        let file = self.write("records/resident.json", record.to_string().as_bytes())?;
+        let answer = self.ask(who, &["resident", "register", "--file", &file.to_string_lossy()])?;
+        Ok(field(&answer.granted()?, "resident_id")?.to_owned())
+    }
+
+    /// Puts a resident's card on record; its id.
+    ///
+    /// # Errors
+    /// [`DemoError::Unexpected`] when it was refused.
+    pub fn register_card(
+        &self,
+        who: &str,
+        resident_id: &str,
+        resident: &Resident,
+    ) -> Result<String, DemoError> {
+        let answer = self.ask(
+            who,
+            &[
+                "card",
+                "register",
+                "--resident",
+                resident_id,
+                "--chip-serial",
+                resident.chip_serial,
+                "--card-factor",
+                resident.card_factor,
+                "--valid-until",
+                VALID_UNTIL,
+            ],
+        )?;
+        Ok(field(&answer.granted()?, "card_id")?.to_owned())
+    }
+
+    /// Personalises a card for a resident (`vcard make`); the image's path.
+    ///
+    /// # Errors
+    /// [`DemoError::Unexpected`] when it was not made.
+    pub fn make_card(&self, resident: &Resident, keys: CardKeys) -> Result<PathBuf, DemoError> {
+        let person = format!(
+            "name = \"{}\"\nsex = \"{}\"\nethnic_group = {}\nbirth_date = \"{}\"\nid_number = \"{}\"\nphone = \"{}\"\n",
+            resident.name,
+            resident.sex,
+            resident.ethnic_group,
+            resident.birth_date,
+            resident.id_number,
+            resident.phone,
+        );
+        let person = self.write("records/person.toml", person.as_bytes())?;
+        let mut command = self.programs.command(Program::Vcard);
+        command.arg("make").arg("--person").arg(person);
+        command.args(["--chip-serial", resident.chip_serial]);
+        command.args(["--card-factor", resident.card_factor]);
+        command.args(["--valid-until", VALID_UNTIL]);
+        let image = match keys {
+            CardKeys::Genuine => {
+                command.arg("--keystore").arg(self.path("data/keystore.hck"));
+                command.arg("--passphrase-file").arg(self.path("passphrase"));
+                self.path("cards").join(format!("{}.toml", resident.key))
+            }
+            CardKeys::Forged => {
+                let mut master = [0; 16];
+                getrandom::fill(&mut master).map_err(DemoError::Randomness)?;
+                let file = self.write("records/forged-master", hex::encode(master).as_bytes())?;
+                command.arg("--master-key-file").arg(file);
+                self.path("cards").join(format!("{}-forged.toml", resident.key))
+            }
+        };
+        command.arg("--out").arg(&image);
+        let made = self.programs.finish(Program::Vcard, command)?;
+        if made.code != 0 {
+            return Err(made.unreadable().into());
+        }
+        Ok(image)
+    }
+}
+
+/// Whose keys a card gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardKeys {
+    /// Derived from the masters in the keystore.
+    Genuine,
+    /// Derived from somebody else's master: the card cannot prove itself.
+    Forged,
+}
+
+/// The identity that `init` makes.
+pub const OPERATOR: &str = "operator";
+
+/// Last day of validity of all cards of the demo.
+pub const VALID_UNTIL: &str = "2039-12-31";
+
+/// A text in an answer.
+///
+/// # Errors
+/// [`DemoError::Unexpected`] when it is missing.
+pub fn field<'a>(answer: &'a Value, name: &str) -> Result<&'a str, DemoError> {
+    answer[name]
+        .as_str()
+        .ok_or_else(|| DemoError::unexpected(format!("a text `{name}`"), answer.to_string()))
+}
