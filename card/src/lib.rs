@@ -1,1 +1,47 @@
+//! The resident health card (居民健康卡): what it holds, how it is asked, and how a reading is trusted.
+//!
+//! In reading order:
+//!
+//! - [`layout`]: the facts of the card in one table: files, records, tags, lengths, access keys.
+//! - [`value`], [`tlv`]: text, digits and dates as the card writes them, and the record around them.
+//! - [`codes`], [`number`]: code tables, and numbers that carry their own check.
+//! - [`data`]: what the files say, typed in both directions.
+//! - [`apdu`], [`command`]: commands and answers; no I/O.
+//! - [`atr`]: the answer to reset, and the diversification factor in it.
+//! - [`key`], [`security`], [`messaging`]: the keys of a card, the module that computes with them,
+//!   and protected updates.
+//! - [`transport`]: the wire to a card, and [`transport::Link`], which talks over it.
+//! - [`session`]: from a powered card to a trusted reading.
+//!
+//! The crate reads no clock and draws no randomness: both are handed in. It performs I/O only in
+//! `transport::pcsc` (feature `pcsc`).
+#![warn(missing_docs)]
 
+pub mod apdu;
+pub mod atr;
+pub mod codes;
+pub mod command;
+pub mod data;
+pub mod key;
+pub mod layout;
+pub mod messaging;
+pub mod number;
+pub mod security;
+pub mod session;
+pub mod tlv;
+pub mod transport;
+pub mod value;
+
+pub use apdu::{Apdu, Response, Status};
+pub use atr::{Atr, CardFactor};
+pub use codes::{EthnicGroup, Payment, Sex};
+pub use command::{CardError, Instruction};
+pub use data::{ContactData, HolderData, IssuerData, Photo};
+pub use key::{CardFactors, CardKey, KeyVersion, ProvinceFactor};
+pub use number::{
+    CardNumber, ChipSerial, CityCode, CreditCode, OrganizationCode, ResidentIdNumber,
+};
+pub use security::{KeySession, SecurityError, SecurityModule, SoftSecurityModule};
+pub use session::{IdentityReading, ReadError, Session, read_identity, read_photo};
+pub use transport::{Transport, TransportError};
+pub use value::{Name, Phone};
