@@ -25,9 +25,9 @@ pub fn change_byte(copy: &Path, position: u64, at: usize) -> Result<(), DemoErro
     let log = Connection::open(copy)?;
     let position = i64::try_from(position).unwrap_or(i64::MAX);
     let mut leaf: Vec<u8> =
-        log.query_row("SELECT entry FROM log WHERE position = ?1", [position], |row| row.get(0))?;
+        log.query_row("SELECT entry FROM leaf WHERE position = ?1", [position], |row| row.get(0))?;
     let at = at % leaf.len().max(1);
     leaf[at] ^= 0x01;
-    log.execute("UPDATE log SET entry = ?2 WHERE position = ?1", params![position, leaf])?;
+    log.execute("UPDATE leaf SET entry = ?2 WHERE position = ?1", params![position, leaf])?;
     Ok(())
 }
