@@ -1,1 +1,72 @@
-fn main() {}
+//! `healthcard`, the command line: an ordinary client of the service. It can only ask: policy, card
+//! keys and the log are the service's.
+
+mod arguments;
+mod clock;
+mod command;
+mod context;
+mod exit;
+mod failure;
+mod files;
+mod identity;
+mod input;
+mod json;
+mod page;
+mod screen;
+mod service;
+mod show;
+mod text;
+
+use std::{env, ffi::OsString, process::ExitCode};
+
+use crate::{
+    arguments::{Cli, parse},
+    context::{Context, Outcome},
+    exit::Exit,
+    failure::Failure,
+    identity::Home,
+    screen::Screen,
+    service::{Address, Service, TlsCa},
+    text::{Lang, problems},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    let lang = Lang::early(&arguments);
+    let cli = match parse(&arguments, lang) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &arguments, lang).into(),
+    };
+    let screen = Screen { lang: cli.global.lang, json: cli.global.json };
+    match run(cli, screen).await {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            screen.fail(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+async fn run(cli: Cli, screen: Screen) -> Outcome {
+    let Cli { global, command } = cli;
+    let address = Address::parse(&global.server, global.insecure_plaintext)?;
+    let home = Home::new(global.identity, global.passphrase_file, screen)?;
+    let tls_ca = TlsCa { named: global.tls_ca, beside: home.tls_ca_path() };
+    let context = Context { screen, service: Service::new(address, tls_ca, home) };
+    command.run(&context).await
+}
+
+/// Help and version are answers; the rest is a usage error, told in the form that was asked for.
+fn usage(error: &clap::Error, arguments: &[OsString], lang: Lang) -> Exit {
+    let json = arguments.iter().any(|argument| argument == "--json");
+    if error.use_stderr() && json {
+        let said = error.kind().as_str().unwrap_or_default();
+        let failure = Failure::of(problems::USAGE).about(said);
+        Screen { lang, json }.fail(&failure);
+    } else {
+        // Nothing is left to say when the terminal itself is gone.
+        let _ = error.print();
+    }
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+}

@@ -1,0 +1,175 @@
+//! The command line as typed. Help is written as "中文 | English" and shown in one language.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{
+    Arg, ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, builder::StyledStr,
+};
+
+use crate::{command::Command, text::Lang};
+
+/// 居民健康卡身份服务的命令行 | Command line of the resident health card service
+#[derive(Debug, Parser)]
+#[command(name = "healthcard", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "退出码：0 完成；1 被拒绝或失败；2 用法错误；3 无法连接服务或读卡器；4 核对发现改动；5 证据不足，无法核对 | \
+    Exit codes: 0 done; 1 refused or failed; 2 usage; 3 service or reader out of reach; 4 tampering found; 5 not enough to check";
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct Global {
+    /// 服务地址 | Address of the service
+    #[arg(
+        long,
+        global = true,
+        env = "HEALTHCARD_SERVER",
+        value_name = "URL",
+        default_value = "https://localhost:7443"
+    )]
+    pub(crate) server: String,
+    /// 服务证书的签发机构（PEM）；缺省为身份目录下的 tls-ca.pem | Authority of the server's certificate, PEM; by default tls-ca.pem in the identity directory
+    #[arg(long, global = true, env = "HEALTHCARD_TLS_CA", value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// 允许 http:// 不加密传输，仅供测试 | Allow http:// without encryption, for tests only
+    #[arg(long, global = true)]
+    pub(crate) insecure_plaintext: bool,
+    /// 身份目录（私钥、证书、会话）；缺省为 ~/.config/healthcard | Directory of one identity: key, certificate, session; by default ~/.config/healthcard
+    #[arg(long = "as", global = true, env = "HEALTHCARD_AS", value_name = "DIR")]
+    pub(crate) identity: Option<PathBuf>,
+    /// 私钥口令文件，仅本人可读 | File with the passphrase of the key, readable by its owner only
+    #[arg(long, global = true, env = "HEALTHCARD_PASSPHRASE_FILE", value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// 输出 JSON，供程序使用 | Print JSON, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// 界面语言 | Language
+    #[arg(long, global = true, env = "LANG_UI", value_name = "LANG", default_value = "zh-CN")]
+    pub(crate) lang: Lang,
+}
+
+/// Parses the arguments, program name included.
+pub(crate) fn parse(arguments: &[OsString], lang: Lang) -> Result<Cli, clap::Error> {
+    let matches = localised(Cli::command(), lang).try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// Keeps one language of every help text.
+fn localised(mut command: clap::Command, lang: Lang) -> clap::Command {
+    if let Some(about) = command.get_about().map(|text| one(text, lang)) {
+        command = command.about(about);
+    }
+    if let Some(after) = command.get_after_help().map(|text| one(text, lang)) {
+        command = command.after_help(after);
+    }
+    if lang == Lang::Zh {
+        command = command
+            .help_template("{about-with-newline}\n用法：{usage}\n\n{all-args}{after-help}")
+            .subcommand_help_heading("命令");
+    }
+    command = command.disable_help_subcommand(true).disable_help_flag(true).arg(
+        Arg::new("help")
+            .short('h')
+            .long("help")
+            .action(ArgAction::Help)
+            .help("显示帮助 | Print help"),
+    );
+    if command.get_version().is_some() {
+        command = command.disable_version_flag(true).arg(
+            Arg::new("version")
+                .short('V')
+                .long("version")
+                .action(ArgAction::Version)
+                .help("显示版本 | Print version"),
+        );
+    }
+    command
+        .mut_args(|argument| {
+            let heading = heading(&argument, lang);
+            let help = argument.get_help().map(|text| one(text, lang));
+            let argument = argument.help_heading(heading);
+            match help {
+                Some(help) => argument.help(help),
+                None => argument,
+            }
+        })
+        .mut_subcommands(|below| localised(below, lang))
+}
+
+/// Under which words an argument is listed; the parser's own words in English.
+fn heading(argument: &Arg, lang: Lang) -> Option<&'static str> {
+    match (argument.get_help_heading().is_some(), lang) {
+        (true, Lang::Zh) => Some("公共选项"),
+        (true, Lang::En) => Some("Common options"),
+        (false, Lang::Zh) if argument.is_positional() => Some("参数"),
+        (false, Lang::Zh) => Some("选项"),
+        (false, Lang::En) => None,
+    }
+}
+
+fn one(text: &StyledStr, lang: Lang) -> String {
+    half(&text.to_string(), lang).to_owned()
+}
+
+fn half(text: &str, lang: Lang) -> &str {
+    match (text.split_once(" | "), lang) {
+        (Some((zh, _)), Lang::Zh) => zh,
+        (Some((_, en)), Lang::En) => en,
+        (None, _) => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn each(command: &clap::Command, check: &mut impl FnMut(&str, String)) {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        check(command.get_name(), about);
+        for argument in command.get_arguments() {
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            check(argument.get_id().as_str(), help);
+        }
+        command.get_subcommands().for_each(|below| each(below, check));
+    }
+
+    #[test]
+    fn every_help_text_has_both_languages() {
+        let mut seen = 0;
+        each(&Cli::command(), &mut |what, help| {
+            let (zh, en) = help.split_once(" | ").unwrap_or_else(|| panic!("{what}: {help:?}"));
+            assert!(!zh.is_ascii() && en.is_ascii(), "{what}: {help:?}");
+            seen += 1;
+        });
+        assert!(seen > 50, "{seen}");
+    }
+
+    #[test]
+    fn help_speaks_one_language() {
+        for (lang, own, other) in
+            [(Lang::Zh, "服务地址", "Address of"), (Lang::En, "Address of", "服务地址")]
+        {
+            let help = localised(Cli::command(), lang).render_help().to_string();
+            assert!(help.contains(own) && !help.contains(other) && !help.contains(" | "), "{help}");
+        }
+    }
+
+    #[test]
+    fn command_table_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn personal_data_is_never_an_argument() {
+        let banned = ["name", "id_number", "phone", "pin", "passphrase", "password", "person"];
+        each(&Cli::command(), &mut |what, _| {
+            assert!(!banned.contains(&what), "{what}");
+        });
+    }
+}

@@ -1,0 +1,78 @@
+//! The commands: one noun per service, with its verbs.
+
+mod authority;
+mod card;
+mod identity;
+mod institution;
+mod key;
+mod resident;
+mod session;
+mod status;
+mod token;
+mod visit;
+
+use clap::{Args, Subcommand};
+
+use crate::context::{Context, Outcome};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// 本人的密钥 | The key of this identity
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// 登录 | Sessions
+    #[command(subcommand)]
+    Session(session::SessionCommand),
+    /// 机构 | Institutions
+    #[command(subcommand)]
+    Institution(institution::InstitutionCommand),
+    /// 人员、窗口设备和系统的身份 | Identities of staff, desks and systems
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
+    /// 根证书和吊销列表 | Root certificate and revocation lists
+    #[command(subcommand)]
+    Authority(authority::AuthorityCommand),
+    /// 居民 | Residents
+    #[command(subcommand)]
+    Resident(resident::ResidentCommand),
+    /// 居民健康卡 | Resident health cards
+    #[command(subcommand)]
+    Card(card::CardCommand),
+    /// 就诊 | Visits
+    #[command(subcommand)]
+    Visit(visit::VisitCommand),
+    /// 访问令牌 | Access tokens
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// 服务状态 | State of the service
+    Status,
+}
+
+/// Which part of a list.
+#[derive(Debug, Args)]
+pub(crate) struct Pages {
+    /// 每页条数，最多 500 | Records a page, at most 500
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true,
+        value_parser = clap::value_parser!(u32).range(0..=500))]
+    pub(crate) page_size: u32,
+    /// 续页标记 | Where the last page ended
+    #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
+    pub(crate) page_token: String,
+}
+
+impl Command {
+    pub(crate) async fn run(self, context: &Context) -> Outcome {
+        match self {
+            Self::Key(command) => command.run(context),
+            Self::Session(command) => command.run(context).await,
+            Self::Institution(command) => command.run(context).await,
+            Self::Identity(command) => command.run(context).await,
+            Self::Authority(command) => command.run(context).await,
+            Self::Resident(command) => command.run(context).await,
+            Self::Card(command) => command.run(context).await,
+            Self::Visit(command) => command.run(context).await,
+            Self::Token(command) => command.run(context).await,
+            Self::Status => status::run(context).await,
+        }
+    }
+}

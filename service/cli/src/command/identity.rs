@@ -1,0 +1,182 @@
+//! `healthcard identity`: staff, desks and systems, and their certificates.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use der::pem::LineEnding;
+use proto::v1::{
+    EnrollRequest, GetIdentityRequest, ListIdentitiesRequest, RegisterIdentityRequest,
+    RevocationReason, RevokeCertificateRequest, Role, identities_client::IdentitiesClient,
+};
+
+use super::Pages;
+use crate::{
+    context::{Context, Outcome},
+    failure::Failure,
+    files::{self, Audience},
+    identity::Certificate,
+    input,
+    page::{Page, instant},
+    show,
+    text::{self, parser, problems},
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IdentityCommand {
+    /// 登记人员、窗口设备或系统 | Put a member of staff, a desk or a system on record
+    Register(Register),
+    /// 凭证书申请签发证书 | Issue a certificate on a request
+    Enroll(Enroll),
+    /// 吊销证书 | Revoke a certificate
+    Revoke {
+        /// 证书序列号，十六进制 | Serial number of the certificate, hexadecimal
+        #[arg(long, value_name = "HEX")]
+        serial: String,
+        /// 原因 | Reason
+        #[arg(long, value_name = "REASON", value_parser = parser::<RevocationReason>())]
+        reason: RevocationReason,
+    },
+    /// 查看一个身份及其证书 | Show one identity and its certificates
+    Get {
+        /// 身份编号 | Number of the identity
+        #[arg(value_name = "IDENTITY")]
+        id: String,
+    },
+    /// 列出身份 | List identities
+    List {
+        /// 只列一个机构 | Of one institution only
+        #[arg(long, value_name = "INSTITUTION", default_value = "", hide_default_value = true)]
+        institution: String,
+        #[command(flatten)]
+        pages: Pages,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Register {
+    /// JSON 或 TOML 文件：name（姓名或名称）、number（工号），可含下列各项；- 为标准输入 | JSON or TOML with name and number, and any of the following; - is standard input
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+    /// 机构编号 | Number of the institution
+    #[arg(long, value_name = "INSTITUTION")]
+    institution: Option<String>,
+    /// 角色 | Role
+    #[arg(long, value_name = "ROLE", value_parser = parser::<Role>())]
+    role: Option<Role>,
+    /// 科室 | Department
+    #[arg(long, value_name = "DEPARTMENT")]
+    department: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Enroll {
+    /// 身份编号 | Number of the identity
+    #[arg(long, value_name = "IDENTITY")]
+    id: String,
+    /// 证书申请（PKCS#10，DER） | Certificate request (PKCS#10, DER)
+    #[arg(long, value_name = "FILE")]
+    request: PathBuf,
+    /// 存放 certificate.der 和 chain.pem 的目录 | Directory for certificate.der and chain.pem
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// 有效天数；0 为最长 | Days of validity; 0 gives the most
+    #[arg(long, value_name = "DAYS", default_value_t = 0)]
+    valid_days: u32,
+}
+
+impl IdentityCommand {
+    pub(crate) async fn run(self, context: &Context) -> Outcome {
+        match self {
+            Self::Register(order) => register(context, order).await,
+            Self::Enroll(order) => enroll(context, order).await,
+            Self::Revoke { serial, reason } => {
+                let request = RevokeCertificateRequest { serial, reason: reason.into() };
+                let revoked = context
+                    .service
+                    .ask(async |channel| {
+                        IdentitiesClient::new(channel).revoke(request.clone()).await
+                    })
+                    .await?;
+                let serial = (text::SERIAL, request.serial.as_str());
+                let message = ("RevokeCertificateResponse", &revoked);
+                context.made(message, text::CERTIFICATE_REVOKED, serial, revoked.receipt.as_ref())
+            }
+            Self::Get { id } => {
+                let request = GetIdentityRequest { identity_id: id };
+                let found = context
+                    .service
+                    .ask(async |channel| IdentitiesClient::new(channel).get(request.clone()).await)
+                    .await?;
+                context.answer("Identity", &found, &show::identity(&found))
+            }
+            Self::List { institution, pages } => {
+                let request = ListIdentitiesRequest {
+                    institution_id: institution,
+                    page_size: pages.page_size,
+                    page_token: pages.page_token,
+                };
+                let found = context
+                    .service
+                    .ask(async |channel| IdentitiesClient::new(channel).list(request.clone()).await)
+                    .await?;
+                context.answer("ListIdentitiesResponse", &found, &show::identities(&found))
+            }
+        }
+    }
+}
+
+async fn register(context: &Context, order: Register) -> Outcome {
+    let mut request: RegisterIdentityRequest =
+        input::message("RegisterIdentityRequest", &order.file)?;
+    if let Some(institution) = order.institution {
+        request.institution_id = institution;
+    }
+    if let Some(role) = order.role {
+        request.set_role(role);
+    }
+    if let Some(department) = order.department {
+        request.department = department;
+    }
+    let made = context
+        .service
+        .ask(async |channel| IdentitiesClient::new(channel).register(request.clone()).await)
+        .await?;
+    context.made(
+        ("RegisterIdentityResponse", &made),
+        text::IDENTITY_REGISTERED,
+        (text::IDENTITY_ID, &made.identity_id),
+        made.receipt.as_ref(),
+    )
+}
+
+async fn enroll(context: &Context, order: Enroll) -> Outcome {
+    let request = files::read(&order.request, 16 * 1024)?.to_vec();
+    let request = EnrollRequest { identity_id: order.id, request, valid_days: order.valid_days };
+    let issued = context
+        .service
+        .ask(async |channel| IdentitiesClient::new(channel).enroll(request.clone()).await)
+        .await?;
+    let certificate = Certificate::parse(issued.certificate.clone())
+        .map_err(|_| Failure::of(problems::SERVICE_ANSWER_MALFORMED))?;
+    let chain: Result<Vec<_>, _> = issued
+        .chain
+        .iter()
+        .map(|der| der::pem::encode_string("CERTIFICATE", LineEnding::LF, der))
+        .collect();
+    let chain = chain.map_err(|_| problems::SERVICE_ANSWER_MALFORMED)?.concat();
+    let path = order.out.join("certificate.der");
+    files::make_directory(&order.out)?;
+    files::write(&order.out.join("chain.pem"), chain.as_bytes(), Audience::Everyone)?;
+    files::write(&path, certificate.der(), Audience::Everyone)?;
+    let page = Page::titled(text::IDENTITY_ENROLLED)
+        .row(text::SUBJECT, certificate.subject())
+        .row(text::SERIAL, certificate.serial())
+        .row(text::NOT_AFTER, instant(certificate.not_after()))
+        .row(text::CERTIFICATE_FILE, path.display().to_string());
+    let page = show::receipt(page, issued.receipt.as_ref());
+    let mut json = crate::json::of("EnrollResponse", &issued);
+    json["serial"] = certificate.serial().into();
+    json["certificate_file"] = path.display().to_string().into();
+    context.screen.show(&json, &page);
+    Ok(crate::exit::Exit::Done)
+}

@@ -1,0 +1,157 @@
+//! `healthcard token`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use proto::v1::{
+    DataClass, IntrospectTokenRequest, IssueTokenRequest, Purpose, RevokeTokenRequest,
+    TokenKeysRequest, tokens_client::TokensClient,
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    context::{Context, Outcome},
+    exit::Exit,
+    failure::Failure,
+    files, json,
+    page::Page,
+    show,
+    text::{self, parser, problems},
+};
+
+/// Largest token or key set, bytes.
+const LIMIT: u64 = 64 * 1024;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// 申请访问令牌 | Ask for an access token
+    Issue(Issue),
+    /// 向服务查询令牌此刻是否有效 | Ask the service whether a token is good now
+    Introspect {
+        #[command(flatten)]
+        token: TokenFile,
+        /// 受理方，如 emr.example | Who was shown the token, such as emr.example
+        #[arg(long, value_name = "AUDIENCE")]
+        audience: String,
+    },
+    /// 撤销令牌 | End a token
+    Revoke {
+        /// 令牌编号（jti） | Number of the token (jti)
+        #[arg(value_name = "TOKEN_ID")]
+        id: String,
+    },
+    /// 取得核对令牌的公钥集 | Get the keys that tokens are checked with
+    Keys,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Issue {
+    /// 就诊编号 | Number of the visit
+    #[arg(long, value_name = "VISIT")]
+    visit: String,
+    /// 用途 | Purpose
+    #[arg(long, value_name = "PURPOSE", default_value = "treatment", value_parser = parser::<Purpose>())]
+    purpose: Purpose,
+    /// 数据分级上限，1 至 5 | Highest grade of data, 1 to 5
+    #[arg(long, value_name = "GRADE", value_parser = clap::value_parser!(u32).range(1..=5))]
+    grade: u32,
+    /// 数据分类，逗号分隔 | Classes of data, separated by commas
+    #[arg(long, value_name = "CLASS", required = true, value_delimiter = ',', value_parser = parser::<DataClass>())]
+    classes: Vec<DataClass>,
+    /// 受理方，如 emr.example | Who will be shown the token, such as emr.example
+    #[arg(long, value_name = "AUDIENCE")]
+    audience: String,
+    /// 有效秒数；0 为最长 | Life in seconds; 0 gives the most
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    lifetime_seconds: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenFile {
+    /// 令牌文件；- 为标准输入 | File with the token; - is standard input
+    #[arg(long = "token", value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+}
+
+impl TokenFile {
+    /// The token, which is a secret of its holder: never an argument.
+    fn read(&self) -> Result<Zeroizing<String>, Failure> {
+        let bytes = files::read(&self.file, LIMIT)?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| problems::TOKEN_MALFORMED)?;
+        Ok(Zeroizing::new(text.trim().to_owned()))
+    }
+}
+
+impl TokenCommand {
+    pub(crate) async fn run(self, context: &Context) -> Outcome {
+        match self {
+            Self::Issue(order) => issue(context, order).await,
+            Self::Introspect { token, audience } => {
+                introspect(context, &token.read()?, &audience).await
+            }
+            Self::Revoke { id } => {
+                let request = RevokeTokenRequest { token_id: id };
+                let ended = context
+                    .service
+                    .ask(async |channel| TokensClient::new(channel).revoke(request.clone()).await)
+                    .await?;
+                let title = match ended.receipt {
+                    Some(_) => text::TOKEN_REVOKED,
+                    None => text::TOKEN_ENDED_ALREADY,
+                };
+                let id = (text::TOKEN_ID, request.token_id.as_str());
+                context.made(("RevokeTokenResponse", &ended), title, id, ended.receipt.as_ref())
+            }
+            Self::Keys => {
+                let jwks = keys(context).await?;
+                let parsed =
+                    serde_json::from_str(&jwks).map_err(|_| problems::SERVICE_ANSWER_MALFORMED)?;
+                context.screen.show(&parsed, &Page::default().note(jwks));
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+async fn issue(context: &Context, order: Issue) -> Outcome {
+    let request = IssueTokenRequest {
+        visit_id: order.visit,
+        purpose: order.purpose.into(),
+        grade: order.grade,
+        classes: order.classes.into_iter().map(i32::from).collect(),
+        audience: order.audience,
+        lifetime_seconds: order.lifetime_seconds,
+    };
+    let issued = context
+        .service
+        .ask(async |channel| TokensClient::new(channel).issue(request.clone()).await)
+        .await?;
+    context.answer("IssueTokenResponse", &issued, &show::issued_token(&issued))
+}
+
+async fn introspect(context: &Context, token: &str, audience: &str) -> Outcome {
+    let request = IntrospectTokenRequest { token: token.to_owned(), audience: audience.to_owned() };
+    let found = context
+        .service
+        .ask(async |channel| TokensClient::new(channel).introspect(request.clone()).await)
+        .await?;
+    let page = show::introspected(&found);
+    context.screen.show(&json::of("IntrospectTokenResponse", &found), &page);
+    Ok(if found.active { Exit::Done } else { Exit::Refused })
+}
+
+/// The service's current keys, as a JSON Web Key Set.
+async fn keys(context: &Context) -> Result<String, Failure> {
+    let found = context
+        .service
+        .ask_openly(async |channel| TokensClient::new(channel).keys(TokenKeysRequest {}).await)
+        .await?;
+    Ok(found.jwks)
+}
+
+/// A key set from a file.
+#[expect(dead_code, reason = "the offline check follows")]
+fn keys_of(path: &Path) -> Result<String, Failure> {
+    let bytes = files::read(path, LIMIT)?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| problems::TOKEN_KEYS_MALFORMED.into())
+}

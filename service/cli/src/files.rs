@@ -1,0 +1,107 @@
+//! Reading bounded files, and writing files that are either whole or absent.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
+};
+
+use zeroize::Zeroizing;
+
+use crate::{failure::Failure, text::problems};
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Mode 0600.
+    Owner,
+    /// Mode 0644.
+    Everyone,
+}
+
+/// Reads a file of at most `limit` bytes; `-` is the standard input.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let unreadable = |error: io::Error| {
+        Failure::of(problems::FILE_UNREADABLE).about(path.display()).about(error)
+    };
+    let mut source: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(unreadable)?)
+    };
+    let mut bytes = Zeroizing::new(Vec::new());
+    source.by_ref().take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > limit {
+        return Err(Failure::of(problems::FILE_TOO_LARGE).about(path.display()));
+    }
+    Ok(bytes)
+}
+
+/// Whether others than the owner may read or write the file.
+pub(crate) fn is_exposed(path: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
+}
+
+/// Writes a file in one step: a reader sees the old bytes or the new ones.
+pub(crate) fn write(path: &Path, bytes: &[u8], audience: Audience) -> Result<(), Failure> {
+    let beside = path.with_extension("new");
+    let written = (|| {
+        // A leftover of a crash is ours to remove; `create_new` then sets the mode of a new file.
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mode = match audience {
+            Audience::Owner => 0o600,
+            Audience::Everyone => 0o644,
+        };
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        File::open(
+            path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+        )?
+        .sync_all()
+    })();
+    written
+        .map_err(|error| Failure::of(problems::FILE_UNWRITABLE).about(path.display()).about(error))
+}
+
+/// Makes a directory, for its owner only, unless it is there.
+pub(crate) fn make_directory(path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| Failure::of(problems::FILE_UNWRITABLE).about(path.display()).about(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_written_for_their_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("session");
+        write(&path, b"first", Audience::Owner).unwrap();
+        write(&path, b"second", Audience::Owner).unwrap();
+        assert_eq!(read(&path, 10).unwrap().as_slice(), b"second");
+        assert!(!is_exposed(&path).unwrap());
+        write(&path, b"open", Audience::Everyone).unwrap();
+        assert!(is_exposed(&path).unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn large_files_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("large");
+        write(&path, &[0; 11], Audience::Everyone).unwrap();
+        assert_eq!(read(&path, 10).unwrap_err().reason, "FILE_TOO_LARGE");
+        assert_eq!(read(&path, 11).unwrap().len(), 11);
+    }
+}

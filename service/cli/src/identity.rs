@@ -1,0 +1,140 @@
+//! One identity on this machine: a directory with its key, request, certificate, chain and session.
+
+mod certificate;
+mod key;
+mod passphrase;
+mod protection;
+mod request;
+mod session;
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use zeroize::Zeroizing;
+
+pub(crate) use self::{
+    certificate::Certificate, key::ClientKey, passphrase::Passphrase, request::certificate_request,
+    session::Session,
+};
+use crate::{
+    failure::Failure,
+    files::{self, Audience},
+    screen::Screen,
+    text::problems,
+};
+
+/// Largest file of an identity, bytes.
+const LIMIT: u64 = 64 * 1024;
+
+/// The directory of one identity.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    dir: PathBuf,
+    passphrase_file: Option<PathBuf>,
+    screen: Screen,
+}
+
+impl Home {
+    /// The directory named, or the user's own.
+    pub(crate) fn new(
+        named: Option<PathBuf>,
+        passphrase_file: Option<PathBuf>,
+        screen: Screen,
+    ) -> Result<Self, Failure> {
+        let own = || Some(PathBuf::from(env::var_os("HOME")?).join(".config/healthcard"));
+        let dir = named.or_else(own).ok_or(problems::HOME_UNKNOWN)?;
+        Ok(Self { dir, passphrase_file, screen })
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn key_path(&self) -> PathBuf {
+        self.dir.join("key.pem")
+    }
+
+    pub(crate) fn request_path(&self) -> PathBuf {
+        self.dir.join("request.der")
+    }
+
+    pub(crate) fn certificate_path(&self) -> PathBuf {
+        self.dir.join("certificate.der")
+    }
+
+    /// Authority of the server's certificate, when kept with the identity.
+    pub(crate) fn tls_ca_path(&self) -> PathBuf {
+        self.dir.join("tls-ca.pem")
+    }
+
+    /// The passphrase as given in a file, if one was named.
+    pub(crate) fn named_passphrase(&self) -> Result<Option<Passphrase>, Failure> {
+        self.passphrase_file.as_deref().map(Passphrase::from_file).transpose()
+    }
+
+    /// Loads the key, asking for its passphrase if it has one.
+    pub(crate) fn key(&self) -> Result<ClientKey, Failure> {
+        let path = self.key_path();
+        if !path.exists() {
+            return Err(Failure::of(problems::KEY_MISSING).about(path.display()));
+        }
+        if files::is_exposed(&path).unwrap_or(true) {
+            return Err(Failure::of(problems::KEY_EXPOSED).about(path.display()));
+        }
+        let pem = self.key_pem()?;
+        ClientKey::from_pem(&pem, || match self.named_passphrase()? {
+            Some(passphrase) => Ok(passphrase),
+            None => Passphrase::ask(self.screen),
+        })
+        .map_err(|failure| failure.about(path.display()))
+    }
+
+    /// Whether the key file is protected by a passphrase.
+    pub(crate) fn key_is_encrypted(&self) -> Result<bool, Failure> {
+        Ok(ClientKey::is_encrypted(&self.key_pem()?))
+    }
+
+    fn key_pem(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        files::read(&self.key_path(), LIMIT)
+    }
+
+    pub(crate) fn certificate(&self) -> Result<Certificate, Failure> {
+        let path = self.certificate_path();
+        if !path.exists() {
+            return Err(Failure::of(problems::CERTIFICATE_MISSING).about(path.display()));
+        }
+        Certificate::parse(files::read(&path, LIMIT)?.to_vec())
+            .map_err(|failure| failure.about(path.display()))
+    }
+
+    /// The key and its certificate, found to belong together.
+    pub(crate) fn credentials(&self) -> Result<(ClientKey, Certificate), Failure> {
+        let certificate = self.certificate()?;
+        let key = self.key()?;
+        if key.public_key_der() != certificate.public_key_der() {
+            return Err(problems::CERTIFICATE_OTHER_KEY.into());
+        }
+        Ok((key, certificate))
+    }
+
+    fn session_path(&self) -> PathBuf {
+        self.dir.join("session")
+    }
+
+    /// The session last saved, whatever its state.
+    pub(crate) fn session(&self) -> Option<Session> {
+        Session::parse(&files::read(&self.session_path(), LIMIT).ok()?)
+    }
+
+    pub(crate) fn save_session(&self, session: &Session) -> Result<(), Failure> {
+        files::make_directory(&self.dir)?;
+        files::write(&self.session_path(), &session.encode(), Audience::Owner)
+    }
+
+    pub(crate) fn forget_session(&self) {
+        // A file that stays behind holds a token that the service no longer accepts.
+        let _ = std::fs::remove_file(self.session_path());
+    }
+}

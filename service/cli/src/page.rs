@@ -1,0 +1,212 @@
+//! What people read: a title, labelled rows, a table. Columns align by the width of characters on a
+//! terminal, where a Chinese one takes two places.
+
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::text::{Lang, Text};
+
+/// A value in either language, or in none.
+#[derive(Clone, Debug)]
+pub(crate) enum Cell {
+    Plain(String),
+    Spoken(Text),
+    /// A sentence with its blanks filled.
+    Filled(Text, Vec<String>),
+    /// Words one after another.
+    Listed(Vec<Text>),
+}
+
+/// One screenful.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Page {
+    title: Option<Cell>,
+    rows: Vec<(Text, Cell)>,
+    table: Option<(Vec<Text>, Vec<Vec<Cell>>)>,
+    notes: Vec<Cell>,
+}
+
+impl Cell {
+    pub(crate) fn speak(&self, lang: Lang) -> String {
+        match self {
+            Self::Plain(text) => printable(text),
+            Self::Spoken(text) => text.speak(lang).to_owned(),
+            Self::Filled(text, values) => {
+                let values: Vec<&str> = values.iter().map(String::as_str).collect();
+                printable(&text.fill(lang, &values))
+            }
+            Self::Listed(words) => {
+                let words: Vec<_> = words.iter().map(|word| word.speak(lang)).collect();
+                words.join(match lang {
+                    Lang::Zh => "、",
+                    Lang::En => ", ",
+                })
+            }
+        }
+    }
+}
+
+impl Page {
+    pub(crate) fn titled(title: Text) -> Self {
+        Self { title: Some(Cell::Spoken(title)), ..Self::default() }
+    }
+
+    /// Adds a row; an empty value is left out.
+    pub(crate) fn row(mut self, label: Text, value: impl Into<Cell>) -> Self {
+        let value = value.into();
+        if !matches!(&value, Cell::Plain(text) if text.is_empty()) {
+            self.rows.push((label, value));
+        }
+        self
+    }
+
+    /// Adds a row if there is a value.
+    pub(crate) fn maybe(self, label: Text, value: Option<impl Into<Cell>>) -> Self {
+        match value {
+            Some(value) => self.row(label, value),
+            None => self,
+        }
+    }
+
+    pub(crate) fn table(mut self, headings: &[Text], lines: Vec<Vec<Cell>>) -> Self {
+        self.table = Some((headings.to_vec(), lines));
+        self
+    }
+
+    /// Adds a sentence below.
+    pub(crate) fn note(mut self, note: impl Into<Cell>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// The page as lines of text, each ended.
+    pub(crate) fn render(&self, lang: Lang) -> String {
+        let mut lines = Vec::new();
+        lines.extend(self.title.as_ref().map(|title| title.speak(lang)));
+        let width = self.rows.iter().map(|(label, _)| label.speak(lang).width()).max().unwrap_or(0);
+        for (label, value) in &self.rows {
+            let label = label.speak(lang);
+            let indent = " ".repeat(width - label.width() + 2);
+            // Further lines of a value start below its first.
+            let below = format!("\n{}", " ".repeat(width + 4));
+            lines.push(format!("  {label}{indent}{}", value.speak(lang).replace('\n', &below)));
+        }
+        if let Some((headings, records)) = &self.table {
+            let heading = headings.iter().map(|text| text.speak(lang).to_owned()).collect();
+            let records = records.iter().map(|cells| cells.iter().map(|cell| cell.speak(lang)));
+            lines.extend(columns(std::iter::once(heading).chain(records.map(Iterator::collect))));
+        }
+        lines.extend(self.notes.iter().map(|note| note.speak(lang)));
+        lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    }
+}
+
+/// Records as aligned lines.
+fn columns(records: impl Iterator<Item = Vec<String>>) -> Vec<String> {
+    let records: Vec<_> = records.collect();
+    let mut widths = Vec::new();
+    for record in &records {
+        widths.resize(widths.len().max(record.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(record) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    let line = |record: &Vec<String>| {
+        let padded = record
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &width)| format!("  {cell}{}", " ".repeat(width - cell.width())));
+        padded.collect::<String>()
+    };
+    records.iter().map(line).collect()
+}
+
+/// The text without control characters, which could rewrite the terminal. Line ends stay.
+fn printable(text: &str) -> String {
+    let safe = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
+    text.chars().map(safe).collect()
+}
+
+/// A time as people read it here: ISO 8601, UTC, whole seconds.
+pub(crate) fn instant(at: OffsetDateTime) -> String {
+    at.replace_nanosecond(0).ok().and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
+}
+
+/// A time of a message.
+pub(crate) fn timestamp(at: Option<&prost_types::Timestamp>) -> Option<String> {
+    at.and_then(|at| OffsetDateTime::from_unix_timestamp(at.seconds).ok()).map(instant)
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::Plain(text.to_owned())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::Plain(text)
+    }
+}
+
+impl From<&String> for Cell {
+    fn from(text: &String) -> Self {
+        Self::Plain(text.clone())
+    }
+}
+
+impl From<Text> for Cell {
+    fn from(text: Text) -> Self {
+        Self::Spoken(text)
+    }
+}
+
+impl From<u64> for Cell {
+    fn from(number: u64) -> Self {
+        Self::Plain(number.to_string())
+    }
+}
+
+impl From<u32> for Cell {
+    fn from(number: u32) -> Self {
+        Self::Plain(number.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text;
+
+    #[test]
+    fn chinese_and_latin_align() {
+        let page = Page::titled(text::RESIDENT)
+            .row(text::NAME, "王秀英")
+            .row(text::ID_NUMBER, "11010119000307473X")
+            .row(text::PHONE, "");
+        assert_eq!(
+            page.render(Lang::Zh),
+            "居民\n  姓名      王秀英\n  身份证号  11010119000307473X\n"
+        );
+        assert_eq!(
+            page.render(Lang::En),
+            "Resident\n  Name       王秀英\n  ID number  11010119000307473X\n"
+        );
+    }
+
+    #[test]
+    fn tables_align() {
+        let lines = vec![
+            vec![Cell::from("王秀英"), Cell::from(7_u64)],
+            vec![Cell::from("Li"), Cell::from(12_u64)],
+        ];
+        let page = Page::titled(text::IDENTITIES).table(&[text::NAME, text::NUMBER], lines);
+        assert_eq!(page.render(Lang::Zh), "身份\n  姓名    工号\n  王秀英  7\n  Li      12\n");
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        let page = Page::default().row(text::NAME, "a\u{1b}[2Jb\r");
+        assert_eq!(page.render(Lang::En), "  Name  a\u{fffd}[2Jb\u{fffd}\n");
+    }
+}

@@ -1,0 +1,69 @@
+//! Where answers go: a page for people, or one JSON object.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde_json::Value;
+
+use crate::{
+    failure::Failure,
+    page::Page,
+    text::{self, Lang},
+};
+
+/// The terminal, in one language and one form.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Screen {
+    pub(crate) lang: Lang,
+    pub(crate) json: bool,
+}
+
+impl Screen {
+    /// Shows an answer.
+    pub(crate) fn show(self, json: &Value, page: &Page) {
+        if self.json {
+            print(&format!("{json}\n"));
+        } else {
+            print(&page.render(self.lang));
+        }
+    }
+
+    /// Shows a passing remark to people only.
+    pub(crate) fn remark(self, remark: &str) {
+        if !self.json {
+            print(&format!("{remark}\n"));
+        }
+    }
+
+    /// Shows why nothing came of it: what happened, why, what to do.
+    pub(crate) fn fail(self, failure: &Failure) {
+        if self.json {
+            print(&format!("{}\n", failure.json(self.lang)));
+            return;
+        }
+        let lang = self.lang;
+        let mut page = Page::default().row(text::REFUSED, failure.message.speak(lang));
+        for detail in &failure.detail {
+            page = page.row(text::CAUSE, detail);
+        }
+        if let Some(refusal) = &failure.refusal {
+            page = page
+                .row(text::RULE, &refusal.rule)
+                .row(text::MISSING_STEP, refusal.missing.speak(lang))
+                .row(text::GRANTOR, refusal.grantor.speak(lang));
+        }
+        page = page.row(text::ADVICE, failure.advice.speak(lang));
+        // Nothing is left to say when the terminal itself is gone.
+        let _ = io::stderr().write_all(page.render(lang).as_bytes());
+    }
+
+    /// Whether a person is there to be asked.
+    pub(crate) fn can_ask(self) -> bool {
+        !self.json && io::stdin().is_terminal()
+    }
+}
+
+/// Writes to the standard output. A closed pipe ends the reader's interest, not our work.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

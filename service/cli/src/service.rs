@@ -1,0 +1,215 @@
+//! The service as a client sees it: a connection, and a session that opens itself.
+
+mod address;
+mod connection;
+
+use std::time::Duration;
+
+use proto::v1::{
+    ChallengeRequest, CloseSessionRequest, OpenSessionRequest, OpenSessionResponse,
+    sessions_client::SessionsClient,
+};
+use time::OffsetDateTime;
+use tokio::sync::OnceCell;
+use tonic::{
+    Request, Response, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::Channel,
+};
+use zeroize::Zeroizing;
+
+pub(crate) use self::{
+    address::{Address, Security},
+    connection::TlsCa,
+};
+use crate::{
+    clock,
+    failure::Failure,
+    identity::{Certificate, ClientKey, Home, Session},
+    text::problems,
+};
+
+/// Longest wait for an answer to one call.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is signed at log-in begins with this (`sessions.proto`, OpenSessionRequest).
+const LOGIN_CONTEXT: &[u8] = b"healthcard.v1.Sessions/Open";
+
+/// Channel whose calls carry the session.
+pub(crate) type Authorized = InterceptedService<Channel, Bearer>;
+
+/// Adds `authorization: Bearer …` to each call.
+#[derive(Clone)]
+pub(crate) struct Bearer(MetadataValue<Ascii>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+/// One server and one identity.
+pub(crate) struct Service {
+    address: Address,
+    tls_ca: TlsCa,
+    home: Home,
+    channel: OnceCell<Channel>,
+}
+
+impl Service {
+    pub(crate) fn new(address: Address, tls_ca: TlsCa, home: Home) -> Self {
+        Self { address, tls_ca, home, channel: OnceCell::new() }
+    }
+
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The connection, made at the first call and remade by itself when it breaks.
+    pub(crate) async fn channel(&self) -> Result<Channel, Failure> {
+        let connect = || connection::connect(&self.address, &self.tls_ca, PATIENCE);
+        self.channel.get_or_try_init(connect).await.cloned()
+    }
+
+    /// Makes a call that needs no session.
+    pub(crate) async fn ask_openly<R>(
+        &self,
+        call: impl AsyncFn(Channel) -> Result<Response<R>, Status>,
+    ) -> Result<R, Failure> {
+        Ok(call(self.channel().await?).await?.into_inner())
+    }
+
+    /// Makes a call within a session: the saved one, or a new one when there is none, or when the
+    /// service no longer knows it.
+    pub(crate) async fn ask<R>(
+        &self,
+        call: impl AsyncFn(Authorized) -> Result<Response<R>, Status>,
+    ) -> Result<R, Failure> {
+        let (channel, fresh) = self.authorized().await?;
+        match call(channel).await.map_err(Failure::from) {
+            Err(failure) if failure.session_over && fresh == Fresh::Saved => {
+                let channel = self.log_in().await?.0;
+                Ok(call(channel).await?.into_inner())
+            }
+            answer => Ok(answer?.into_inner()),
+        }
+    }
+
+    /// A channel with a session that looks good from here.
+    pub(crate) async fn authorized(&self) -> Result<(Authorized, Fresh), Failure> {
+        if let Some(session) = self.home.session() {
+            let certificate = self.home.certificate()?.serial();
+            if session.serves(&self.address.origin(), &certificate, clock::now()) {
+                let channel = self.channel().await?;
+                return Ok((with_session(channel, &session.token)?, Fresh::Saved));
+            }
+        }
+        Ok((self.log_in().await?.0, Fresh::New))
+    }
+
+    /// Logs in with the key and saves the session.
+    pub(crate) async fn log_in(&self) -> Result<(Authorized, OpenSessionResponse), Failure> {
+        let (key, certificate) = self.home.credentials()?;
+        let channel = self.channel().await?;
+        let mut opened = open(channel.clone(), &key, &certificate).await?;
+        let token = Zeroizing::new(std::mem::take(&mut opened.token));
+        let expires_at = opened
+            .expires_at
+            .and_then(|at| OffsetDateTime::from_unix_timestamp(at.seconds).ok())
+            .ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
+        let authorized = with_session(channel, &token)?;
+        self.home.save_session(&Session {
+            token,
+            server: self.address.origin(),
+            identity_id: opened.identity_id.clone(),
+            certificate: certificate.serial(),
+            role: opened.role,
+            institution_id: opened.institution_id.clone(),
+            expires_at,
+        })?;
+        Ok((authorized, opened))
+    }
+
+    /// Ends the saved session, if there is one for this server, and forgets it.
+    pub(crate) async fn log_out(&self) -> Result<Option<proto::v1::Receipt>, Failure> {
+        let session = self.home.session().filter(|held| held.server == self.address.origin());
+        let Some(session) = session else { return Ok(None) };
+        let channel = with_session(self.channel().await?, &session.token)?;
+        let closed = SessionsClient::new(channel).close(CloseSessionRequest {}).await;
+        match closed.map_err(Failure::from) {
+            Ok(closed) => {
+                self.home.forget_session();
+                Ok(closed.into_inner().receipt)
+            }
+            Err(failure) if failure.session_over => {
+                self.home.forget_session();
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+/// Where a session came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fresh {
+    /// From the file: the service may have ended it meanwhile.
+    Saved,
+    /// Opened a moment ago.
+    New,
+}
+
+fn with_session(channel: Channel, token: &str) -> Result<Authorized, Failure> {
+    let value = Zeroizing::new(format!("Bearer {token}"));
+    let mut value: MetadataValue<Ascii> =
+        value.parse().map_err(|_| problems::SERVICE_ANSWER_MALFORMED)?;
+    value.set_sensitive(true);
+    Ok(InterceptedService::new(channel, Bearer(value)))
+}
+
+/// The challenge and its answer.
+async fn open(
+    channel: Channel,
+    key: &ClientKey,
+    certificate: &Certificate,
+) -> Result<OpenSessionResponse, Failure> {
+    let certificate = certificate.der().to_vec();
+    let mut sessions = SessionsClient::new(channel);
+    let asked = ChallengeRequest { certificate: certificate.clone() };
+    let given = sessions.challenge(asked).await?.into_inner();
+    let message = login_message(&given.service, &given.challenge)
+        .ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
+    let signature = key.sign(&message).to_vec();
+    let answer = OpenSessionRequest { challenge: given.challenge, certificate, signature };
+    Ok(sessions.open(answer).await?.into_inner())
+}
+
+/// The octets signed at log-in. A service's name with a line end in it could move the boundary
+/// between name and challenge, and a challenge of another length is none of ours.
+fn login_message(service: &str, challenge: &[u8]) -> Option<Vec<u8>> {
+    if challenge.len() != 32 || service.is_empty() || service.contains('\n') {
+        return None;
+    }
+    Some([LOGIN_CONTEXT, b"\n", service.as_bytes(), b"\n", challenge].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn login_signs_context_service_and_challenge() {
+        let message = login_message("county", &[7; 32]).unwrap();
+        assert!(message.starts_with(b"healthcard.v1.Sessions/Open\ncounty\n\x07"));
+        assert_eq!(message.len(), 27 + 1 + 6 + 1 + 32);
+        for (service, challenge) in [("", 32), ("a\nb", 32), ("a", 31), ("a", 33)] {
+            assert_eq!(login_message(service, &vec![0; challenge]), None, "{service:?}");
+        }
+    }
+}

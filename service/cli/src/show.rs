@@ -1,0 +1,238 @@
+//! Messages of the service as pages for people.
+
+use proto::v1;
+
+use crate::{
+    page::{Cell, Page, timestamp},
+    text::{self, Text, word_of},
+};
+
+/// Where the act stands in the log.
+pub(crate) fn receipt(page: Page, receipt: Option<&v1::Receipt>) -> Page {
+    page.maybe(
+        text::RECEIPT,
+        receipt.map(|receipt| {
+            let values = vec![receipt.position.to_string(), receipt.entry_id.clone()];
+            Cell::Filled(text::RECEIPT_AT, values)
+        }),
+    )
+}
+
+pub(crate) fn session(title: Text, opened: &v1::OpenSessionResponse) -> Page {
+    let page = Page::titled(title)
+        .row(text::IDENTITY_ID, &opened.identity_id)
+        .maybe(text::ROLE, word_of::<v1::Role>(opened.role))
+        .row(text::INSTITUTION_ID, &opened.institution_id)
+        .maybe(text::EXPIRES_AT, timestamp(opened.expires_at.as_ref()));
+    receipt(page, opened.receipt.as_ref())
+}
+
+pub(crate) fn identity(identity: &v1::Identity) -> Page {
+    let certificates: Vec<_> = identity.certificates.iter().map(certificate_line).collect();
+    Page::titled(text::IDENTITY)
+        .row(text::IDENTITY_ID, &identity.identity_id)
+        .row(text::LABEL, &identity.name)
+        .maybe(text::ROLE, word_of::<v1::Role>(identity.role))
+        .row(text::NUMBER, &identity.number)
+        .row(text::DEPARTMENT, &identity.department)
+        .row(text::INSTITUTION_ID, &identity.institution_id)
+        .row(text::CERTIFICATES, certificates.join("\n"))
+}
+
+fn certificate_line(state: &v1::CertificateState) -> String {
+    let from = timestamp(state.not_before.as_ref()).unwrap_or_default();
+    let until = timestamp(state.not_after.as_ref()).unwrap_or_default();
+    match timestamp(state.revoked_at.as_ref()) {
+        None => format!("{}  {from} – {until}", state.serial),
+        Some(revoked) => format!("{}  {from} – {until}  ✗ {revoked}", state.serial),
+    }
+}
+
+pub(crate) fn identities(list: &v1::ListIdentitiesResponse) -> Page {
+    let lines: Vec<Vec<Cell>> = list
+        .identities
+        .iter()
+        .map(|identity| {
+            vec![
+                Cell::from(&identity.identity_id),
+                Cell::from(&identity.name),
+                word_of::<v1::Role>(identity.role).map_or(Cell::from(""), Cell::from),
+                Cell::from(&identity.number),
+                Cell::from(&identity.department),
+            ]
+        })
+        .collect();
+    let headings = [text::IDENTITY_ID, text::LABEL, text::ROLE, text::NUMBER, text::DEPARTMENT];
+    listed(text::IDENTITIES, &headings, lines, &list.next_page_token)
+}
+
+/// A list, or the word that it is empty, and how to see more of it.
+pub(crate) fn listed(title: Text, headings: &[Text], lines: Vec<Vec<Cell>>, next: &str) -> Page {
+    let page = Page::titled(title);
+    let page = match lines.is_empty() {
+        true => page.note(text::NONE_FOUND),
+        false => page.table(headings, lines),
+    };
+    match next {
+        "" => page,
+        next => page.note(Cell::Filled(text::MORE_FOLLOWS, vec![next.to_owned()])),
+    }
+}
+
+pub(crate) fn resident(resident: &v1::Resident) -> Page {
+    let page = Page::titled(text::RESIDENT)
+        .row(text::NAME, &resident.name)
+        .maybe(text::SEX, word_of::<v1::Sex>(resident.sex))
+        .maybe(text::ETHNIC_GROUP, ethnic_group(resident.ethnic_group))
+        .row(text::BIRTH_DATE, &resident.birth_date)
+        .row(text::ID_NUMBER, &resident.id_number)
+        .row(text::PHONE, &resident.phone)
+        .row(text::RESIDENT_ID, &resident.resident_id)
+        .maybe(text::REGISTERED_AT, timestamp(resident.registered_at.as_ref()));
+    receipt(page, resident.receipt.as_ref())
+}
+
+/// Names of GB 3304-1991; the code itself where there is none.
+fn ethnic_group(code: u32) -> Option<Cell> {
+    (code != 0).then(|| Cell::from(code))
+}
+
+pub(crate) fn card(title: Text, card: &v1::Card) -> Page {
+    Page::titled(title)
+        .maybe(text::CARD_STATUS, word_of::<v1::CardStatus>(card.status))
+        .row(text::CARD_ID, &card.card_id)
+        .row(text::CHIP_SERIAL, &card.chip_serial)
+        .row(text::RESIDENT_ID, &card.resident_id)
+        .row(text::VALID_UNTIL, &card.valid_until)
+        .maybe(text::REGISTERED_AT, timestamp(card.registered_at.as_ref()))
+        .maybe(text::CHANGED_AT, timestamp(card.changed_at.as_ref()))
+}
+
+/// The person, as the desk sees them: who it is comes first.
+pub(crate) fn reading(reading: &v1::CardReading) -> Page {
+    let page = Page::titled(text::CARD_READ)
+        .row(text::NAME, &reading.name)
+        .maybe(text::SEX, word_of::<v1::Sex>(reading.sex))
+        .maybe(text::ETHNIC_GROUP, ethnic_group(reading.ethnic_group))
+        .row(text::BIRTH_DATE, &reading.birth_date)
+        .row(text::ID_NUMBER, &reading.id_number)
+        .maybe(text::CARD_STATUS, word_of::<v1::CardStatus>(reading.status))
+        .row(text::VALID_UNTIL, &reading.valid_until)
+        .row(text::ISSUER, &reading.issuer_name)
+        .row(text::CHIP_SERIAL, &reading.chip_serial)
+        .row(text::RESIDENT_ID, &reading.resident_id)
+        .row(text::PRESENCE_ID, &reading.presence_id)
+        .maybe(text::PRESENCE_EXPIRES, timestamp(reading.presence_expires_at.as_ref()));
+    receipt(page, reading.receipt.as_ref())
+}
+
+pub(crate) fn visit(title: Text, visit: &v1::Visit) -> Page {
+    let page = Page::titled(title)
+        .row(text::VISIT_ID, &visit.visit_id)
+        .row(text::RESIDENT_ID, &visit.resident_id)
+        .row(text::DEPARTMENT, &visit.department)
+        .row(text::REASON, &visit.reason)
+        .row(text::ATTENDING, visit.attending.join("\n"))
+        .row(text::INSTITUTION_ID, &visit.institution_id)
+        .maybe(text::OPENED_AT, timestamp(visit.opened_at.as_ref()))
+        .maybe(text::CLOSED_AT, timestamp(visit.closed_at.as_ref()));
+    receipt(page, visit.receipt.as_ref())
+}
+
+pub(crate) fn visits(list: &v1::ListVisitsResponse) -> Page {
+    let lines: Vec<Vec<Cell>> = list
+        .visits
+        .iter()
+        .map(|visit| {
+            vec![
+                Cell::from(&visit.visit_id),
+                Cell::from(&visit.resident_id),
+                Cell::from(&visit.department),
+                Cell::from(&visit.reason),
+                Cell::from(timestamp(visit.opened_at.as_ref()).unwrap_or_default()),
+            ]
+        })
+        .collect();
+    let headings =
+        [text::VISIT_ID, text::RESIDENT_ID, text::DEPARTMENT, text::REASON, text::OPENED_AT];
+    listed(text::VISITS, &headings, lines, &list.next_page_token)
+}
+
+pub(crate) fn issued_token(issued: &v1::IssueTokenResponse) -> Page {
+    let page = Page::titled(text::TOKEN_ISSUED)
+        .row(text::TOKEN_ID, &issued.token_id)
+        .maybe(text::EXPIRES_AT, timestamp(issued.expires_at.as_ref()))
+        .row(text::RULE, &issued.rule)
+        .row(text::RELATION, &issued.relation);
+    receipt(page, issued.receipt.as_ref()).row(text::TOKEN, &issued.token)
+}
+
+pub(crate) fn introspected(token: &v1::IntrospectTokenResponse) -> Page {
+    if !token.active {
+        return Page::titled(text::TOKEN_INACTIVE).row(text::WHY, &token.inactive_reason);
+    }
+    let classes = token.classes.iter().filter_map(|class| word_of::<v1::DataClass>(*class));
+    Page::titled(text::TOKEN_ACTIVE)
+        .row(text::TOKEN_ID, &token.token_id)
+        .row(text::RESIDENT_ID, &token.resident_id)
+        .row(text::VISIT_ID, &token.visit_id)
+        .row(text::IDENTITY_ID, &token.subject)
+        .maybe(text::ROLE, word_of::<v1::Role>(token.role))
+        .maybe(text::PURPOSE, word_of::<v1::Purpose>(token.purpose))
+        .row(text::GRADE, token.grade)
+        .row(text::CLASSES, Cell::Listed(classes.collect()))
+        .maybe(text::EXPIRES_AT, timestamp(token.expires_at.as_ref()))
+        .row(text::POSITION, token.log_position)
+}
+
+pub(crate) fn status(status: &v1::StatusResponse) -> Page {
+    let keys: Vec<_> = status
+        .keys
+        .iter()
+        .map(|key| format!("{}  {}  v{}", key.reference, key.key_use, key.version))
+        .collect();
+    Page::titled(text::STATUS)
+        .row(text::VERSION, &status.version)
+        .maybe(text::STARTED_AT, timestamp(status.started_at.as_ref()))
+        .row(text::LOG_SIZE, status.log_size)
+        .row(text::COMMITS, status.commits)
+        .row(text::COMMITTED_LEAVES, status.committed_leaves)
+        .row(text::OPEN_SESSIONS, status.open_sessions)
+        .row(text::KEYS, keys.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Lang;
+
+    #[test]
+    fn person_comes_first_on_the_screen() {
+        let read = v1::CardReading {
+            name: "王秀英".to_owned(),
+            sex: v1::Sex::Female.into(),
+            birth_date: "1990-03-07".to_owned(),
+            status: v1::CardStatus::Active.into(),
+            presence_id: "p".to_owned(),
+            receipt: Some(v1::Receipt { position: 7, entry_id: "e".to_owned() }),
+            ..v1::CardReading::default()
+        };
+        assert_eq!(
+            reading(&read).render(Lang::Zh),
+            "居民健康卡 · 已核验\n  姓名      王秀英\n  性别      女\n  出生日期  1990-03-07\n  \
+             卡状态    正常\n  到场凭据  p\n  审计凭据  第 7 条（e）\n"
+        );
+        assert!(reading(&read).render(Lang::En).contains("Audit receipt  entry 7 (e)\n"));
+    }
+
+    #[test]
+    fn empty_lists_say_so() {
+        let page = visits(&v1::ListVisitsResponse::default());
+        assert_eq!(page.render(Lang::En), "Visits\nNothing matches\n");
+        let next = v1::ListVisitsResponse {
+            visits: vec![v1::Visit::default()],
+            next_page_token: "n1".to_owned(),
+        };
+        assert!(visits(&next).render(Lang::En).ends_with("There is more: --page-token n1\n"));
+    }
+}

@@ -1,0 +1,198 @@
+//! Labels of fields, headings and short confirmations.
+
+use super::Text;
+
+macro_rules! labels {
+    ($($name:ident: $zh:literal, $en:literal;)+) => {
+        $(pub(crate) const $name: Text = Text::new($zh, $en);)+
+
+        #[cfg(test)]
+        const ALL: &[(&str, Text)] = &[$((stringify!($name), $name),)+];
+    };
+}
+
+labels! {
+    // headings
+    KEY_MADE: "已生成密钥和证书申请", "A key and a certificate request were made";
+    KEY_HELD: "本身份的密钥", "The key of this identity";
+    SESSION_OPENED: "已登录", "Logged in";
+    SESSION_CLOSED: "已退出登录", "Logged out";
+    SESSION_HELD: "当前登录", "Current session";
+    SESSION_NONE: "尚未登录；需要时会自动登录", "Not logged in; commands log in by themselves when needed";
+    INSTITUTION_REGISTERED: "机构已登记", "The institution is on record";
+    IDENTITY_REGISTERED: "身份已登记", "The identity is on record";
+    IDENTITY_ENROLLED: "证书已签发", "The certificate was issued";
+    CERTIFICATE_REVOKED: "证书已吊销，其登录和令牌随即失效", "The certificate is revoked; its sessions and tokens ended";
+    IDENTITY: "身份", "Identity";
+    IDENTITIES: "身份", "Identities";
+    AUTHORITIES_SAVED: "已保存根证书、签发证书和吊销列表", "Root, issuing certificates and revocation lists were saved";
+    RESIDENT_REGISTERED: "居民已登记", "The resident is on record";
+    RESIDENT: "居民", "Resident";
+    CARD_REGISTERED: "健康卡已登记", "The card is on record";
+    CARD: "居民健康卡", "Resident health card";
+    CARD_READ: "居民健康卡 · 已核验", "Resident health card · genuine";
+    CARD_LOST: "健康卡已挂失，各处即刻停用", "The card is reported lost; it is refused everywhere from now on";
+    CARD_RELEASED: "健康卡已解挂", "The report of loss was taken back";
+    CARD_CANCELLED: "健康卡已注销，不能恢复", "The card is cancelled for good";
+    VISIT_OPENED: "就诊已开始", "The visit is open";
+    VISIT: "就诊", "Visit";
+    VISITS: "就诊", "Visits";
+    VISIT_CLOSED: "就诊已结束，其令牌随即失效", "The visit is closed; its tokens ended";
+    TOKEN_ISSUED: "已签发访问令牌", "An access token was issued";
+    TOKEN_ACTIVE: "令牌有效", "The token is good";
+    TOKEN_INACTIVE: "令牌无效", "The token is not good";
+    TOKEN_REVOKED: "令牌已撤销", "The token was revoked";
+    TOKEN_ENDED_ALREADY: "令牌此前已失效", "The token had ended already";
+    TOKEN_GENUINE: "令牌签名和期限核对无误（离线核对，不含撤销状态）", "The token's signature and dates are right (checked offline, revocation not included)";
+    SIGNED: "病历已签名", "The record is signed";
+    SIGNATURE_VALID: "签名有效", "The signature is valid";
+    SIGNATURE_INVALID: "签名无效", "The signature is not valid";
+    AUDIT_ENTRIES: "审计记录", "Audit entries";
+    AUDIT_ENTRY: "审计记录", "Audit entry";
+    AUDIT_PROVED: "已在本机核对：该记录确在日志之中", "Checked on this machine: the entry is in the log";
+    AUDIT_CONSISTENT: "已在本机核对：日志只增未改", "Checked on this machine: the log only grew";
+    AUDIT_CHECKPOINT: "日志检查点", "Checkpoint of the log";
+    AUDIT_EXPORTED: "日志已导出", "The log was exported";
+    AUDIT_VALID: "日志完好", "The log is intact";
+    AUDIT_TAMPERED: "日志被改动", "The log was tampered with";
+    AUDIT_UNVERIFIABLE: "无法核对日志", "The log cannot be checked";
+    STATUS: "服务状态", "State of the service";
+    DOCTOR: "检查", "Check-up";
+    NONE_FOUND: "没有符合条件的记录", "Nothing matches";
+    MORE_FOLLOWS: "还有更多，续页：--page-token {}", "There is more: --page-token {}";
+
+    // desk
+    DESK_READY: "请将健康卡放入读卡器（Ctrl-C 结束）", "Put a health card into the reader (Ctrl-C ends)";
+    DESK_READER: "读卡器", "Reader";
+    DESK_READERS: "读卡器：{}", "Readers: {}";
+    DESK_NO_READER: "没有读卡器，请连接；接上后自动继续", "No reader; connect one, this goes on by itself";
+    DESK_DAEMON_GONE: "读卡服务未运行，正在等待其恢复", "The smart card service is not running; waiting for it";
+    DESK_DAEMON_BACK: "读卡服务已恢复", "The smart card service is back";
+    DESK_SERVICE_GONE: "与服务的连接中断，正在重连", "The connection to the service was lost; connecting again";
+    DESK_SERVICE_BACK: "已重新连接服务", "Connected to the service again";
+    DESK_READING: "正在读卡，请勿取出……", "Reading, leave the card in the reader…";
+    DESK_REMOVED: "卡已取出", "The card was taken out";
+    DESK_TIMING: "{} 毫秒显示（{} 条命令，卡用时 {} 毫秒）", "on screen after {} ms ({} commands, {} ms of it the card)";
+    DESK_ENDED: "窗口读卡已结束", "The desk has ended";
+
+    // fields
+    DIRECTORY: "身份目录", "Directory";
+    KEY_FILE: "私钥文件", "Key file";
+    REQUEST_FILE: "证书申请", "Certificate request";
+    CERTIFICATE_FILE: "证书文件", "Certificate file";
+    PUBLIC_KEY: "公钥（SM3 摘要）", "Public key (SM3)";
+    ENCRYPTED: "口令保护", "Passphrase";
+    YES: "是", "yes";
+    NO: "否", "no";
+    SUBJECT: "证书主体", "Subject";
+    SERIAL: "证书序列号", "Serial number";
+    CERTIFICATES: "证书", "Certificates";
+    NOT_AFTER: "有效期至", "Valid until";
+    IDENTITY_ID: "身份编号", "Identity";
+    INSTITUTION_ID: "机构编号", "Institution";
+    ROLE: "角色", "Role";
+    NAME: "姓名", "Name";
+    LABEL: "名称", "Name";
+    NUMBER: "工号", "Number";
+    DEPARTMENT: "科室", "Department";
+    REASON: "事由", "Reason";
+    ATTENDING: "接诊人员", "Attending";
+    SEX: "性别", "Sex";
+    ETHNIC_GROUP: "民族", "Ethnic group";
+    BIRTH_DATE: "出生日期", "Birth date";
+    ID_NUMBER: "身份证号", "ID number";
+    PHONE: "电话", "Phone";
+    RESIDENT_ID: "居民编号", "Resident";
+    CARD_ID: "卡编号", "Card";
+    CHIP_SERIAL: "发卡序列号", "Issuing serial";
+    CARD_STATUS: "卡状态", "Card status";
+    VALID_UNTIL: "卡有效期至", "Card valid until";
+    ISSUER: "发卡机构", "Issuer";
+    PRESENCE_ID: "到场凭据", "Presence";
+    PRESENCE_EXPIRES: "凭据有效至", "Presence until";
+    VISIT_ID: "就诊编号", "Visit";
+    REGISTERED_AT: "登记时间", "Registered";
+    CHANGED_AT: "变更时间", "Changed";
+    OPENED_AT: "开始时间", "Opened";
+    CLOSED_AT: "结束时间", "Closed";
+    EXPIRES_AT: "失效时间", "Expires";
+    SIGNED_AT: "签名时间", "Signed at";
+    SIGNER: "签名人", "Signer";
+    TOKEN: "令牌", "Token";
+    TOKEN_ID: "令牌编号", "Token number";
+    PURPOSE: "用途", "Purpose";
+    GRADE: "数据分级", "Grade";
+    CLASSES: "数据分类", "Classes";
+    AUDIENCE: "受理方", "Audience";
+    RULE: "依据规则", "Rule";
+    RELATION: "依据关系", "Relation";
+    WHY: "原因", "Why";
+    KEY_ID: "密钥标识", "Key";
+    RECEIPT: "审计凭据", "Audit receipt";
+    RECEIPT_AT: "第 {} 条（{}）", "entry {} ({})";
+    POSITION: "日志位置", "Position";
+    AT: "时间", "Time";
+    ACTION: "操作", "Action";
+    OUTCOME: "结果", "Outcome";
+    ACTOR: "操作者", "Actor";
+    ENTRY: "内容", "Entry";
+    LOG_SIZE: "日志条数", "Log entries";
+    ROOT: "日志根（SM3）", "Root (SM3)";
+    CHECKPOINT: "检查点", "Checkpoint";
+    VERIFIER_KEY: "验证公钥", "Verifier key";
+    SIZES: "日志条数（先、后）", "Sizes (first, second)";
+    FILE: "文件", "File";
+    BYTES: "字节", "Bytes";
+    DIGEST: "病历摘要（SM3）", "Record digest (SM3)";
+    ENTRIES_CHECKED: "已核对记录", "Entries checked";
+    FINDING: "发现", "Finding";
+    MISSING_EVIDENCE: "缺少", "Missing";
+    VERSION: "版本", "Version";
+    STARTED_AT: "启动时间", "Started";
+    COMMITS: "落盘次数", "Commits";
+    COMMITTED_LEAVES: "落盘记录数", "Committed entries";
+    OPEN_SESSIONS: "在线会话", "Open sessions";
+    KEYS: "密钥", "Keys";
+    SERVER: "服务地址", "Server";
+
+    // errors
+    REFUSED: "未能完成", "Not done";
+    ADVICE: "怎么办", "What to do";
+    MISSING_STEP: "还缺", "Missing";
+    GRANTOR: "可由谁办理", "Who can grant it";
+    CAUSE: "详情", "Detail";
+
+    // doctor
+    CHECK_DIRECTORY: "身份目录", "Identity directory";
+    CHECK_KEY: "私钥", "Key";
+    CHECK_CERTIFICATE: "证书", "Certificate";
+    CHECK_SERVER: "服务连接", "Service connection";
+    CHECK_CLOCK: "时钟", "Clock";
+    CHECK_LOGIN: "登录", "Log in";
+    CHECK_DAEMON: "读卡服务", "Smart card service";
+    CHECK_READERS: "读卡器", "Readers";
+    GOOD: "正常", "good";
+    DAYS_LEFT: "还有 {} 天到期", "{} days left";
+    CLOCK_SKEW: "与服务相差 {} 秒", "{} s away from the service";
+    NOT_ENCRYPTED: "未加密传输（仅供测试）", "not encrypted (for tests only)";
+    TLS_TRUSTED: "TLS 1.3，证书可信", "TLS 1.3, certificate trusted";
+    ALL_GOOD: "一切正常", "All is well";
+    SOME_BAD: "有 {} 项需要处理", "{} things need attention";
+
+    // prompts
+    ASK_PASSPHRASE: "私钥口令：", "Passphrase of the key: ";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn both_languages_have_the_same_blanks() {
+        for (name, text) in ALL {
+            assert!(!text.zh.is_empty() && !text.en.is_empty(), "{name}");
+            let blanks = |part: &str| part.matches("{}").count();
+            assert_eq!(blanks(text.zh), blanks(text.en), "{name}");
+        }
+    }
+}

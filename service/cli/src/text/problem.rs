@@ -1,0 +1,119 @@
+//! What can go wrong on this side of the wire: a stable reason, what happened, what to do.
+//! Refusals of the service bring their own texts.
+
+use super::Text;
+use crate::exit::Exit;
+
+/// One way to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// Stable name for programs.
+    pub(crate) reason: &'static str,
+    pub(crate) exit: Exit,
+    /// What happened.
+    pub(crate) message: Text,
+    /// What to do.
+    pub(crate) advice: Text,
+}
+
+macro_rules! problems {
+    ($($name:ident $exit:ident: $zh:literal, $advice_zh:literal, $en:literal, $advice_en:literal;)+) => {
+        $(pub(crate) const $name: Problem = Problem {
+            reason: stringify!($name),
+            exit: Exit::$exit,
+            message: Text::new($zh, $en),
+            advice: Text::new($advice_zh, $advice_en),
+        };)+
+
+        /// All of them.
+        #[cfg(test)]
+        pub(crate) const ALL: &[Problem] = &[$($name,)+];
+    };
+}
+
+/// The problems by name.
+pub(crate) mod problems {
+    use super::{Exit, Problem, Text};
+
+    problems! {
+    // files and the identity's directory
+    FILE_UNREADABLE Refused: "无法读取文件", "请检查文件路径和权限", "cannot read a file", "check the path and its permissions";
+    FILE_UNWRITABLE Refused: "无法写入文件", "请检查目录是否存在、权限和磁盘空间", "cannot write a file", "check that the directory exists, its permissions, and the disk";
+    FILE_TOO_LARGE Refused: "文件过大", "请确认选择了正确的文件", "the file is too large", "make sure that this is the right file";
+    FILE_EXISTS Refused: "文件已存在，不会覆盖", "请换一个目录，或先移走原文件", "the file exists and will not be overwritten", "choose another directory or move the old file away";
+    INPUT_MALFORMED Usage: "输入内容格式不正确", "请按 --help 中的字段填写 JSON 或 TOML", "the input is not of the expected form", "write JSON or TOML with the fields named in --help";
+    HOME_UNKNOWN Usage: "不知道身份目录", "请用 --as 指定身份目录", "no identity directory is known", "name one with --as";
+    KEY_MISSING Refused: "身份目录中没有私钥", "请先运行 healthcard key new，或用 --as 指定身份目录", "there is no key in the identity directory", "run `healthcard key new`, or name the directory with --as";
+    KEY_EXPOSED Refused: "私钥文件可被他人读取", "请运行 chmod 600；如可能已泄露，请申请吊销证书并换发", "the key file can be read by others", "run chmod 600; if it may have been read, have the certificate revoked and renewed";
+    KEY_MALFORMED Refused: "私钥文件已损坏或不是 SM2 私钥", "请从备份恢复，或重新生成密钥并申请证书", "the key file is damaged or holds no SM2 key", "restore it from a backup, or make a new key and enroll again";
+    PASSPHRASE_NEEDED Refused: "私钥受口令保护", "请用 --passphrase-file 指定口令文件，或在终端中运行", "the key is protected by a passphrase", "name a file with --passphrase-file, or run at a terminal";
+    PASSPHRASE_WRONG Refused: "口令不正确，或私钥文件已损坏", "请核对口令后重试", "the passphrase is wrong, or the key file is damaged", "check the passphrase and try again";
+    PASSPHRASE_UNUSABLE Refused: "口令文件不可用：应为 1 至 1024 字节，且仅本人可读", "请修正口令文件并运行 chmod 600", "the passphrase file cannot be used: 1 to 1024 bytes, readable by its owner only", "correct the file and run chmod 600";
+    CERTIFICATE_MISSING Refused: "身份目录中没有证书", "请将证书申请交管理员签发（healthcard identity enroll）", "there is no certificate in the identity directory", "give the request to an operator (`healthcard identity enroll`)";
+    CERTIFICATE_MALFORMED Refused: "证书文件已损坏", "请向管理员重新领取证书文件", "the certificate file is damaged", "get the certificate from an operator again";
+    CERTIFICATE_OTHER_KEY Refused: "证书与私钥不匹配", "请使用对应的证书和私钥", "the certificate belongs to another key", "put the matching key and certificate together";
+    CERTIFICATE_EXPIRED Refused: "证书已过有效期", "请联系管理员换发证书", "the certificate has expired", "ask an operator for a new certificate";
+    CERTIFICATE_EXPIRES_SOON Refused: "证书即将到期", "请尽快联系管理员换发证书", "the certificate expires soon", "ask an operator for a new certificate soon";
+    CERTIFICATE_NOT_YET_VALID Refused: "证书尚未生效", "请检查本机时间", "the certificate is not valid yet", "check the clock of this machine";
+    RANDOMNESS_UNAVAILABLE Refused: "系统随机数不可用", "请联系系统管理员", "the system gives no randomness", "contact the system's administrator";
+    // reaching the service
+    SERVER_ADDRESS_MALFORMED Usage: "服务地址格式不正确", "请使用 https://主机:端口", "the server's address is malformed", "write https://host:port";
+    PLAINTEXT_NOT_ALLOWED Usage: "地址为 http://，数据将不加密", "请使用 https://；仅在测试时可加 --insecure-plaintext", "an http:// address would send data unencrypted", "use https://; for tests only, add --insecure-plaintext";
+    TLS_CA_MISSING Usage: "未指定服务证书的签发机构", "请用 --tls-ca 指定 PEM 文件，或将其存为身份目录下的 tls-ca.pem", "no authority is named for the server's certificate", "name its PEM file with --tls-ca, or keep it as tls-ca.pem in the identity directory";
+    TLS_CA_MALFORMED Usage: "--tls-ca 文件中没有可用的证书", "请向管理员索取正确的 PEM 文件", "the --tls-ca file holds no usable certificate", "ask an operator for the right PEM file";
+    SERVICE_UNREACHABLE Unreachable: "无法连接服务", "请检查网络、服务地址，以及服务是否在运行", "cannot reach the service", "check the network, the address, and that the service is running";
+    SERVICE_UNTRUSTED Unreachable: "服务的证书不受信任，已停止连接", "请核对 --tls-ca 和服务地址；若此前正常，请立即报告", "the server's certificate is not trusted; nothing was sent", "check --tls-ca and the address; report it if it worked before";
+    SERVICE_TIMEOUT Unreachable: "服务未在规定时间内答复", "请稍后重试；操作可能已完成，请先查询", "the service did not answer in time", "try again later; the act may have happened, so look first";
+    SERVICE_ANSWER_MALFORMED Refused: "服务的答复不符合约定", "请核对客户端与服务的版本", "the service's answer is not as agreed", "compare the versions of client and service";
+    // readers and cards
+    READER_SERVICE_UNAVAILABLE Unreachable: "读卡服务（pcscd）未运行", "请启动 pcscd，或联系系统管理员", "the smart card service (pcscd) is not running", "start pcscd or contact the administrator";
+    READER_MISSING Unreachable: "没有找到读卡器", "请连接读卡器，或核对 --reader", "no reader was found", "connect a reader, or check --reader";
+    CARD_REMOVED Refused: "卡在读取中被取出", "请重新放卡，读完后再取出", "the card was taken out while it was read", "put it in again and leave it until it is read";
+    CARD_TIMEOUT Refused: "等待放卡超时", "请放卡后重试", "no card was put in in time", "put the card in and try again";
+    // signing
+    ATTRIBUTES_MALFORMED Refused: "服务要求签名的内容格式不正确，已拒绝签名", "请勿签名；请报告管理员", "what the service asks to sign is malformed; nothing was signed", "do not sign; report this to an operator";
+    ATTRIBUTES_OTHER_RECORD Refused: "服务要求签名的不是这份病历，已拒绝签名", "请勿签名；请立即报告管理员", "the service asks to sign another record; nothing was signed", "do not sign; report this to an operator at once";
+    ATTRIBUTES_OTHER_CONTENT Refused: "服务要求签名的内容类型不符，已拒绝签名", "请勿签名；请报告管理员", "the service asks to sign another kind of content; nothing was signed", "do not sign; report this to an operator";
+    ATTRIBUTES_OTHER_SIGNER Refused: "服务要求以他人的证书签名，已拒绝签名", "请勿签名；请立即报告管理员", "the service asks to sign for another certificate; nothing was signed", "do not sign; report this to an operator at once";
+    ATTRIBUTES_OTHER_TIME Refused: "签名时间与本机时间相差过大，已拒绝签名", "请校准本机时间；若本机时间正确，请报告管理员", "the signing time is far from this machine's; nothing was signed", "set the clock of this machine; if it is right, report this to an operator";
+    SIGNATURE_INVALID Refused: "签名无效", "请勿采信该病历；请核对文件是否对应", "the signature is not valid", "do not rely on the record; check that the files belong together";
+    // tokens
+    TOKEN_MALFORMED Refused: "令牌格式不正确", "请完整复制令牌", "the token is malformed", "copy the whole token";
+    TOKEN_ALGORITHM Refused: "令牌的算法或类型不被接受", "请勿采信该令牌", "the token's algorithm or type is not accepted", "do not rely on this token";
+    TOKEN_KEY_UNKNOWN Refused: "没有核对该令牌的公钥", "请取得最新的公钥集（healthcard token keys）", "there is no key to check this token with", "get the newest keys (`healthcard token keys`)";
+    TOKEN_KEYS_MALFORMED Refused: "公钥集格式不正确", "请重新取得公钥集（healthcard token keys）", "the key set is malformed", "get the keys again (`healthcard token keys`)";
+    TOKEN_SIGNATURE Refused: "令牌签名不正确", "请勿采信该令牌；它可能被改动或伪造", "the token's signature is wrong", "do not rely on this token: it was altered or forged";
+    TOKEN_EXPIRED Refused: "令牌已过期", "请重新申请令牌", "the token has expired", "ask for a new token";
+    TOKEN_NOT_YET_VALID Refused: "令牌尚未生效", "请检查本机时间", "the token is not valid yet", "check the clock of this machine";
+    TOKEN_OTHER_AUDIENCE Refused: "令牌是给其他系统的", "请勿受理；请申请面向本系统的令牌", "the token is for another system", "do not accept it; ask for one for this system";
+    TOKEN_INACTIVE Refused: "令牌无效", "请重新申请令牌", "the token is not good", "ask for a new token";
+    // audit
+    PROOF_INVALID Tampered: "证明与日志不符：日志或答复被改动", "请保存该证明并立即报告审计负责人", "the proof does not fit the log: the log or the answer was altered", "keep the proof and report it at once";
+    CHECKPOINT_INVALID Tampered: "检查点的签名不正确", "请核对验证公钥；若公钥无误，请立即报告审计负责人", "the checkpoint's signature is wrong", "compare the verifier key; if it is right, report this at once";
+    VERIFIER_KEY_MALFORMED Usage: "验证公钥格式不正确", "请使用 healthcard audit checkpoint 给出的验证公钥", "the verifier key is malformed", "use the verifier key that `healthcard audit checkpoint` gives";
+    LOG_TAMPERED Tampered: "日志被改动", "请保存该文件并立即报告审计负责人", "the log was tampered with", "keep the file and report it at once";
+    LOG_UNVERIFIABLE Unverifiable: "证据不足，无法判定日志是否完好", "请补齐所缺内容后重新核对", "there is not enough to tell whether the log is intact", "supply what is missing and check again";
+    CHECKUP_FAILED Refused: "检查发现问题", "请按各项提示处理", "the check-up found problems", "follow the advice of each line";
+    USAGE Usage: "命令用法不正确", "请查看 --help", "the command was not understood", "see --help";
+    INTERRUPTED Refused: "操作被中断", "需要时请重新运行", "interrupted", "run it again when needed";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::problems::ALL;
+
+    #[test]
+    fn problems_are_told_in_both_languages() {
+        let mut reasons = BTreeSet::new();
+        for problem in ALL {
+            assert!(reasons.insert(problem.reason), "{} twice", problem.reason);
+            for text in [problem.message, problem.advice] {
+                assert!(!text.zh.is_ascii(), "{}", problem.reason);
+                assert!(text.en.is_ascii(), "{}", problem.reason);
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Words for the values of enumerations: as typed on the command line, and as read by people.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use proto::v1::{CardStatus, DataClass, Purpose, RevocationReason, Role, Sex};
+
+use super::Text;
+
+/// An enumeration of the interface that people type and read.
+pub(crate) trait Word: TryFrom<i32> + Copy + PartialEq + Send + Sync + 'static {
+    /// Every value with its name on the command line and its text.
+    const TABLE: &'static [(Self, &'static str, Text)];
+}
+
+macro_rules! words {
+    ($($kind:ident: $($variant:ident $name:literal $zh:literal $en:literal),+;)+) => {
+        $(impl Word for $kind {
+            const TABLE: &'static [(Self, &'static str, Text)] =
+                &[$((Self::$variant, $name, Text::new($zh, $en)),)+];
+        })+
+    };
+}
+
+words! {
+    Role:
+        Operator "operator" "管理员" "operator", Clerk "clerk" "窗口人员" "clerk",
+        Desk "desk" "窗口设备" "desk", Doctor "doctor" "医师" "doctor", Nurse "nurse" "护士" "nurse",
+        Auditor "auditor" "审计员" "auditor", System "system" "机构系统" "system";
+    Purpose:
+        Treatment "treatment" "诊疗" "treatment", Payment "payment" "支付结算" "payment",
+        Operations "operations" "运营管理" "operations",
+        PatientRequest "patient-request" "本人请求" "patient request";
+    DataClass:
+        Personal "personal" "个人属性" "personal", Health "health" "健康状况" "health",
+        Care "care" "医疗应用" "care", Payment "payment" "医疗支付" "payment",
+        Resources "resources" "卫生资源" "resources",
+        PublicHealth "public-health" "公共卫生" "public health";
+    CardStatus:
+        Active "active" "正常" "active", Lost "lost" "挂失" "lost",
+        Cancelled "cancelled" "注销" "cancelled";
+    Sex:
+        Unknown "unknown" "未知" "unknown", Male "male" "男" "male", Female "female" "女" "female",
+        NotStated "not-stated" "未说明" "not stated";
+    RevocationReason:
+        KeyCompromise "key-compromise" "私钥泄露" "key compromise",
+        AffiliationChanged "affiliation-changed" "岗位变动" "affiliation changed",
+        Superseded "superseded" "已换发" "superseded",
+        CessationOfOperation "cessation-of-operation" "停止使用" "cessation of operation";
+}
+
+/// The text of a value as received; unknown ones have none.
+pub(crate) fn word_of<W: Word>(value: i32) -> Option<Text> {
+    let value = W::try_from(value).ok()?;
+    W::TABLE.iter().find(|(known, ..)| *known == value).map(|(.., text)| *text)
+}
+
+/// Reads a value on the command line.
+pub(crate) fn parser<W: Word>() -> impl TypedValueParser<Value = W> {
+    PossibleValuesParser::new(W::TABLE.iter().map(|(_, name, _)| *name)).try_map(|typed| {
+        W::TABLE
+            .iter()
+            .find(|(_, name, _)| *name == typed)
+            .map(|(value, ..)| *value)
+            .ok_or("not one of the values")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_their_words() {
+        let cases = [
+            (word_of::<Role>(4), Some("医师")),
+            (word_of::<CardStatus>(2), Some("挂失")),
+            (word_of::<Sex>(9), Some("未说明")),
+            (word_of::<Role>(0), None),
+            (word_of::<Role>(99), None),
+        ];
+        for (text, zh) in cases {
+            assert_eq!(text.map(|text| text.zh), zh);
+        }
+    }
+}
