@@ -37,12 +37,12 @@ impl Point {
     }
 
     /// \[k\]G in constant time, for `k` other than 0.
-    pub(super) fn base_multiple(k: &Scalar) -> Self {
+    pub(crate) fn base_multiple(k: &Scalar) -> Self {
         Self::from_affine(ProjectivePoint::mul_by_generator(k).to_affine())
     }
 
     /// \[k\]P in constant time, for `k` other than 0.
-    pub(super) fn multiple(&self, k: &Scalar) -> Self {
+    pub(crate) fn multiple(&self, k: &Scalar) -> Self {
         Self::from_affine((ProjectivePoint::from(self.affine) * k).to_affine())
     }
 

@@ -1,0 +1,249 @@
+//! The software keystore: all keys in one sealed file.
+//!
+//! The file is encrypted and authenticated under a key from a passphrase; its layout is described
+//! in the source of the private module `file`. Opening it once brings every key into memory. A
+//! change is made in memory and then [saved](SoftKeystore::save), whole and atomically: after a
+//! crash the file is the old or the new one, never a mixture. Two writers cannot undo each other's
+//! work: a file that changed since it was read is not replaced.
+//!
+//! What it cannot notice is an older copy of the whole file put back in its place.
+
+mod content;
+mod disk;
+mod entry;
+mod error;
+mod file;
+mod passphrase;
+
+pub use disk::SecretFileError;
+pub use error::KeystoreError;
+pub use file::{Iterations, IterationsOutOfBounds};
+pub use passphrase::{Passphrase, PassphraseError};
+
+use crate::key::{
+    CardMaster, DataSealer, IndexKey, KeyDescription, KeyError, KeyRef, KeyUse, Keystore, Sm2Signer,
+};
+use crate::sm2::SecretKey;
+use crate::sm3;
+use crate::sm4::Sm4Key;
+use entry::Entry;
+use file::Vault;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The scheme of the keys kept here, as in `soft:token`.
+pub const SCHEME: &str = "soft";
+
+/// A keystore in one file, open in memory.
+///
+/// ```
+/// use hsm::soft::{Passphrase, SoftKeystore};
+/// use hsm::{KeyUse, Keystore, Sm2Signer};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("keys");
+/// let passphrase = Passphrase::from_string(String::from("correct horse battery").into())?;
+/// let mut keystore = SoftKeystore::create(&path, &passphrase)?;
+/// keystore.generate(&"soft:token".parse()?, KeyUse::SignTokens)?;
+/// keystore.save()?;
+///
+/// let keystore = SoftKeystore::open(&path, &passphrase)?;
+/// let signer = keystore.signer(&"soft:token".parse()?, KeyUse::SignTokens)?;
+/// let signature = signer.sign(&signer.digest(b"header.payload"))?;
+/// # let _ = signature;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SoftKeystore {
+    path: PathBuf,
+    vault: Vault,
+    keys: BTreeMap<KeyRef, Entry>,
+    /// SM3 of the file as last read or written.
+    on_disk: [u8; 32],
+}
+
+impl SoftKeystore {
+    /// Makes an empty keystore at `path` with [`Iterations::DEFAULT`] and writes it.
+    ///
+    /// # Errors
+    /// [`KeystoreError::AlreadyExists`] when there is a file; [`KeystoreError::Busy`] and
+    /// [`KeystoreError::File`] when it cannot be written.
+    pub fn create(path: &Path, passphrase: &Passphrase) -> Result<Self, KeystoreError> {
+        Self::create_with(path, passphrase, Iterations::DEFAULT)
+    }
+
+    /// As [`create`](Self::create), with another cost of guessing the passphrase.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create).
+    pub fn create_with(
+        path: &Path,
+        passphrase: &Passphrase,
+        iterations: Iterations,
+    ) -> Result<Self, KeystoreError> {
+        let vault = Vault::new(passphrase, iterations);
+        let keys = BTreeMap::new();
+        let octets = vault.seal(&content::encode(&keys));
+        let _lock = disk::lock(path)?;
+        if path.try_exists().map_err(SecretFileError::Io)? {
+            return Err(KeystoreError::AlreadyExists);
+        }
+        disk::replace(path, &octets)?;
+        Ok(Self { path: path.to_owned(), vault, keys, on_disk: sm3::digest(&octets) })
+    }
+
+    /// Opens the keystore at `path`.
+    ///
+    /// # Errors
+    /// [`KeystoreError::File`] when it cannot be read, is open to others than its owner, or is too
+    /// long; [`KeystoreError::NotAKeystore`], [`KeystoreError::UnknownFormat`],
+    /// [`KeystoreError::Length`], [`KeystoreError::HeaderDamaged`], [`KeystoreError::Iterations`]
+    /// before the passphrase is tried; then [`KeystoreError::WrongPassphrase`],
+    /// [`KeystoreError::ContentDamaged`] and [`KeystoreError::Malformed`].
+    pub fn open(path: &Path, passphrase: &Passphrase) -> Result<Self, KeystoreError> {
+        let octets = disk::read(path, file::MAX_FILE)?;
+        let (vault, content) = Vault::open(&octets, passphrase)?;
+        let keys = content::decode(&content).ok_or(KeystoreError::Malformed)?;
+        Ok(Self { path: path.to_owned(), vault, keys, on_disk: sm3::digest(&octets) })
+    }
+
+    /// Makes a fresh key, version 1, of the kind that `key_use` asks for.
+    ///
+    /// # Errors
+    /// [`KeystoreError::AlreadyHere`], [`KeystoreError::OtherScheme`], [`KeystoreError::Full`].
+    pub fn generate(&mut self, key: &KeyRef, key_use: KeyUse) -> Result<(), KeystoreError> {
+        self.insert(key, Entry::generate(key_use))
+    }
+
+    /// Takes over a card master key that was made elsewhere.
+    ///
+    /// # Errors
+    /// As for [`generate`](Self::generate).
+    pub fn import_card_master(
+        &mut self,
+        key: &KeyRef,
+        master: Sm4Key,
+    ) -> Result<(), KeystoreError> {
+        self.insert(key, Entry::card_master(master))
+    }
+
+    /// Takes over a signing key that was made elsewhere.
+    ///
+    /// # Errors
+    /// [`KeystoreError::NotASigningUse`]; otherwise as for [`generate`](Self::generate).
+    pub fn import_signer(
+        &mut self,
+        key: &KeyRef,
+        key_use: KeyUse,
+        secret: SecretKey,
+    ) -> Result<(), KeystoreError> {
+        let entry = Entry::signer(key_use, secret).ok_or(KeystoreError::NotASigningUse(key_use))?;
+        self.insert(key, entry)
+    }
+
+    /// Makes a new version of a key and gives its number. The old version of a key that signs is
+    /// destroyed but for its public key; that of a key that seals stays, to open.
+    ///
+    /// # Errors
+    /// [`KeystoreError::Unknown`]; [`KeystoreError::Fixed`] for a blind index, whose values are
+    /// already stored, and a card master, whose version is written in the cards: those are
+    /// replaced by a key of another name. [`KeystoreError::Full`].
+    pub fn rotate(&mut self, key: &KeyRef) -> Result<u32, KeystoreError> {
+        let entry = self.keys.get_mut(key).ok_or_else(|| KeystoreError::Unknown(key.clone()))?;
+        if entry.version() == content::MAX_VERSIONS {
+            return Err(KeystoreError::Full);
+        }
+        let key_use = entry.key_use();
+        entry.rotate().ok_or_else(|| KeystoreError::Fixed { key: key.clone(), key_use })
+    }
+
+    /// Changes the passphrase, from the next [`save`](Self::save) on. Copies of the file made
+    /// before still open with the old one.
+    pub fn change_passphrase(&mut self, passphrase: &Passphrase, iterations: Iterations) {
+        self.vault = Vault::new(passphrase, iterations);
+    }
+
+    /// Writes all keys to the file, atomically and through to the disk.
+    ///
+    /// # Errors
+    /// [`KeystoreError::Busy`] while another process saves; [`KeystoreError::ChangedOnDisk`] when
+    /// the file is no longer the one that was read: open it again and repeat the change.
+    /// [`KeystoreError::Full`] when it would exceed a mebibyte; [`KeystoreError::File`].
+    pub fn save(&mut self) -> Result<(), KeystoreError> {
+        let octets = self.vault.seal(&content::encode(&self.keys));
+        if octets.len() > file::MAX_FILE {
+            return Err(KeystoreError::Full);
+        }
+        let _lock = disk::lock(&self.path)?;
+        if sm3::digest(&disk::read(&self.path, file::MAX_FILE)?) != self.on_disk {
+            return Err(KeystoreError::ChangedOnDisk);
+        }
+        disk::replace(&self.path, &octets)?;
+        self.on_disk = sm3::digest(&octets);
+        Ok(())
+    }
+
+    fn insert(&mut self, key: &KeyRef, entry: Entry) -> Result<(), KeystoreError> {
+        if key.scheme() != SCHEME {
+            return Err(KeystoreError::OtherScheme(key.clone()));
+        }
+        if self.keys.contains_key(key) {
+            return Err(KeystoreError::AlreadyHere(key.clone()));
+        }
+        if self.keys.len() == content::MAX_KEYS {
+            return Err(KeystoreError::Full);
+        }
+        self.keys.insert(key.clone(), entry);
+        Ok(())
+    }
+
+    /// The key, if it is for this use.
+    fn entry(&self, key: &KeyRef, asked: KeyUse) -> Result<&Entry, KeyError> {
+        let entry = self.keys.get(key).ok_or_else(|| KeyError::Unknown(key.clone()))?;
+        if entry.key_use() != asked {
+            return Err(KeyError::WrongUse { key: key.clone(), asked, has: entry.key_use() });
+        }
+        Ok(entry)
+    }
+}
+
+impl Keystore for SoftKeystore {
+    fn signer(&self, key: &KeyRef, key_use: KeyUse) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        match self.entry(key, key_use)? {
+            Entry::Signer(signer) => Ok(signer.current()),
+            _ => Err(KeyError::NotASigningUse(key_use)),
+        }
+    }
+
+    fn sealer(&self, key: &KeyRef) -> Result<Arc<dyn DataSealer>, KeyError> {
+        match self.entry(key, KeyUse::SealData)? {
+            Entry::Sealer(sealer) => Ok(sealer.clone()),
+            _ => unreachable!("the use was compared"),
+        }
+    }
+
+    fn index_key(&self, key: &KeyRef) -> Result<Arc<dyn IndexKey>, KeyError> {
+        match self.entry(key, KeyUse::Index)? {
+            Entry::Index(index) => Ok(index.clone()),
+            _ => unreachable!("the use was compared"),
+        }
+    }
+
+    fn card_master(&self, key: &KeyRef) -> Result<Arc<dyn CardMaster>, KeyError> {
+        match self.entry(key, KeyUse::CardMaster)? {
+            Entry::CardMaster(master) => Ok(master.clone()),
+            _ => unreachable!("the use was compared"),
+        }
+    }
+
+    fn list(&self) -> Vec<KeyDescription> {
+        self.keys.iter().flat_map(|(key, entry)| entry.describe(key)).collect()
+    }
+}
+
+impl fmt::Debug for SoftKeystore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SoftKeystore({} keys)", self.keys.len())
+    }
+}

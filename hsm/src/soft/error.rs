@@ -1,0 +1,78 @@
+//! Why a keystore was not opened, changed or saved.
+
+use super::disk::SecretFileError;
+use super::file::{IterationsOutOfBounds, MAX_FILE};
+use crate::key::{KeyRef, KeyUse};
+
+/// Why a keystore was not opened, changed or saved.
+///
+/// A wrong passphrase and damage are told apart by a check value made from the passphrase and a
+/// checksum of the header. Neither makes guessing cheaper: the seal itself is such a check value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeystoreError {
+    /// The file could not be read or written safely.
+    #[error("using the keystore file")]
+    File(#[from] SecretFileError),
+    /// A new keystore would replace a file.
+    #[error("there is a file already; a keystore is never overwritten by a new one")]
+    AlreadyExists,
+    /// The file does not begin as a keystore does.
+    #[error("the file is not a keystore")]
+    NotAKeystore,
+    /// The file was written by a later version of the program.
+    #[error("the keystore has format {0}, which this version does not know")]
+    UnknownFormat(u16),
+    /// The file is shorter or longer than its header says.
+    #[error("the keystore is cut off or has something added: {found} octets instead of {expected}")]
+    Length {
+        /// What the header says, in octets.
+        expected: usize,
+        /// The length of the file in octets.
+        found: usize,
+    },
+    /// The header does not match its checksum: restore the file from a backup.
+    #[error("the header of the keystore is damaged")]
+    HeaderDamaged,
+    /// The header asks for too little or too much work.
+    #[error("reading the keystore header")]
+    Iterations(#[from] IterationsOutOfBounds),
+    /// The passphrase is not that of this file.
+    #[error("the passphrase is not the one of this keystore")]
+    WrongPassphrase,
+    /// The passphrase is right, the content is not: restore the file from a backup.
+    #[error("the content of the keystore is damaged")]
+    ContentDamaged,
+    /// The content is authentic and not understood: written by something else.
+    #[error("the content of the keystore is not understood")]
+    Malformed,
+    /// Another process is saving this keystore.
+    #[error("another process is writing the keystore")]
+    Busy,
+    /// The file is not the one that was opened.
+    #[error("the keystore was changed by someone else since it was opened")]
+    ChangedOnDisk,
+    /// No more keys or versions fit.
+    #[error("the keystore is full; it holds up to {MAX_FILE} octets")]
+    Full,
+    /// There is a key of this name.
+    #[error("there is a key {0} already")]
+    AlreadyHere(KeyRef),
+    /// There is no key of this name.
+    #[error("there is no key {0}")]
+    Unknown(KeyRef),
+    /// The name belongs to another kind of keystore.
+    #[error("{0} does not name a key of the software keystore, soft:name")]
+    OtherScheme(KeyRef),
+    /// A key pair cannot have this use.
+    #[error("{0} is not a use of a signing key")]
+    NotASigningUse(KeyUse),
+    /// A key of this use has one version.
+    #[error("key {key} is for {key_use} and is replaced by a new key, not by a new version")]
+    Fixed {
+        /// The key.
+        key: KeyRef,
+        /// Its use.
+        key_use: KeyUse,
+    },
+}

@@ -1,0 +1,531 @@
+//! What any keystore promises, asked of the software keystore, and what its file refuses.
+#![expect(clippy::unwrap_used, reason = "in a test, a step that fails fails the test")]
+
+use hsm::key::VersionState;
+use hsm::sm2::{SecretKey, SignerId};
+use hsm::sm4::Sm4Key;
+use hsm::soft::{
+    Iterations, KeystoreError, Passphrase, PassphraseError, SecretFileError, SoftKeystore,
+};
+use hsm::{CardMaster, DataSealer, IndexKey, KeyError, KeyRef, KeyUse, Keystore, Sm2Signer, sm3};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+fn key(text: &str) -> KeyRef {
+    text.parse().unwrap()
+}
+
+fn passphrase(text: &str) -> Passphrase {
+    Passphrase::from_string(text.to_owned().into()).unwrap()
+}
+
+/// A keystore in a folder of its own.
+struct Place {
+    path: PathBuf,
+    _folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { path: folder.path().join("keys"), _folder: folder }
+    }
+
+    fn create(&self) -> SoftKeystore {
+        SoftKeystore::create_with(&self.path, &passphrase("right"), Iterations::MINIMUM).unwrap()
+    }
+
+    fn open(&self) -> Result<SoftKeystore, KeystoreError> {
+        SoftKeystore::open(&self.path, &passphrase("right"))
+    }
+
+    /// The refusal to open these octets.
+    fn refusal(&self, octets: &[u8]) -> KeystoreError {
+        write_private(&self.path, octets);
+        self.open().expect_err("opened")
+    }
+}
+
+fn write_private(path: &Path, octets: &[u8]) {
+    fs::write(path, octets).unwrap();
+    fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+/// One key of each use.
+fn with_all_uses(keystore: &mut SoftKeystore) {
+    for key_use in KeyUse::ALL {
+        keystore.generate(&key(&format!("soft:{key_use}")), key_use).unwrap();
+    }
+}
+
+// What every keystore promises.
+
+#[test]
+fn keys_do_what_they_are_for() {
+    let mut keystore = Place::new().create();
+    with_all_uses(&mut keystore);
+    let keystore: &dyn Keystore = &keystore;
+
+    let signer = keystore.signer(&key("soft:sign-tokens"), KeyUse::SignTokens).unwrap();
+    let e = signer.digest(b"header.payload");
+    assert_eq!(e, signer.public_key().digest(&SignerId::default(), b"header.payload"));
+    let signature = signer.sign(&e).unwrap();
+    assert_eq!(signer.public_key().verify(&e, &signature), Ok(()));
+
+    let sealer = keystore.sealer(&key("soft:seal-data")).unwrap();
+    let sealed = sealer.seal(b"row 7", b"a name").unwrap();
+    assert_eq!(**sealer.open(b"row 7", &sealed).unwrap(), *b"a name");
+    assert_ne!(sealer.seal(b"row 7", b"a name").unwrap(), sealed, "a fresh nonce each time");
+
+    let index = keystore.index_key(&key("soft:index")).unwrap();
+    let number = index.index("identity", b"number").unwrap();
+    assert_eq!(index.index("identity", b"number").unwrap(), number);
+    for (domain, value) in
+        [("phone", b"number".as_slice()), ("identityn", b"umber"), ("", b"identitynumber")]
+    {
+        assert_ne!(index.index(domain, value).unwrap(), number, "{domain}");
+    }
+
+    let master = keystore.card_master(&key("soft:card-master")).unwrap();
+    let (serial, factor) = ([1; 16], [2; 16]);
+    let transport = Sm4Key::generate();
+    let mut wrapped = master.derive_wrapped(&[serial, factor], &transport).unwrap();
+    transport.decrypt_block(&mut wrapped);
+    let card_key = Sm4Key::fill(|key| {
+        *key = wrapped;
+        Ok::<(), ()>(())
+    });
+    let mut ours = [3; 16];
+    let mut theirs = ours;
+    master.derive(&[serial, factor]).unwrap().encrypt_block(&mut ours);
+    card_key.unwrap().encrypt_block(&mut theirs);
+    assert_eq!(ours, theirs);
+    master.derive(&[factor, serial]).unwrap().encrypt_block(&mut theirs);
+    assert_ne!(ours, theirs, "the order of the blocks matters");
+}
+
+#[test]
+fn a_key_refuses_every_other_use() {
+    let mut keystore = Place::new().create();
+    with_all_uses(&mut keystore);
+    let mut refused = 0;
+    for has in KeyUse::ALL {
+        let name = key(&format!("soft:{has}"));
+        for asked in KeyUse::ALL {
+            let found = match asked {
+                KeyUse::SealData => keystore.sealer(&name).err(),
+                KeyUse::Index => keystore.index_key(&name).err(),
+                KeyUse::CardMaster => keystore.card_master(&name).err(),
+                signs => keystore.signer(&name, signs).err(),
+            };
+            match found {
+                None => assert_eq!(asked, has),
+                Some(KeyError::WrongUse { key, asked: a, has: h }) => {
+                    assert_eq!((key, a, h), (name.clone(), asked, has));
+                    refused += 1;
+                }
+                Some(other) => panic!("{has} as {asked}: {other}"),
+            }
+        }
+    }
+    assert_eq!(refused, 8 * 7);
+    let sealing = keystore.signer(&key("soft:seal-data"), KeyUse::SealData).err();
+    assert!(matches!(sealing, Some(KeyError::NotASigningUse(KeyUse::SealData))));
+    let missing = keystore.signer(&key("soft:none"), KeyUse::SignLog).err();
+    assert!(matches!(missing, Some(KeyError::Unknown(name)) if name == key("soft:none")));
+}
+
+#[test]
+fn a_master_key_is_never_given_out() {
+    let mut keystore = Place::new().create();
+    keystore.generate(&key("soft:master"), KeyUse::CardMaster).unwrap();
+    let master = keystore.card_master(&key("soft:master")).unwrap();
+    assert!(matches!(master.derive(&[]), Err(KeyError::NothingToDeriveFrom)));
+    let wrapped = master.derive_wrapped(&[], &Sm4Key::generate());
+    assert!(matches!(wrapped, Err(KeyError::NothingToDeriveFrom)));
+}
+
+#[test]
+fn what_was_sealed_opens_unchanged_or_not_at_all() {
+    let mut keystore = Place::new().create();
+    keystore.generate(&key("soft:data"), KeyUse::SealData).unwrap();
+    keystore.generate(&key("soft:other"), KeyUse::SealData).unwrap();
+    let sealer = keystore.sealer(&key("soft:data")).unwrap();
+    let sealed = sealer.seal(b"row 7", b"a name").unwrap();
+
+    assert!(matches!(sealer.open(b"row 8", &sealed), Err(KeyError::NotAuthentic)));
+    let other = keystore.sealer(&key("soft:other")).unwrap();
+    assert!(matches!(other.open(b"row 7", &sealed), Err(KeyError::NotAuthentic)));
+    for length in 0..sealed.len() {
+        let cut = sealer.open(b"row 7", &sealed[..length]);
+        assert!(matches!(cut, Err(KeyError::NotAuthentic)), "{length}");
+    }
+    for position in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[position] ^= 1;
+        let opened = sealer.open(b"row 7", &changed);
+        // Octets 1 to 4 are the version.
+        if (1..5).contains(&position) {
+            assert!(matches!(opened, Err(KeyError::UnknownVersion(_))), "{position}");
+        } else {
+            assert!(matches!(opened, Err(KeyError::NotAuthentic)), "{position}");
+        }
+    }
+}
+
+#[test]
+fn old_versions_open_and_verify_but_no_longer_sign() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    let (tokens, data) = (key("soft:tokens"), key("soft:data"));
+    keystore.generate(&tokens, KeyUse::SignTokens).unwrap();
+    keystore.generate(&data, KeyUse::SealData).unwrap();
+    let old = keystore.signer(&tokens, KeyUse::SignTokens).unwrap().public_key().clone();
+    let sealed = keystore.sealer(&data).unwrap().seal(b"row", b"old").unwrap();
+
+    assert_eq!(keystore.rotate(&tokens).unwrap(), 2);
+    assert_eq!(keystore.rotate(&data).unwrap(), 2);
+    keystore.save().unwrap();
+    let keystore = place.open().unwrap();
+
+    let new = keystore.signer(&tokens, KeyUse::SignTokens).unwrap().public_key().clone();
+    assert_ne!(new, old);
+    let listed: Vec<_> = keystore
+        .list()
+        .into_iter()
+        .filter(|version| version.reference == tokens)
+        .map(|version| (version.version, version.state, version.public_key))
+        .collect();
+    assert_eq!(
+        listed,
+        [(2, VersionState::Current, Some(new)), (1, VersionState::Retired, Some(old))]
+    );
+    let sealer = keystore.sealer(&data).unwrap();
+    assert_eq!(**sealer.open(b"row", &sealed).unwrap(), *b"old");
+    let newer = sealer.seal(b"row", b"new").unwrap();
+    assert_eq!(
+        (sealed[..5].to_vec(), newer[..5].to_vec()),
+        (vec![1, 0, 0, 0, 1], vec![1, 0, 0, 0, 2])
+    );
+    // One version does not open what the other sealed, whatever the octets claim.
+    let mut claimed = sealed.clone();
+    claimed[4] = 2;
+    assert!(matches!(sealer.open(b"row", &claimed), Err(KeyError::NotAuthentic)));
+    claimed[4] = 0;
+    assert!(matches!(sealer.open(b"row", &claimed), Err(KeyError::UnknownVersion(0))));
+}
+
+#[test]
+fn keys_of_one_version_are_not_rotated() {
+    let mut keystore = Place::new().create();
+    for key_use in [KeyUse::Index, KeyUse::CardMaster] {
+        let name = key(&format!("soft:{key_use}"));
+        keystore.generate(&name, key_use).unwrap();
+        let refused = keystore.rotate(&name).unwrap_err();
+        assert!(matches!(refused, KeystoreError::Fixed { key_use: u, .. } if u == key_use));
+    }
+    assert!(matches!(keystore.rotate(&key("soft:none")), Err(KeystoreError::Unknown(_))));
+}
+
+// What the software keystore adds.
+
+#[test]
+fn keys_survive_the_file() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    with_all_uses(&mut keystore);
+    let secret = SecretKey::generate();
+    let public = secret.public().clone();
+    keystore.import_signer(&key("soft:root"), KeyUse::SignCertificates, secret).unwrap();
+    let master = Sm4Key::fill(|key| {
+        *key = [7; 16];
+        Ok::<(), ()>(())
+    });
+    keystore.import_card_master(&key("soft:irk"), master.unwrap()).unwrap();
+    keystore.save().unwrap();
+    let index = keystore.index_key(&key("soft:index")).unwrap().index("d", b"v").unwrap();
+
+    let again = place.open().unwrap();
+    assert_eq!(again.list(), keystore.list());
+    assert_eq!(again.list().len(), 10);
+    let root = again.signer(&key("soft:root"), KeyUse::SignCertificates).unwrap();
+    assert_eq!(*root.public_key(), public);
+    assert_eq!(again.index_key(&key("soft:index")).unwrap().index("d", b"v").unwrap(), index);
+    // SM4 under 07…07 of 00…00
+    let derived = again.card_master(&key("soft:irk")).unwrap().derive(&[[0; 16]]).unwrap();
+    let known = Sm4Key::fill(|key| {
+        *key = [7; 16];
+        Ok::<(), ()>(())
+    });
+    let (mut ours, mut expected) = ([9; 16], [9; 16]);
+    derived.encrypt_block(&mut ours);
+    known.unwrap().derive(&[[0; 16]]).encrypt_block(&mut expected);
+    assert_eq!(ours, expected);
+    assert_eq!(fs::metadata(&place.path).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn names_are_taken_once_and_belong_here() {
+    let mut keystore = Place::new().create();
+    keystore.generate(&key("soft:a"), KeyUse::Index).unwrap();
+    let again = keystore.generate(&key("soft:a"), KeyUse::SealData);
+    assert!(matches!(again, Err(KeystoreError::AlreadyHere(_))));
+    let device = keystore.generate(&key("sdf:3"), KeyUse::Index);
+    assert!(matches!(device, Err(KeystoreError::OtherScheme(_))));
+    let signer = keystore.import_signer(&key("soft:b"), KeyUse::Index, SecretKey::generate());
+    assert!(matches!(signer, Err(KeystoreError::NotASigningUse(KeyUse::Index))));
+}
+
+#[test]
+fn a_keystore_is_never_overwritten() {
+    let place = Place::new();
+    place.create();
+    let before = fs::read(&place.path).unwrap();
+    let again = SoftKeystore::create_with(&place.path, &passphrase("x"), Iterations::MINIMUM);
+    assert!(matches!(again, Err(KeystoreError::AlreadyExists)));
+    assert_eq!(fs::read(&place.path).unwrap(), before);
+}
+
+#[test]
+fn writers_do_not_undo_each_other() {
+    let place = Place::new();
+    let mut first = place.create();
+    let mut second = place.open().unwrap();
+    first.generate(&key("soft:a"), KeyUse::Index).unwrap();
+    first.save().unwrap();
+    second.generate(&key("soft:b"), KeyUse::Index).unwrap();
+    assert!(matches!(second.save(), Err(KeystoreError::ChangedOnDisk)));
+    // The one that wrote may write again.
+    first.rotate(&key("soft:a")).unwrap_err();
+    first.save().unwrap();
+
+    let lock = fs::File::open(place.path.with_extension("lock")).unwrap();
+    lock.try_lock().unwrap();
+    assert!(matches!(first.save(), Err(KeystoreError::Busy)));
+    drop(lock);
+    first.save().unwrap();
+    assert_eq!(place.open().unwrap().list().len(), 1);
+}
+
+#[test]
+fn a_crash_while_writing_leaves_the_old_file() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    // What a writer leaves that was killed before the rename.
+    fs::write(place.path.with_extension("new"), b"half a keyst").unwrap();
+    assert_eq!(place.open().unwrap().list(), []);
+    keystore.generate(&key("soft:a"), KeyUse::Index).unwrap();
+    keystore.save().unwrap();
+    assert_eq!(place.open().unwrap().list().len(), 1);
+    assert!(!place.path.with_extension("new").exists());
+}
+
+#[test]
+fn the_passphrase_is_needed_and_can_be_changed() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    keystore.generate(&key("soft:a"), KeyUse::SealData).unwrap();
+    keystore.change_passphrase(&passphrase("left"), Iterations::MINIMUM);
+    keystore.save().unwrap();
+    assert!(matches!(place.open(), Err(KeystoreError::WrongPassphrase)));
+    let opened = SoftKeystore::open(&place.path, &passphrase("left")).unwrap();
+    assert_eq!(opened.list(), keystore.list());
+}
+
+#[test]
+fn every_flipped_bit_of_the_header_is_named() {
+    let place = Place::new();
+    place.create();
+    let file = fs::read(&place.path).unwrap();
+    for position in 0..52 {
+        for bit in 0..8 {
+            let mut changed = file.clone();
+            changed[position] ^= 1 << bit;
+            let refusal = place.refusal(&changed);
+            let expected = match position {
+                0..8 => matches!(refusal, KeystoreError::NotAKeystore),
+                8..10 => matches!(refusal, KeystoreError::UnknownFormat(format) if format != 1),
+                _ => matches!(refusal, KeystoreError::HeaderDamaged),
+            };
+            assert!(expected, "octet {position}, bit {bit}: {refusal}");
+        }
+    }
+}
+
+#[test]
+fn a_changed_content_is_damage_and_not_a_wrong_passphrase() {
+    let place = Place::new();
+    place.create();
+    let file = fs::read(&place.path).unwrap();
+    // The nonce, the ciphertext and the tag, first and last octet of each.
+    for position in [52, 63, 64, 65, 66, file.len() - 1] {
+        let mut changed = file.clone();
+        changed[position] ^= 0x80;
+        let refusal = place.refusal(&changed);
+        assert!(matches!(refusal, KeystoreError::ContentDamaged), "octet {position}: {refusal}");
+    }
+}
+
+#[test]
+fn a_forged_header_is_refused_even_with_a_right_checksum() {
+    let place = Place::new();
+    place.create();
+    let file = fs::read(&place.path).unwrap();
+    let forge = |position: usize, octets: &[u8]| {
+        let mut changed = file.clone();
+        changed[position..position + octets.len()].copy_from_slice(octets);
+        let checksum = sm3::digest(&changed[..44]);
+        changed[44..52].copy_from_slice(&checksum[..8]);
+        place.refusal(&changed)
+    };
+    assert!(matches!(forge(8, &[0, 2]), KeystoreError::UnknownFormat(2)));
+    assert!(matches!(forge(10, &[0, 2]), KeystoreError::UnknownFormat(1)));
+    // Too little protects nothing; too much would occupy the processor. Neither is tried.
+    for iterations in [0_u32, 1, 99_999, 10_000_001, u32::MAX] {
+        let refusal = forge(12, &iterations.to_be_bytes());
+        assert!(matches!(refusal, KeystoreError::Iterations(n) if n.0 == iterations), "{refusal}");
+    }
+    assert!(matches!(forge(12, &100_001_u32.to_be_bytes()), KeystoreError::WrongPassphrase));
+    assert!(matches!(forge(16, &[0; 16]), KeystoreError::WrongPassphrase));
+    assert!(matches!(forge(32, &[0; 8]), KeystoreError::WrongPassphrase));
+    for length in [0, file.len() - 53, file.len() - 51, u32::MAX as usize] {
+        let refusal = forge(40, &(length as u32).to_be_bytes());
+        assert!(matches!(refusal, KeystoreError::Length { .. }), "{length}: {refusal}");
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_is_refused() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    with_all_uses(&mut keystore);
+    keystore.save().unwrap();
+    let file = fs::read(&place.path).unwrap();
+    for length in 0..file.len() {
+        let refusal = place.refusal(&file[..length]);
+        let expected = match length {
+            0..8 => matches!(refusal, KeystoreError::NotAKeystore),
+            _ => matches!(refusal, KeystoreError::Length { found, .. } if found == length),
+        };
+        assert!(expected, "{length}: {refusal}");
+    }
+    let longer = [&file[..], &[0]].concat();
+    assert!(matches!(place.refusal(&longer), KeystoreError::Length { .. }));
+    let huge = vec![0; (1 << 20) + 1];
+    let refusal = place.refusal(&huge);
+    assert!(matches!(refusal, KeystoreError::File(SecretFileError::TooLong(n)) if n == 1 << 20));
+}
+
+#[test]
+fn files_open_to_others_are_refused() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    for mode in [0o640, 0o604, 0o620, 0o602, 0o644, 0o666, 0o601, 0o610] {
+        fs::set_permissions(&place.path, PermissionsExt::from_mode(mode)).unwrap();
+        for refusal in [place.open().unwrap_err(), keystore.save().unwrap_err()] {
+            let KeystoreError::File(SecretFileError::OpenToOthers { mode: named }) = refusal else {
+                panic!("{mode:o}: {refusal}")
+            };
+            assert_eq!(named, mode);
+        }
+        let refusal = Passphrase::from_file(&place.path).unwrap_err();
+        let PassphraseError::File(SecretFileError::OpenToOthers { mode: named }) = refusal else {
+            panic!("{mode:o}: {refusal}")
+        };
+        assert_eq!(named, mode);
+    }
+    for mode in [0o600, 0o400] {
+        fs::set_permissions(&place.path, PermissionsExt::from_mode(mode)).unwrap();
+        place.open().unwrap();
+    }
+    let folder = SoftKeystore::open(place.path.parent().unwrap(), &passphrase("right"));
+    assert!(matches!(folder, Err(KeystoreError::File(SecretFileError::NotAFile))));
+    let none = SoftKeystore::open(&place.path.join("none"), &passphrase("right"));
+    assert!(matches!(none, Err(KeystoreError::File(SecretFileError::Io(_)))));
+}
+
+#[test]
+fn a_passphrase_file_is_its_one_line() {
+    let place = Place::new();
+    place.create();
+    for (content, opens) in [
+        ("right", true),
+        ("right\n", true),
+        ("right\r\n", true),
+        ("right\n\n", false),
+        ("right ", false),
+        (" right", false),
+        ("Right", false),
+    ] {
+        let file = place.path.with_extension("pass");
+        write_private(&file, content.as_bytes());
+        let opened = SoftKeystore::open(&place.path, &Passphrase::from_file(&file).unwrap());
+        match opened {
+            Ok(_) => assert!(opens, "{content:?}"),
+            Err(KeystoreError::WrongPassphrase) => assert!(!opens, "{content:?}"),
+            Err(other) => panic!("{content:?}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn passphrases_have_bounds() {
+    let place = Place::new();
+    let longest = "x".repeat(1024);
+    for (content, length) in [("", 0), ("\n", 0), ("\r\n", 0), (&format!("{longest}x"), 1025)] {
+        write_private(&place.path, content.as_bytes());
+        let refusal = Passphrase::from_file(&place.path).unwrap_err();
+        assert!(matches!(refusal, PassphraseError::Length(n) if n == length), "{refusal}");
+    }
+    write_private(&place.path, format!("{longest}\r\n").as_bytes());
+    Passphrase::from_file(&place.path).unwrap();
+    write_private(&place.path, &[b'x'; 1027]);
+    let refusal = Passphrase::from_file(&place.path).unwrap_err();
+    assert!(matches!(refusal, PassphraseError::File(SecretFileError::TooLong(1026))), "{refusal}");
+    let typed = Passphrase::from_string(String::new().into()).unwrap_err();
+    assert!(matches!(typed, PassphraseError::Length(0)));
+}
+
+#[test]
+fn nothing_secret_is_printed() {
+    let mut keystore = Place::new().create();
+    with_all_uses(&mut keystore);
+    let secret = SecretKey::generate();
+    let printed = [
+        format!("{keystore:?}"),
+        format!("{:?}", passphrase("right")),
+        format!("{:?}", Sm4Key::generate()),
+        format!("{secret:?}"),
+    ];
+    assert_eq!(printed, ["SoftKeystore(8 keys)", "Passphrase(..)", "Sm4Key(..)", "SecretKey(..)"]);
+}
+
+/// The objects a keystore hands out outlive it and travel between threads.
+#[test]
+fn keys_can_be_used_from_many_threads() {
+    let mut keystore = Place::new().create();
+    with_all_uses(&mut keystore);
+    let signer: std::sync::Arc<dyn Sm2Signer> =
+        keystore.signer(&key("soft:sign-log"), KeyUse::SignLog).unwrap();
+    let sealer: std::sync::Arc<dyn DataSealer> = keystore.sealer(&key("soft:seal-data")).unwrap();
+    let index: std::sync::Arc<dyn IndexKey> = keystore.index_key(&key("soft:index")).unwrap();
+    let master: std::sync::Arc<dyn CardMaster> =
+        keystore.card_master(&key("soft:card-master")).unwrap();
+    drop(keystore);
+    std::thread::scope(|scope| {
+        for number in 0..4_u8 {
+            let (signer, sealer, index, master) = (&signer, &sealer, &index, &master);
+            scope.spawn(move || {
+                let e = signer.digest(&[number]);
+                let signature = signer.sign(&e).unwrap();
+                assert_eq!(signer.public_key().verify(&e, &signature), Ok(()));
+                let sealed = sealer.seal(&[number], b"x").unwrap();
+                assert_eq!(**sealer.open(&[number], &sealed).unwrap(), *b"x");
+                index.index("d", &[number]).unwrap();
+                master.derive(&[[number; 16]]).unwrap();
+            });
+        }
+    });
+}
