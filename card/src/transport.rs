@@ -1,6 +1,8 @@
 //! The wire to a card, and how a conversation over it is kept within bounds.
 
 mod link;
+#[cfg(feature = "pcsc")]
+pub mod pcsc;
 pub mod transcript;
 
 pub use link::{Link, LinkError};

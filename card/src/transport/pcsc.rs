@@ -1,0 +1,91 @@
+//! Real readers, through the system's PC/SC service.
+//!
+//! [`Monitor`] tells what happens at the readers and outlives the service itself; [`PcscCard`] is
+//! the card in one of them. Facts they rest on (pcsc-lite 1.9): the service reports a card within
+//! its polling interval of 400 ms, passes `61xx` and `6Cxx` through unchanged, and a context that
+//! has failed once never recovers, although it calls itself valid.
+
+mod monitor;
+
+pub use monitor::{Event, Monitor, Stopper};
+
+use std::ffi::CString;
+
+use ::pcsc::{Card, Context, Error, MAX_BUFFER_SIZE_EXTENDED, Protocols, Scope, ShareMode};
+
+use super::{Transport, TransportError};
+use crate::apdu::{Apdu, Response};
+use crate::atr::Atr;
+
+/// A card in a reader, held by this program alone. Dropping it resets the card, so that no right
+/// that was proven to it survives.
+pub struct PcscCard {
+    card: Card,
+    atr: Atr,
+    /// An answer that does not fit is an error after the card has acted: leave room for any.
+    buffer: Vec<u8>,
+}
+
+impl PcscCard {
+    /// Takes hold of the card in `reader`.
+    ///
+    /// # Errors
+    /// [`TransportError::Busy`] while another program holds it, [`TransportError::CardRemoved`] when
+    /// there is none, [`TransportError::Garbage`] when its answer to reset is malformed.
+    pub fn connect(reader: &str) -> Result<Self, TransportError> {
+        let name = CString::new(reader).map_err(|_| TransportError::ReaderGone)?;
+        // A context of its own: a wait on another one does not hold this one up.
+        let context = Context::establish(Scope::User)?;
+        let card = context.connect(&name, ShareMode::Exclusive, Protocols::ANY)?;
+        let status = card.status2_owned()?;
+        let atr = Atr::parse(status.atr())
+            .map_err(|_| TransportError::Garbage { length: status.atr().len() })?;
+        Ok(Self { card, atr, buffer: vec![0; MAX_BUFFER_SIZE_EXTENDED] })
+    }
+}
+
+impl Transport for PcscCard {
+    fn atr(&self) -> &Atr {
+        &self.atr
+    }
+
+    fn transmit(&mut self, command: &Apdu) -> Result<Response, TransportError> {
+        let answer = self.card.transmit(&command.to_bytes(), &mut self.buffer)?;
+        Ok(Response::parse(answer)?)
+    }
+}
+
+/// Names of the readers that are there now.
+///
+/// # Errors
+/// [`TransportError::ReaderGone`] when the service does not run.
+pub fn readers() -> Result<Vec<String>, TransportError> {
+    let context = Context::establish(Scope::User)?;
+    let names = context.list_readers_owned()?;
+    Ok(names.iter().map(|name| name.to_string_lossy().into_owned()).collect())
+}
+
+impl From<Error> for TransportError {
+    fn from(error: Error) -> Self {
+        match error {
+            // pcsc-lite says `NotTransacted` to the command during which the card leaves.
+            Error::RemovedCard
+            | Error::NoSmartcard
+            | Error::UnpoweredCard
+            | Error::ResetCard
+            | Error::NotTransacted => Self::CardRemoved,
+            Error::NoService
+            | Error::ServiceStopped
+            | Error::Shutdown
+            | Error::CommError
+            | Error::InvalidHandle
+            | Error::UnknownReader
+            | Error::NoReadersAvailable
+            | Error::ReaderUnavailable => Self::ReaderGone,
+            Error::SharingViolation => Self::Busy,
+            Error::Timeout | Error::WaitedTooLong | Error::UnresponsiveCard => Self::Timeout,
+            Error::InsufficientBuffer => Self::Garbage { length: MAX_BUFFER_SIZE_EXTENDED },
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
