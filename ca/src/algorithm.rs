@@ -14,7 +14,8 @@ pub(crate) fn sm3() -> Vec<u8> {
     sequence(&[&oid(&oid::SM3)])
 }
 
-/// Whether an AlgorithmIdentifier names this algorithm; parameters are absent or NULL, nothing else.
+/// Whether an AlgorithmIdentifier names this algorithm; parameters are absent or NULL, nothing
+/// else.
 pub(crate) fn names(
     element: &[u8],
     algorithm: &const_oid::ObjectIdentifier,
@@ -26,8 +27,8 @@ pub(crate) fn names(
     Ok(fields.is_empty() || (fields.optional(tag::NULL)? == Some(&[]) && fields.is_empty()))
 }
 
-/// What certificates, requests and revocation lists have in common (RFC 5280, 4.1.1): a body, the algorithm, and the
-/// signature over the body's octets.
+/// What certificates, requests and revocation lists have in common (RFC 5280, 4.1.1): a body, the
+/// algorithm, and the signature over the body's octets.
 pub(crate) struct Signed<'a> {
     /// The body, all octets of its element: this is what is signed.
     pub(crate) body: &'a [u8],

@@ -18,8 +18,8 @@ use crate::{
 
 /// An X.509 certificate on SM2 (数字证书; GM/T 0015, RFC 5280), read strictly.
 ///
-/// Holding one says that its octets are well formed, not that anybody vouches for it: that is [`chain`](crate::chain)'s
-/// question. Two certificates are equal when their octets are.
+/// Holding one says that its octets are well formed, not that anybody vouches for it: that is
+/// [`chain`](crate::chain)'s question. Two certificates are equal when their octets are.
 #[derive(Clone)]
 pub struct Certificate {
     der: Vec<u8>,
@@ -47,7 +47,8 @@ pub enum CertificateError {
     /// Not X.509 version 3.
     #[error("the certificate is not of version 3")]
     Version,
-    /// Not signed with SM2 and SM3, or the algorithm inside the signed part is another than outside.
+    /// Not signed with SM2 and SM3, or the algorithm inside the signed part is another than
+    /// outside.
     #[error("the certificate is not signed with SM2 and SM3")]
     Algorithm,
     /// The key is not a point of the SM2 curve, named by its identifier.
@@ -115,7 +116,8 @@ impl Certificate {
         let subject = Name::read(fields.element(tag::SEQUENCE)?)?;
         let key = fields.element(tag::SEQUENCE)?;
         let public_key = PublicKey::from_spki_der(key).map_err(|_| CertificateError::Key)?;
-        // Unique identifiers [1] and [2] are not used in the national profile, nor by anybody since 1996.
+        // Unique identifiers [1] and [2] are not used in the national profile, nor by anybody since
+        // 1996.
         let extensions = match fields.optional(tag::constructed(3))? {
             Some(list) => Extensions::read(Reader::only(list, tag::SEQUENCE)?)?,
             None => Extensions::none(),
@@ -216,7 +218,8 @@ impl Certificate {
         matches!(self.extensions.constraints, BasicConstraints::Authority { .. })
     }
 
-    /// How many authorities may follow below this one; `None` when it is not an authority or has no limit.
+    /// How many authorities may follow below this one; `None` when it is not an authority or has no
+    /// limit.
     pub fn path_length(&self) -> Option<u8> {
         match self.extensions.constraints {
             BasicConstraints::Authority { path_length } => path_length,
@@ -274,3 +277,6 @@ impl fmt::Debug for Certificate {
         write!(f, "Certificate({}, authority: {})", self.serial, self.is_ca())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,10 @@
-//! Whether a certificate may be relied on (证书链验证): a path to the root, every certificate on it valid, allowed to do what
-//! it does, and not revoked (RFC 5280, 6, without the parts that the national profile does not use).
+//! Whether a certificate may be relied on (证书链验证): a path to the root, every certificate on it
+//! valid, allowed to do what it does, and not revoked (RFC 5280, 6, without the parts that the
+//! national profile does not use).
 //!
-//! [`Anchors`] checks the signature of an issuing certificate or a revocation list once, when it is added, so that a login
-//! costs one SM2 verification for the certificate and one for the challenge. What depends on time is looked at each time.
+//! [`Anchors`] checks the signature of an issuing certificate or a revocation list once, when it is
+//! added, so that a login costs one SM2 verification for the certificate and one for the challenge.
+//! What depends on time is looked at each time.
 
 use std::sync::Arc;
 
@@ -40,11 +42,13 @@ impl Purpose {
 pub struct Moment {
     /// What the signer says.
     pub claimed: OffsetDateTime,
-    /// When somebody independent of the signer's key, such as an audit log or a time stamp, had seen the signature.
+    /// When somebody independent of the signer's key, such as an audit log or a time stamp, had
+    /// seen the signature.
     pub witnessed: Option<OffsetDateTime>,
 }
 
-/// Why a certificate is not to be relied on. `serial` names the certificate on the path that is at fault.
+/// Why a certificate is not to be relied on. `serial` names the certificate on the path that is at
+/// fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainError {
@@ -150,7 +154,8 @@ pub enum ChainError {
     Crl(#[from] CrlError),
 }
 
-/// Who vouches for whom: a root, authorities below it, and their revocation lists, each checked when it was added.
+/// Who vouches for whom: a root, authorities below it, and their revocation lists, each checked
+/// when it was added.
 #[derive(Clone, Debug)]
 pub struct Anchors {
     /// The root first; every other has a smaller index above it.
@@ -174,7 +179,8 @@ impl Path {
         &self.0
     }
 
-    /// The authorities that a certificate is sent along with: all but the root, which the receiver must have.
+    /// The authorities that a certificate is sent along with: all but the root, which the receiver
+    /// must have.
     pub fn without_root(&self) -> &[Arc<Certificate>] {
         self.0.split_last().map_or(&[], |(_, below)| below)
     }
@@ -187,7 +193,8 @@ impl Anchors {
     /// Begins with a root that is trusted because somebody put it there.
     ///
     /// # Errors
-    /// [`ChainError::NotAnAuthority`], [`ChainError::WrongKeyUsage`], or [`ChainError::NotSelfSigned`].
+    /// [`ChainError::NotAnAuthority`], [`ChainError::WrongKeyUsage`], or
+    /// [`ChainError::NotSelfSigned`].
     pub fn new(root: Certificate) -> Result<Self, ChainError> {
         may_issue(&root)?;
         if root.subject() != root.issuer() || !root.is_signed_by(root.public_key()) {
@@ -241,8 +248,8 @@ impl Anchors {
     /// Adds or replaces the revocation list of a known authority.
     ///
     /// # Errors
-    /// [`ChainError::Crl`] when no known authority made it; [`ChainError::CrlOlder`] when a newer one is held, so that
-    /// nobody can bring a revoked certificate back with an old list.
+    /// [`ChainError::Crl`] when no known authority made it; [`ChainError::CrlOlder`] when a newer
+    /// one is held, so that nobody can bring a revoked certificate back with an old list.
     pub fn add_crl(&mut self, crl: Crl) -> Result<(), ChainError> {
         let mut refused = CrlError::NameMismatch;
         for known in &mut self.known {
@@ -266,12 +273,12 @@ impl Anchors {
         Err(refused.into())
     }
 
-    /// Whether `leaf` may be relied on for `purpose` now. A certificate that is listed as revoked may not, whatever the date
-    /// in the list.
+    /// Whether `leaf` may be relied on for `purpose` now. A certificate that is listed as revoked
+    /// may not, whatever the date in the list.
     ///
     /// # Errors
-    /// [`ChainError`], for the first thing found wrong: who vouches for it, when it is valid, what it is for, whether it was
-    /// revoked.
+    /// [`ChainError`], for the first thing found wrong: who vouches for it, when it is valid, what
+    /// it is for, whether it was revoked.
     pub fn verify(
         &self,
         leaf: &Certificate,
@@ -283,9 +290,9 @@ impl Anchors {
 
     /// Whether what `leaf` signed at `moment` may be relied on, judged by what is known `now`.
     ///
-    /// A certificate revoked after the moment does not void the signature (GM/T 0031-2014, 6.2.3). If it was revoked because
-    /// the key may be in other hands, a time that only the signer claims counts for nothing: whoever has the key can claim
-    /// any time.
+    /// A certificate revoked after the moment does not void the signature (GM/T 0031-2014, 6.2.3).
+    /// If it was revoked because the key may be in other hands, a time that only the signer claims
+    /// counts for nothing: whoever has the key can claim any time.
     ///
     /// # Errors
     /// [`ChainError`], as for [`verify`](Self::verify).
@@ -312,7 +319,8 @@ impl Anchors {
         now: OffsetDateTime,
         voids: impl Fn(&Revocation) -> bool,
     ) -> Result<Path, ChainError> {
-        // Who vouches for it comes first: what an unknown hand wrote into a certificate is not worth reporting.
+        // Who vouches for it comes first: what an unknown hand wrote into a certificate is not
+        // worth reporting.
         let authorities = self.upwards(self.issuer_of(leaf)?);
         times.iter().try_for_each(|at| valid_at(leaf, *at))?;
         let serial = || leaf.serial().clone();
@@ -385,8 +393,9 @@ impl Known {
     }
 }
 
-/// Verifies one certificate with everything at hand, and keeps nothing: authorities and lists that do not lead from `leaf`
-/// to `anchor` are passed over. What verifies many certificates keeps [`Anchors`] instead.
+/// Verifies one certificate with everything at hand, and keeps nothing: authorities and lists that
+/// do not lead from `leaf` to `anchor` are passed over. What verifies many certificates keeps
+/// [`Anchors`] instead.
 ///
 /// # Errors
 /// [`ChainError`], for the first thing found wrong on the way.
@@ -426,7 +435,8 @@ pub fn verify(
     anchors.verify(leaf, purpose, now)
 }
 
-/// Whether `certificate` names `authority` as its issuer: by name, and by key identifier where both have one.
+/// Whether `certificate` names `authority` as its issuer: by name, and by key identifier where both
+/// have one.
 fn names_as_issuer(certificate: &Certificate, authority: &Certificate) -> bool {
     let same_key = match (certificate.authority_key_identifier(), authority.key_identifier()) {
         (Some(named), Some(own)) => named == own,
@@ -458,3 +468,6 @@ fn valid_at(certificate: &Certificate, at: OffsetDateTime) -> Result<(), ChainEr
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

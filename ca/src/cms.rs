@@ -1,11 +1,13 @@
 //! Signatures over medical records: detached CMS SignedData on SM2 and SM3 (GM/T 0010, RFC 5652).
 //!
-//! The signing key stays with the clinician, so making one takes two steps: [`SignedAttributes::prepare`] fixes the octets to
-//! be signed, and [`SignedData::complete`] takes the signature. What is signed is always the DER of the signed attributes as
-//! a SET OF, with ZA and the default identifier; signatures without attributes, which makers hash in different ways, are
-//! refused.
+//! The signing key stays with the clinician, so making one takes two steps:
+//! [`SignedAttributes::prepare`] fixes the octets to be signed, and [`SignedData::complete`] takes
+//! the signature. What is signed is always the DER of the signed attributes as a SET OF, with ZA
+//! and the default identifier; signatures without attributes, which makers hash in different ways,
+//! are refused.
 //!
-//! Written are the content types of RFC 5652, which every reader knows; read are those of GM/T 0010 too.
+//! Written are the content types of RFC 5652, which every reader knows; read are those of GM/T 0010
+//! too.
 
 mod attributes;
 mod signed_data;
@@ -48,7 +50,8 @@ pub enum CmsError {
         /// Its identifier, dotted.
         oid: String,
     },
-    /// Something that is not signed and would not be looked at: unsigned attributes, revocation lists.
+    /// Something that is not signed and would not be looked at: unsigned attributes, revocation
+    /// lists.
     #[error("the message carries parts that nobody signed")]
     Unsigned,
     /// A certificate in it is not one.
@@ -84,3 +87,6 @@ pub enum CmsError {
 fn digest_of(key: &hsm::sm2::PublicKey, octets: &[u8]) -> [u8; 32] {
     key.digest(&SignerId::DEFAULT, octets)
 }
+
+#[cfg(test)]
+mod tests;

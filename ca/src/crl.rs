@@ -65,7 +65,8 @@ impl Reason {
         Self::CODES.iter().find(|(_, number)| *number == code).map(|(reason, _)| *reason)
     }
 
-    /// Whether signatures of any claimed time fall with the certificate, because somebody else may have made them.
+    /// Whether signatures of any claimed time fall with the certificate, because somebody else may
+    /// have made them.
     pub fn is_compromise(self) -> bool {
         matches!(
             self,
@@ -104,8 +105,8 @@ pub struct CrlDraft {
 }
 
 impl Issuer {
-    /// Fixes a revocation list with all certificates of this authority that were ever revoked, expired ones included: a
-    /// signature of ten years ago is judged by today's list.
+    /// Fixes a revocation list with all certificates of this authority that were ever revoked,
+    /// expired ones included: a signature of ten years ago is judged by today's list.
     ///
     /// # Errors
     /// [`IssueError::BadList`], when the period is empty or a serial number occurs twice.
@@ -165,8 +166,8 @@ impl CrlDraft {
     /// Signs the body, and reads back what was made.
     ///
     /// # Errors
-    /// [`IssueError::WrongKey`], [`IssueError::Sign`], [`IssueError::FalseSignature`], or [`IssueError::BadList`] when the
-    /// list has grown beyond [`Crl::MAX_LEN`].
+    /// [`IssueError::WrongKey`], [`IssueError::Sign`], [`IssueError::FalseSignature`], or
+    /// [`IssueError::BadList`] when the list has grown beyond [`Crl::MAX_LEN`].
     pub fn sign(self, key: &dyn Sm2Signer) -> Result<Crl, IssueError> {
         let signature = sign_body(&self.body, &self.signer, key)?;
         Crl::parse(&Signed::write(&self.body, &signature)).map_err(|_| IssueError::BadList)
@@ -198,7 +199,8 @@ pub enum CrlError {
     /// Not version 2.
     #[error("the revocation list is not of version 2")]
     Version,
-    /// Not signed with SM2 and SM3, or the algorithm inside the signed part is another than outside.
+    /// Not signed with SM2 and SM3, or the algorithm inside the signed part is another than
+    /// outside.
     #[error("the revocation list is not signed with SM2 and SM3")]
     Algorithm,
     /// The signature is not the strict DER of two numbers in range.
@@ -216,7 +218,8 @@ pub enum CrlError {
     /// A reason that is unknown or does not belong in a full list.
     #[error("a reason code is unknown")]
     Reason,
-    /// A critical extension is not understood: the list may be partial, and absence from it would say nothing.
+    /// A critical extension is not understood: the list may be partial, and absence from it would
+    /// say nothing.
     #[error("critical extension {oid} is not understood")]
     UnknownCritical {
         /// The extension's identifier, dotted.
@@ -277,7 +280,8 @@ impl Crl {
                 number = Some(value.unsigned()?);
                 value.end()?;
             } else if critical {
-                // Among them issuingDistributionPoint and deltaCRLIndicator: both make a list partial.
+                // Among them issuingDistributionPoint and deltaCRLIndicator: both make a list
+                // partial.
                 return Err(CrlError::UnknownCritical { oid: oid.to_string() });
             }
         }
@@ -289,7 +293,8 @@ impl Crl {
         Ok(Self { der: der.to_vec(), body, issuer, authority_key, edition, revoked, signature })
     }
 
-    /// Whether `issuer` made this list: its name, its key identifier, its right to do so, its signature.
+    /// Whether `issuer` made this list: its name, its key identifier, its right to do so, its
+    /// signature.
     ///
     /// # Errors
     /// [`CrlError::NameMismatch`], [`CrlError::WrongKeyUsage`], [`CrlError::BadSignature`].
@@ -367,7 +372,8 @@ fn read_entries(
                     outer.end()?;
                     reason = code.ok_or(CrlError::Reason)?;
                 } else if critical {
-                    // Among them certificateIssuer: the entry would be about another authority's certificate.
+                    // Among them certificateIssuer: the entry would be about another authority's
+                    // certificate.
                     return Err(CrlError::UnknownCritical { oid: oid.to_string() });
                 }
             }
@@ -380,3 +386,6 @@ fn read_entries(
     }
     if revoked.is_empty() { Err(DerError::Count.into()) } else { Ok(revoked) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
 //! Distinguished Encoding Rules (X.690), read strictly and written plainly.
 //!
-//! General decoders take some input that DER forbids: unsorted sets, unused bits that are not zero, padded OID arcs,
-//! defaults spelled out. Each of those gives one certificate two encodings, and with it two thumbprints. This reader has no
-//! such second encodings: what it accepts, the writer would write again octet for octet.
+//! General decoders take some input that DER forbids: unsorted sets, unused bits that are not zero,
+//! padded OID arcs, defaults spelled out. Each of those gives one certificate two encodings, and
+//! with it two thumbprints. This reader has no such second encodings: what it accepts, the writer
+//! would write again octet for octet.
 
 mod read;
 mod text;

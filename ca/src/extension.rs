@@ -1,4 +1,5 @@
-//! Extensions of certificates (RFC 5280, 4.2): the ones that are understood, read strictly and written in one way.
+//! Extensions of certificates (RFC 5280, 4.2): the ones that are understood, read strictly and
+//! written in one way.
 
 use std::{fmt, ops::BitOr};
 
@@ -147,7 +148,8 @@ impl BasicConstraints {
     }
 }
 
-/// Identifier of a key (密钥标识符): first 20 octets of the SM3 digest of the point, as RFC 7093 method 1 does with SHA-256.
+/// Identifier of a key (密钥标识符): first 20 octets of the SM3 digest of the point, as RFC 7093 method
+/// 1 does with SHA-256.
 ///
 /// Foreign certificates have other lengths and other ways to make one; only equality counts.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -178,7 +180,8 @@ impl KeyIdentifier {
         Ok(identifier)
     }
 
-    /// AuthorityKeyIdentifier: issuer and serial, if they are there, are of no use to a reader that has the name.
+    /// AuthorityKeyIdentifier: issuer and serial, if they are there, are of no use to a reader that
+    /// has the name.
     pub(crate) fn read_authority(value: &[u8]) -> Result<Option<Self>, DerError> {
         let mut fields = Reader::only(value, tag::SEQUENCE)?;
         let identifier = fields.optional(tag::context(0))?;
@@ -356,7 +359,8 @@ fn read_purposes(value: &[u8]) -> Result<Vec<ExtendedKeyUsage>, DerError> {
     Ok(purposes)
 }
 
-/// The first URI of the first distribution point, if it starts with one. Other kinds of name lead nowhere from here.
+/// The first URI of the first distribution point, if it starts with one. Other kinds of name lead
+/// nowhere from here.
 fn read_crl_url(value: &[u8]) -> Result<Option<String>, DerError> {
     let mut points = Reader::only(value, tag::SEQUENCE)?;
     let mut point = points.sequence()?;

@@ -15,7 +15,8 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IssueError {
-    /// The certificate given for an issuer is not one that may sign certificates and revocation lists.
+    /// The certificate given for an issuer is not one that may sign certificates and revocation
+    /// lists.
     #[error("the issuer's certificate is not that of an authority")]
     NotAnAuthority,
     /// This authority does not issue certificates of this kind.
@@ -70,7 +71,8 @@ pub enum IssueError {
     /// The issuer's key refused or could not be reached.
     #[error("signing the body")]
     Sign(#[source] KeyError),
-    /// The key returned something that is not its signature: a broken device, or a fault induced in it.
+    /// The key returned something that is not its signature: a broken device, or a fault induced in
+    /// it.
     #[error("the key returned a signature that does not verify")]
     FalseSignature,
     /// What was made could not be read back.
@@ -85,7 +87,8 @@ pub struct Order {
     pub profile: Profile,
     /// The holder's name, of the form the profile asks for.
     pub subject: Name,
-    /// The holder's key, from a [`CertificateRequest`](crate::request::CertificateRequest) or a keystore of ours.
+    /// The holder's key, from a [`CertificateRequest`](crate::request::CertificateRequest) or a
+    /// keystore of ours.
     pub public_key: PublicKey,
     /// Days of validity; `None` for as many as the profile gives.
     pub days: Option<u32>,
@@ -102,7 +105,8 @@ pub struct Issuer {
 
 /// A certificate of which every signed octet is fixed, and which nobody has signed yet.
 ///
-/// The order of work is draft, record, sign, record: after a crash there is a record of everything that may have been signed.
+/// The order of work is draft, record, sign, record: after a crash there is a record of everything
+/// that may have been signed.
 #[derive(Debug)]
 pub struct Draft {
     body: Vec<u8>,
@@ -150,8 +154,9 @@ impl Issuer {
         self.authority
     }
 
-    /// Checks the order against its profile and fixes every octet that will be signed. Validity begins with `now`, not
-    /// earlier, so that no signature can claim a time before its certificate existed.
+    /// Checks the order against its profile and fixes every octet that will be signed. Validity
+    /// begins with `now`, not earlier, so that no signature can claim a time before its certificate
+    /// existed.
     ///
     /// `serial` must never have been used by this authority: sixteen fresh random octets.
     ///
@@ -193,8 +198,8 @@ impl Issuer {
     /// Fixes the root's own certificate, which the same key will sign.
     ///
     /// # Errors
-    /// [`IssueError::WrongAuthority`] when another profile than [`Profile::Root`] is ordered; otherwise as for
-    /// [`draft`](Self::draft).
+    /// [`IssueError::WrongAuthority`] when another profile than [`Profile::Root`] is ordered;
+    /// otherwise as for [`draft`](Self::draft).
     pub fn draft_root(
         order: Order,
         serial: Serial,
@@ -311,3 +316,6 @@ fn body(
         &tlv(tag::constructed(3), &[&extensions.write()]),
     ]))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
-//! Certificates, revocation lists and signed messages on SM2 (GM/T 0015, GM/T 0010; RFC 5280, RFC 5652): bytes in, bytes
-//! out.
+//! Certificates, revocation lists and signed messages on SM2 (GM/T 0015, GM/T 0010; RFC 5280, RFC
+//! 5652): bytes in, bytes out.
 //!
-//! Nothing here reads a clock, a file or a network, and no key is held: keys sign through [`hsm::Sm2Signer`], time and random
-//! serial numbers are handed in. What is read is read strictly, so that one thing has one encoding; what is issued goes
-//! through *draft, record, sign, record*.
+//! Nothing here reads a clock, a file or a network, and no key is held: keys sign through
+//! [`hsm::Sm2Signer`], time and random serial numbers are handed in. What is read is read strictly,
+//! so that one thing has one encoding; what is issued goes through *draft, record, sign, record*.
 //!
 //! - [`Certificate`], [`Name`], [`Serial`], [`KeyUsage`]: a certificate and what it says.
 //! - [`request`]: PKCS#10 requests with their proof of possession.
@@ -30,6 +30,8 @@ pub mod pem;
 mod profile;
 pub mod request;
 mod serial;
+#[cfg(test)]
+mod workshop;
 
 pub use certificate::{Certificate, CertificateError};
 pub use chain::ChainError;

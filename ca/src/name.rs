@@ -9,9 +9,9 @@ use crate::{
 
 /// Distinguished name (可辨别名称) of a certificate's subject or issuer (RFC 5280, 4.1.2.4).
 ///
-/// Names are equal when their octets are: an issuer copies the name from its own certificate, so nothing less is needed, and
-/// no two names are confused by folding case or spaces. `Debug` shows no text, since names of foreign certificates are
-/// often those of people.
+/// Names are equal when their octets are: an issuer copies the name from its own certificate, so
+/// nothing less is needed, and no two names are confused by folding case or spaces. `Debug` shows
+/// no text, since names of foreign certificates are often those of people.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Name {
     /// The whole SEQUENCE.
@@ -33,7 +33,8 @@ pub enum BadName {
     /// The common name of an identity is its pseudonym, a UUID in lower case with hyphens.
     #[error("the common name of an identity must be a UUID in lower case")]
     NotPseudonym,
-    /// A part is empty, longer than 64 characters (X.520 upper bounds), or holds control characters.
+    /// A part is empty, longer than 64 characters (X.520 upper bounds), or holds control
+    /// characters.
     #[error("a part of the name is empty, longer than 64 characters or not printable")]
     Part,
     /// A part contains what reads as a resident identity number.
@@ -44,8 +45,9 @@ pub enum BadName {
 impl Name {
     /// Name of a person, institution, device or system: C=CN, O=`institution`, OU=`role`, CN=`id`.
     ///
-    /// Certificates travel with every signature, so the name says who is meant only to those who hold the records: `id` is
-    /// a pseudonym, `institution` an identifier or the name of the institution.
+    /// Certificates travel with every signature, so the name says who is meant only to those who
+    /// hold the records: `id` is a pseudonym, `institution` an identifier or the name of the
+    /// institution.
     ///
     /// # Errors
     /// [`BadName`], when a part is not what this says.
@@ -148,7 +150,8 @@ impl Name {
     }
 }
 
-/// As RFC 4514 writes names, but in the order of the certificate. Holds personal data when the certificate does.
+/// As RFC 4514 writes names, but in the order of the certificate. Holds personal data when the
+/// certificate does.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = [
@@ -199,9 +202,11 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// Whether 18 characters in a row are a resident identity number by their form, date and check character (GB 11643-1999).
+/// Whether 18 characters in a row are a resident identity number by their form, date and check
+/// character (GB 11643-1999).
 ///
-/// A name is public for as long as any signature lives, so this looks twice where a slip of a caller would do harm.
+/// A name is public for as long as any signature lives, so this looks twice where a slip of a
+/// caller would do harm.
 fn holds_id_number(text: &str) -> bool {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     text.as_bytes().windows(18).any(|run| {

@@ -18,7 +18,8 @@ pub enum PemError {
     /// The text is longer than anything of its kind may be.
     #[error("the text is too long")]
     TooLong,
-    /// There is no `-----BEGIN`, or `-----END` line with the label asked for, or something stands around them.
+    /// There is no `-----BEGIN`, or `-----END` line with the label asked for, or something stands
+    /// around them.
     #[error("the text is not one block of PEM with the label asked for")]
     Armour,
     /// What stands between them is not base64 with its padding.

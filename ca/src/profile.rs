@@ -2,7 +2,8 @@
 
 use crate::extension::{ExtendedKeyUsage, KeyUsage};
 
-/// Which authority an issuing key belongs to. Each signs its own kinds of certificates and no others.
+/// Which authority an issuing key belongs to. Each signs its own kinds of certificates and no
+/// others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Authority {
     /// The root (根 CA): vouches for the issuing authorities.
@@ -66,7 +67,8 @@ const PRESENCE: KeyUsage = KeyUsage::DIGITAL_SIGNATURE;
 use Authority::{Devices, Institutions, People, Root};
 use ExtendedKeyUsage::{ClientAuth, DocumentSigning, ServerAuth};
 
-/// Periods: end entities 1 to 3 years, issuing authorities 10, the root 20 to 30, as published practice statements have them.
+/// Periods: end entities 1 to 3 years, issuing authorities 10, the root 20 to 30, as published
+/// practice statements have them.
 #[rustfmt::skip]
 static TABLE: [(Profile, Rules); 7] = [
     (Profile::Root,             Rules { issued_by: Root,         days: 20 * 365, key_usage: AUTHORITY, purposes: &[],                            path_length: Some(1), subject: Subject::Authority }),
@@ -79,7 +81,8 @@ static TABLE: [(Profile, Rules); 7] = [
 ];
 
 impl Profile {
-    /// Most days a certificate of this kind is valid, and what it gets when nothing else is asked for.
+    /// Most days a certificate of this kind is valid, and what it gets when nothing else is asked
+    /// for.
     pub fn days(self) -> u32 {
         self.rules().days
     }

@@ -16,7 +16,8 @@ use crate::{
 
 /// A request whose signature was checked with the key that it names.
 ///
-/// Its subject is what the asker wrote and proves nothing; requested extensions are not even looked at.
+/// Its subject is what the asker wrote and proves nothing; requested extensions are not even looked
+/// at.
 #[derive(Clone)]
 pub struct CertificateRequest {
     subject: Name,
@@ -45,8 +46,8 @@ pub enum RequestError {
     /// The signature is not the strict DER of two numbers in range.
     #[error("the request's signature is malformed")]
     Signature,
-    /// The signature does not verify with the key and the default identifier. Tools left alone sign with the empty one:
-    /// for `openssl req`, `-sigopt distid:1234567812345678` is missing.
+    /// The signature does not verify with the key and the default identifier. Tools left alone sign
+    /// with the empty one: for `openssl req`, `-sigopt distid:1234567812345678` is missing.
     #[error("the request's signature does not prove possession of its key")]
     NoPossession,
 }
@@ -129,3 +130,6 @@ pub fn request(subject: &Name, signer: &dyn Sm2Signer) -> Result<Vec<u8>, KeyErr
     let signature = signer.sign(&signer.digest(&body))?;
     Ok(Signed::write(&body, &signature))
 }
+
+#[cfg(test)]
+mod tests;

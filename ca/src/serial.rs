@@ -16,7 +16,8 @@ pub struct BadSerial;
 impl Serial {
     /// Makes a serial number of 16 octets from 16 random ones; 126 bits of them stay as they are.
     ///
-    /// The length is the same for all, so that no serial number is the beginning of another in listings.
+    /// The length is the same for all, so that no serial number is the beginning of another in
+    /// listings.
     pub fn from_random(mut octets: [u8; 16]) -> Self {
         octets[0] = octets[0] & 0x3f | 0x40;
         Self(octets.to_vec())
@@ -25,7 +26,8 @@ impl Serial {
     /// From a big-endian magnitude without leading zeros.
     ///
     /// # Errors
-    /// [`BadSerial`] when it is empty, starts with zero, or needs more than 20 octets as an INTEGER.
+    /// [`BadSerial`] when it is empty, starts with zero, or needs more than 20 octets as an
+    /// INTEGER.
     pub fn from_octets(magnitude: &[u8]) -> Result<Self, BadSerial> {
         match magnitude {
             [] | [0, ..] => Err(BadSerial),

@@ -8,10 +8,12 @@ use crate::{
     oid,
 };
 
-/// What a signer signs (签名属性; RFC 5652, 5.3 and 11): the record's digest, the time, and which certificate.
+/// What a signer signs (签名属性; RFC 5652, 5.3 and 11): the record's digest, the time, and which
+/// certificate.
 ///
-/// As DER it is a SET OF four attributes, each a SEQUENCE of its type and a SET of one value, in this order: contentType
-/// (data), signingTime, messageDigest (SM3 of the record), signingCertificateV2 (SM3 of the certificate; RFC 5035).
+/// As DER it is a SET OF four attributes, each a SEQUENCE of its type and a SET of one value, in
+/// this order: contentType (data), signingTime, messageDigest (SM3 of the record),
+/// signingCertificateV2 (SM3 of the certificate; RFC 5035).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedAttributes {
     der: Vec<u8>,
@@ -36,7 +38,8 @@ pub(super) struct CertificateId {
 }
 
 impl SignedAttributes {
-    /// Fixes what the holder of `signer` has to sign for a record with this SM3 digest. The time is cut to whole seconds.
+    /// Fixes what the holder of `signer` has to sign for a record with this SM3 digest. The time is
+    /// cut to whole seconds.
     pub fn prepare(
         signer: &Certificate,
         record_digest: &[u8; 32],

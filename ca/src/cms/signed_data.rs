@@ -12,7 +12,8 @@ use crate::{
 /// How far apart the clocks of a signer and of a witness may be.
 const CLOCK_SKEW: Duration = Duration::minutes(5);
 
-/// A signed message with one signer, read strictly. Whether it may be relied on is answered by [`SignedData::verify`].
+/// A signed message with one signer, read strictly. Whether it may be relied on is answered by
+/// [`SignedData::verify`].
 #[derive(Clone, Debug)]
 pub struct SignedData {
     attributes: SignedAttributes,
@@ -26,10 +27,11 @@ pub struct SignedData {
 /// Whether the signature must itself say with which certificate it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
-    /// signingCertificateV2 must be there, as in everything made here: no other certificate for the same key can be put in
-    /// the place of the signer's.
+    /// signingCertificateV2 must be there, as in everything made here: no other certificate for the
+    /// same key can be put in the place of the signer's.
     Required,
-    /// It may be missing, as in signatures of tools that leave it out. If it is there, it must be right.
+    /// It may be missing, as in signatures of tools that leave it out. If it is there, it must be
+    /// right.
     IfPresent,
 }
 
@@ -49,11 +51,12 @@ impl SignedData {
     /// Most certificates in a message.
     pub const MAX_CERTIFICATES: usize = 8;
 
-    /// Puts a message together: detached, with the signer's certificate and the authorities above it without the root. DER.
+    /// Puts a message together: detached, with the signer's certificate and the authorities above
+    /// it without the root. DER.
     ///
     /// # Errors
-    /// [`CmsError::OtherCertificate`] when the attributes were prepared for another certificate, and
-    /// [`CmsError::BadSignature`] when the signature is not over these attributes.
+    /// [`CmsError::OtherCertificate`] when the attributes were prepared for another certificate,
+    /// and [`CmsError::BadSignature`] when the signature is not over these attributes.
     pub fn complete<'a>(
         attributes: &SignedAttributes,
         signer: &Certificate,
@@ -151,8 +154,9 @@ impl SignedData {
         Ok(Self { attributes, signer, others, content, signature })
     }
 
-    /// Whether this is a signature over the record with this SM3 digest, by somebody who may sign records, at a time when
-    /// they could. Judged by what is known `now`; `witnessed` is when somebody else, such as the audit log, had seen it.
+    /// Whether this is a signature over the record with this SM3 digest, by somebody who may sign
+    /// records, at a time when they could. Judged by what is known `now`; `witnessed` is when
+    /// somebody else, such as the audit log, had seen it.
     ///
     /// # Errors
     /// [`CmsError`], for the first thing found wrong.

@@ -38,7 +38,8 @@ pub enum DerError {
     /// An OBJECT IDENTIFIER is empty, padded or cut off.
     #[error("an OBJECT IDENTIFIER is malformed")]
     Oid,
-    /// A string holds characters that its type does not have, or control characters, or is empty or too long.
+    /// A string holds characters that its type does not have, or control characters, or is empty or
+    /// too long.
     #[error("a string is malformed")]
     Text,
     /// A time is not in the one form of RFC 5280, 4.1.2.5, or not in the calendar.
@@ -74,6 +75,11 @@ impl<'a> Reader<'a> {
     /// Says that nothing may be left.
     pub(crate) fn end(self) -> Result<(), DerError> {
         if self.rest.is_empty() { Ok(()) } else { Err(DerError::Trailing) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -166,13 +172,15 @@ impl<'a> Reader<'a> {
         Ok(magnitude.iter().fold(0, |number, octet| number << 8 | u64::from(*octet)))
     }
 
-    /// What is left is a SET OF: all octets of each element, in ascending order (X.690, 11.6), at most `most`.
+    /// What is left is a SET OF: all octets of each element, in ascending order (X.690, 11.6), at
+    /// most `most`.
     pub(crate) fn set_elements(mut self, most: usize) -> Result<Vec<&'a [u8]>, DerError> {
         let mut elements: Vec<&[u8]> = Vec::new();
         while !self.is_empty() {
             let element = self.any()?.2;
-            // X.690 compares with the shorter one padded with zeros. One whole element is never the beginning of
-            // another, so plain order is the same. A second copy of an element says nothing, and is refused.
+            // X.690 compares with the shorter one padded with zeros. One whole element is never the
+            // beginning of another, so plain order is the same. A second copy of an element says
+            // nothing, and is refused.
             if elements.last().is_some_and(|last| *last >= element) {
                 return Err(DerError::Order);
             }
@@ -189,7 +197,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Magnitude of a non-negative INTEGER from its content octets: big-endian, no leading zero, empty for 0.
+/// Magnitude of a non-negative INTEGER from its content octets: big-endian, no leading zero, empty
+/// for 0.
 pub(crate) fn integer(content: &[u8]) -> Result<&[u8], DerError> {
     match content {
         [] => Err(DerError::Integer),
@@ -229,10 +238,22 @@ impl PartialEq<ObjectIdentifier> for Oid<'_> {
 
 impl fmt::Display for Oid<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match ObjectIdentifier::from_bytes(self.0) {
-            Ok(oid) => oid.fmt(f),
-            // Arcs that do not fit that type: shown as they were read.
-            Err(_) => self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}")),
+        // X.690, 8.19: the first number holds two arcs, the first of which is 0, 1 or 2.
+        let mut arc = 0_u128;
+        let mut first = true;
+        for octet in self.0 {
+            // Arcs are registered by hand and fit many times over; what does not fit is shown as
+            // the largest.
+            arc = arc.saturating_mul(128).saturating_add(u128::from(octet & 0x7f));
+            if octet & 0x80 == 0 {
+                let top = (arc / 40).min(2);
+                match first {
+                    true => write!(f, "{top}.{}", arc - top * 40)?,
+                    false => write!(f, ".{arc}")?,
+                }
+                (arc, first) = (0, false);
+            }
         }
+        Ok(())
     }
 }

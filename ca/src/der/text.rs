@@ -1,6 +1,7 @@
 use super::{DerError, tag};
 
-/// String types that names are read from. Teletex, BMP and universal strings are refused, as RFC 5280 asks of new names.
+/// String types that names are read from. Teletex, BMP and universal strings are refused, as RFC
+/// 5280 asks of new names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Text {
     Printable,
@@ -29,7 +30,8 @@ impl Text {
     }
 }
 
-/// Text of 1 to 256 octets in which every character belongs to the type and none is a control character.
+/// Text of 1 to 256 octets in which every character belongs to the type and none is a control
+/// character.
 pub(crate) fn read_text(kind: Text, content: &[u8]) -> Result<&str, DerError> {
     let text = str::from_utf8(content).map_err(|_| DerError::Text)?;
     if !(1..=256).contains(&text.len()) || !text.chars().all(|character| kind.holds(character)) {

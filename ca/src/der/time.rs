@@ -2,7 +2,8 @@ use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
 
 use super::{DerError, Reader, tag, tlv};
 
-/// A time as RFC 5280, 4.1.2.5 (and RFC 5652, 11.3) has it: UTC to the second, UTCTime up to 2049, GeneralizedTime after.
+/// A time as RFC 5280, 4.1.2.5 (and RFC 5652, 11.3) has it: UTC to the second, UTCTime up to 2049,
+/// GeneralizedTime after.
 pub(crate) fn read_time(reader: &mut Reader<'_>) -> Result<OffsetDateTime, DerError> {
     let (kind, content, _) = reader.any()?;
     let (years, rest) = match (kind, content.len()) {
