@@ -142,3 +142,73 @@ impl<'a> Input<'a> {
         Some(key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn every_kind() -> BTreeMap<KeyRef, Entry> {
+        let mut keys: BTreeMap<KeyRef, Entry> = KeyUse::ALL
+            .into_iter()
+            .map(|key_use| (format!("soft:{key_use}").parse().unwrap(), Entry::generate(key_use)))
+            .collect();
+        keys.values_mut().for_each(|entry| {
+            entry.rotate();
+        });
+        keys
+    }
+
+    #[test]
+    fn keys_are_read_as_written() {
+        let content = encode(&every_kind());
+        assert_eq!(*encode(&decode(&content).unwrap()), *content);
+    }
+
+    #[test]
+    fn no_key_comes_twice_or_out_of_order() {
+        let one: &[u8] = b"\x01a\x05\0\x01................................";
+        let two: &[u8] = b"\x01b\x06\0\x01................";
+        for (content, read) in [
+            ([b"\0\x02", one, two].concat(), true),
+            ([b"\0\x02", two, one].concat(), false),
+            ([b"\0\x02", one, one].concat(), false),
+            ([b"\0\x01", one, two].concat(), false),
+            ([b"\0\x03", one, two].concat(), false),
+            // versions: none, and two of a key that has one
+            (b"\0\x01\x01b\x06\0\0".to_vec(), false),
+            ([&b"\0\x01\x01b\x06\0\x02"[..], &[1; 32]].concat(), false),
+            // an unknown use, a name that is none, more keys than allowed
+            (b"\0\x01\x01b\x63\0\x01................".to_vec(), false),
+            (b"\0\x01\x01B\x06\0\x01................".to_vec(), false),
+            (b"\0\x01\0\x06\0\x01................".to_vec(), false),
+            (b"\x10\x01".to_vec(), false),
+        ] {
+            assert_eq!(decode(&content).is_some(), read, "{content:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 128, failure_persistence: None, ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn other_octets_are_no_content(
+            position in any::<prop::sample::Index>(),
+            octet in any::<u8>(),
+            keep in any::<prop::sample::Index>(),
+            cut in any::<bool>(),
+        ) {
+            let mut content = encode(&every_kind()).to_vec();
+            let length = content.len();
+            content[position.index(length)] = octet;
+            if cut {
+                content.truncate(keep.index(length));
+            }
+            if let Some(keys) = decode(&content) {
+                prop_assert_eq!(&*encode(&keys), &content);
+            }
+        }
+    }
+}
