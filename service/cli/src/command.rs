@@ -7,6 +7,7 @@ mod institution;
 mod key;
 mod resident;
 mod session;
+mod sign;
 mod status;
 mod token;
 mod visit;
@@ -44,6 +45,10 @@ pub(crate) enum Command {
     /// 访问令牌 | Access tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// 用本人的密钥签署病历 | Sign a record with the own key
+    Sign(sign::Sign),
+    /// 核对病历的签名 | Check the signature of a record
+    Verify(sign::Verify),
     /// 服务状态 | State of the service
     Status,
 }
@@ -72,6 +77,8 @@ impl Command {
             Self::Card(command) => command.run(context).await,
             Self::Visit(command) => command.run(context).await,
             Self::Token(command) => command.run(context).await,
+            Self::Sign(command) => command.run(context).await,
+            Self::Verify(command) => command.run(context).await,
             Self::Status => status::run(context).await,
         }
     }

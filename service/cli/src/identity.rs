@@ -15,7 +15,10 @@ use std::{
 use zeroize::Zeroizing;
 
 pub(crate) use self::{
-    certificate::Certificate, key::ClientKey, passphrase::Passphrase, request::certificate_request,
+    certificate::Certificate,
+    key::{ClientKey, DEFAULT_IDENTIFIER},
+    passphrase::Passphrase,
+    request::certificate_request,
     session::Session,
 };
 use crate::{

@@ -2,6 +2,7 @@
 //! keys and the log are the service's.
 
 mod arguments;
+mod attributes;
 mod clock;
 mod command;
 mod context;
@@ -11,6 +12,7 @@ mod files;
 mod identity;
 mod input;
 mod json;
+mod jws;
 mod page;
 mod screen;
 mod service;

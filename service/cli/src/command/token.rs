@@ -1,20 +1,23 @@
 //! `healthcard token`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use prost_types::Timestamp;
 use proto::v1::{
     DataClass, IntrospectTokenRequest, IssueTokenRequest, Purpose, RevokeTokenRequest,
     TokenKeysRequest, tokens_client::TokensClient,
 };
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::{
+    clock,
     context::{Context, Outcome},
     exit::Exit,
     failure::Failure,
-    files, json,
-    page::Page,
+    files, json as render, jws,
+    page::{Page, timestamp},
     show,
     text::{self, parser, problems},
 };
@@ -40,6 +43,8 @@ pub(crate) enum TokenCommand {
         #[arg(value_name = "TOKEN_ID")]
         id: String,
     },
+    /// 离线核对令牌的签名、期限和受理方 | Check a token's signature, dates and audience offline
+    Check(Check),
     /// 取得核对令牌的公钥集 | Get the keys that tokens are checked with
     Keys,
 }
@@ -67,9 +72,21 @@ pub(crate) struct Issue {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    token: TokenFile,
+    /// 受理方，如 emr.example | Who was shown the token, such as emr.example
+    #[arg(long, value_name = "AUDIENCE")]
+    audience: String,
+    /// 公钥集文件（JWKS）；缺省向服务取得 | Key set (JWKS); by default fetched from the service
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TokenFile {
     /// 令牌文件；- 为标准输入 | File with the token; - is standard input
-    #[arg(long = "token", value_name = "FILE", default_value = "-")]
+    #[arg(long = "token", alias = "file", value_name = "FILE", default_value = "-")]
     file: PathBuf,
 }
 
@@ -89,6 +106,7 @@ impl TokenCommand {
             Self::Introspect { token, audience } => {
                 introspect(context, &token.read()?, &audience).await
             }
+            Self::Check(order) => check(context, order).await,
             Self::Revoke { id } => {
                 let request = RevokeTokenRequest { token_id: id };
                 let ended = context
@@ -136,7 +154,7 @@ async fn introspect(context: &Context, token: &str, audience: &str) -> Outcome {
         .ask(async |channel| TokensClient::new(channel).introspect(request.clone()).await)
         .await?;
     let page = show::introspected(&found);
-    context.screen.show(&json::of("IntrospectTokenResponse", &found), &page);
+    context.screen.show(&render::of("IntrospectTokenResponse", &found), &page);
     Ok(if found.active { Exit::Done } else { Exit::Refused })
 }
 
@@ -149,9 +167,27 @@ async fn keys(context: &Context) -> Result<String, Failure> {
     Ok(found.jwks)
 }
 
-/// A key set from a file.
-#[expect(dead_code, reason = "the offline check follows")]
-fn keys_of(path: &Path) -> Result<String, Failure> {
-    let bytes = files::read(path, LIMIT)?;
-    String::from_utf8(bytes.to_vec()).map_err(|_| problems::TOKEN_KEYS_MALFORMED.into())
+/// The offline check: form, signature, dates and audience, with keys in hand or fetched.
+async fn check(context: &Context, order: Check) -> Outcome {
+    let token = order.token.read()?;
+    let jwks = match &order.keys {
+        Some(file) => String::from_utf8(files::read(file, LIMIT)?.to_vec())
+            .map_err(|_| problems::TOKEN_KEYS_MALFORMED)?,
+        None => keys(context).await?,
+    };
+    let genuine = jws::check(&token, &jwks, &order.audience, clock::now()).map_err(Failure::of)?;
+    let claims = serde_json::Value::Object(genuine.claims);
+    let claim = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();
+    let until = claims["exp"].as_i64().map(|seconds| Timestamp { seconds, nanos: 0 });
+    let page = Page::titled(text::TOKEN_GENUINE)
+        .row(text::TOKEN_ID, claim("jti"))
+        .row(text::IDENTITY_ID, claim("sub"))
+        .row(text::RESIDENT_ID, claim("resident"))
+        .row(text::VISIT_ID, claim("visit"))
+        .row(text::AUDIENCE, claim("aud"))
+        .maybe(text::EXPIRES_AT, timestamp(until.as_ref()))
+        .row(text::KEY_ID, &genuine.key_id);
+    let json = json!({ "genuine": true, "kid": genuine.key_id, "claims": claims });
+    context.screen.show(&json, &page);
+    Ok(Exit::Done)
 }

@@ -1,0 +1,212 @@
+use std::str::FromStr as _;
+
+use der::asn1::{BitString, UtcTime};
+use sm3::{Digest as _, Sm3};
+use time::macros::datetime;
+use x509_cert::{
+    certificate::{CertificateInner, TbsCertificateInner},
+    name::Name,
+};
+
+use super::*;
+use crate::identity::ClientKey;
+
+const NOW: OffsetDateTime = datetime!(2026-11-23 08:00 UTC);
+
+/// A certificate as far as these checks look: the bytes, the issuer and the serial number.
+fn certificate(serial: u8) -> Certificate {
+    let name = |text: &str| Name::from_str(text).unwrap().to_der().unwrap();
+    let key = ClientKey::generate().unwrap().public_key_der();
+    let algorithm = AlgorithmIdentifierOwned { oid: SM3, parameters: None }.to_der().unwrap();
+    let time = |at| Time::from(UtcTime::from_unix_duration(at).unwrap()).to_der().unwrap();
+    let day = std::time::Duration::from_secs(86_400);
+    let validity = tlv(0x30, &[time(day), time(2 * day)].concat());
+    let version = tlv(0xa0, &tlv(2, &[2]));
+    let body = [
+        version,
+        tlv(2, &[serial]),
+        algorithm.clone(),
+        name("CN=issuer"),
+        validity,
+        name("CN=holder"),
+        key,
+    ];
+    let body = tlv(0x30, &body.concat());
+    TbsCertificateInner::<x509_cert::certificate::Rfc5280>::from_der(&body).unwrap();
+    let signature = BitString::from_bytes(&[0; 8]).unwrap().to_der().unwrap();
+    let der = tlv(0x30, &[body, algorithm, signature].concat());
+    CertificateInner::<x509_cert::certificate::Rfc5280>::from_der(&der).unwrap();
+    Certificate::parse(der).unwrap()
+}
+
+fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![tag];
+    match content.len() {
+        length @ 0..=127 => bytes.push(length as u8),
+        length @ 128..=255 => bytes.extend([0x81, length as u8]),
+        length => bytes.extend([0x82, (length >> 8) as u8, length as u8]),
+    }
+    bytes.extend(content);
+    bytes
+}
+
+fn attribute(kind: ObjectIdentifier, value: Vec<u8>) -> Vec<u8> {
+    tlv(0x30, &[kind.to_der().unwrap(), tlv(0x31, &value)].concat())
+}
+
+/// Sorted as DER wants it.
+fn set(mut attributes: Vec<Vec<u8>>) -> Vec<u8> {
+    attributes.sort();
+    tlv(0x31, &attributes.concat())
+}
+
+fn reference(to: &Certificate, hash: ObjectIdentifier) -> Vec<u8> {
+    let (issuer, serial) = to.issuer_and_serial_der().unwrap();
+    let issuer_serial = tlv(0x30, &[tlv(0x30, &tlv(0xa4, &issuer)), serial].concat());
+    let algorithm = AlgorithmIdentifierOwned { oid: hash, parameters: None }.to_der().unwrap();
+    let parts = [algorithm, tlv(4, &to.digest()), issuer_serial];
+    tlv(0x30, &tlv(0x30, &tlv(0x30, &parts.concat())))
+}
+
+fn utc(text: &str) -> Vec<u8> {
+    tlv(0x17, text.as_bytes())
+}
+
+struct Case {
+    content: Vec<u8>,
+    digest: Vec<u8>,
+    time: Vec<u8>,
+    certificate: Vec<u8>,
+}
+
+impl Case {
+    fn good(digest: &[u8; 32], signer: &Certificate) -> Self {
+        Self {
+            content: attribute(CONTENT_TYPE, DATA.to_der().unwrap()),
+            digest: attribute(MESSAGE_DIGEST, tlv(4, digest)),
+            time: attribute(SIGNING_TIME, utc("261123080000Z")),
+            certificate: attribute(SIGNING_CERTIFICATE_V2, reference(signer, SM3)),
+        }
+    }
+
+    fn all(self) -> Vec<Vec<u8>> {
+        vec![self.content, self.digest, self.time, self.certificate]
+    }
+}
+
+#[test]
+fn own_record_certificate_and_time_are_accepted() {
+    let signer = certificate(5);
+    let digest = Sm3::digest(b"record").into();
+    let attributes = set(Case::good(&digest, &signer).all());
+    assert_eq!(check(&attributes, &digest, &signer, NOW), Ok(()));
+    assert_eq!(check(&attributes, &digest, &signer, NOW + TOLERANCE), Ok(()));
+}
+
+#[test]
+fn anything_else_is_not_signed() {
+    let signer = certificate(5);
+    let other = certificate(6);
+    let digest: [u8; 32] = Sm3::digest(b"record").into();
+    let good = || Case::good(&digest, &signer);
+    let signed_data = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
+    let sha256 = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
+    let extra = attribute(ObjectIdentifier::new_unwrap("1.2.3"), tlv(4, b"x"));
+    let with = |change: &dyn Fn(&mut Case)| {
+        let mut case = good();
+        change(&mut case);
+        set(case.all())
+    };
+    let cases: Vec<(&str, Vec<u8>, Problem)> = vec![
+        ("nothing", Vec::new(), problems::ATTRIBUTES_MALFORMED),
+        ("an empty set", set(Vec::new()), problems::ATTRIBUTES_MALFORMED),
+        ("one octet more", [set(good().all()), vec![0]].concat(), problems::ATTRIBUTES_MALFORMED),
+        (
+            "an attribute nobody asked for",
+            set([good().all(), vec![extra.clone()]].concat()),
+            problems::ATTRIBUTES_MALFORMED,
+        ),
+        (
+            "one attribute replaced",
+            with(&|case| case.time = extra.clone()),
+            problems::ATTRIBUTES_MALFORMED,
+        ),
+        (
+            "unsorted",
+            {
+                let mut attributes = good().all();
+                attributes.sort();
+                attributes.reverse();
+                tlv(0x31, &attributes.concat())
+            },
+            problems::ATTRIBUTES_MALFORMED,
+        ),
+        (
+            "two digests in one attribute",
+            with(&|case| {
+                let mut values = [tlv(4, &digest), tlv(4, &[0; 32])];
+                values.sort();
+                case.digest = attribute(MESSAGE_DIGEST, values.concat());
+            }),
+            problems::ATTRIBUTES_MALFORMED,
+        ),
+        (
+            "another record",
+            with(&|case| case.digest = attribute(MESSAGE_DIGEST, tlv(4, &[7; 32]))),
+            problems::ATTRIBUTES_OTHER_RECORD,
+        ),
+        (
+            "a digest cut short",
+            with(&|case| case.digest = attribute(MESSAGE_DIGEST, tlv(4, &digest[..31]))),
+            problems::ATTRIBUTES_OTHER_RECORD,
+        ),
+        (
+            "another content type",
+            with(&|case| case.content = attribute(CONTENT_TYPE, signed_data.to_der().unwrap())),
+            problems::ATTRIBUTES_OTHER_CONTENT,
+        ),
+        (
+            "another certificate",
+            with(&|case| {
+                case.certificate = attribute(SIGNING_CERTIFICATE_V2, reference(&other, SM3))
+            }),
+            problems::ATTRIBUTES_OTHER_SIGNER,
+        ),
+        (
+            "another hash",
+            with(&|case| {
+                case.certificate = attribute(SIGNING_CERTIFICATE_V2, reference(&signer, sha256));
+            }),
+            problems::ATTRIBUTES_OTHER_SIGNER,
+        ),
+        (
+            "yesterday",
+            with(&|case| case.time = attribute(SIGNING_TIME, utc("261122080000Z"))),
+            problems::ATTRIBUTES_OTHER_TIME,
+        ),
+        (
+            "in eleven minutes",
+            with(&|case| case.time = attribute(SIGNING_TIME, utc("261123081100Z"))),
+            problems::ATTRIBUTES_OTHER_TIME,
+        ),
+    ];
+    for (what, attributes, problem) in cases {
+        assert_eq!(check(&attributes, &digest, &signer, NOW), Err(problem), "{what}");
+    }
+}
+
+#[test]
+fn every_changed_bit_is_refused() {
+    let signer = certificate(5);
+    let digest = Sm3::digest(b"record").into();
+    let attributes = set(Case::good(&digest, &signer).all());
+    for bit in 0..attributes.len() * 8 {
+        let mut changed = attributes.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        let verdict = check(&changed, &digest, &signer, NOW);
+        // Another second within the tolerance is another text with the same good meaning.
+        let other_time = Values::parse(&changed)
+            .is_some_and(|values| values.signing_time != NOW && verdict.is_ok());
+        assert!(verdict.is_err() || other_time, "bit {bit}");
+    }
+}
