@@ -111,6 +111,8 @@ pub struct Issuer {
 pub struct Draft {
     body: Vec<u8>,
     signer: PublicKey,
+    serial: Serial,
+    validity: (OffsetDateTime, OffsetDateTime),
 }
 
 impl Issuer {
@@ -192,7 +194,7 @@ impl Issuer {
         extensions.crl_url.clone_from(&self.crl_url);
         extensions.issuer_url.clone_from(&self.issuer_url);
         let body = body(&order, rules, self.certificate.subject(), &serial, validity, &extensions)?;
-        Ok(Draft { body, signer: self.certificate.public_key().clone() })
+        Ok(Draft { body, signer: self.certificate.public_key().clone(), serial, validity })
     }
 
     /// Fixes the root's own certificate, which the same key will sign.
@@ -213,7 +215,7 @@ impl Issuer {
         let validity = validity(&order, rules, now)?;
         let extensions = extensions(&order, rules);
         let body = body(&order, rules, &order.subject, &serial, validity, &extensions)?;
-        Ok(Draft { body, signer: order.public_key })
+        Ok(Draft { body, signer: order.public_key, serial, validity })
     }
 
     /// Identifier of this authority's key, as its own certificate gives it.
@@ -227,6 +229,21 @@ impl Draft {
     /// The certificate body (TBSCertificate, DER), to be recorded before the key is touched.
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// The serial number it will have.
+    pub fn serial(&self) -> &Serial {
+        &self.serial
+    }
+
+    /// First second of its validity.
+    pub fn not_before(&self) -> OffsetDateTime {
+        self.validity.0
+    }
+
+    /// Last second of its validity.
+    pub fn not_after(&self) -> OffsetDateTime {
+        self.validity.1
     }
 
     /// Signs the body. Takes the draft, so that one draft yields one certificate.
