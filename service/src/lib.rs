@@ -1,1 +1,4 @@
+//! The health card service.
 
+pub mod clock;
+pub mod store;

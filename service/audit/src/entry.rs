@@ -247,6 +247,22 @@ impl Entry {
         if entry.encode()? == bytes { Ok(entry) } else { Err(EntryError::NotCanonical) }
     }
 
+    /// [`Self::at`] in microseconds since 1970; 0 for what is no such instant.
+    pub fn at_microseconds(&self) -> i64 {
+        if !is_instant(&self.at) {
+            return 0;
+        }
+        let number = |range| i64::from(number(&self.at, range));
+        let (year, month, day) = (number(0..4), number(5..7), number(8..10));
+        // Days of the proleptic Gregorian calendar, in years that begin in March, so that the day
+        // a leap year adds is the last of its year.
+        let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+        let days = 365 * year + leap_days + (153 * month + 2) / 5 + day - 1 - 719_468;
+        let seconds = (days * 24 + number(11..13)) * 3600 + number(14..16) * 60 + number(17..19);
+        seconds * 1_000_000 + number(20..26)
+    }
+
     fn check(&self) -> Result<(), EntryError> {
         if self.v != VERSION {
             return Err(EntryError::Version(self.v));
@@ -311,9 +327,7 @@ fn is_instant(text: &str) -> bool {
     if text.len() != shape.len() || !text.bytes().zip(shape).all(fits) {
         return false;
     }
-    let number = |range: std::ops::Range<usize>| {
-        text.as_bytes()[range].iter().fold(0, |n, b| n * 10 + u32::from(b - b'0'))
-    };
+    let number = |range| number(text, range);
     let (year, month, day) = (number(0..4), number(5..7), number(8..10));
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let days = match month {
@@ -324,4 +338,9 @@ fn is_instant(text: &str) -> bool {
         _ => return false,
     };
     (1..=days).contains(&day) && number(11..13) < 24 && number(14..16) < 60 && number(17..19) < 60
+}
+
+/// The decimal number at `range` of `text`, which has digits there.
+fn number(text: &str, range: std::ops::Range<usize>) -> u32 {
+    text.as_bytes()[range].iter().fold(0, |n, b| n * 10 + u32::from(b - b'0'))
 }

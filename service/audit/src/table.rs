@@ -8,7 +8,7 @@
 //!     position    INTEGER PRIMARY KEY,  -- from 0, without gaps
 //!     entry       BLOB NOT NULL,        -- the entry itself, crate::entry; what is hashed
 //!     entry_id    TEXT NOT NULL UNIQUE, -- these columns repeat fields of the entry, for searching
-//!     at          TEXT NOT NULL,
+//!     at          INTEGER NOT NULL,     -- microseconds since 1970
 //!     action      TEXT NOT NULL,
 //!     outcome     TEXT NOT NULL,
 //!     actor       TEXT,                 -- actor.identity
@@ -50,8 +50,8 @@ pub const SELECT_CHECKPOINTS: &str = "SELECT size, note FROM checkpoint ORDER BY
 pub struct Columns {
     /// [`Entry::id`].
     pub entry_id: String,
-    /// [`Entry::at`].
-    pub at: String,
+    /// [`Entry::at`], in microseconds since 1970.
+    pub at: i64,
     /// [`Entry::action`].
     pub action: String,
     /// [`Entry::outcome`].
@@ -69,7 +69,7 @@ impl Columns {
     pub fn of(entry: &Entry) -> Self {
         Self {
             entry_id: entry.id.clone(),
-            at: entry.at.clone(),
+            at: entry.at_microseconds(),
             action: entry.action.clone(),
             outcome: entry.outcome.as_str().to_owned(),
             actor: entry.actor.identity.clone(),
@@ -82,7 +82,7 @@ impl Columns {
     pub fn disagreement(&self, entry: &Entry) -> Option<&'static str> {
         let columns = [
             ("entry_id", self.entry_id == entry.id),
-            ("at", self.at == entry.at),
+            ("at", self.at == entry.at_microseconds()),
             ("action", self.action == entry.action),
             ("outcome", self.outcome == entry.outcome.as_str()),
             ("actor", self.actor == entry.actor.identity),

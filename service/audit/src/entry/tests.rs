@@ -122,6 +122,22 @@ fn malformed_fields_are_refused() {
     assert!(matches!(long.encode(), Err(EntryError::TooLong(_))));
 }
 
+#[test]
+fn instants_are_counted_from_1970() {
+    // Computed with `date -u -d ... +%s`.
+    let cases = [
+        ("1970-01-01T00:00:00.000000Z", 0),
+        ("1969-12-31T23:59:59.999999Z", -1),
+        ("2000-02-29T12:00:00.000001Z", 951_825_600_000_001),
+        ("2026-11-23T08:00:00.000000Z", 1_795_420_800_000_000),
+        ("2100-03-01T00:00:00.000000Z", 4_107_542_400_000_000),
+    ];
+    for (at, microseconds) in cases {
+        let entry = Entry::new(ID, at, "a", Outcome::Granted, Actor::default());
+        assert_eq!(entry.at_microseconds(), microseconds, "{at}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 

@@ -1,0 +1,240 @@
+//! Certificates from draft to revocation.
+
+use audit::Entry;
+use rusqlite::{OptionalExtension as _, Row};
+
+use super::{
+    Change, IdentityId, Obstacle, Receipt, Record, Store, StoreError, facts::Found, time::Micros,
+};
+use crate::clock::UtcTime;
+
+/// A certificate's body, recorded before the key of the authority signs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateDraft {
+    /// Serial number, hexadecimal.
+    pub serial: String,
+    /// Whom it is for; `None` for the service's own.
+    pub identity: Option<IdentityId>,
+    /// Name of the authority.
+    pub issuer: String,
+    /// What will be signed (TBSCertificate), DER.
+    pub body: Vec<u8>,
+    /// Start of validity.
+    pub not_before: UtcTime,
+    /// End of validity.
+    pub not_after: UtcTime,
+    /// When the draft was made.
+    pub drafted_at: UtcTime,
+}
+
+/// A certificate on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// Serial number, hexadecimal.
+    pub serial: String,
+    /// Whom it is for; `None` for the service's own.
+    pub identity: Option<IdentityId>,
+    /// Name of the authority.
+    pub issuer: String,
+    /// What was to be signed (TBSCertificate), DER.
+    pub body: Vec<u8>,
+    /// The certificate, DER; `None` while it is a draft.
+    pub der: Option<Vec<u8>>,
+    /// Start of validity.
+    pub not_before: UtcTime,
+    /// End of validity.
+    pub not_after: UtcTime,
+    /// When the draft was made.
+    pub drafted_at: UtcTime,
+    /// When it was revoked; `None` while it is not.
+    pub revoked_at: Option<UtcTime>,
+    /// Why (RFC 5280, 5.3.1).
+    pub revocation_reason: Option<u32>,
+}
+
+/// A line of a revocation list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevokedSerial {
+    /// Serial number, hexadecimal.
+    pub serial: String,
+    /// When.
+    pub revoked_at: UtcTime,
+    /// Why (RFC 5280, 5.3.1).
+    pub reason: u32,
+}
+
+impl Certificate {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            serial: row.get("serial")?,
+            identity: row.get("identity")?,
+            issuer: row.get("issuer")?,
+            body: row.get("body")?,
+            der: row.get("der")?,
+            not_before: row.get::<_, Micros>("not_before")?.0,
+            not_after: row.get::<_, Micros>("not_after")?.0,
+            drafted_at: row.get::<_, Micros>("drafted_at")?.0,
+            revoked_at: row.get::<_, Option<Micros>>("revoked_at")?.map(|at| at.0),
+            revocation_reason: row.get("revocation_reason")?,
+        })
+    }
+}
+
+impl Store {
+    /// Records what is about to be signed.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`] when the serial number was used before.
+    pub async fn record_certificate_draft(
+        &self,
+        draft: CertificateDraft,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, _| {
+            let d = draft;
+            db.prepare_cached(
+                "INSERT INTO certificate
+                 (serial, identity, issuer, body, not_before, not_after, drafted_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute((
+                d.serial,
+                d.identity,
+                d.issuer,
+                d.body,
+                Micros(d.not_before),
+                Micros(d.not_after),
+                Micros(d.drafted_at),
+            ))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Records the signed certificate of a draft.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] without a draft, [`StoreError::Conflict`] when it was signed before.
+    pub async fn record_certificate_signed(
+        &self,
+        serial: &str,
+        der: Vec<u8>,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        let serial = serial.to_owned();
+        self.record(entry, move |db, _| {
+            let signed: Option<bool> = db
+                .prepare_cached("SELECT der IS NOT NULL FROM certificate WHERE serial = ?1")?
+                .query_row([&serial], |row| row.get(0))
+                .optional()?;
+            match signed {
+                None => return Err(StoreError::NotFound(Record::Certificate)),
+                Some(true) => return Err(StoreError::Conflict(Obstacle::CertificateSigned)),
+                Some(false) => {}
+            }
+            db.prepare_cached("UPDATE certificate SET der = ?2 WHERE serial = ?1")?
+                .execute((serial, der))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Revokes a certificate, and ends the sessions and tokens that rest on it in the same
+    /// transaction. `reason` as in RFC 5280, 5.3.1. [`Change::None`] when it was revoked before.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such certificate.
+    pub async fn record_certificate_revoked(
+        &self,
+        serial: &str,
+        reason: u32,
+        at: UtcTime,
+        entry: Entry,
+    ) -> Result<Change, StoreError> {
+        let serial = serial.to_owned();
+        self.change(entry, move |db| {
+            let revoked: Option<bool> = db
+                .prepare_cached("SELECT revoked_at IS NOT NULL FROM certificate WHERE serial = ?1")?
+                .query_row([&serial], |row| row.get(0))
+                .optional()?;
+            match revoked {
+                None => return Err(StoreError::NotFound(Record::Certificate)),
+                Some(true) => return Ok(Found::Same(())),
+                Some(false) => {}
+            }
+            db.prepare_cached(
+                "UPDATE certificate SET revoked_at = ?2, revocation_reason = ?3 WHERE serial = ?1",
+            )?
+            .execute((&serial, Micros(at), reason))?;
+            db.prepare_cached(
+                "UPDATE session SET closed_at = ?2 WHERE certificate = ?1 AND closed_at IS NULL",
+            )?
+            .execute((&serial, Micros(at)))?;
+            db.prepare_cached(
+                "UPDATE token SET revoked_at = ?2
+                 WHERE certificate = ?1 AND revoked_at IS NULL AND expires_at > ?2",
+            )?
+            .execute((&serial, Micros(at)))?;
+            Ok(Found::Changed(()))
+        })
+        .await
+    }
+
+    /// A certificate or draft by its serial number.
+    pub async fn certificate(&self, serial: &str) -> Result<Option<Certificate>, StoreError> {
+        let serial = serial.to_owned();
+        self.read(move |db| {
+            let mut select = db.prepare_cached("SELECT * FROM certificate WHERE serial = ?1")?;
+            Ok(select.query_row([serial], Certificate::read).optional()?)
+        })
+        .await
+    }
+
+    /// The certificates of an identity, the oldest first.
+    pub async fn certificates_of(
+        &self,
+        identity: IdentityId,
+    ) -> Result<Vec<Certificate>, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT * FROM certificate WHERE identity = ?1 ORDER BY drafted_at, serial",
+            )?;
+            let rows = select.query_map([identity], Certificate::read)?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// Drafts without a certificate: something stopped between recording and signing, and the key
+    /// may have signed them.
+    pub async fn unsigned_drafts(&self) -> Result<Vec<Certificate>, StoreError> {
+        self.read(|db| {
+            let mut select = db.prepare_cached(
+                "SELECT * FROM certificate WHERE der IS NULL ORDER BY drafted_at",
+            )?;
+            let rows = select.query_map([], Certificate::read)?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// What the next revocation list of an authority says, by serial number.
+    pub async fn revoked_serials(&self, issuer: &str) -> Result<Vec<RevokedSerial>, StoreError> {
+        let issuer = issuer.to_owned();
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT serial, revoked_at, revocation_reason FROM certificate
+                 WHERE issuer = ?1 AND revoked_at IS NOT NULL ORDER BY serial",
+            )?;
+            let rows = select.query_map([issuer], |row| {
+                Ok(RevokedSerial {
+                    serial: row.get(0)?,
+                    revoked_at: row.get::<_, Micros>(1)?.0,
+                    reason: row.get(2)?,
+                })
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+}

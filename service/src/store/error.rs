@@ -1,0 +1,195 @@
+//! Why the store did not answer or record.
+
+use std::{fmt, sync::Arc};
+
+use audit::EntryError;
+
+/// Why a fact was not recorded, or a record not read. Carries no content of a record.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A record with this unique property exists.
+    #[error("{0} is on record already")]
+    Duplicate(Unique),
+    /// There is no such record.
+    #[error("there is no such {0}")]
+    NotFound(Record),
+    /// The state of a record does not allow this.
+    #[error("not possible: {0}")]
+    Conflict(Obstacle),
+    /// A position or size that the log does not reach.
+    #[error("outside the log, which has {size} entries")]
+    OutsideLog {
+        /// Leaves in the log.
+        size: u64,
+    },
+    /// The audit entry is malformed; nothing was recorded.
+    #[error("the audit entry cannot be written")]
+    Entry(#[source] EntryError),
+    /// The disk is full or fails, or the store is closing. Nothing was recorded; worth another try.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Option<Cause>),
+    /// Another process has this store open.
+    #[error("the store is in use by another process")]
+    InUse,
+    /// The database has a schema that this version does not know, or one that was changed.
+    #[error("the database has another schema: {0}")]
+    Schema(String),
+    /// The end of the log is not what was signed.
+    #[error("the log does not match its newest checkpoint: {0}")]
+    Tampered(&'static str),
+    /// A record of ours cannot be read.
+    #[error("a record is damaged: {0}")]
+    Damaged(String),
+}
+
+/// What made the store unavailable; shared by all whose facts were to be recorded together.
+pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// What can be on record only once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unique {
+    /// An identifier that the caller chose: of a record or an audit entry.
+    Id,
+    /// Credit code of an institution.
+    CreditCode,
+    /// Number of an identity within its institution.
+    Number,
+    /// Serial number of a certificate.
+    Serial,
+    /// ID number of a resident.
+    IdNumber,
+    /// Issuing serial of a card's chip.
+    ChipSerial,
+    /// Active card of a resident.
+    ActiveCard,
+}
+
+impl fmt::Display for Unique {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Id => "the identifier",
+            Self::CreditCode => "the credit code",
+            Self::Number => "the number at this institution",
+            Self::Serial => "the certificate serial",
+            Self::IdNumber => "the ID number",
+            Self::ChipSerial => "the chip serial",
+            Self::ActiveCard => "an active card of the resident",
+        })
+    }
+}
+
+/// Kinds of records that can be asked for in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Record {
+    /// A certificate, or its draft.
+    Certificate,
+    /// A session.
+    Session,
+    /// A card.
+    Card,
+    /// A visit.
+    Visit,
+    /// A token.
+    Token,
+    /// A prepared signature.
+    Signing,
+    /// A record that a new one refers to.
+    Reference,
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certificate => "certificate",
+            Self::Session => "session",
+            Self::Card => "card",
+            Self::Visit => "visit",
+            Self::Token => "token",
+            Self::Signing => "prepared signature",
+            Self::Reference => "record to refer to",
+        })
+    }
+}
+
+/// States that stand in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// The draft was signed before.
+    CertificateSigned,
+    /// The certificate is not signed, or is revoked.
+    CertificateNotValid,
+    /// The revocation list on record has this number or a greater one.
+    OlderRevocationList,
+    /// The card is in another status than was expected.
+    CardStatus,
+    /// The session was closed.
+    SessionClosed,
+    /// The visit was closed.
+    VisitClosed,
+    /// The signature was completed before.
+    SigningCompleted,
+    /// The time for it is over.
+    Expired,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CertificateSigned => "the certificate was signed before",
+            Self::CertificateNotValid => "the certificate is not valid",
+            Self::OlderRevocationList => "the revocation list on record is not older",
+            Self::CardStatus => "the card is in another status",
+            Self::SessionClosed => "the session was closed",
+            Self::VisitClosed => "the visit was closed",
+            Self::SigningCompleted => "the signature was completed before",
+            Self::Expired => "its time is over",
+        })
+    }
+}
+
+impl StoreError {
+    pub(super) fn unavailable(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable(Some(Arc::new(cause)))
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error as E;
+        use rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY as DANGLING;
+        match error {
+            E::FromSqlConversionFailure(column, kind, _)
+            | E::InvalidColumnType(column, _, kind) => {
+                Self::Damaged(format!("column {column} holds {kind}"))
+            }
+            E::SqliteFailure(code, Some(ref message))
+                if code.code == rusqlite::ErrorCode::ConstraintViolation =>
+            {
+                match unique(message) {
+                    Some(unique) => Self::Duplicate(unique),
+                    None if code.extended_code == DANGLING => Self::NotFound(Record::Reference),
+                    None => Self::Damaged(message.clone()),
+                }
+            }
+            other => Self::unavailable(other),
+        }
+    }
+}
+
+/// Which property is taken, from SQLite's own words: `UNIQUE constraint failed: TABLE.COLUMN, ...`.
+fn unique(message: &str) -> Option<Unique> {
+    let columns = message.strip_prefix("UNIQUE constraint failed: ")?;
+    Some(match columns {
+        "institution.credit_code" => Unique::CreditCode,
+        "identity.institution, identity.number" => Unique::Number,
+        "certificate.serial" => Unique::Serial,
+        "resident.id_number_index" => Unique::IdNumber,
+        "card.chip_serial" => Unique::ChipSerial,
+        "card.resident" => Unique::ActiveCard,
+        _ => Unique::Id,
+    })
+}

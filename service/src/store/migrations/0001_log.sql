@@ -1,0 +1,33 @@
+-- The audit log. Its form is public: crate `audit`, module `table`.
+
+CREATE TABLE leaf (
+    position    INTEGER PRIMARY KEY,
+    entry       BLOB NOT NULL,
+    entry_id    TEXT NOT NULL UNIQUE,
+    at          INTEGER NOT NULL,
+    action      TEXT NOT NULL,
+    outcome     TEXT NOT NULL,
+    actor       TEXT,
+    resident    TEXT,
+    visit       TEXT
+) STRICT;
+
+-- Every search is newest first, by time and then position, which each index ends with by itself.
+CREATE INDEX leaf_at ON leaf (at);
+CREATE INDEX leaf_action ON leaf (action, at);
+CREATE INDEX leaf_actor ON leaf (actor, at) WHERE actor IS NOT NULL;
+CREATE INDEX leaf_resident ON leaf (resident, at) WHERE resident IS NOT NULL;
+CREATE INDEX leaf_visit ON leaf (visit, at) WHERE visit IS NOT NULL;
+CREATE INDEX leaf_exception ON leaf (outcome, at) WHERE outcome <> 'granted';
+
+CREATE TABLE tile (
+    level       INTEGER NOT NULL,
+    idx         INTEGER NOT NULL,
+    hashes      BLOB NOT NULL,
+    PRIMARY KEY (level, idx)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE checkpoint (
+    size        INTEGER PRIMARY KEY,
+    note        TEXT NOT NULL
+) STRICT;

@@ -1,0 +1,101 @@
+//! What is on record, and the log of how it came to be (SQLite).
+//!
+//! The store speaks of facts: each `record_…` is one transaction that holds the change, its audit
+//! entry, the tree's new hashes and a signed checkpoint, and it answers when all of this is on
+//! disk. Facts that arrive together share one commit. Personal data comes here sealed and is found
+//! by blind index; nothing here can read it.
+//!
+//! In reading order: the facts (`institutions` to `signings`), the log (`auditing`, `export`), and
+//! below them `facts` (how a fact is handed over), `writer` (the one thread that commits), `tail`
+//! (the growing edge of the tree), `readers`, `schema`.
+
+use std::{path::Path, sync::Arc};
+
+use audit::checkpoint::VerifierKey;
+use hsm::Sm2Signer;
+
+mod auditing;
+mod authorities;
+mod cards;
+mod certificates;
+mod error;
+mod facts;
+mod identities;
+mod ids;
+mod institutions;
+mod opening;
+mod presences;
+mod readers;
+mod residents;
+mod schema;
+mod sessions;
+mod signings;
+mod tail;
+mod time;
+mod tokens;
+mod visits;
+mod wal;
+mod writer;
+
+pub use auditing::{Cursor, LogEntry, SearchFilter};
+pub use authorities::{Authority, RevocationList};
+pub use cards::{Card, CardStatus, NewCard};
+pub use certificates::{Certificate, CertificateDraft, RevokedSerial};
+pub use error::{Cause, Obstacle, Record, StoreError, Unique};
+pub use facts::{Change, Receipt};
+pub use identities::Identity;
+pub use ids::{
+    BadId, CardId, IdentityId, InstitutionId, PresenceId, ResidentId, SigningId, TokenId, VisitId,
+};
+pub use institutions::Institution;
+pub use presences::Presence;
+pub use residents::Resident;
+pub use sessions::{NewSession, Session};
+pub use signings::{NewSigning, Signing};
+pub use tokens::{NewToken, Token};
+pub use visits::{NewVisit, Visit, VisitFilter};
+pub use writer::Stats;
+
+/// Most records a page of a list has.
+pub const MAX_PAGE: u32 = 500;
+
+/// The records of one service and their log. Cheap to clone; the last clone to go closes it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<opening::Inner>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("log_size", &self.log_size()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the database file at `path`, or creates it. Checkpoints are signed with `log_key` and
+    /// bear the name `origin`.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] while another process has it open, [`StoreError::Tampered`] when the
+    /// end of the log is not what was last signed, [`StoreError::Schema`] for a database of a
+    /// later version.
+    pub fn open(
+        path: &Path,
+        log_key: Arc<dyn Sm2Signer>,
+        origin: &str,
+    ) -> Result<Self, StoreError> {
+        Ok(Self { inner: Arc::new(opening::Inner::open(path, log_key, origin)?) })
+    }
+
+    /// The key that checkpoints are checked with.
+    #[must_use]
+    pub fn verifier_key(&self) -> &VerifierKey {
+        self.inner.verifier_key()
+    }
+
+    /// Commits since the store was opened, and the leaves they carried.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.inner.stats()
+    }
+}

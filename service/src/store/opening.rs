@@ -1,0 +1,116 @@
+//! Opening and closing.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    path::Path,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use audit::checkpoint::VerifierKey;
+use hsm::Sm2Signer;
+use tokio::sync::mpsc;
+
+use super::{
+    StoreError,
+    facts::Job,
+    readers::Readers,
+    schema,
+    tail::{LogSigner, Tail},
+    wal,
+    writer::{Published, QUEUE, Stats, Writer},
+};
+
+/// What the clones of a store share.
+pub(super) struct Inner {
+    /// `None` only while it is dropped.
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    threads: Vec<JoinHandle<()>>,
+    readers: Arc<Readers>,
+    published: Arc<Published>,
+    key: VerifierKey,
+    /// Held as long as the database is open.
+    _lock: File,
+}
+
+impl Inner {
+    pub(super) fn open(
+        path: &Path,
+        log_key: Arc<dyn Sm2Signer>,
+        origin: &str,
+    ) -> Result<Self, StoreError> {
+        let lock = lock(path)?;
+        let signer = LogSigner::new(log_key, origin)?;
+        let mut db = schema::open_writer(path)?;
+        schema::migrate(&mut db)?;
+        let (mut tail, head) = Tail::load(&db, signer.key())?;
+        let head = match head {
+            Some(head) => head,
+            // The empty log is signed too, so that there is always a checkpoint to hand out.
+            None => tail.save(&db, &signer)?,
+        };
+        let readers = Arc::new(Readers::open(path)?);
+        let published = Arc::new(Published::new(head));
+        let (nudge, nudges) = wal::channel();
+        let mover = schema::open_writer(path)?;
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let key = signer.key().clone();
+        let writer =
+            Writer { db, signer, tail: Some(tail), published: Arc::clone(&published), wal: nudge };
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            thread::Builder::new().name(name.into()).spawn(run).map_err(StoreError::unavailable)
+        };
+        let threads = vec![
+            spawn("store-writer", Box::new(move || writer.run(jobs)))?,
+            spawn("store-wal", Box::new(move || wal::run(&mover, &nudges)))?,
+        ];
+        Ok(Self { queue: Some(queue), threads, readers, published, key, _lock: lock })
+    }
+
+    pub(super) fn verifier_key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    pub(super) fn published(&self) -> &Published {
+        &self.published
+    }
+
+    pub(super) fn readers(&self) -> &Arc<Readers> {
+        &self.readers
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        self.published.stats()
+    }
+
+    /// Puts a fact into the writer's queue, waiting for room.
+    pub(super) async fn queue(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        let queue = self.queue.as_ref().ok_or(StoreError::Unavailable(None))?;
+        queue.send(job).await.map_err(|_| StoreError::Unavailable(None))
+    }
+}
+
+impl Drop for Inner {
+    /// Lets the writer finish what is queued; the lock goes only then.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        for thread in self.threads.drain(..) {
+            // A panic of that thread was reported by itself.
+            drop(thread.join());
+        }
+    }
+}
+
+/// One process at a time. The lock is on a file beside the database, as SQLite locks the database
+/// itself in its own way.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(name);
+    let file = file.map_err(StoreError::unavailable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
+        Err(TryLockError::Error(error)) => Err(StoreError::unavailable(error)),
+    }
+}

@@ -1,0 +1,79 @@
+//! The database file: how it is opened, and how its schema came to be.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::StoreError;
+
+/// The steps from an empty file to the schema of this version. Files are never edited afterwards.
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_log", include_str!("migrations/0001_log.sql")),
+    ("0002_records", include_str!("migrations/0002_records.sql")),
+];
+
+/// How long a connection waits for another's lock before it gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The connection that writes.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(PATIENCE)?;
+    // An answer means that the change outlives a power cut; what is deleted is overwritten; the
+    // file cannot bring functions of its own.
+    db.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA secure_delete = ON;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA wal_autocheckpoint = 0;",
+    )?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(db)
+}
+
+/// A connection that reads.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(PATIENCE)?;
+    db.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(db)
+}
+
+/// Brings the schema to this version, each step in a transaction of its own.
+pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+    db.execute_batch(
+        "CREATE TABLE IF NOT EXISTS migration (
+             name TEXT PRIMARY KEY, digest BLOB NOT NULL
+         ) STRICT, WITHOUT ROWID;",
+    )?;
+    let mut select = db.prepare("SELECT name, digest FROM migration ORDER BY name")?;
+    let done = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let done: Vec<(String, [u8; 32])> = done.collect::<rusqlite::Result<_>>()?;
+    drop(select);
+    if done.len() > MIGRATIONS.len() {
+        return Err(StoreError::Schema("it is of a later version".into()));
+    }
+    for (at, (name, sql)) in MIGRATIONS.iter().enumerate() {
+        let digest = hsm::sm3::digest(sql.as_bytes());
+        match done.get(at) {
+            Some((known, known_digest)) if known == name && *known_digest == digest => {}
+            Some((known, _)) => {
+                return Err(StoreError::Schema(format!("step {known} differs from {name}")));
+            }
+            None => {
+                let step = db.transaction()?;
+                step.execute_batch(sql)?;
+                step.execute("INSERT INTO migration VALUES (?1, ?2)", (name, digest))?;
+                step.commit()?;
+            }
+        }
+    }
+    Ok(())
+}

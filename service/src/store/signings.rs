@@ -1,0 +1,158 @@
+//! Signatures over medical records: what was prepared, and what came back.
+
+use audit::Entry;
+use rusqlite::{OptionalExtension as _, Row};
+
+use super::{
+    IdentityId, Obstacle, Receipt, Record, SigningId, Store, StoreError, VisitId,
+    sessions::check_certificate, time::Micros, visits::check_visit,
+};
+use crate::clock::UtcTime;
+
+/// What is to be signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSigning {
+    /// Its identifier.
+    pub id: SigningId,
+    /// The signer.
+    pub identity: IdentityId,
+    /// Serial number of the signer's certificate.
+    pub certificate: String,
+    /// In which visit.
+    pub visit: VisitId,
+    /// SM3 of the record.
+    pub record_digest: [u8; 32],
+    /// Kind of the record, e.g. `progress-note`.
+    pub record_type: String,
+    /// The signed attributes, a DER SET OF (RFC 5652, 5.4).
+    pub attributes: Vec<u8>,
+    /// When it was prepared.
+    pub prepared_at: UtcTime,
+    /// When it can no longer be completed.
+    pub expires_at: UtcTime,
+}
+
+/// A prepared signature, completed or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signing {
+    /// Its identifier.
+    pub id: SigningId,
+    /// The signer.
+    pub identity: IdentityId,
+    /// Serial number of the signer's certificate.
+    pub certificate: String,
+    /// In which visit.
+    pub visit: VisitId,
+    /// SM3 of the record.
+    pub record_digest: [u8; 32],
+    /// Kind of the record.
+    pub record_type: String,
+    /// The signed attributes, a DER SET OF.
+    pub attributes: Vec<u8>,
+    /// When it was prepared.
+    pub prepared_at: UtcTime,
+    /// When it can no longer be completed.
+    pub expires_at: UtcTime,
+    /// When it was completed; `None` while it is not.
+    pub completed_at: Option<UtcTime>,
+    /// The CMS SignedData, DER.
+    pub signed_data: Option<Vec<u8>>,
+}
+
+impl Signing {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            identity: row.get("identity")?,
+            certificate: row.get("certificate")?,
+            visit: row.get("visit")?,
+            record_digest: row.get("record_digest")?,
+            record_type: row.get("record_type")?,
+            attributes: row.get("attributes")?,
+            prepared_at: row.get::<_, Micros>("prepared_at")?.0,
+            expires_at: row.get::<_, Micros>("expires_at")?.0,
+            completed_at: row.get::<_, Option<Micros>>("completed_at")?.map(|at| at.0),
+            signed_data: row.get("signed_data")?,
+        })
+    }
+}
+
+impl Store {
+    /// Records what the signer is about to be shown.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the visit was closed or the certificate revoked meanwhile.
+    pub async fn record_signing_prepared(
+        &self,
+        signing: NewSigning,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, _| {
+            let s = signing;
+            check_visit(db, s.visit)?;
+            check_certificate(db, &s.certificate)?;
+            db.prepare_cached(
+                "INSERT INTO signing VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, NULL)",
+            )?
+            .execute((
+                s.id,
+                s.identity,
+                s.certificate,
+                s.visit,
+                s.record_digest,
+                s.record_type,
+                s.attributes,
+                Micros(s.prepared_at),
+                Micros(s.expires_at),
+            ))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The signature as last recorded.
+    pub async fn signing(&self, id: SigningId) -> Result<Option<Signing>, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached("SELECT * FROM signing WHERE id = ?1")?;
+            Ok(select.query_row([id], Signing::read).optional()?)
+        })
+        .await
+    }
+
+    /// Records the finished signature, once.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when it was completed before, its time
+    /// is over, or the certificate was revoked meanwhile.
+    pub async fn record_signing_completed(
+        &self,
+        id: SigningId,
+        signed_data: Vec<u8>,
+        at: UtcTime,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, _| {
+            let signing: Option<(bool, Micros, String)> = db
+                .prepare_cached(
+                    "SELECT completed_at IS NOT NULL, expires_at, certificate
+                     FROM signing WHERE id = ?1",
+                )?
+                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .optional()?;
+            match signing {
+                None => return Err(StoreError::NotFound(Record::Signing)),
+                Some((true, ..)) => return Err(StoreError::Conflict(Obstacle::SigningCompleted)),
+                Some((_, expires, _)) if expires.0 <= at => {
+                    return Err(StoreError::Conflict(Obstacle::Expired));
+                }
+                Some((.., certificate)) => check_certificate(db, &certificate)?,
+            }
+            db.prepare_cached(
+                "UPDATE signing SET completed_at = ?2, signed_data = ?3 WHERE id = ?1",
+            )?
+            .execute((id, Micros(at), signed_data))?;
+            Ok(())
+        })
+        .await
+    }
+}

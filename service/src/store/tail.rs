@@ -1,0 +1,196 @@
+//! The growing edge of the tree, in memory: what the next leaf is joined with.
+
+use std::sync::Arc;
+
+use audit::{
+    checkpoint::{Checkpoint, VerifierKey},
+    table::ANCHOR,
+    tile::{self, TileId, TileReader},
+    tree::NodeReader as _,
+    tree::{Frontier, Hash, leaf_hash, left_nodes, subtree_hash},
+};
+use hsm::Sm2Signer;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::StoreError;
+
+/// Signs checkpoints of one log.
+#[derive(Clone)]
+pub(super) struct LogSigner {
+    signer: Arc<dyn Sm2Signer>,
+    key: VerifierKey,
+}
+
+impl LogSigner {
+    pub(super) fn new(signer: Arc<dyn Sm2Signer>, origin: &str) -> Result<Self, StoreError> {
+        let key = VerifierKey::new(origin, signer.public_key().as_sec1())
+            .map_err(StoreError::unavailable)?;
+        Ok(Self { signer, key })
+    }
+
+    pub(super) fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    fn sign(&self, size: u64, root: Hash) -> Result<String, StoreError> {
+        let checkpoint = Checkpoint { origin: self.key.name().to_owned(), size, root };
+        checkpoint
+            .sign(&self.key, |text| {
+                self.signer.sign(&self.signer.digest(text)).map(|signature| *signature.as_raw())
+            })
+            .map_err(StoreError::unavailable)
+    }
+}
+
+/// The newest checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) size: u64,
+    pub(super) note: String,
+}
+
+/// The right edge: the tree's frontier, and the tiles that are not full.
+#[derive(Default)]
+pub(super) struct Tail {
+    frontier: Frontier,
+    /// By level, the hashes of the last tile as far as it is filled.
+    edge: Vec<Vec<Hash>>,
+    /// Tiles to be written, newest content last.
+    unsaved: Vec<(TileId, Vec<Hash>)>,
+    /// Size and root at each anchor since the last save.
+    anchors: Vec<(u64, Hash)>,
+}
+
+impl Tail {
+    /// Reads the edge from the tiles, whatever the length of the log, and holds it against the
+    /// newest checkpoint and the last leaves.
+    pub(super) fn load(
+        db: &Connection,
+        key: &VerifierKey,
+    ) -> Result<(Self, Option<Head>), StoreError> {
+        let size: u64 =
+            db.query_row("SELECT coalesce(max(position) + 1, 0) FROM leaf", [], |row| row.get(0))?;
+        let newest: Option<(u64, String)> = db
+            .query_row("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        let Some((signed_size, note)) = newest else {
+            return match size {
+                0 => Ok((Self::default(), None)),
+                _ => Err(StoreError::Tampered("there is no checkpoint")),
+            };
+        };
+        let checkpoint = Checkpoint::verify(&note, key)
+            .map_err(|_| StoreError::Tampered("its signature is not by the key of the log"))?;
+        if checkpoint.size != signed_size || checkpoint.size != size {
+            return Err(StoreError::Tampered("it speaks of another number of entries"));
+        }
+        let tail = Self::read(db, size)?;
+        if tail.frontier.root() != checkpoint.root {
+            return Err(StoreError::Tampered("the tree has another root"));
+        }
+        tail.check_last_leaves(db)?;
+        Ok((tail, Some(Head { size, note })))
+    }
+
+    fn read(db: &Connection, size: u64) -> Result<Self, StoreError> {
+        let damaged = |_| StoreError::Tampered("a tile is missing");
+        let mut tiles = TileReader::new(|id| read_tile(db, id));
+        let nodes = left_nodes(size).into_iter().map(|node| tiles.node(node));
+        let nodes = nodes.collect::<Result<Vec<_>, _>>().map_err(damaged)?;
+        let frontier =
+            Frontier::from_nodes(size, nodes).ok_or(StoreError::Tampered("a tile is missing"))?;
+        let mut edge = Vec::new();
+        for id in tile::right_edge(size) {
+            let hashes = read_tile(db, id)?.as_deref().and_then(tile::hashes);
+            let hashes = hashes
+                .filter(|hashes| hashes.len() as u64 == id.width(size))
+                .ok_or(StoreError::Tampered("a tile has another length"))?;
+            edge.resize(usize::from(id.level), Vec::new());
+            edge.push(hashes);
+        }
+        Ok(Self { frontier, edge, ..Self::default() })
+    }
+
+    /// The leaves of the last tile are the bytes that were hashed.
+    fn check_last_leaves(&self, db: &Connection) -> Result<(), StoreError> {
+        let Some(hashes) = self.edge.first() else { return Ok(()) };
+        let first = self.frontier.size() - hashes.len() as u64;
+        let mut select =
+            db.prepare("SELECT entry FROM leaf WHERE position >= ?1 ORDER BY position")?;
+        let entries = select.query_map([first], |row| row.get::<_, Vec<u8>>(0))?;
+        let entries = entries.collect::<rusqlite::Result<Vec<_>>>()?;
+        if entries.iter().map(|entry| leaf_hash(entry)).eq(hashes.iter().copied()) {
+            Ok(())
+        } else {
+            Err(StoreError::Tampered("one of the last entries was changed"))
+        }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    /// Appends a leaf by its hash.
+    pub(super) fn append(&mut self, leaf: Hash) {
+        let position = self.frontier.size();
+        self.frontier.push(leaf);
+        if self.frontier.size().is_multiple_of(ANCHOR) {
+            self.anchors.push((self.frontier.size(), self.frontier.root()));
+        }
+        self.fill(0, position, leaf);
+    }
+
+    /// Puts a hash into the last tile of its level; a tile that is full becomes a hash above.
+    fn fill(&mut self, level: u8, index: u64, hash: Hash) {
+        if self.edge.len() <= usize::from(level) {
+            self.edge.resize(usize::from(level) + 1, Vec::new());
+        }
+        let hashes = &mut self.edge[usize::from(level)];
+        hashes.push(hash);
+        if hashes.len() as u64 == tile::WIDTH {
+            let full = std::mem::take(hashes);
+            let above = subtree_hash(&full);
+            self.unsaved.push((TileId { level, index: index / tile::WIDTH }, full));
+            if let Some(above) = above {
+                self.fill(level + 1, index / tile::WIDTH, above);
+            }
+        }
+    }
+
+    /// Writes the tiles and signs the new size, all within the caller's transaction.
+    pub(super) fn save(&mut self, db: &Connection, signer: &LogSigner) -> Result<Head, StoreError> {
+        let (size, root) = (self.frontier.size(), self.frontier.root());
+        let mut put = db.prepare_cached(
+            "INSERT INTO tile (level, idx, hashes) VALUES (?1, ?2, ?3)
+             ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes",
+        )?;
+        // An edge above the leaves changes only when a tile below it became full.
+        let changed = self.unsaved.iter().map(|(id, _)| id.level + 1).max().unwrap_or(0);
+        for (id, hashes) in self.unsaved.drain(..) {
+            put.execute((id.level, id.index, hashes.concat()))?;
+        }
+        for id in tile::right_edge(size).into_iter().filter(|id| id.level <= changed) {
+            put.execute((id.level, id.index, self.edge[usize::from(id.level)].concat()))?;
+        }
+        let mut sign = db.prepare_cached("INSERT INTO checkpoint (size, note) VALUES (?1, ?2)")?;
+        for (at, root) in self.anchors.drain(..).filter(|(at, _)| *at != size) {
+            sign.execute((at, signer.sign(at, root)?))?;
+        }
+        let note = signer.sign(size, root)?;
+        sign.execute((size, &note))?;
+        db.prepare_cached(
+            "DELETE FROM checkpoint WHERE size < ?1 AND size % ?2 <> 0 AND size >= ?3",
+        )?
+        .execute((size, ANCHOR, size.saturating_sub(2 * ANCHOR)))?;
+        Ok(Head { size, note })
+    }
+}
+
+/// The bytes of a tile.
+pub(super) fn read_tile(db: &Connection, id: TileId) -> Result<Option<Vec<u8>>, rusqlite::Error> {
+    db.prepare_cached(audit::table::SELECT_TILE)?
+        .query_row((id.level, id.index), |row| row.get(0))
+        .optional()
+}

@@ -1,0 +1,165 @@
+//! Access tokens on record: enough to say whether one is good now.
+
+use audit::Entry;
+use rusqlite::{OptionalExtension as _, Row};
+
+use super::{
+    Change, IdentityId, Receipt, Record, ResidentId, Store, StoreError, TokenId, VisitId,
+    facts::Found,
+    sessions::{check_certificate, check_session},
+    time::Micros,
+    visits::check_visit,
+};
+use crate::clock::UtcTime;
+
+/// A token that is about to be given out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewToken {
+    /// Its `jti`.
+    pub id: TokenId,
+    /// The clinician.
+    pub identity: IdentityId,
+    /// Serial number of the certificate it rests on.
+    pub certificate: String,
+    /// Digest of the session that asked for it.
+    pub session: [u8; 32],
+    /// Whose data.
+    pub resident: ResidentId,
+    /// In which visit.
+    pub visit: VisitId,
+    /// When it was issued.
+    pub issued_at: UtcTime,
+    /// When it ends by itself.
+    pub expires_at: UtcTime,
+}
+
+/// A token on record, and everything that may have ended it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its `jti`.
+    pub id: TokenId,
+    /// The clinician.
+    pub identity: IdentityId,
+    /// Serial number of the certificate it rests on.
+    pub certificate: String,
+    /// Digest of the session that asked for it.
+    pub session: [u8; 32],
+    /// Whose data.
+    pub resident: ResidentId,
+    /// In which visit.
+    pub visit: VisitId,
+    /// When it was issued.
+    pub issued_at: UtcTime,
+    /// When it ends by itself.
+    pub expires_at: UtcTime,
+    /// Position of the leaf that recorded its issue.
+    pub log_position: u64,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<UtcTime>,
+    /// When the visit was closed, if it was.
+    pub visit_closed_at: Option<UtcTime>,
+    /// When the certificate was revoked, if it was.
+    pub certificate_revoked_at: Option<UtcTime>,
+}
+
+const SELECT: &str = "
+    SELECT token.*, visit.closed_at AS visit_closed_at,
+           certificate.revoked_at AS certificate_revoked_at
+    FROM token JOIN visit ON visit.id = token.visit
+               JOIN certificate ON certificate.serial = token.certificate
+    WHERE token.id = ?1";
+
+impl Token {
+    /// Whether nothing has ended it before `now`.
+    #[must_use]
+    pub fn is_active(&self, now: UtcTime) -> bool {
+        self.expires_at > now
+            && self.revoked_at.is_none()
+            && self.visit_closed_at.is_none()
+            && self.certificate_revoked_at.is_none()
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let time = |column| -> rusqlite::Result<Option<UtcTime>> {
+            Ok(row.get::<_, Option<Micros>>(column)?.map(|at| at.0))
+        };
+        Ok(Self {
+            id: row.get("id")?,
+            identity: row.get("identity")?,
+            certificate: row.get("certificate")?,
+            session: row.get("session")?,
+            resident: row.get("resident")?,
+            visit: row.get("visit")?,
+            issued_at: row.get::<_, Micros>("issued_at")?.0,
+            expires_at: row.get::<_, Micros>("expires_at")?.0,
+            log_position: row.get("position")?,
+            revoked_at: time("revoked_at")?,
+            visit_closed_at: time("visit_closed_at")?,
+            certificate_revoked_at: time("certificate_revoked_at")?,
+        })
+    }
+}
+
+impl Store {
+    /// Records a token before it is given out.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the visit was closed, the certificate revoked or the session
+    /// closed meanwhile.
+    pub async fn record_token(&self, token: NewToken, entry: Entry) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, position| {
+            let t = token;
+            check_visit(db, t.visit)?;
+            check_certificate(db, &t.certificate)?;
+            check_session(db, &t.session)?;
+            db.prepare_cached(
+                "INSERT INTO token VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)",
+            )?
+            .execute((
+                t.id,
+                t.identity,
+                t.certificate,
+                t.session,
+                t.resident,
+                t.visit,
+                Micros(t.issued_at),
+                Micros(t.expires_at),
+                position,
+            ))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// A token and what may have ended it.
+    pub async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        self.read(move |db| {
+            Ok(db.prepare_cached(SELECT)?.query_row([id], Token::read).optional()?)
+        })
+        .await
+    }
+
+    /// Ends a token before its time. [`Change::None`] when it has ended already, however.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn record_token_revoked(
+        &self,
+        id: TokenId,
+        at: UtcTime,
+        entry: Entry,
+    ) -> Result<Change, StoreError> {
+        self.change(entry, move |db| {
+            let token = db.prepare_cached(SELECT)?.query_row([id], Token::read).optional()?;
+            match token {
+                None => return Err(StoreError::NotFound(Record::Token)),
+                Some(token) if !token.is_active(at) => return Ok(Found::Same(())),
+                Some(_) => {}
+            }
+            db.prepare_cached("UPDATE token SET revoked_at = ?2 WHERE id = ?1")?
+                .execute((id, Micros(at)))?;
+            Ok(Found::Changed(()))
+        })
+        .await
+    }
+}

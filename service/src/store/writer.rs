@@ -1,0 +1,140 @@
+//! The one thread that writes. It takes what has queued up, and commits it together.
+
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::mpsc;
+
+use super::{
+    StoreError,
+    facts::{Job, Refused},
+    tail::{Head, LogSigner, Tail},
+    wal,
+};
+
+/// Most facts that share a commit.
+const GROUP: usize = 256;
+/// Facts that may wait; whoever comes then waits to be let into the queue.
+pub(super) const QUEUE: usize = 1024;
+
+/// What the writer has done since the store was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Commits to disk that carried leaves.
+    pub commits: u64,
+    /// The leaves they carried.
+    pub committed_leaves: u64,
+}
+
+/// What the writer lets others see.
+pub(super) struct Published {
+    head: RwLock<Head>,
+    commits: AtomicU64,
+    leaves: AtomicU64,
+}
+
+impl Published {
+    pub(super) fn new(head: Head) -> Self {
+        Self { head: RwLock::new(head), commits: AtomicU64::new(0), leaves: AtomicU64::new(0) }
+    }
+
+    pub(super) fn head(&self) -> Head {
+        self.head.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.head.read().unwrap_or_else(PoisonError::into_inner).size
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        Stats {
+            commits: self.commits.load(Ordering::Relaxed),
+            committed_leaves: self.leaves.load(Ordering::Relaxed),
+        }
+    }
+
+    fn publish(&self, head: Head) {
+        let mut current = self.head.write().unwrap_or_else(PoisonError::into_inner);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.leaves.fetch_add(head.size - current.size, Ordering::Relaxed);
+        *current = head;
+    }
+}
+
+pub(super) struct Writer {
+    pub(super) db: Connection,
+    pub(super) signer: LogSigner,
+    /// `None` after a failed commit: what is on disk then says where the log ends.
+    pub(super) tail: Option<Tail>,
+    pub(super) published: Arc<Published>,
+    pub(super) wal: wal::Nudge,
+}
+
+impl Writer {
+    /// Serves the queue until the store is closed.
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+        while let Some(first) = queue.blocking_recv() {
+            let mut group = vec![first];
+            while group.len() < GROUP
+                && let Ok(next) = queue.try_recv()
+            {
+                group.push(next);
+            }
+            self.serve(group);
+        }
+    }
+
+    fn serve(&mut self, mut group: Vec<Box<dyn Job>>) {
+        match self.commit(&mut group) {
+            Ok(head) => {
+                if let Some(head) = head {
+                    self.published.publish(head);
+                    self.wal.nudge();
+                }
+                group.into_iter().for_each(|job| job.answer(Ok(())));
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a commit failed");
+                let cause = match error {
+                    StoreError::Unavailable(cause) => cause,
+                    other => Some(Arc::new(other) as _),
+                };
+                for job in group {
+                    job.answer(Err(StoreError::Unavailable(cause.clone())));
+                }
+            }
+        }
+    }
+
+    /// One transaction with a savepoint for each fact. On an error nothing of it is on disk.
+    fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<Option<Head>, StoreError> {
+        let mut tail = match self.tail.take() {
+            Some(tail) => tail,
+            None => Tail::load(&self.db, self.signer.key())?.0,
+        };
+        let before = tail.size();
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for job in group {
+            transaction.prepare_cached("SAVEPOINT fact")?.execute([])?;
+            match job.run(&transaction, tail.size()) {
+                Ok(Some(leaf)) => tail.append(leaf),
+                Ok(None) => {}
+                Err(Refused::Alone) => {
+                    transaction.prepare_cached("ROLLBACK TO fact")?.execute([])?;
+                }
+                Err(Refused::Group) => return Err(StoreError::Unavailable(None)),
+            }
+            transaction.prepare_cached("RELEASE fact")?.execute([])?;
+        }
+        let head = match tail.size() == before {
+            true => None,
+            false => Some(tail.save(&transaction, &self.signer)?),
+        };
+        transaction.commit()?;
+        self.tail = Some(tail);
+        Ok(head)
+    }
+}
