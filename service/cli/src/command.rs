@@ -2,6 +2,7 @@
 
 mod authority;
 mod card;
+mod desk;
 mod identity;
 mod institution;
 mod key;
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     /// 居民健康卡 | Resident health cards
     #[command(subcommand)]
     Card(card::CardCommand),
+    /// 窗口读卡：监看读卡器，显示持卡人 | Watch the readers and show who holds the card
+    Desk(desk::Desk),
     /// 就诊 | Visits
     #[command(subcommand)]
     Visit(visit::VisitCommand),
@@ -75,6 +78,7 @@ impl Command {
             Self::Authority(command) => command.run(context).await,
             Self::Resident(command) => command.run(context).await,
             Self::Card(command) => command.run(context).await,
+            Self::Desk(command) => command.run(context).await,
             Self::Visit(command) => command.run(context).await,
             Self::Token(command) => command.run(context).await,
             Self::Sign(command) => command.run(context).await,

@@ -55,10 +55,6 @@ impl Both {
             Lang::En => &self.en,
         }
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.zh.is_empty() && self.en.is_empty()
-    }
 }
 
 impl From<Text> for Both {

@@ -6,6 +6,7 @@ mod attributes;
 mod clock;
 mod command;
 mod context;
+mod desk;
 mod exit;
 mod failure;
 mod files;

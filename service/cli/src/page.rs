@@ -4,7 +4,10 @@
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::text::{Lang, Text};
+use crate::{
+    failure::Both,
+    text::{Lang, Text},
+};
 
 /// A value in either language, or in none.
 #[derive(Clone, Debug)]
@@ -13,6 +16,8 @@ pub(crate) enum Cell {
     Spoken(Text),
     /// A sentence with its blanks filled.
     Filled(Text, Vec<String>),
+    /// A text that came in both languages.
+    Both(Both),
     /// Words one after another.
     Listed(Vec<Text>),
 }
@@ -35,6 +40,7 @@ impl Cell {
                 let values: Vec<&str> = values.iter().map(String::as_str).collect();
                 printable(&text.fill(lang, &values))
             }
+            Self::Both(text) => printable(text.speak(lang)),
             Self::Listed(words) => {
                 let words: Vec<_> = words.iter().map(|word| word.speak(lang)).collect();
                 words.join(match lang {

@@ -1,6 +1,6 @@
 //! `healthcard card`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use proto::v1::{
@@ -10,6 +10,7 @@ use proto::v1::{
 
 use crate::{
     context::{Context, Outcome},
+    desk,
     failure::Failure,
     input, show,
     text::{self, Text, problems},
@@ -19,6 +20,15 @@ use crate::{
 pub(crate) enum CardCommand {
     /// 登记健康卡 | Put a card on record
     Register(Register),
+    /// 读一张卡，显示持卡人 | Read one card and show its holder
+    Read {
+        /// 只用名称含此文字的读卡器 | Only readers whose name contains this
+        #[arg(long, value_name = "TEXT")]
+        reader: Option<String>,
+        /// 等待放卡的秒数 | Seconds to wait for a card
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        wait: u64,
+    },
     /// 查看健康卡的登记 | Show a card's record
     #[command(group(clap::ArgGroup::new("which").required(true)))]
     Get {
@@ -68,6 +78,9 @@ impl CardCommand {
         let service = &context.service;
         match self {
             Self::Register(order) => register(context, order).await,
+            Self::Read { reader, wait } => {
+                desk::read_one(context, reader, Duration::from_secs(wait)).await
+            }
             Self::Get { id, chip_serial } => {
                 let key = id.map(Key::CardId).or(chip_serial.map(Key::ChipSerial));
                 let request = GetCardRequest { key };

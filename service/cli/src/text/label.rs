@@ -63,11 +63,10 @@ labels! {
 
     // desk
     DESK_READY: "请将健康卡放入读卡器（Ctrl-C 结束）", "Put a health card into the reader (Ctrl-C ends)";
-    DESK_READER: "读卡器", "Reader";
+    CARD_REFUSED: "卡未通过", "The card was refused";
     DESK_READERS: "读卡器：{}", "Readers: {}";
     DESK_NO_READER: "没有读卡器，请连接；接上后自动继续", "No reader; connect one, this goes on by itself";
     DESK_DAEMON_GONE: "读卡服务未运行，正在等待其恢复", "The smart card service is not running; waiting for it";
-    DESK_DAEMON_BACK: "读卡服务已恢复", "The smart card service is back";
     DESK_SERVICE_GONE: "与服务的连接中断，正在重连", "The connection to the service was lost; connecting again";
     DESK_SERVICE_BACK: "已重新连接服务", "Connected to the service again";
     DESK_READING: "正在读卡，请勿取出……", "Reading, leave the card in the reader…";

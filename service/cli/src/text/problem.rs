@@ -68,7 +68,8 @@ pub(crate) mod problems {
     // readers and cards
     READER_SERVICE_UNAVAILABLE Unreachable: "读卡服务（pcscd）未运行", "请启动 pcscd，或联系系统管理员", "the smart card service (pcscd) is not running", "start pcscd or contact the administrator";
     READER_MISSING Unreachable: "没有找到读卡器", "请连接读卡器，或核对 --reader", "no reader was found", "connect a reader, or check --reader";
-    CARD_REMOVED Refused: "卡在读取中被取出", "请重新放卡，读完后再取出", "the card was taken out while it was read", "put it in again and leave it until it is read";
+    CARD_UNREADABLE Refused: "无法与卡通信：卡可能放反、损坏，或不是健康卡", "请取出擦净后按正确方向重新放入；仍不行请换卡或换读卡器", "the card does not answer: it may be upside down, damaged, or no health card", "take it out, wipe it, put it in the right way round; else try another reader";
+    CARD_BUSY Refused: "卡正被其他程序占用", "请关闭其他读卡程序后重新放卡", "another program is using the card", "close the other program and put the card in again";
     CARD_TIMEOUT Refused: "等待放卡超时", "请放卡后重试", "no card was put in in time", "put the card in and try again";
     // signing
     ATTRIBUTES_MALFORMED Refused: "服务要求签名的内容格式不正确，已拒绝签名", "请勿签名；请报告管理员", "what the service asks to sign is malformed; nothing was signed", "do not sign; report this to an operator";

@@ -1,0 +1,207 @@
+//! What the desk shows: a page for people, one JSON object a line for programs.
+
+use std::time::Instant;
+
+use proto::v1::CardFailure;
+use serde_json::{Value, json};
+
+use super::{relay::Outcome, watch::Sight};
+use crate::{
+    exit::Exit,
+    failure::{Both, Failure},
+    json,
+    page::{Cell, Page},
+    screen::Screen,
+    show,
+    text::{self, Problem, problems},
+};
+
+/// One thing to show.
+pub(super) enum Shown<'a> {
+    Sight(&'a Sight),
+    ServiceLost(&'a Failure),
+    ServiceBack,
+    /// What came of a card that was put in at `since`.
+    Outcome {
+        reader: &'a str,
+        outcome: &'a Outcome,
+        since: Instant,
+    },
+    Ended,
+}
+
+/// Shows it.
+pub(super) fn tell(screen: Screen, shown: &Shown<'_>) {
+    match shown {
+        Shown::Sight(sight) => screen.show(&sight_json(sight), &sight_page(sight)),
+        Shown::ServiceLost(failure) => {
+            let event = json!({
+                "event": "service_lost", "failure": failure.json(screen.lang)["error"],
+            });
+            let page = Page::titled(text::DESK_SERVICE_GONE)
+                .row(text::WHY, failure.message.speak(screen.lang));
+            screen.show(&event, &page);
+        }
+        Shown::ServiceBack => {
+            screen
+                .show(&json!({ "event": "service_back" }), &Page::titled(text::DESK_SERVICE_BACK));
+        }
+        Shown::Outcome { reader, outcome, since } => {
+            // The page is made before the clock is read, so that the time is that of the screen.
+            let page = outcome_page(outcome);
+            let mut event = outcome_json(reader, outcome);
+            let milliseconds = since.elapsed().as_secs_f64() * 1000.0;
+            event["screen_ms"] = json!((milliseconds * 10.0).round() / 10.0);
+            screen.show(&event, &timed(page, outcome, milliseconds));
+        }
+        Shown::Ended => {
+            screen.show(&json!({ "event": "ended" }), &Page::titled(text::DESK_ENDED));
+        }
+    }
+}
+
+fn sight_json(sight: &Sight) -> Value {
+    match sight {
+        Sight::ServiceLost => json!({ "event": "reader_service_lost" }),
+        Sight::Readers(readers) => json!({ "event": "readers", "readers": readers }),
+        Sight::Card { reader, atr } => {
+            json!({ "event": "inserted", "reader": reader, "atr": hex::encode(atr) })
+        }
+        Sight::Removed { reader } => json!({ "event": "removed", "reader": reader }),
+        Sight::Unreadable { reader } => {
+            let failure = json::of("CardFailure", &local_failure(problems::CARD_UNREADABLE));
+            json!({ "event": "failure", "reader": reader, "failure": failure })
+        }
+    }
+}
+
+fn sight_page(sight: &Sight) -> Page {
+    match sight {
+        Sight::ServiceLost => Page::titled(text::DESK_DAEMON_GONE),
+        Sight::Readers(readers) if readers.is_empty() => Page::titled(text::DESK_NO_READER),
+        Sight::Readers(readers) => Page::titled(text::DESK_READY)
+            .note(Cell::Filled(text::DESK_READERS, vec![readers.join("; ")])),
+        Sight::Card { .. } => Page::titled(text::DESK_READING),
+        Sight::Removed { .. } => Page::titled(text::DESK_REMOVED),
+        Sight::Unreadable { .. } => {
+            refused_page(&failure(&local_failure(problems::CARD_UNREADABLE)))
+        }
+    }
+}
+
+fn outcome_json(reader: &str, outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Reading(reading) => {
+            json!({ "event": "reading", "reader": reader, "reading": json::of("CardReading", &**reading) })
+        }
+        Outcome::Refused(refused) => {
+            let failure = json::of("CardFailure", &**refused);
+            json!({ "event": "failure", "reader": reader, "failure": failure })
+        }
+    }
+}
+
+fn outcome_page(outcome: &Outcome) -> Page {
+    match outcome {
+        Outcome::Reading(reading) => show::reading(reading),
+        Outcome::Refused(refused) => refused_page(&failure(refused)),
+    }
+}
+
+fn timed(page: Page, outcome: &Outcome, milliseconds: f64) -> Page {
+    let Outcome::Reading(reading) = outcome else { return page };
+    page.note(Cell::Filled(
+        text::DESK_TIMING,
+        vec![
+            format!("{milliseconds:.0}"),
+            reading.commands.to_string(),
+            (reading.card_microseconds / 1000).to_string(),
+        ],
+    ))
+}
+
+fn refused_page(failure: &Failure) -> Page {
+    Page::titled(text::CARD_REFUSED)
+        .row(text::WHY, Cell::Both(failure.message.clone()))
+        .row(text::ADVICE, Cell::Both(failure.advice.clone()))
+}
+
+/// The service's word on a card, as a failure of the command.
+pub(super) fn failure(refused: &CardFailure) -> Failure {
+    Failure {
+        reason: refused.reason.clone(),
+        exit: Exit::Refused,
+        message: Both::new(&refused.message_zh, &refused.message_en),
+        advice: Both::new(&refused.advice_zh, &refused.advice_en),
+        detail: Vec::new(),
+        refusal: None,
+        session_over: false,
+    }
+}
+
+/// A failure that only this side of the stream knows, in the form of the service's.
+pub(super) fn local_failure(problem: Problem) -> CardFailure {
+    CardFailure {
+        reason: problem.reason.to_owned(),
+        message_zh: problem.message.zh.to_owned(),
+        message_en: problem.message.en.to_owned(),
+        advice_zh: problem.advice.zh.to_owned(),
+        advice_en: problem.advice.en.to_owned(),
+        receipt: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::v1::CardReading;
+
+    use super::*;
+    use crate::text::Lang;
+
+    #[test]
+    fn events_are_told_apart() {
+        let reader = || "Virtual PCD 00 00".to_owned();
+        let cases = [
+            (Sight::ServiceLost, json!({"event": "reader_service_lost"})),
+            (Sight::Readers(vec![reader()]), json!({"event": "readers", "readers": [reader()]})),
+            (
+                Sight::Card { reader: reader(), atr: vec![0x3b, 0x8a] },
+                json!({"event": "inserted", "reader": reader(), "atr": "3b8a"}),
+            ),
+            (Sight::Removed { reader: reader() }, json!({"event": "removed", "reader": reader()})),
+        ];
+        for (sight, event) in cases {
+            assert_eq!(sight_json(&sight), event);
+        }
+        let unreadable = sight_json(&Sight::Unreadable { reader: reader() });
+        assert_eq!(unreadable["failure"]["reason"], "CARD_UNREADABLE");
+    }
+
+    #[test]
+    fn refusal_says_why_and_what_to_do() {
+        let refused = Outcome::Refused(Box::new(CardFailure {
+            reason: "CARD_LOST".to_owned(),
+            message_zh: "此卡已挂失".to_owned(),
+            advice_zh: "请核对持卡人身份".to_owned(),
+            ..CardFailure::default()
+        }));
+        assert_eq!(
+            outcome_page(&refused).render(Lang::Zh),
+            "卡未通过\n  原因    此卡已挂失\n  怎么办  请核对持卡人身份\n"
+        );
+        assert_eq!(outcome_json("r", &refused)["failure"]["reason"], "CARD_LOST");
+    }
+
+    #[test]
+    fn person_is_shown_with_the_time_it_took() {
+        let reading = CardReading {
+            name: "王秀英".to_owned(),
+            commands: 9,
+            card_microseconds: 41_900,
+            ..CardReading::default()
+        };
+        let outcome = Outcome::Reading(Box::new(reading));
+        let page = timed(outcome_page(&outcome), &outcome, 87.6).render(Lang::Zh);
+        assert!(page.ends_with("88 毫秒显示（9 条命令，卡用时 41 毫秒）\n"), "{page}");
+    }
+}

@@ -1,0 +1,140 @@
+//! The readers, watched on a thread of their own.
+
+use std::{collections::BTreeSet, thread, time::Instant};
+
+use card::transport::pcsc::{Event, Monitor, Stopper};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+
+/// What was seen at the readers that this desk is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// The PC/SC service does not answer.
+    ServiceLost,
+    /// The readers that are there now, when it was looked first and whenever that changes.
+    Readers(Vec<String>),
+    Card {
+        reader: String,
+        atr: Vec<u8>,
+    },
+    Unreadable {
+        reader: String,
+    },
+    Removed {
+        reader: String,
+    },
+}
+
+/// A running watch.
+pub(super) struct Watch {
+    sights: UnboundedReceiver<(Instant, Sight)>,
+    stopper: Stopper,
+}
+
+impl Watch {
+    /// Watches the readers whose names contain `reader`, or all.
+    pub(super) fn start(reader: Option<String>) -> Self {
+        let monitor = Monitor::new();
+        let stopper = monitor.stopper();
+        let (told, sights) = mpsc::unbounded_channel();
+        // Not joined: it ends with the monitor, or with the process.
+        thread::spawn(move || follow(monitor, reader.as_deref(), &told));
+        Self { sights, stopper }
+    }
+
+    /// The next sight and when it was seen. Cancelling loses nothing.
+    pub(super) async fn next(&mut self) -> Option<(Instant, Sight)> {
+        self.sights.recv().await
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopper.stop();
+    }
+}
+
+fn follow(monitor: Monitor, wanted: Option<&str>, told: &UnboundedSender<(Instant, Sight)>) {
+    let mut readers = Readers::default();
+    for event in monitor {
+        let at = Instant::now();
+        let listed = || card::transport::pcsc::readers().unwrap_or_default();
+        for sight in readers.see(event, wanted, listed) {
+            if told.send((at, sight)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The readers told of so far.
+#[derive(Default)]
+struct Readers(BTreeSet<String>);
+
+impl Readers {
+    /// Translates an event; `listed` gives the readers of a service that was just found.
+    fn see(
+        &mut self,
+        event: Event,
+        wanted: Option<&str>,
+        listed: impl FnOnce() -> Vec<String>,
+    ) -> Option<Sight> {
+        let ours = |reader: &String| wanted.is_none_or(|wanted| reader.contains(wanted));
+        match event {
+            Event::ServiceLost => {
+                self.0.clear();
+                Some(Sight::ServiceLost)
+            }
+            Event::ServiceFound => {
+                self.0 = listed().into_iter().filter(ours).collect();
+                Some(self.all())
+            }
+            Event::ReaderFound { reader } if ours(&reader) => {
+                self.0.insert(reader).then(|| self.all())
+            }
+            Event::ReaderLost { reader } => self.0.remove(&reader).then(|| self.all()),
+            Event::CardInserted { reader, atr } if ours(&reader) => {
+                Some(Sight::Card { reader, atr: atr.bytes().to_vec() })
+            }
+            Event::CardUnreadable { reader } if ours(&reader) => Some(Sight::Unreadable { reader }),
+            Event::CardRemoved { reader } if ours(&reader) => Some(Sight::Removed { reader }),
+            _ => None,
+        }
+    }
+
+    fn all(&self) -> Sight {
+        Sight::Readers(self.0.iter().cloned().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[&str]) -> Sight {
+        Sight::Readers(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    #[test]
+    fn only_the_wanted_readers_are_seen() {
+        let found = |reader: &str| Event::ReaderFound { reader: reader.to_owned() };
+        let lost = |reader: &str| Event::ReaderLost { reader: reader.to_owned() };
+        let removed = |reader: &str| Event::CardRemoved { reader: reader.to_owned() };
+        let steps = [
+            (Event::ServiceLost, Some(Sight::ServiceLost)),
+            (Event::ServiceFound, Some(named(&["Desk 1"]))),
+            (found("Desk 1"), None),
+            (found("Office"), None),
+            (found("Desk 2"), Some(named(&["Desk 1", "Desk 2"]))),
+            (removed("Office"), None),
+            (removed("Desk 2"), Some(Sight::Removed { reader: "Desk 2".to_owned() })),
+            (lost("Desk 1"), Some(named(&["Desk 2"]))),
+            (lost("Office"), None),
+            (Event::ServiceLost, Some(Sight::ServiceLost)),
+            (found("Desk 2"), Some(named(&["Desk 2"]))),
+        ];
+        let mut readers = Readers::default();
+        for (event, expected) in steps {
+            let listed = || vec!["Office".to_owned(), "Desk 1".to_owned()];
+            let told = format!("{event:?}");
+            assert_eq!(readers.see(event, Some("Desk"), listed), expected, "{told}");
+        }
+    }
+}
