@@ -12,7 +12,7 @@
 //! - [`sm4`]: the block cipher key, sealing (GCM), and the block modes the card needs.
 //! - [`sm2`]: keys, signatures, ciphertexts and enveloped keys, each with one strict parser.
 //! - [`key`]: what a key may do, and how it is asked for.
-//! - [`soft`]: the keystore that is one sealed file.
+//! - `soft`: the keystore that is one sealed file (on Unix, whose permissions it relies on).
 //!
 //! # Limits of software keys
 //!
@@ -28,6 +28,7 @@ pub mod key;
 pub mod sm2;
 pub mod sm3;
 pub mod sm4;
+#[cfg(unix)]
 pub mod soft;
 
 mod random;

@@ -1,4 +1,5 @@
 //! What any keystore promises, asked of the software keystore, and what its file refuses.
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "in a test, a step that fails fails the test")]
 
 use hsm::key::VersionState;
@@ -8,6 +9,8 @@ use hsm::soft::{
     Iterations, KeystoreError, Passphrase, PassphraseError, SecretFileError, SoftKeystore,
 };
 use hsm::{CardMaster, DataSealer, IndexKey, KeyError, KeyRef, KeyUse, Keystore, Sm2Signer, sm3};
+use proptest::collection::vec;
+use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -323,6 +326,23 @@ fn a_crash_while_writing_leaves_the_old_file() {
 }
 
 #[test]
+fn a_save_that_fails_changes_nothing() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    let before = fs::read(&place.path).unwrap();
+    // A folder in the way of the new file.
+    fs::create_dir(place.path.with_extension("new")).unwrap();
+    keystore.generate(&key("soft:a"), KeyUse::Index).unwrap();
+    let refusal = keystore.save().unwrap_err();
+    assert!(matches!(refusal, KeystoreError::File(SecretFileError::Io(_))), "{refusal}");
+    assert_eq!(fs::read(&place.path).unwrap(), before);
+    // And the same keystore saves once it is gone.
+    fs::remove_dir(place.path.with_extension("new")).unwrap();
+    keystore.save().unwrap();
+    assert_eq!(place.open().unwrap().list().len(), 1);
+}
+
+#[test]
 fn the_passphrase_is_needed_and_can_be_changed() {
     let place = Place::new();
     let mut keystore = place.create();
@@ -528,4 +548,27 @@ fn keys_can_be_used_from_many_threads() {
             });
         }
     });
+}
+
+#[test]
+fn iterations_have_bounds() {
+    for (iterations, accepted) in
+        [(0, false), (99_999, false), (100_000, true), (10_000_000, true), (10_000_001, false)]
+    {
+        assert_eq!(Iterations::new(iterations).is_ok(), accepted, "{iterations}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_file_of_any_octets_is_no_keystore(octets in vec(any::<u8>(), 0..200), begun in any::<bool>()) {
+        let octets = if begun { [b"hckeys\r\n\0\x01", &octets[..]].concat() } else { octets };
+        let refusal = Place::new().refusal(&octets);
+        prop_assert!(matches!(
+            refusal,
+            KeystoreError::NotAKeystore | KeystoreError::Length { .. } | KeystoreError::HeaderDamaged
+        ), "{refusal}");
+    }
 }

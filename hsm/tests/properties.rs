@@ -7,11 +7,9 @@ use hsm::sm2::{
     seal_envelope,
 };
 use hsm::sm4::{BadSeal, NotWholeBlocks, SEAL_OVERHEAD, Sm4Key};
-use hsm::soft::{Iterations, KeystoreError, Passphrase, SoftKeystore};
 use hsm::{KeyError, KeyRef, KeyUse, Sm2Decrypter, Sm2Signer};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::LazyLock;
 
 static KEY: LazyLock<SecretKey> = LazyLock::new(SecretKey::generate);
@@ -152,21 +150,6 @@ proptest! {
             }
         }
     }
-
-    #[test]
-    fn a_file_of_any_octets_is_no_keystore(octets in vec(any::<u8>(), 0..200), begun in any::<bool>()) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys");
-        let octets = if begun { [b"hckeys\r\n\0\x01", &octets[..]].concat() } else { octets };
-        std::fs::write(&path, octets).unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
-        let passphrase = Passphrase::from_string("p".to_owned().into()).unwrap();
-        let refusal = SoftKeystore::open(&path, &passphrase).unwrap_err();
-        prop_assert!(matches!(
-            refusal,
-            KeystoreError::NotAKeystore | KeystoreError::Length { .. } | KeystoreError::HeaderDamaged
-        ), "{refusal}");
-    }
 }
 
 proptest! {
@@ -252,13 +235,4 @@ fn lengths_that_sm2_does_not_encrypt_are_refused() {
     let largest = KEY.public().encrypt(&vec![1; 65_536]).unwrap();
     let largest = Ciphertext::from_der(&largest).unwrap();
     assert_eq!(KEY.decrypt(&largest).unwrap().len(), 65_536);
-}
-
-#[test]
-fn iterations_have_bounds() {
-    for (iterations, accepted) in
-        [(0, false), (99_999, false), (100_000, true), (10_000_000, true), (10_000_001, false)]
-    {
-        assert_eq!(Iterations::new(iterations).is_ok(), accepted, "{iterations}");
-    }
 }
