@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use hsm::sm2::PublicKey;
 use time::OffsetDateTime;
 
 use crate::{
@@ -228,7 +229,7 @@ impl Anchors {
             return Ok(());
         }
         may_issue(&certificate)?;
-        let above = self.issuer_of(&certificate)?;
+        let above = self.issuers_of(&certificate)?[0];
         let ancestors = self.upwards(above);
         let too_deep = ancestors.len() > Self::MAX_DEPTH;
         let beyond = ancestors.iter().zip(1..).any(|(at, below): (_, u8)| {
@@ -237,11 +238,9 @@ impl Anchors {
         if too_deep || beyond {
             return Err(ChainError::PathTooLong { serial: certificate.serial().clone() });
         }
-        self.known.push(Known {
-            certificate: Arc::new(certificate),
-            above: Some(above),
-            crl: None,
-        });
+        let held = self.known.iter().filter_map(|known| known.crl.as_ref());
+        let crl = held.filter(|crl| crl.verify(&certificate).is_ok()).next_back().cloned();
+        self.known.push(Known { certificate: Arc::new(certificate), above: Some(above), crl });
         Ok(())
     }
 
@@ -252,25 +251,26 @@ impl Anchors {
     /// one is held, so that nobody can bring a revoked certificate back with an old list.
     pub fn add_crl(&mut self, crl: Crl) -> Result<(), ChainError> {
         let mut refused = CrlError::NameMismatch;
-        for known in &mut self.known {
+        let mut makers = Vec::new();
+        for (at, known) in self.known.iter().enumerate() {
             match crl.verify(&known.certificate) {
-                Ok(()) => {
-                    let (offered, held) =
-                        (crl.edition(), known.crl.as_ref().map(|held| held.edition()));
-                    if let Some(held) = held.filter(|held| held.number > offered.number) {
-                        return Err(ChainError::CrlOlder {
-                            offered: offered.number,
-                            held: held.number,
-                        });
-                    }
-                    known.crl = Some(Arc::new(crl));
-                    return Ok(());
-                }
+                // A renewed authority has two certificates for one key, and one list for both.
+                Ok(()) => makers.push(at),
                 Err(CrlError::NameMismatch) => {}
                 Err(error) => refused = error,
             }
         }
-        Err(refused.into())
+        if makers.is_empty() {
+            return Err(refused.into());
+        }
+        let offered = crl.edition().number;
+        let held = makers.iter().filter_map(|at| self.known[*at].crl.as_ref());
+        if let Some(held) = held.map(|held| held.edition().number).find(|held| *held > offered) {
+            return Err(ChainError::CrlOlder { offered, held });
+        }
+        let crl = Arc::new(crl);
+        makers.into_iter().for_each(|at| self.known[at].crl = Some(Arc::clone(&crl)));
+        Ok(())
     }
 
     /// Whether `leaf` may be relied on for `purpose` now. A certificate that is listed as revoked
@@ -321,49 +321,69 @@ impl Anchors {
     ) -> Result<Path, ChainError> {
         // Who vouches for it comes first: what an unknown hand wrote into a certificate is not
         // worth reporting.
-        let authorities = self.upwards(self.issuer_of(leaf)?);
-        times.iter().try_for_each(|at| valid_at(leaf, *at))?;
-        let serial = || leaf.serial().clone();
-        let (usage, named) = purpose.needs();
-        if leaf.is_ca() || !leaf.key_usage().is_some_and(|has| has.contains(usage)) {
-            return Err(ChainError::WrongKeyUsage { serial: serial() });
-        }
-        let purposes = leaf.purposes();
-        if !purposes.is_empty()
-            && !purposes.iter().any(|has| *has == named || *has == ExtendedKeyUsage::Any)
-        {
-            return Err(ChainError::WrongPurpose { serial: serial() });
-        }
-        let mut holder = leaf;
-        for authority in authorities.iter().map(|at| &self.known[*at]) {
-            times.iter().try_for_each(|at| valid_at(&authority.certificate, *at))?;
-            if let Some(revocation) =
-                authority.current_crl(now)?.revocation(holder.serial()).filter(&voids)
-            {
-                let Revocation { serial, at, reason } = revocation;
-                return Err(ChainError::Revoked { serial, at, reason });
+        let issuers = self.issuers_of(leaf)?;
+        fit_for(leaf, purpose, times)?;
+        let mut refused = None;
+        for issuer in issuers {
+            match self.ascend(leaf, issuer, times, now, &voids) {
+                Ok(path) => return Ok(path),
+                Err(error) => refused = refused.or(Some(error)),
             }
-            holder = &authority.certificate;
         }
-        Ok(Path(authorities.iter().map(|at| Arc::clone(&self.known[*at].certificate)).collect()))
+        Err(refused.expect("there is at least one issuer, and none was taken"))
     }
 
-    /// The known authority whose key signed `certificate`.
-    fn issuer_of(&self, certificate: &Certificate) -> Result<usize, ChainError> {
+    /// Looks at `leaf`'s authorities one above the other, beginning with the one at `issuer`.
+    fn ascend(
+        &self,
+        leaf: &Certificate,
+        issuer: usize,
+        times: &[OffsetDateTime],
+        now: OffsetDateTime,
+        voids: impl Fn(&Revocation) -> bool,
+    ) -> Result<Path, ChainError> {
+        let mut path = Vec::new();
+        let mut holder = leaf;
+        for authority in self.upwards(issuer).into_iter().map(|at| &self.known[at]) {
+            times.iter().try_for_each(|at| valid_at(&authority.certificate, *at))?;
+            let revocation = authority.current_crl(now)?.revocation(holder.serial());
+            if let Some(Revocation { serial, at, reason }) = revocation.filter(&voids) {
+                return Err(ChainError::Revoked { serial, at, reason });
+            }
+            path.push(Arc::clone(&authority.certificate));
+            holder = &authority.certificate;
+        }
+        Ok(Path(path))
+    }
+
+    /// The known authorities whose key signed `certificate`: one, or several certificates of one
+    /// that was renewed.
+    fn issuers_of(&self, certificate: &Certificate) -> Result<Vec<usize>, ChainError> {
         let serial = || certificate.serial().clone();
-        let mut named = self
-            .known
-            .iter()
-            .enumerate()
-            .filter(|(_, known)| names_as_issuer(certificate, &known.certificate))
-            .peekable();
+        let named = self.known.iter().enumerate();
+        let mut named =
+            named.filter(|(_, known)| names_as_issuer(certificate, &known.certificate)).peekable();
         if named.peek().is_none() {
             return Err(ChainError::UnknownIssuer { serial: serial() });
         }
-        named
-            .find(|(_, known)| certificate.is_signed_by(known.certificate.public_key()))
-            .map(|(at, _)| at)
-            .ok_or_else(|| ChainError::BadSignature { serial: serial() })
+        // The same key gives the same answer; asking once is enough.
+        let mut asked: Option<(&PublicKey, bool)> = None;
+        let mut signers = Vec::new();
+        for (at, known) in named {
+            let key = known.certificate.public_key();
+            let signed = match asked {
+                Some((same, signed)) if same == key => signed,
+                _ => certificate.is_signed_by(key),
+            };
+            asked = Some((key, signed));
+            if signed {
+                signers.push(at);
+            }
+        }
+        if signers.is_empty() {
+            return Err(ChainError::BadSignature { serial: serial() });
+        }
+        Ok(signers)
     }
 
     /// The authority at `at` and all above it, up to the root.
@@ -454,6 +474,24 @@ fn may_issue(certificate: &Certificate) -> Result<(), ChainError> {
         Some(usage) if usage.contains(KeyUsage::CERTIFICATE_SIGNING) => Ok(()),
         _ => Err(ChainError::WrongKeyUsage { serial: serial() }),
     }
+}
+
+/// Validity, key usage and purpose of a holder's certificate.
+fn fit_for(
+    leaf: &Certificate,
+    purpose: Purpose,
+    times: &[OffsetDateTime],
+) -> Result<(), ChainError> {
+    times.iter().try_for_each(|at| valid_at(leaf, *at))?;
+    let (usage, named) = purpose.needs();
+    if leaf.is_ca() || !leaf.key_usage().is_some_and(|has| has.contains(usage)) {
+        return Err(ChainError::WrongKeyUsage { serial: leaf.serial().clone() });
+    }
+    let fits = |has: &ExtendedKeyUsage| *has == named || *has == ExtendedKeyUsage::Any;
+    if !leaf.purposes().is_empty() && !leaf.purposes().iter().any(fits) {
+        return Err(ChainError::WrongPurpose { serial: leaf.serial().clone() });
+    }
+    Ok(())
 }
 
 fn valid_at(certificate: &Certificate, at: OffsetDateTime) -> Result<(), ChainError> {

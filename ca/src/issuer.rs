@@ -246,7 +246,14 @@ impl Draft {
         self.validity.1
     }
 
-    /// Signs the body. Takes the draft, so that one draft yields one certificate.
+    /// Signs the body. Takes the draft, so that one draft yields one certificate:
+    ///
+    /// ```compile_fail,E0382
+    /// # fn twice(draft: ca::Draft, key: &dyn hsm::Sm2Signer) {
+    /// let first = draft.sign(key);
+    /// let second = draft.sign(key);
+    /// # }
+    /// ```
     ///
     /// The certificate is read back and its signature checked before anybody sees it.
     ///

@@ -14,6 +14,54 @@
 //! - [`pem`]: the textual form.
 //!
 //! Every SM2 signature is made and verified with the default identifier, as practice has it.
+//!
+//! ```
+//! use ca::chain::{Anchors, Purpose};
+//! use ca::{Authority, Issuer, Name, Order, Profile, Serial, crl::Edition, request};
+//! use hsm::{Sm2Signer, sm2::SecretKey};
+//! use time::{Duration, macros::datetime};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let now = datetime!(2026-11-23 08:00:00 UTC);
+//! let (root_key, people_key, doctor_key) = (SecretKey::generate(), SecretKey::generate(), SecretKey::generate());
+//! let order = |profile, subject, key: &SecretKey| Order {
+//!     profile,
+//!     subject,
+//!     public_key: key.public().clone(),
+//!     days: None,
+//! };
+//!
+//! // Draft, record, sign, record. Serial numbers come from sixteen fresh random octets each.
+//! let name = Name::of_authority("Health region", "root")?;
+//! let draft = Issuer::draft_root(order(Profile::Root, name, &root_key), Serial::from_random([1; 16]), now)?;
+//! let root = Issuer::new(draft.sign(&root_key)?, Authority::Root)?;
+//! let name = Name::of_authority("Health region", "people")?;
+//! let draft = root.draft(order(Profile::IssuingAuthority, name, &people_key), Serial::from_random([2; 16]), now)?;
+//! let people = Issuer::new(draft.sign(&root_key)?, Authority::People)?;
+//!
+//! // The doctor's key stays with the doctor, who sends a request.
+//! let sent = request::request(&Name::of_authority("anything", "anything")?, &doctor_key)?;
+//! let asked = request::CertificateRequest::parse(&sent)?;
+//! let subject = Name::of_identity("hospital", "doctor", "01932f6a-7c1e-7d2a-9b55-3f1d0c8a4e21")?;
+//! let order = Order {
+//!     profile: Profile::Person,
+//!     subject,
+//!     public_key: asked.public_key().clone(),
+//!     days: Some(365),
+//! };
+//! let draft = people.draft(order, Serial::from_random([3; 16]), now)?;
+//! let doctor = draft.sign(&people_key)?;
+//!
+//! // Each authority publishes a list, the root too; without them nothing is relied on.
+//! let edition = Edition { number: 1, this_update: now, next_update: now + Duration::days(7) };
+//! let mut anchors = Anchors::new(root.certificate().clone())?;
+//! anchors.add_issuer(people.certificate().clone())?;
+//! anchors.add_crl(root.draft_crl(edition, &[])?.sign(&root_key)?)?;
+//! anchors.add_crl(people.draft_crl(edition, &[])?.sign(&people_key)?)?;
+//! anchors.verify(&doctor, Purpose::Login, now)?;
+//! # Ok(())
+//! # }
+//! ```
 #![warn(missing_docs)]
 
 mod algorithm;
