@@ -14,8 +14,6 @@ pub struct Resident {
     pub phone: &'static str,
     /// Ethnic group (民族), GB 3304-1991.
     pub ethnic_group: u32,
-    /// Sex as on the card, which the ID number repeats.
-    pub sex: &'static str,
     /// YYYY-MM-DD, which the ID number repeats.
     pub birth_date: &'static str,
     /// Issuing serial of the card (发卡序列号).
@@ -31,7 +29,6 @@ pub const PATIENT: Resident = Resident {
     id_number: "990000194906120015",
     phone: "00099900017",
     ethnic_group: 1,
-    sex: "male",
     birth_date: "1949-06-12",
     chip_serial: "9900000001",
     card_factor: "9900000000000001",
@@ -44,7 +41,6 @@ pub const SOMEBODY_ELSE: Resident = Resident {
     id_number: "990000198802290026",
     phone: "00099900025",
     ethnic_group: 11,
-    sex: "female",
     birth_date: "1988-02-29",
     chip_serial: "9900000002",
     card_factor: "9900000000000002",

@@ -27,7 +27,7 @@ impl VirtualReaders {
     ///
     /// # Errors
     /// [`ProgramError`] when the reader does not take it.
-    pub fn insert(&mut self, slot: u8, image: &Path) -> Result<(), ProgramError> {
+    pub fn insert(&mut self, slot: u8, image: &Path) -> Result<(), DemoError> {
         self.order(&format!("insert {slot} {}", image.display()))
     }
 
@@ -35,17 +35,32 @@ impl VirtualReaders {
     ///
     /// # Errors
     /// [`ProgramError`] when nothing answers.
-    pub fn remove(&mut self, slot: u8) -> Result<(), ProgramError> {
+    pub fn remove(&mut self, slot: u8) -> Result<(), DemoError> {
         self.order(&format!("remove {slot}"))
     }
 
-    /// Gives any other order of the control channel.
+    /// Gives any order of the control channel.
     ///
     /// # Errors
-    /// [`ProgramError`] when it is not acknowledged.
-    pub fn order(&mut self, order: &str) -> Result<(), ProgramError> {
+    /// [`ProgramError`] when nothing answers; [`DemoError::Unexpected`] with the emulator's words when it will not.
+    pub fn order(&mut self, order: &str) -> Result<(), DemoError> {
         self.0.say(order)?;
-        self.0.wait_for(order, PATIENCE, |line| line.starts_with("ok").then_some(()))
+        let answer = self.0.wait_for(order, PATIENCE, |line| {
+            (line.starts_with("ok ") || line.starts_with("error ")).then(|| line.to_owned())
+        })?;
+        if answer.starts_with("ok ") {
+            return Ok(());
+        }
+        Err(DemoError::unexpected(format!("ok {order}"), answer))
+    }
+
+    /// Waits for something that happens at a slot, such as `removed` or `reader-gone`.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when it does not happen.
+    pub fn event(&mut self, slot: u8, what: &str) -> Result<(), DemoError> {
+        let event = format!("event {slot} {what}");
+        Ok(self.0.wait_for(&event, PATIENCE, |line| (line == event).then_some(()))?)
     }
 }
 

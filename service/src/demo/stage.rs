@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::DemoError;
-use super::people::{Institution, Resident, Staff};
+use super::people::{HOSPITAL, Institution, Resident, Staff};
 use super::programs::{Background, Finished, Program, ProgramError, Programs};
 
 /// Longest wait for a thing that takes milliseconds when all is well.
@@ -227,19 +227,13 @@ impl Stage {
     /// # Errors
     /// [`DemoError::Unexpected`] when it was refused.
     pub fn register_institution(&self, institution: &Institution) -> Result<String, DemoError> {
-        let answer = self.ask(
-            OPERATOR,
-            &[
-                "institution",
-                "register",
-                "--credit-code",
-                institution.credit_code,
-                "--name",
-                institution.name,
-                "--region",
-                institution.region,
-            ],
-        )?;
+        let record = json!({
+            "credit_code": institution.credit_code, "name": institution.name,
+            "region": institution.region,
+        });
+        let file = self.write("records/institution.json", record.to_string().as_bytes())?;
+        let file = file.to_string_lossy();
+        let answer = self.ask(OPERATOR, &["institution", "register", "--file", &file])?;
         Ok(field(&answer.granted()?, "institution_id")?.to_owned())
     }
 
@@ -250,12 +244,13 @@ impl Stage {
     pub fn engage(&self, institution: &str, staff: &Staff) -> Result<String, DemoError> {
         self.ask(staff.key, &["key", "new"])?.granted()?;
         let record = json!({
-            "institution_id": institution, "role": staff.role, "name": staff.name,
-            "number": staff.number, "department": staff.department,
+            "institution_id": institution, "name": staff.name, "number": staff.number,
+            "department": staff.department,
         });
         let file = self.write("records/identity.json", record.to_string().as_bytes())?;
-        let registered =
-            self.ask(OPERATOR, &["identity", "register", "--file", &file.to_string_lossy()])?;
+        let file = file.to_string_lossy();
+        let order = ["identity", "register", "--role", staff.role, "--file", &file];
+        let registered = self.ask(OPERATOR, &order)?;
         let id = field(&registered.granted()?, "identity_id")?.to_owned();
         let directory = self.identity(staff.key);
         let request = directory.join("request.der");
@@ -323,20 +318,17 @@ impl Stage {
     /// # Errors
     /// [`DemoError::Unexpected`] when it was not made.
     pub fn make_card(&self, resident: &Resident, keys: CardKeys) -> Result<PathBuf, DemoError> {
+        // The file holds what names the person, so that no process list shows it.
         let person = format!(
-            "name = \"{}\"\nsex = \"{}\"\nethnic_group = {}\nbirth_date = \"{}\"\nid_number = \"{}\"\nphone = \"{}\"\n",
-            resident.name,
-            resident.sex,
-            resident.ethnic_group,
-            resident.birth_date,
-            resident.id_number,
-            resident.phone,
+            "name = \"{}\"\nid_number = \"{}\"\nethnic_group = {}\nphones = [\"{}\"]\n",
+            resident.name, resident.id_number, resident.ethnic_group, resident.phone,
         );
         let person = self.write("records/person.toml", person.as_bytes())?;
         let mut command = self.programs.command(Program::Vcard);
         command.arg("make").arg("--person").arg(person);
         command.args(["--chip-serial", resident.chip_serial]);
-        command.args(["--card-factor", resident.card_factor]);
+        command.args(["--historical-bytes", resident.card_factor]);
+        command.args(["--city", HOSPITAL.region, "--issued-on", ISSUED_ON]);
         command.args(["--valid-until", VALID_UNTIL]);
         let image = match keys {
             CardKeys::Genuine => {
@@ -372,6 +364,9 @@ pub enum CardKeys {
 
 /// The identity that `init` makes.
 pub const OPERATOR: &str = "operator";
+
+/// First day of validity of all cards of the demo.
+const ISSUED_ON: &str = "2024-01-01";
 
 /// Last day of validity of all cards of the demo.
 pub const VALID_UNTIL: &str = "2039-12-31";

@@ -252,10 +252,8 @@ impl Story {
                 "treatment",
                 "--grade",
                 "3",
-                "--class",
-                "health",
-                "--class",
-                "care",
+                "--classes",
+                "health,care",
                 "--audience",
                 AUDIENCE,
             ],
@@ -272,7 +270,7 @@ impl Story {
             || {
                 let said = self.stage.ask(
                     RECORDS.key,
-                    &["token", "introspect", "--file", &file, "--audience", AUDIENCE],
+                    &["token", "introspect", "--token", &file, "--audience", AUDIENCE],
                 )?;
                 let said = said.granted()?;
                 same("active", &said["active"].to_string(), "true")?;
@@ -286,16 +284,15 @@ impl Story {
             who(&RECORDS),
             || {
                 let keys = self.stage.ask(RECORDS.key, &["token", "keys"])?.granted()?;
-                let keys = self
-                    .stage
-                    .write("records/token-keys.json", field(&keys, "jwks")?.as_bytes())?;
+                let keys =
+                    self.stage.write("records/token-keys.json", keys.to_string().as_bytes())?;
                 self.stage
                     .ask(
                         RECORDS.key,
                         &[
                             "token",
                             "check",
-                            "--file",
+                            "--token",
                             &file,
                             "--audience",
                             AUDIENCE,
