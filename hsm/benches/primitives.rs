@@ -18,6 +18,11 @@ fn sm2(c: &mut Criterion) {
     let mut group = c.benchmark_group("sm2");
     group.bench_function("sign", |b| b.iter(|| key.sign(black_box(&e))));
     group.bench_function("verify", |b| b.iter(|| key.public().verify(black_box(&e), &signature)));
+    let prepared = key.public().prepare();
+    group.bench_function("verify prepared", |b| {
+        b.iter(|| prepared.verify(black_box(&e), &signature));
+    });
+    group.bench_function("prepare", |b| b.iter(|| key.public().prepare()));
     group.bench_function("generate", |b| b.iter(SecretKey::generate));
     group.bench_function("encrypt 16", |b| b.iter(|| key.public().encrypt(black_box(&[7; 16]))));
     group.bench_function("decrypt 16", |b| b.iter(|| key.decrypt(black_box(&ciphertext))));

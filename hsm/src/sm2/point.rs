@@ -1,9 +1,10 @@
 //! Points of the curve and numbers modulo its order: the seam to the crate that computes.
 
+use super::table::BASE;
 use crate::random;
 use sm2::elliptic_curve::Group;
 use sm2::elliptic_curve::ff::PrimeField;
-use sm2::elliptic_curve::ops::{MulByGeneratorVartime, MulVartime, Reduce};
+use sm2::elliptic_curve::ops::{MulVartime, Reduce};
 use sm2::elliptic_curve::sec1::ToSec1Point;
 use sm2::{AffinePoint, FieldBytes, ProjectivePoint, Scalar};
 use zeroize::Zeroizing;
@@ -46,11 +47,13 @@ impl Point {
         Self::from_affine((ProjectivePoint::from(self.affine) * k).to_affine())
     }
 
-    /// \[s\]G + \[t\]P in variable time: for public values only. Nothing if it is infinity.
-    pub(super) fn base_multiple_plus(&self, s: &Scalar, t: &Scalar) -> Option<AffinePoint> {
-        let base = ProjectivePoint::mul_by_generator_vartime(s);
-        let sum = base + ProjectivePoint::from(self.affine).mul_vartime(t);
-        (!bool::from(sum.is_identity())).then(|| sum.to_affine())
+    /// \[s\]G + \[t\]P in variable time: for public values only. It may be infinity.
+    pub(super) fn base_multiple_plus(&self, s: &Scalar, t: &Scalar) -> ProjectivePoint {
+        BASE.add_multiple(ProjectivePoint::from(self.affine).mul_vartime(t), s)
+    }
+
+    pub(super) fn affine(&self) -> &AffinePoint {
+        &self.affine
     }
 
     pub(crate) fn sec1(&self) -> &[u8; 65] {

@@ -25,20 +25,32 @@ impl PublicKey {
     /// # Errors
     /// [`BadSignature`], and nothing more is to be said about it.
     pub fn verify(&self, e: &[u8; 32], signature: &Signature) -> Result<(), BadSignature> {
-        // B1, B2
-        let [r, s] = signature.halves().map(scalar);
-        let (Some(r), Some(s)) = (r, s) else { return Err(BadSignature) };
-        // B5: without this check one pair would fit every key.
-        let t = r + s;
-        if bool::from(t.is_zero()) {
-            return Err(BadSignature);
-        }
-        // B6; infinity has no x, and taking 0 for it would let e = r pass.
-        let sum = self.point().base_multiple_plus(&s, &t).ok_or(BadSignature)?;
-        // B7
-        let x1 = sum.x().into();
-        if reduced(e) + reduced(&x1) == r { Ok(()) } else { Err(BadSignature) }
+        verify(e, signature, |s, t| self.point().base_multiple_plus(s, t))
     }
+}
+
+/// Steps B1 to B7, with \[s\]G + \[t\]P computed by the caller.
+pub(super) fn verify(
+    e: &[u8; 32],
+    signature: &Signature,
+    sum: impl FnOnce(&Scalar, &Scalar) -> ProjectivePoint,
+) -> Result<(), BadSignature> {
+    // B1, B2
+    let [r, s] = signature.halves().map(scalar);
+    let (Some(r), Some(s)) = (r, s) else { return Err(BadSignature) };
+    // B5: without this check one pair would fit every key.
+    let t = r + s;
+    if bool::from(t.is_zero()) {
+        return Err(BadSignature);
+    }
+    // B6; infinity has no x, and taking 0 for it would let e = r pass.
+    let sum = sum(&s, &t);
+    if bool::from(sum.is_identity()) {
+        return Err(BadSignature);
+    }
+    // B7
+    let x1 = sum.to_affine().x().into();
+    if reduced(e) + reduced(&x1) == r { Ok(()) } else { Err(BadSignature) }
 }
 
 /// Signs *e* with a hedged nonce.

@@ -80,7 +80,9 @@ fn verifying_messages() {
         let Ok(signature) = Signature::from_der(&der) else { return Refused };
         assert_eq!(signature.to_der(), der, "{}", case.id());
         assert_eq!(Signature::from_raw(signature.as_raw()), Ok(signature), "{}", case.id());
-        key.verify(&key.digest(&id, &case.octets("message")), &signature).into()
+        let e = key.digest(&id, &case.octets("message"));
+        assert_eq!(key.prepare().verify(&e, &signature), key.verify(&e, &signature));
+        key.verify(&e, &signature).into()
     });
 }
 
@@ -91,7 +93,9 @@ fn verifying_digests() {
         let raw = [case.octets("r"), case.octets("s")].concat();
         // Each is a signature in form: what is refused is refused by the equation.
         let signature = Signature::from_raw(&raw).unwrap();
-        key.verify(&case.array("e"), &signature).into()
+        let e = case.array("e");
+        assert_eq!(key.prepare().verify(&e, &signature), key.verify(&e, &signature));
+        key.verify(&e, &signature).into()
     });
 }
 
