@@ -113,6 +113,13 @@ impl FromStr for SecurityCode {
     }
 }
 
+impl SecurityCode {
+    /// The three digits, for whoever writes or checks the card.
+    pub fn expose(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits are ASCII")
+    }
+}
+
 /// A secret between card and issuer: prints nothing of itself.
 impl fmt::Debug for SecurityCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
