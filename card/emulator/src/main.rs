@@ -1,1 +1,129 @@
-fn main() {}
+//! `vcard`: offers emulated health cards to the virtual PC/SC reader, and makes their images.
+
+mod control;
+mod make;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc;
+
+use card_emulator::slot::{Slot, SlotEvent};
+use card_emulator::{Card, Image};
+use clap::{Args, Parser, Subcommand};
+
+/// Offers emulated resident health cards to a virtual PC/SC reader (vpcd).
+#[derive(Parser)]
+#[command(name = "vcard", version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    offer: Offer,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes the image of a card for a person.
+    Make(Box<make::Make>),
+}
+
+#[derive(Args)]
+struct Offer {
+    /// Image of the card in a slot; the second one goes into the second slot.
+    #[arg(long = "image", value_name = "FILE")]
+    images: Vec<PathBuf>,
+    /// Port of the first slot of the virtual reader.
+    #[arg(long, default_value_t = 35963)]
+    port: u16,
+    /// Take commands from standard input: insert SLOT FILE, remove SLOT, fault SLOT FAULT,
+    /// behave SLOT, quit.
+    #[arg(long)]
+    control: bool,
+}
+
+/// A failure, in words for a person.
+type Failure = Box<dyn std::error::Error>;
+
+/// Slots of one virtual reader.
+const SLOTS: u16 = 2;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Some(Command::Make(make)) => make::make(&make),
+        None => offer(&arguments.offer),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprint!("vcard: {failure}");
+            let mut cause = failure.source();
+            while let Some(next) = cause {
+                eprint!(": {next}");
+                cause = next.source();
+            }
+            eprintln!();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves the slots until the end of control, or for ever.
+fn offer(offer: &Offer) -> Result<(), Failure> {
+    if offer.images.is_empty() && !offer.control {
+        return Err("nothing to offer: give --image FILE, or --control".into());
+    }
+    if offer.images.len() > usize::from(SLOTS) {
+        return Err("the virtual reader has two slots".into());
+    }
+    let last = offer.port.checked_add(SLOTS - 1).ok_or("there is no port after 65535")?;
+    let (events, told) = mpsc::channel();
+    let slots: Vec<Slot> = (offer.port..=last)
+        .enumerate()
+        .map(|(number, port)| {
+            let events = events.clone();
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            Slot::open(address, move |event| {
+                let _ = events.send((number, event)); // nobody listens once we end
+            })
+        })
+        .collect();
+    for (slot, image) in slots.iter().zip(&offer.images) {
+        slot.insert(load(image)?);
+    }
+    let printer = std::thread::spawn(move || {
+        for (slot, event) in told {
+            println!("event {slot} {}", word(event));
+        }
+    });
+    if offer.control {
+        control::run(&slots);
+    } else {
+        printer.join().map_err(|_| "the printer of events failed")?;
+    }
+    Ok(())
+}
+
+/// A card from its image.
+fn load(path: &Path) -> Result<Card, Failure> {
+    let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new);
+    let text = text.map_err(|error| format!("reading {}: {error}", path.display()))?;
+    let image = Image::from_toml(&text);
+    let image = image.map_err(|error| format!("{}: {error}", path.display()))?;
+    let random = |challenge: &mut [u8; 8]| {
+        getrandom::fill(challenge).expect("the system's random generator works");
+    };
+    Ok(Card::new(&image, Box::new(random))?)
+}
+
+fn word(event: SlotEvent) -> &'static str {
+    match event {
+        SlotEvent::Waiting => "waiting",
+        SlotEvent::Inserted => "inserted",
+        SlotEvent::Powered => "powered",
+        SlotEvent::Removed => "removed",
+        SlotEvent::Left => "left",
+        SlotEvent::ReaderGone => "reader-gone",
+    }
+}

@@ -1,0 +1,47 @@
+use super::*;
+use crate::sample;
+
+#[test]
+fn an_image_reads_as_it_is_written() {
+    let mut image = sample::image();
+    image.answers = Answers::InParts;
+    image.photo = Some(Photo::new(vec![0xFF, 0xD8, 0xFF, 0xE0, 1]).unwrap());
+    image.issuer.certificate.0[179] = 9;
+    image.overrides.insert((FileName::Ef06, 3), vec![0x0D, 1, 0x57]);
+    let again = Image::from_toml(&image.to_toml()).unwrap();
+    assert_eq!(again.keys, image.keys);
+    assert_eq!(again.issuer, image.issuer);
+    assert_eq!(again.holder, image.holder);
+    assert_eq!(again.photo, image.photo);
+    assert_eq!(again.contact, image.contact);
+    assert_eq!(again.overrides, image.overrides);
+    assert_eq!((again.factor, again.answers), (image.factor, image.answers));
+}
+
+#[test]
+fn a_wrong_image_is_refused_without_telling_its_secrets() {
+    let good = sample::image().to_toml();
+    let field = |name: &str| ImageError::Field { field: name.to_owned() };
+    let key = &good[good.find("IRK_DDF1").unwrap()..][..45];
+    let cases = [
+        ("no TOML", "[card".to_owned(), ImageError::Syntax { line: 1 }),
+        ("unknown table", format!("x = 1\n{}", *good), ImageError::Syntax { line: 1 }),
+        ("unknown key", good.replace("IRK_DDF1", "IRK_DDF9"), field("IRK_DDF9")),
+        ("short key", good.replace(key, "IRK_DDF1 = \"AB\""), field("IRK_DDF1")),
+        ("id number", good.replace("002X", "0021"), field("id_number")),
+        ("date", good.replace("2034-01-01", "2034-13-01"), field("valid_until")),
+        ("sex", good.replace("sex = 2", "sex = 3"), field("sex")),
+        ("answers", good.replace("\"direct\"", "\"slowly\""), field("answers")),
+        ("overrides", format!("{}\"EF09/1\" = \"00\"\n", *good), field("overrides")),
+    ];
+    for (name, text, expected) in cases {
+        let refused = Image::from_toml(&text).err().unwrap_or_else(|| panic!("{name}: accepted"));
+        assert_eq!(refused, expected, "{name}");
+        let told = format!("{refused} {refused:?}");
+        assert!(!told.contains("张三") && !told.contains("002X"), "{name}: {told}");
+    }
+    let mut image = sample::image();
+    image.overrides.insert((FileName::Ef06, 6), vec![]);
+    let refused = crate::Card::new(&image, Box::new(|_| {})).err();
+    assert_eq!(refused, Some(ImageError::NoSuchRecord { file: FileName::Ef06, record: 6 }));
+}

@@ -1,0 +1,213 @@
+//! `vcard make`.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use ::card::data::Photo;
+use ::card::{CardFactor, CardKey, EthnicGroup, Payment};
+use card_emulator::personalise::{Masters, Person, personalise};
+use clap::Args;
+use hsm::KeyRef;
+use hsm::sm4::Sm4Key;
+use hsm::soft::{Passphrase, SoftKeystore};
+use serde::Deserialize;
+use time::Date;
+use time::macros::format_description;
+use zeroize::Zeroizing;
+
+use super::Failure;
+
+#[derive(Args)]
+pub(super) struct Make {
+    /// Where to write the image; it must not exist yet.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Keystore with the card masters.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "passphrase_file",
+        conflicts_with = "master_key_file",
+        required_unless_present = "master_key_file"
+    )]
+    keystore: Option<PathBuf>,
+    /// File with the keystore's passphrase.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Name of a master in the keystore, when it is not the usual one (soft:card-irk,
+    /// soft:card-rk1-ddf1, soft:card-uk1-ddf1, soft:card-stk-ddf1).
+    #[arg(long = "key", value_name = "KEY=REFERENCE", value_parser = named_key)]
+    keys: Vec<(CardKey, KeyRef)>,
+    /// File with one master for all keys, 32 hex digits, readable by its owner alone.
+    #[arg(long, value_name = "FILE")]
+    master_key_file: Option<PathBuf>,
+    /// TOML file with any of the fields below, under the same names with underscores.
+    #[arg(long, value_name = "FILE")]
+    person: Option<PathBuf>,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// What is asked about a person. Flags win over the file.
+#[derive(Args, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Form {
+    /// Name (姓名).
+    #[arg(long)]
+    name: Option<String>,
+    /// ID number (公民身份号码).
+    #[arg(long)]
+    id_number: Option<String>,
+    /// Ethnic group (民族), 1 to 56.
+    #[arg(long)]
+    ethnic_group: Option<u8>,
+    /// Phone (电话); at most two.
+    #[arg(long = "phone")]
+    phones: Vec<String>,
+    /// Means of payment (医疗费用支付方式), 1 to 8; at most three.
+    #[arg(long = "payment")]
+    payments: Vec<u8>,
+    /// JPEG of at most 3072 bytes.
+    #[arg(long, value_name = "FILE")]
+    photo: Option<PathBuf>,
+    /// First day, YYYY-MM-DD.
+    #[arg(long, value_name = "DAY")]
+    issued_on: Option<String>,
+    /// Last day, YYYY-MM-DD.
+    #[arg(long, value_name = "DAY")]
+    valid_until: Option<String>,
+    /// Issuer (发卡机构名称).
+    #[arg(long)]
+    issuer_name: Option<String>,
+    /// Application city code (应用城市代码), six digits.
+    #[arg(long)]
+    city: Option<String>,
+    /// Issuing serial (发卡序列号), ten digits.
+    #[arg(long)]
+    chip_serial: Option<String>,
+    /// Historical bytes of the answer to reset, 16 hex digits.
+    #[arg(long)]
+    historical_bytes: Option<String>,
+}
+
+fn named_key(text: &str) -> Result<(CardKey, KeyRef), String> {
+    let (key, reference) = text.split_once('=').ok_or("expected KEY=REFERENCE")?;
+    let key = CardKey::named(key).ok_or("no such key; IRK_DDF1 is one")?;
+    Ok((key, reference.parse().map_err(|error| format!("{error}"))?))
+}
+
+pub(super) fn make(make: &Make) -> Result<(), Failure> {
+    let masters = masters(make)?;
+    let form = match &make.person {
+        None => Form::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| format!("reading {}: {error}", path.display()))?;
+            // The parser's own message quotes the line, and with it the person.
+            toml::from_str(&text).map_err(|_| {
+                format!(
+                    "{} is not a file of a person: see the flags for its fields",
+                    path.display()
+                )
+            })?
+        }
+    };
+    let image = personalise(&person(&make.form, form)?, &masters)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&make.out);
+    let mut file = file.map_err(|error| format!("creating {}: {error}", make.out.display()))?;
+    file.write_all(image.to_toml().as_bytes())?;
+    file.sync_all()?;
+    println!("made {}", make.out.display());
+    Ok(())
+}
+
+fn masters(make: &Make) -> Result<Masters, Failure> {
+    if let Some(path) = &make.master_key_file {
+        return Ok(Masters::single(hex_key(path)?));
+    }
+    let (Some(keystore), Some(passphrase)) = (&make.keystore, &make.passphrase_file) else {
+        return Err("give --keystore and --passphrase-file, or --master-key-file".into());
+    };
+    let keystore = SoftKeystore::open(keystore, &Passphrase::from_file(passphrase)?)?;
+    let name = |key: CardKey| match make.keys.iter().find(|(named, _)| *named == key) {
+        Some((_, reference)) => reference.clone(),
+        None => format!("soft:{}", key.master_name()).parse().expect("letters, digits and hyphens"),
+    };
+    Ok(Masters::of_keystore(&keystore, name)?)
+}
+
+/// A key of 32 hex digits in a file that nobody else can read.
+fn hex_key(path: &Path) -> Result<Sm4Key, Failure> {
+    use std::os::unix::fs::MetadataExt;
+    let name = path.display();
+    let failed = |error| format!("reading {name}: {error}");
+    if std::fs::metadata(path).map_err(failed)?.mode() & 0o077 != 0 {
+        return Err(format!("{name} can be read by others: chmod 600 it").into());
+    }
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
+    Sm4Key::fill(|key| hex::decode_to_slice(text.trim(), key))
+        .map_err(|_| format!("{name} does not hold 32 hex digits").into())
+}
+
+fn person(flags: &Form, file: Form) -> Result<Person, Failure> {
+    let given = |flag: &Option<String>, filed: Option<String>| flag.clone().or(filed);
+    let name = given(&flags.name, file.name).ok_or("give --name")?;
+    let id_number = given(&flags.id_number, file.id_number).ok_or("give --id-number")?;
+    let valid_until = given(&flags.valid_until, file.valid_until).ok_or("give --valid-until")?;
+    let issued_on = given(&flags.issued_on, file.issued_on).ok_or("give --issued-on")?;
+    let chip_serial = given(&flags.chip_serial, file.chip_serial).ok_or("give --chip-serial")?;
+    let historical = given(&flags.historical_bytes, file.historical_bytes);
+    let historical = historical.ok_or("give --historical-bytes")?;
+    let issuer_name = given(&flags.issuer_name, file.issuer_name);
+    let city = given(&flags.city, file.city).ok_or("give --city")?;
+    let phones = if flags.phones.is_empty() { &file.phones } else { &flags.phones };
+    let payments = if flags.payments.is_empty() { &file.payments } else { &flags.payments };
+
+    let mut factor = CardFactor([0; 8]);
+    hex::decode_to_slice(&historical, &mut factor.0)
+        .map_err(|_| "--historical-bytes has 16 hex digits")?;
+    Ok(Person {
+        name: name.parse()?,
+        id_number: id_number.parse()?,
+        ethnic_group: match flags.ethnic_group.or(file.ethnic_group) {
+            None | Some(0) => None,
+            Some(code) => Some(EthnicGroup::from_code(code).ok_or("--ethnic-group is 1 to 56")?),
+        },
+        phones: up_to(phones, |phone| phone.parse().ok())
+            .ok_or("--phone is given at most twice, 20 characters each")?,
+        payments: up_to(payments, |code| Payment::from_code(*code))
+            .ok_or("--payment is given at most three times, 1 to 8")?,
+        photo: match flags.photo.as_ref().or(file.photo.as_ref()) {
+            None => None,
+            Some(path) => Some(Photo::new(std::fs::read(path)?)?),
+        },
+        issued_on: day(&issued_on)?,
+        valid_until: day(&valid_until)?,
+        issuer_name: issuer_name.unwrap_or_else(|| "居民健康卡发卡中心".to_owned()),
+        city: city.parse()?,
+        chip_serial: chip_serial.parse()?,
+        factor,
+    })
+}
+
+fn day(text: &str) -> Result<Date, Failure> {
+    Date::parse(text, format_description!("[year]-[month]-[day]"))
+        .map_err(|_| "days are written YYYY-MM-DD".into())
+}
+
+/// At most `N` values, each read by `read`.
+fn up_to<T, R, const N: usize>(
+    values: &[R],
+    read: impl Fn(&R) -> Option<T>,
+) -> Option<[Option<T>; N]> {
+    let mut list = std::array::from_fn(|_| None);
+    if values.len() > N {
+        return None;
+    }
+    for (place, value) in list.iter_mut().zip(values) {
+        *place = Some(read(value)?);
+    }
+    Some(list)
+}

@@ -1,0 +1,74 @@
+//! A person who does not exist, the masters of the test vectors, and a security module that holds
+//! them: what a test of any crate needs to have a card read.
+
+use std::sync::Arc;
+
+use ::card::{CardFactor, EthnicGroup, KeyVersion, Payment, SoftSecurityModule};
+use hsm::sm4::Sm4Key;
+use time::macros::date;
+
+use crate::card::Card;
+use crate::image::Image;
+use crate::personalise::{KEYS, Masters, Person, personalise};
+
+/// The root key of the SM4 profile's vectors (health-card.md, 4.5).
+const ROOT: [u8; 16] = *b"\x01\x23\x45\x67\x89\xAB\xCD\xEF\xFE\xDC\xBA\x98\x76\x54\x32\x10";
+
+/// One master for every key.
+pub fn masters() -> Masters {
+    masters_of(ROOT)
+}
+
+/// One master of these bytes for every key: another issuer, or a forger.
+pub fn masters_of(root: [u8; 16]) -> Masters {
+    let key = Sm4Key::fill::<std::convert::Infallible>(|key| {
+        *key = root;
+        Ok(())
+    });
+    let Ok(key) = key;
+    Masters::single(key)
+}
+
+/// A security module that holds `masters`.
+pub fn module(masters: &Masters) -> SoftSecurityModule {
+    KEYS.into_iter().fold(SoftSecurityModule::new(), |module, key| {
+        let master: Arc<_> = masters.master(key).expect("samples have every master");
+        module.with(key, KeyVersion::FIRST, master)
+    })
+}
+
+/// 张三, with the ID number printed in GB 11643-1999.
+pub fn person() -> Person {
+    Person {
+        name: "张三".parse().expect("two characters"),
+        id_number: "11010519491231002X".parse().expect("the standard's example"),
+        ethnic_group: EthnicGroup::from_code(1),
+        phones: ["13800138000".parse().ok(), None],
+        payments: [Payment::from_code(1), None, None],
+        photo: None,
+        issued_on: date!(2024 - 01 - 02),
+        valid_until: date!(2034 - 01 - 01),
+        issuer_name: "河南省卫生厅".to_owned(),
+        city: "410100".parse().expect("six digits"),
+        chip_serial: "0000000001".parse().expect("ten digits"),
+        factor: CardFactor(*b"\x11\x01\x22\x01\x00\x00\x00\x01"),
+    }
+}
+
+/// The image of that person's card.
+pub fn image() -> Image {
+    personalise(&person(), &masters()).expect("samples have every master")
+}
+
+/// A card whose challenges count up from `11 22 33 44 55 66 77 88`, so that sessions repeat.
+pub fn card(image: &Image) -> Card {
+    Card::new(image, Box::new(counter(0x1122_3344_5566_7788))).expect("a sample fits its files")
+}
+
+/// Bytes that count up from `start`: randomness for a session that repeats.
+pub fn counter(mut start: u64) -> impl FnMut(&mut [u8; 8]) + Send {
+    move |bytes| {
+        *bytes = start.to_be_bytes();
+        start = start.wrapping_add(1);
+    }
+}

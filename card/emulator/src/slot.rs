@@ -1,0 +1,201 @@
+//! A slot of the virtual PC/SC reader (vpcd): the card is in while a connection is open.
+//!
+//! Messages are a length of two bytes, big-endian, and a body. From the reader a body of one byte is
+//! 0 power off, 1 power on, 2 reset, 4 give the answer to reset; anything longer is a command.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use crate::card::{Card, Outcome};
+
+/// How long to wait before looking again for a reader that is not there.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// What happened in a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotEvent {
+    /// There is a card, but no reader to put it into; it is looked for until it is there.
+    Waiting,
+    /// The card is in the reader.
+    Inserted,
+    /// The reader powered or reset the card.
+    Powered,
+    /// The card was taken out on request.
+    Removed,
+    /// The card left by itself, as its fault says.
+    Left,
+    /// The reader is gone, with the card still offered.
+    ReaderGone,
+}
+
+/// One slot, served by a thread of its own until it is dropped.
+pub struct Slot {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    card: Option<Card>,
+    /// The open connection, to be shut when the card is taken out.
+    stream: Option<TcpStream>,
+    closed: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Ends the connection, which the reader sees as removal.
+    fn hang_up(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            let _ = stream.shutdown(Shutdown::Both); // an error means that it is closed already
+        }
+    }
+}
+
+impl Slot {
+    /// A slot at `address`, empty. `tell` is called for each event, from the slot's thread.
+    pub fn open(address: SocketAddr, tell: impl Fn(SlotEvent) + Send + 'static) -> Self {
+        let shared = Arc::new(Shared { inner: Mutex::default(), changed: Condvar::new() });
+        let thread = std::thread::spawn({
+            let shared = shared.clone();
+            move || serve(&shared, address, &tell)
+        });
+        Self { shared, thread: Some(thread) }
+    }
+
+    /// Puts a card in, taking out the one that is there.
+    pub fn insert(&self, card: Card) {
+        let mut inner = self.shared.lock();
+        inner.hang_up();
+        inner.card = Some(card);
+        drop(inner);
+        self.shared.changed.notify_all();
+    }
+
+    /// Takes the card out; `None` when there is none.
+    pub fn remove(&self) -> Option<Card> {
+        let mut inner = self.shared.lock();
+        inner.hang_up();
+        inner.card.take()
+    }
+
+    /// Lets `act` change the card while it is in; `None` when there is none.
+    pub fn with_card<T>(&self, act: impl FnOnce(&mut Card) -> T) -> Option<T> {
+        self.shared.lock().card.as_mut().map(act)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut inner = self.shared.lock();
+        inner.closed = true;
+        inner.hang_up();
+        drop(inner);
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // a panic there was printed there
+        }
+    }
+}
+
+/// Waits for a card, connects it, serves it until it is out; forever.
+fn serve(shared: &Shared, address: SocketAddr, tell: &dyn Fn(SlotEvent)) {
+    let mut told_waiting = false;
+    loop {
+        let inner = shared.lock();
+        let idle = |inner: &mut Inner| inner.card.is_none() && !inner.closed;
+        let inner = shared.changed.wait_while(inner, idle).unwrap_or_else(PoisonError::into_inner);
+        if inner.closed {
+            return;
+        }
+        drop(inner);
+
+        let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else {
+            if !std::mem::replace(&mut told_waiting, true) {
+                tell(SlotEvent::Waiting);
+            }
+            let inner = shared.lock();
+            let still = |inner: &mut Inner| inner.card.is_some() && !inner.closed;
+            drop(shared.changed.wait_timeout_while(inner, RETRY, still));
+            continue;
+        };
+        told_waiting = false;
+        {
+            let mut inner = shared.lock();
+            // The card may have been taken out while the connection was made.
+            let (true, Ok(handle)) = (inner.card.is_some(), stream.try_clone()) else { continue };
+            inner.stream = Some(handle);
+        }
+        tell(SlotEvent::Inserted);
+        let left = converse(shared, stream, tell).is_ok();
+        let mut inner = shared.lock();
+        let hung_up = inner.stream.is_none();
+        inner.hang_up();
+        if left {
+            inner.card = None;
+        }
+        drop(inner);
+        tell(match (left, hung_up) {
+            (true, _) => SlotEvent::Left,
+            (false, true) => SlotEvent::Removed,
+            (false, false) => SlotEvent::ReaderGone,
+        });
+    }
+}
+
+/// Answers the reader. `Ok` when the card left by itself, an error when the connection ended.
+fn converse(shared: &Shared, mut stream: TcpStream, tell: &dyn Fn(SlotEvent)) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    loop {
+        let message = receive(&mut stream)?;
+        let mut inner = shared.lock();
+        let gone = || io::Error::from(io::ErrorKind::ConnectionAborted);
+        let card = inner.card.as_mut().ok_or_else(gone)?;
+        let reply = match message[..] {
+            [] | [0..=2] => {
+                card.reset();
+                drop(inner);
+                if message == [1] || message == [2] {
+                    tell(SlotEvent::Powered);
+                }
+                continue;
+            }
+            [4] => card.atr().bytes().to_vec(),
+            _ => match card.exchange(&message) {
+                Outcome::Answer(reply) => reply,
+                Outcome::Gone => return Ok(()),
+            },
+        };
+        drop(inner);
+        let length = u16::try_from(reply.len()).map_err(|_| io::ErrorKind::InvalidData)?;
+        let framed = [&length.to_be_bytes()[..], &reply].concat();
+        stream.write_all(&framed)?; // at once: two writes would be two packets
+    }
+}
+
+fn receive(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    // The reader sends length and body apart and waits for the first to be acknowledged. The
+    // option lasts for one acknowledgement, so it is set before each read (40 ms a message else).
+    let mut length = [0; 2];
+    SockRef::from(&*stream).set_tcp_quickack(true)?;
+    stream.read_exact(&mut length)?;
+    let mut body = vec![0; usize::from(u16::from_be_bytes(length))];
+    SockRef::from(&*stream).set_tcp_quickack(true)?;
+    stream.read_exact(&mut body)?;
+    Ok(body)
+}

@@ -1,0 +1,50 @@
+//! The card without a reader.
+
+use ::card::{Apdu, Atr, Response, Transport, TransportError};
+
+use crate::card::{Card, Outcome};
+
+/// A card as a transport of its own: one command, one answer, no wire between.
+pub struct InMemory {
+    card: Card,
+    atr: Atr,
+    gone: bool,
+}
+
+impl InMemory {
+    /// Powers the card.
+    pub fn new(mut card: Card) -> Self {
+        card.reset();
+        Self { atr: card.atr().clone(), card, gone: false }
+    }
+
+    /// The card, to change its behaviour.
+    pub fn card(&mut self) -> &mut Card {
+        &mut self.card
+    }
+
+    /// Takes the card out and puts it in again.
+    pub fn reinsert(&mut self) {
+        self.card.reset();
+        self.gone = false;
+    }
+}
+
+impl Transport for InMemory {
+    fn atr(&self) -> &Atr {
+        &self.atr
+    }
+
+    fn transmit(&mut self, command: &Apdu) -> Result<Response, TransportError> {
+        if self.gone {
+            return Err(TransportError::CardRemoved);
+        }
+        match self.card.exchange(&command.to_bytes()) {
+            Outcome::Answer(bytes) => Ok(Response::parse(&bytes)?),
+            Outcome::Gone => {
+                self.gone = true;
+                Err(TransportError::CardRemoved)
+            }
+        }
+    }
+}
