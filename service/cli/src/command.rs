@@ -1,5 +1,6 @@
 //! The commands: one noun per service, with its verbs.
 
+mod audit;
 mod authority;
 mod card;
 mod desk;
@@ -15,7 +16,10 @@ mod visit;
 
 use clap::{Args, Subcommand};
 
-use crate::context::{Context, Outcome};
+use crate::{
+    context::{Context, Outcome},
+    doctor,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -52,8 +56,13 @@ pub(crate) enum Command {
     Sign(sign::Sign),
     /// 核对病历的签名 | Check the signature of a record
     Verify(sign::Verify),
+    /// 审计日志 | The audit log
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// 服务状态 | State of the service
     Status,
+    /// 检查本机与服务：私钥、证书、连接、时钟、读卡器 | Check this machine: key, certificate, connection, clock, readers
+    Doctor,
 }
 
 /// Which part of a list.
@@ -83,7 +92,9 @@ impl Command {
             Self::Token(command) => command.run(context).await,
             Self::Sign(command) => command.run(context).await,
             Self::Verify(command) => command.run(context).await,
+            Self::Audit(command) => command.run(context).await,
             Self::Status => status::run(context).await,
+            Self::Doctor => doctor::run(context).await,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 const DOMAIN: &str = "healthcard.v1";
 
 /// A failed command. Never holds personal data or a secret.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) reason: String,
     pub(crate) exit: Exit,

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use zeroize::Zeroizing;
@@ -45,28 +45,63 @@ pub(crate) fn is_exposed(path: &Path) -> io::Result<bool> {
 
 /// Writes a file in one step: a reader sees the old bytes or the new ones.
 pub(crate) fn write(path: &Path, bytes: &[u8], audience: Audience) -> Result<(), Failure> {
-    let beside = path.with_extension("new");
-    let written = (|| {
+    let mut file = NewFile::create(path, audience)?;
+    file.append(bytes)?;
+    file.finish()
+}
+
+/// A file that takes its name when it is complete. Dropped before, it leaves nothing.
+pub(crate) struct NewFile {
+    file: File,
+    beside: PathBuf,
+    path: PathBuf,
+}
+
+impl NewFile {
+    pub(crate) fn create(path: &Path, audience: Audience) -> Result<Self, Failure> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".new");
+        let beside = path.with_file_name(name);
         // A leftover of a crash is ours to remove; `create_new` then sets the mode of a new file.
         match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(unwritable(path, &error));
+            }
             _ => {}
         }
         let mode = match audience {
             Audience::Owner => 0o600,
             Audience::Everyone => 0o644,
         };
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        File::open(
-            path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")),
-        )?
-        .sync_all()
-    })();
-    written
-        .map_err(|error| Failure::of(problems::FILE_UNWRITABLE).about(path.display()).about(error))
+        let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside);
+        let file = opened.map_err(|error| unwritable(path, &error))?;
+        Ok(Self { file, beside, path: path.to_owned() })
+    }
+
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(bytes).map_err(|error| unwritable(&self.path, &error))
+    }
+
+    /// Makes the file durable and gives it its name.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        let named = self.file.sync_all().and_then(|()| {
+            fs::rename(&self.beside, &self.path)?;
+            let parent = self.path.parent().filter(|dir| !dir.as_os_str().is_empty());
+            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+        });
+        named.map_err(|error| unwritable(&self.path, &error))
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // Gone already once it has its name.
+        let _ = fs::remove_file(&self.beside);
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::of(problems::FILE_UNWRITABLE).about(path.display()).about(error)
 }
 
 /// Makes a directory, for its owner only, unless it is there.

@@ -1,7 +1,7 @@
 //! What people read: a title, labelled rows, a table. Columns align by the width of characters on a
 //! terminal, where a Chinese one takes two places.
 
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::{
@@ -18,6 +18,8 @@ pub(crate) enum Cell {
     Filled(Text, Vec<String>),
     /// A text that came in both languages.
     Both(Both),
+    /// A value behind a mark.
+    Marked(&'static str, Box<Cell>),
     /// Words one after another.
     Listed(Vec<Text>),
 }
@@ -40,6 +42,7 @@ impl Cell {
                 let values: Vec<&str> = values.iter().map(String::as_str).collect();
                 printable(&text.fill(lang, &values))
             }
+            Self::Marked(mark, value) => format!("{mark} {}", value.speak(lang)),
             Self::Both(text) => printable(text.speak(lang)),
             Self::Listed(words) => {
                 let words: Vec<_> = words.iter().map(|word| word.speak(lang)).collect();
@@ -135,7 +138,11 @@ fn printable(text: &str) -> String {
 
 /// A time as people read it here: ISO 8601, UTC, whole seconds.
 pub(crate) fn instant(at: OffsetDateTime) -> String {
-    at.replace_nanosecond(0).ok().and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
+    at.to_offset(UtcOffset::UTC)
+        .replace_nanosecond(0)
+        .ok()
+        .and_then(|at| at.format(&Rfc3339).ok())
+        .unwrap_or_default()
 }
 
 /// A time of a message.

@@ -27,13 +27,6 @@ impl Screen {
         }
     }
 
-    /// Shows a passing remark to people only.
-    pub(crate) fn remark(self, remark: &str) {
-        if !self.json {
-            print(&format!("{remark}\n"));
-        }
-    }
-
     /// Shows why nothing came of it: what happened, why, what to do.
     pub(crate) fn fail(self, failure: &Failure) {
         if self.json {

@@ -56,10 +56,10 @@ fn follow(monitor: Monitor, wanted: Option<&str>, told: &UnboundedSender<(Instan
     for event in monitor {
         let at = Instant::now();
         let listed = || card::transport::pcsc::readers().unwrap_or_default();
-        for sight in readers.see(event, wanted, listed) {
-            if told.send((at, sight)).is_err() {
-                return;
-            }
+        if let Some(sight) = readers.see(event, wanted, listed)
+            && told.send((at, sight)).is_err()
+        {
+            return;
         }
     }
 }

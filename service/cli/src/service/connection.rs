@@ -32,9 +32,6 @@ use crate::{
 /// Longest wait for the line to stand.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Largest answer, bytes: a page of 500 leaves of 8 KiB.
-pub(crate) const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
-
 /// Where the authority of the server's certificate is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsCa {

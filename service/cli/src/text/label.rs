@@ -137,7 +137,8 @@ labels! {
     ENTRY: "内容", "Entry";
     LOG_SIZE: "日志条数", "Log entries";
     ROOT: "日志根（SM3）", "Root (SM3)";
-    CHECKPOINT: "检查点", "Checkpoint";
+    OBJECT: "对象", "Object";
+    ENTRY_ID: "记录编号", "Entry number";
     VERIFIER_KEY: "验证公钥", "Verifier key";
     SIZES: "日志条数（先、后）", "Sizes (first, second)";
     FILE: "文件", "File";
@@ -162,13 +163,11 @@ labels! {
     CAUSE: "详情", "Detail";
 
     // doctor
-    CHECK_DIRECTORY: "身份目录", "Identity directory";
     CHECK_KEY: "私钥", "Key";
     CHECK_CERTIFICATE: "证书", "Certificate";
     CHECK_SERVER: "服务连接", "Service connection";
     CHECK_CLOCK: "时钟", "Clock";
     CHECK_LOGIN: "登录", "Log in";
-    CHECK_DAEMON: "读卡服务", "Smart card service";
     CHECK_READERS: "读卡器", "Readers";
     GOOD: "正常", "good";
     DAYS_LEFT: "还有 {} 天到期", "{} days left";

@@ -91,10 +91,12 @@ pub(crate) mod problems {
     // audit
     PROOF_INVALID Tampered: "证明与日志不符：日志或答复被改动", "请保存该证明并立即报告审计负责人", "the proof does not fit the log: the log or the answer was altered", "keep the proof and report it at once";
     CHECKPOINT_INVALID Tampered: "检查点的签名不正确", "请核对验证公钥；若公钥无误，请立即报告审计负责人", "the checkpoint's signature is wrong", "compare the verifier key; if it is right, report this at once";
+    CHECKPOINT_UNUSABLE Refused: "检查点不可用：格式不正确，或不是这个日志的", "请使用这个日志的检查点和验证公钥", "the checkpoint cannot be used: malformed, or of another log", "use a checkpoint and the verifier key of this log";
     VERIFIER_KEY_MALFORMED Usage: "验证公钥格式不正确", "请使用 healthcard audit checkpoint 给出的验证公钥", "the verifier key is malformed", "use the verifier key that `healthcard audit checkpoint` gives";
     LOG_TAMPERED Tampered: "日志被改动", "请保存该文件并立即报告审计负责人", "the log was tampered with", "keep the file and report it at once";
     LOG_UNVERIFIABLE Unverifiable: "证据不足，无法判定日志是否完好", "请补齐所缺内容后重新核对", "there is not enough to tell whether the log is intact", "supply what is missing and check again";
-    CHECKUP_FAILED Refused: "检查发现问题", "请按各项提示处理", "the check-up found problems", "follow the advice of each line";
+    CLOCK_WRONG Refused: "本机时间与服务相差过大", "请校准本机时间（启用网络对时）", "this machine's clock is far from the service's", "set the clock, best by network time";
+    CLOCK_UNKNOWN Refused: "无法得知服务的时间", "请先解决服务连接问题", "the service's time is not known", "see to the connection first";
     USAGE Usage: "命令用法不正确", "请查看 --help", "the command was not understood", "see --help";
     INTERRUPTED Refused: "操作被中断", "需要时请重新运行", "interrupted", "run it again when needed";
     }

@@ -1,0 +1,224 @@
+//! `healthcard audit`: searching the log, and proofs that are checked on this machine.
+
+mod export;
+mod search;
+
+use std::path::{Path, PathBuf};
+
+use audit::checkpoint::{Checkpoint, VerifierKey};
+use clap::{Args, Subcommand};
+use proto::v1::{
+    CheckpointRequest, CheckpointResponse, ConsistencyRequest, GetAuditEntryRequest,
+    ProveAuditEntryRequest, audit_client::AuditClient,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    context::{Context, Outcome},
+    exit::Exit,
+    failure::Failure,
+    files::{self, Audience},
+    json,
+    page::Page,
+    proof,
+    text::{self, problems},
+};
+
+/// Largest checkpoint, bytes.
+const NOTE_LIMIT: u64 = 8 * 1024;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// 查找记录，由新到旧 | Search entries, newest first
+    Search(search::Search),
+    /// 查看一条记录 | Show one entry
+    Get {
+        /// 日志位置 | Position in the log
+        #[arg(value_name = "POSITION")]
+        position: u64,
+    },
+    /// 证明一条记录在日志之中，并在本机核对 | Prove that an entry is in the log, checked on this machine
+    Prove(Prove),
+    /// 核对日志自所持检查点以来只增未改 | Check that the log only grew since a checkpoint held earlier
+    Consistency(Consistency),
+    /// 取得最新检查点，并核对其签名 | Get the newest checkpoint and check its signature
+    Checkpoint {
+        #[command(flatten)]
+        key: Key,
+        /// 保存检查点的文件 | File to keep the checkpoint in
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// 导出日志，供离线核对 | Export the log, to be checked offline
+    Export(export::Export),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Key {
+    /// 日志的验证公钥；缺省采用服务给出的 | Verifier key of the log; by default the one the service gives
+    #[arg(long, value_name = "KEY", env = "HEALTHCARD_VERIFIER_KEY")]
+    verifier_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    /// 日志位置 | Position in the log
+    #[arg(value_name = "POSITION")]
+    position: u64,
+    #[command(flatten)]
+    key: Key,
+    /// 此前保存的检查点；缺省用最新的 | A checkpoint held earlier; by default the newest
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Consistency {
+    /// 此前保存的检查点 | The checkpoint held earlier
+    #[arg(long, value_name = "FILE")]
+    checkpoint: PathBuf,
+    #[command(flatten)]
+    key: Key,
+    /// 保存新检查点的文件 | File to keep the new checkpoint in
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl AuditCommand {
+    pub(crate) async fn run(self, context: &Context) -> Outcome {
+        match self {
+            Self::Search(search) => search.run(context).await,
+            Self::Get { position } => get(context, position).await,
+            Self::Prove(order) => prove(context, order).await,
+            Self::Consistency(order) => consistency(context, order).await,
+            Self::Checkpoint { key, out } => checkpoint(context, &key, out.as_deref()).await,
+            Self::Export(order) => order.run(context).await,
+        }
+    }
+}
+
+impl Key {
+    /// The key as given here.
+    pub(super) fn given(&self) -> Result<Option<VerifierKey>, Failure> {
+        self.verifier_key.as_deref().map(parse).transpose()
+    }
+
+    /// The key given, or that of the service. The latter binds the service to its own words only.
+    async fn resolve(&self, context: &Context) -> Result<VerifierKey, Failure> {
+        match self.given()? {
+            Some(key) => Ok(key),
+            None => parse(&newest(context).await?.verifier_key),
+        }
+    }
+}
+
+fn parse(key: &str) -> Result<VerifierKey, Failure> {
+    key.trim().parse().map_err(|error| Failure::of(problems::VERIFIER_KEY_MALFORMED).about(error))
+}
+
+/// A checkpoint from a file.
+pub(super) fn held(path: &Path) -> Result<String, Failure> {
+    let bytes = files::read(path, NOTE_LIMIT)?;
+    String::from_utf8(bytes.to_vec())
+        .map_err(|_| Failure::of(problems::CHECKPOINT_UNUSABLE).about(path.display()))
+}
+
+async fn newest(context: &Context) -> Result<CheckpointResponse, Failure> {
+    context
+        .service
+        .ask_openly(async |channel| {
+            AuditClient::new(channel).checkpoint(CheckpointRequest {}).await
+        })
+        .await
+}
+
+async fn get(context: &Context, position: u64) -> Outcome {
+    let request = GetAuditEntryRequest { position };
+    let found =
+        context.service.ask(async |channel| AuditClient::new(channel).get(request).await).await?;
+    let json = search::entry_json(json::of("AuditEntry", &found), &found.entry);
+    let page = search::entry_page(Page::titled(text::AUDIT_ENTRY), found.position, &found.entry);
+    context.screen.show(&json, &page);
+    Ok(Exit::Done)
+}
+
+async fn prove(context: &Context, Prove { position, key, checkpoint }: Prove) -> Outcome {
+    let key = key.resolve(context).await?;
+    let held = checkpoint.as_deref().map(held).transpose()?;
+    let tree_size = match &held {
+        Some(note) => proof::checkpoint(note, &key)?.size,
+        None => 0,
+    };
+    let request = ProveAuditEntryRequest { position, tree_size };
+    let answer =
+        context.service.ask(async |channel| AuditClient::new(channel).prove(request).await).await?;
+    let proved = proof::inclusion(&answer, position, held.as_deref(), &key)?;
+    let mut json = search::entry_json(json::of("ProveAuditEntryResponse", &answer), &answer.entry);
+    json["proved"] = true.into();
+    json["verifier_key"] = key.to_string().into();
+    json["checkpoint"] = held.unwrap_or(answer.checkpoint).into();
+    let page = Page::titled(text::AUDIT_PROVED)
+        .row(text::LOG_SIZE, proved.checkpoint.size)
+        .row(text::ROOT, hex::encode(proved.checkpoint.root));
+    let page =
+        search::entry_page(page, position, &answer.entry).row(text::VERIFIER_KEY, key.to_string());
+    context.screen.show(&json, &page);
+    Ok(Exit::Done)
+}
+
+async fn consistency(context: &Context, order: Consistency) -> Outcome {
+    let key = order.key.resolve(context).await?;
+    let older = proof::checkpoint(&held(&order.checkpoint)?, &key)?;
+    let request = ConsistencyRequest { first_size: older.size, second_size: 0 };
+    let answer = context
+        .service
+        .ask(async |channel| AuditClient::new(channel).consistency(request).await)
+        .await?;
+    let newer = proof::consistency(&answer, &older, &key)?;
+    if let Some(out) = &order.out {
+        files::write(out, answer.checkpoint.as_bytes(), Audience::Everyone)?;
+    }
+    let mut json = json::of("ConsistencyResponse", &answer);
+    json["consistent"] = true.into();
+    json["verifier_key"] = key.to_string().into();
+    let page = Page::titled(text::AUDIT_CONSISTENT)
+        .row(text::SIZES, format!("{} → {}", older.size, newer.size))
+        .row(text::ROOT, hex::encode(newer.root))
+        .row(text::VERIFIER_KEY, key.to_string());
+    context.screen.show(&json, &page);
+    Ok(Exit::Done)
+}
+
+async fn checkpoint(context: &Context, key: &Key, out: Option<&Path>) -> Outcome {
+    let answer = newest(context).await?;
+    let key = match key.given()? {
+        Some(key) => key,
+        None => parse(&answer.verifier_key)?,
+    };
+    let checkpoint = proof::checkpoint(&answer.checkpoint, &key)?;
+    if let Some(out) = out {
+        files::write(out, answer.checkpoint.as_bytes(), Audience::Everyone)?;
+    }
+    context
+        .screen
+        .show(&checkpoint_json(&answer, &checkpoint), &checkpoint_page(&key, &checkpoint));
+    Ok(Exit::Done)
+}
+
+fn checkpoint_json(answer: &CheckpointResponse, checkpoint: &Checkpoint) -> Value {
+    json!({
+        "checkpoint": answer.checkpoint,
+        "verifier_key": answer.verifier_key,
+        "origin": checkpoint.origin,
+        "size": checkpoint.size,
+        "root": hex::encode(checkpoint.root),
+    })
+}
+
+fn checkpoint_page(key: &VerifierKey, checkpoint: &Checkpoint) -> Page {
+    Page::titled(text::AUDIT_CHECKPOINT)
+        .row(text::LABEL, &checkpoint.origin)
+        .row(text::LOG_SIZE, checkpoint.size)
+        .row(text::ROOT, hex::encode(checkpoint.root))
+        .row(text::VERIFIER_KEY, key.to_string())
+}

@@ -1,0 +1,189 @@
+//! Proofs of the log, checked here before anything is claimed: what the service says of itself is
+//! not evidence.
+
+use audit::{
+    Entry,
+    checkpoint::{Checkpoint, NoteError, VerifierKey},
+    tree::{self, Hash},
+};
+use proto::v1::{ConsistencyResponse, ProveAuditEntryResponse};
+
+use crate::{failure::Failure, text::problems};
+
+/// An entry that is in the log.
+#[derive(Debug)]
+pub(crate) struct Proved {
+    pub(crate) entry: Entry,
+    pub(crate) checkpoint: Checkpoint,
+}
+
+/// Reads a signed checkpoint.
+pub(crate) fn checkpoint(note: &str, key: &VerifierKey) -> Result<Checkpoint, Failure> {
+    Checkpoint::verify(note, key).map_err(|error| {
+        let problem = match &error {
+            NoteError::BadSignature => problems::CHECKPOINT_INVALID,
+            _ => problems::CHECKPOINT_UNUSABLE,
+        };
+        Failure::of(problem).about(error)
+    })
+}
+
+/// Checks that the entry given stands at `position` under a checkpoint: the one `held`, or the one
+/// that came along.
+pub(crate) fn inclusion(
+    answer: &ProveAuditEntryResponse,
+    position: u64,
+    held: Option<&str>,
+    key: &VerifierKey,
+) -> Result<Proved, Failure> {
+    let invalid = || Failure::of(problems::PROOF_INVALID);
+    let checkpoint = checkpoint(held.unwrap_or(&answer.checkpoint), key)?;
+    if answer.position != position || answer.tree_size != checkpoint.size {
+        return Err(invalid());
+    }
+    let path = hashes(&answer.path).ok_or_else(invalid)?;
+    let leaf = tree::leaf_hash(&answer.entry);
+    tree::verify_inclusion(&leaf, position, checkpoint.size, &path, &checkpoint.root)
+        .map_err(|error| invalid().about(error))?;
+    let entry = Entry::decode(&answer.entry).map_err(|error| invalid().about(error))?;
+    Ok(Proved { entry, checkpoint })
+}
+
+/// Checks that the log of the newer checkpoint begins with that of the older; the newer one.
+pub(crate) fn consistency(
+    answer: &ConsistencyResponse,
+    older: &Checkpoint,
+    key: &VerifierKey,
+) -> Result<Checkpoint, Failure> {
+    let invalid = || Failure::of(problems::PROOF_INVALID);
+    let newer = checkpoint(&answer.checkpoint, key)?;
+    if answer.first_size != older.size || answer.second_size != newer.size {
+        return Err(invalid());
+    }
+    // Every log begins with the empty one; there is nothing to prove.
+    if older.size > 0 {
+        let path = hashes(&answer.path).ok_or_else(invalid)?;
+        tree::verify_consistency(older.size, &older.root, newer.size, &newer.root, &path)
+            .map_err(|error| invalid().about(error))?;
+    }
+    Ok(newer)
+}
+
+fn hashes(path: &[Vec<u8>]) -> Option<Vec<Hash>> {
+    path.iter().map(|hash| hash.as_slice().try_into().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use audit::{Actor, Outcome};
+    use der::Decode as _;
+    use x509_cert::spki::SubjectPublicKeyInfoOwned;
+
+    use super::*;
+    use crate::identity::ClientKey;
+
+    /// A log of two entries, its checkpoints of both sizes and its key.
+    struct Log {
+        entries: [Vec<u8>; 2],
+        notes: [String; 2],
+        key: VerifierKey,
+    }
+
+    fn log() -> Log {
+        let signer = ClientKey::generate().unwrap();
+        let spki = SubjectPublicKeyInfoOwned::from_der(&signer.public_key_der()).unwrap();
+        let point = spki.subject_public_key.raw_bytes().try_into().unwrap();
+        let key = VerifierKey::new("county.example", point).unwrap();
+        let entry = |id: u8| {
+            let id = format!("0193e5a0-0000-7000-8000-0000000000{id:02x}");
+            let at = "2026-11-23T08:00:00.000000Z";
+            Entry::new(id, at, "token.issue", Outcome::Granted, Actor::default()).encode().unwrap()
+        };
+        let entries = [entry(1), entry(2)];
+        let leaves = [tree::leaf_hash(&entries[0]), tree::leaf_hash(&entries[1])];
+        let roots = [leaves[0], tree::node_hash(&leaves[0], &leaves[1])];
+        let note = |size: u64, root| {
+            let checkpoint = Checkpoint { origin: "county.example".to_owned(), size, root };
+            checkpoint.sign(&key, |text| Ok::<_, ()>(signer.sign(text))).unwrap()
+        };
+        Log { notes: [note(1, roots[0]), note(2, roots[1])], entries, key }
+    }
+
+    impl Log {
+        fn prove(&self) -> ProveAuditEntryResponse {
+            ProveAuditEntryResponse {
+                position: 1,
+                tree_size: 2,
+                entry: self.entries[1].clone(),
+                path: vec![tree::leaf_hash(&self.entries[0]).to_vec()],
+                checkpoint: self.notes[1].clone(),
+            }
+        }
+
+        fn grow(&self) -> ConsistencyResponse {
+            ConsistencyResponse {
+                first_size: 1,
+                second_size: 2,
+                path: vec![tree::leaf_hash(&self.entries[1]).to_vec()],
+                checkpoint: self.notes[1].clone(),
+            }
+        }
+    }
+
+    #[test]
+    fn entries_in_the_log_are_proved() {
+        let log = log();
+        let proved = inclusion(&log.prove(), 1, None, &log.key).unwrap();
+        assert_eq!((proved.entry.action.as_str(), proved.checkpoint.size), ("token.issue", 2));
+        inclusion(&log.prove(), 1, Some(&log.notes[1]), &log.key).unwrap();
+    }
+
+    #[test]
+    fn claims_that_do_not_fit_are_refused() {
+        let (log, other) = (log(), super::tests::log());
+        let with = |change: &dyn Fn(&mut ProveAuditEntryResponse)| {
+            let mut answer = log.prove();
+            change(&mut answer);
+            answer
+        };
+        let cases = [
+            ("another entry", with(&|it| it.entry = log.entries[0].clone()), "PROOF_INVALID"),
+            ("one byte", with(&|it| it.entry[9] ^= 1), "PROOF_INVALID"),
+            ("another position", with(&|it| it.position = 0), "PROOF_INVALID"),
+            ("another size", with(&|it| it.tree_size = 3), "PROOF_INVALID"),
+            ("no path", with(&|it| it.path.clear()), "PROOF_INVALID"),
+            ("a short hash", with(&|it| it.path[0].truncate(31)), "PROOF_INVALID"),
+            ("another path", with(&|it| it.path[0][0] ^= 1), "PROOF_INVALID"),
+            (
+                "an older checkpoint",
+                with(&|it| it.checkpoint = log.notes[0].clone()),
+                "PROOF_INVALID",
+            ),
+            ("no checkpoint", with(&|it| it.checkpoint.clear()), "CHECKPOINT_UNUSABLE"),
+            (
+                "a checkpoint of another signer",
+                with(&|it| it.checkpoint = other.notes[1].clone()),
+                "CHECKPOINT_UNUSABLE",
+            ),
+            (
+                "an edited checkpoint",
+                with(&|it| it.checkpoint = it.checkpoint.replacen("\n2\n", "\n3\n", 1)),
+                "CHECKPOINT_INVALID",
+            ),
+        ];
+        for (what, answer, reason) in cases {
+            let refused = inclusion(&answer, 1, None, &log.key).unwrap_err();
+            assert_eq!(refused.reason, reason, "{what}");
+        }
+    }
+
+    #[test]
+    fn log_that_only_grew_is_consistent() {
+        let log = log();
+        let older = checkpoint(&log.notes[0], &log.key).unwrap();
+        assert_eq!(consistency(&log.grow(), &older, &log.key).unwrap().size, 2);
+        let forked = Checkpoint { root: [7; 32], ..older };
+        let refused = consistency(&log.grow(), &forked, &log.key).unwrap_err();
+        assert_eq!((refused.reason.as_str(), refused.exit.code()), ("PROOF_INVALID", 4));
+    }
+}
