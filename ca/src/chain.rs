@@ -239,7 +239,8 @@ impl Anchors {
             return Err(ChainError::PathTooLong { serial: certificate.serial().clone() });
         }
         let held = self.known.iter().filter_map(|known| known.crl.as_ref());
-        let crl = held.filter(|crl| crl.verify(&certificate).is_ok()).next_back().cloned();
+        let of_same_key = held.filter(|crl| crl.verify(&certificate).is_ok());
+        let crl = of_same_key.max_by_key(|crl| crl.edition().number).cloned();
         self.known.push(Known { certificate: Arc::new(certificate), above: Some(above), crl });
         Ok(())
     }
@@ -323,14 +324,16 @@ impl Anchors {
         // worth reporting.
         let issuers = self.issuers_of(leaf)?;
         fit_for(leaf, purpose, times)?;
-        let mut refused = None;
-        for issuer in issuers {
-            match self.ascend(leaf, issuer, times, now, &voids) {
-                Ok(path) => return Ok(path),
-                Err(error) => refused = refused.or(Some(error)),
-            }
+        let mut paths: Vec<_> = issuers
+            .into_iter()
+            .map(|issuer| self.ascend(leaf, issuer, times, now, &voids))
+            .collect();
+        // A key that may be in other hands is so under each certificate that its owner ever had.
+        if let Some(lost) = paths.iter().position(is_compromise) {
+            return paths.swap_remove(lost);
         }
-        Err(refused.expect("there is at least one issuer, and none was taken"))
+        let good = paths.iter().position(Result::is_ok).unwrap_or(0);
+        paths.swap_remove(good)
     }
 
     /// Looks at `leaf`'s authorities one above the other, beginning with the one at `issuer`.
@@ -357,7 +360,7 @@ impl Anchors {
     }
 
     /// The known authorities whose key signed `certificate`: one, or several certificates of one
-    /// that was renewed.
+    /// that was renewed; at least one.
     fn issuers_of(&self, certificate: &Certificate) -> Result<Vec<usize>, ChainError> {
         let serial = || certificate.serial().clone();
         let named = self.known.iter().enumerate();
@@ -474,6 +477,10 @@ fn may_issue(certificate: &Certificate) -> Result<(), ChainError> {
         Some(usage) if usage.contains(KeyUsage::CERTIFICATE_SIGNING) => Ok(()),
         _ => Err(ChainError::WrongKeyUsage { serial: serial() }),
     }
+}
+
+fn is_compromise(result: &Result<Path, ChainError>) -> bool {
+    matches!(result, Err(ChainError::Revoked { reason, .. }) if reason.is_compromise())
 }
 
 /// Validity, key usage and purpose of a holder's certificate.

@@ -23,7 +23,9 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let now = datetime!(2026-11-23 08:00:00 UTC);
-//! let (root_key, people_key, doctor_key) = (SecretKey::generate(), SecretKey::generate(), SecretKey::generate());
+//! let [root_key, people_key, doctor_key] = [(); 3].map(|()| SecretKey::generate());
+//! // Serial numbers come from sixteen fresh random octets each.
+//! let [first, second, third] = [[1; 16], [2; 16], [3; 16]].map(Serial::from_random);
 //! let order = |profile, subject, key: &SecretKey| Order {
 //!     profile,
 //!     subject,
@@ -31,12 +33,12 @@
 //!     days: None,
 //! };
 //!
-//! // Draft, record, sign, record. Serial numbers come from sixteen fresh random octets each.
+//! // Draft, record, sign, record.
 //! let name = Name::of_authority("Health region", "root")?;
-//! let draft = Issuer::draft_root(order(Profile::Root, name, &root_key), Serial::from_random([1; 16]), now)?;
+//! let draft = Issuer::draft_root(order(Profile::Root, name, &root_key), first, now)?;
 //! let root = Issuer::new(draft.sign(&root_key)?, Authority::Root)?;
 //! let name = Name::of_authority("Health region", "people")?;
-//! let draft = root.draft(order(Profile::IssuingAuthority, name, &people_key), Serial::from_random([2; 16]), now)?;
+//! let draft = root.draft(order(Profile::IssuingAuthority, name, &people_key), second, now)?;
 //! let people = Issuer::new(draft.sign(&root_key)?, Authority::People)?;
 //!
 //! // The doctor's key stays with the doctor, who sends a request.
@@ -49,7 +51,7 @@
 //!     public_key: asked.public_key().clone(),
 //!     days: Some(365),
 //! };
-//! let draft = people.draft(order, Serial::from_random([3; 16]), now)?;
+//! let draft = people.draft(order, third, now)?;
 //! let doctor = draft.sign(&people_key)?;
 //!
 //! // Each authority publishes a list, the root too; without them nothing is relied on.
@@ -71,6 +73,8 @@ pub mod cms;
 pub mod crl;
 mod der;
 mod extension;
+#[cfg(test)]
+mod golden;
 mod issuer;
 mod name;
 mod oid;

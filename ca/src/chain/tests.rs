@@ -6,9 +6,7 @@ use super::*;
 use crate::{
     Name,
     extension::BasicConstraints,
-    workshop::{
-        DOCTOR_KEY, Forgery, Hospital, ISSUED, NOW, PEOPLE_KEY, ROOT_KEY, crl, key, serial,
-    },
+    workshop::{DOCTOR_KEY, Forgery, Hospital, ISSUED, NOW, PEOPLE_KEY, ROOT_KEY, crl, serial},
 };
 
 fn authority(name: &str) -> Name {
@@ -156,6 +154,30 @@ fn a_renewed_authority_vouches_for_what_it_issued_before() {
     assert_eq!(anchors.crls().filter(|crl| crl.edition().number == 2).count(), 2);
     let path = anchors.verify(&hospital.doctor, Purpose::Login, NOW).expect("good");
     assert_eq!(*path.authorities()[0], *hospital.people.certificate());
+}
+
+#[test]
+fn a_lost_key_is_lost_under_each_certificate_of_it() {
+    let hospital = Hospital::new();
+    let (root, people) = (authority("root"), authority("people"));
+    let mut second = Forgery::authority(&hospital, PEOPLE_KEY, (&root, ROOT_KEY), &people);
+    second.serial = serial(71).write();
+    let second = second.certificate();
+    let at = NOW - Duration::HOUR;
+    for (lost, reason, good) in [
+        (hospital.people.certificate(), Reason::Superseded, true),
+        (&second, Reason::Superseded, true),
+        (hospital.people.certificate(), Reason::AuthorityCompromise, false),
+        (&second, Reason::AuthorityCompromise, false),
+    ] {
+        let mut anchors = hospital.anchors();
+        anchors.add_issuer(second.clone()).expect("vouched for");
+        let list = crl(&hospital.root, ROOT_KEY, 2, &[revocation(lost, at, reason)]);
+        anchors.add_crl(list).expect("newer");
+        let revoked = ChainError::Revoked { serial: lost.serial().clone(), at, reason };
+        let result = anchors.verify(&hospital.doctor, Purpose::Login, NOW);
+        assert_eq!(result.err(), (!good).then_some(revoked), "{lost:?} {reason:?}");
+    }
 }
 
 #[test]

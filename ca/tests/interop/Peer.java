@@ -91,7 +91,8 @@ public class Peer {
         } catch (java.security.GeneralSecurityException refused) {
             signed = false;
         }
-        System.out.println("people.crl: signature " + signed + ", nurse revoked " + peopleList.isRevoked(nurse)
+        System.out.println("people.crl: signature " + signed
+            + ", nurse revoked " + peopleList.isRevoked(nurse)
             + ", doctor revoked " + peopleList.isRevoked(doctor));
 
         // The request.
@@ -107,10 +108,10 @@ public class Peer {
             (X509CertificateHolder) message.getCertificates().getMatches(signer.getSID()).iterator().next();
         SignerInformationVerifier verifier =
             new JcaSimpleSignerInfoVerifierBuilder().setProvider("BC").build(holder);
-        Time time = Time.getInstance(signer.getSignedAttributes()
+        Time claimed = Time.getInstance(signer.getSignedAttributes()
             .get(CMSAttributes.signingTime).getAttrValues().getObjectAt(0));
         System.out.println("message: signature " + signer.verify(verifier)
-            + ", time " + time.getDate().toInstant());
+            + ", time " + claimed.getDate().toInstant());
         SigningCertificateV2 named = SigningCertificateV2.getInstance(signer.getSignedAttributes()
             .get(PKCSObjectIdentifiers.id_aa_signingCertificateV2).getAttrValues().getObjectAt(0));
         ESSCertIDv2 id = named.getCerts()[0];
@@ -135,17 +136,21 @@ public class Peer {
             new DERSet(new SigningCertificateV2(own)));
         Hashtable<ASN1ObjectIdentifier, Attribute> more = new Hashtable<>();
         more.put(binding.getAttrType(), binding);
-        more.put(CMSAttributes.signingTime, new Attribute(CMSAttributes.signingTime, new DERSet(new Time(now))));
+        Attribute time = new Attribute(CMSAttributes.signingTime, new DERSet(new Time(now)));
+        more.put(time.getAttrType(), time);
         CMSSignedDataGenerator generator = new CMSSignedDataGenerator();
         generator.addSignerInfoGenerator(new JcaSignerInfoGeneratorBuilder(
             new JcaDigestCalculatorProviderBuilder().setProvider("BC").build())
             .setSignedAttributeGenerator(new DefaultSignedAttributeTableGenerator(new AttributeTable(more)))
             .build(contentSigner, doctor));
         generator.addCertificates(new JcaCertStore(List.of(doctor, people)));
-        write("made.attached.p7s", generator.generate(record, true).toASN1Structure().getEncoded("DER"));
-        write("made.detached.p7s", generator.generate(record, false).toASN1Structure().getEncoded("DER"));
-        PKCS10CertificationRequest made = new JcaPKCS10CertificationRequestBuilder(
+        for (boolean attached : new boolean[] {true, false}) {
+            CMSSignedData made = generator.generate(record, attached);
+            String name = attached ? "made.attached.p7s" : "made.detached.p7s";
+            write(name, made.toASN1Structure().getEncoded("DER"));
+        }
+        PKCS10CertificationRequest asked = new JcaPKCS10CertificationRequestBuilder(
             new X500Name("CN=made by another"), doctor.getPublicKey()).build(contentSigner);
-        write("made.req", made.getEncoded());
+        write("made.req", asked.getEncoded());
     }
 }

@@ -1,0 +1,133 @@
+//! Golden files: what is signed, field by field, for each profile. Others rely on these octets, so
+//! a change of them should be seen by a person. `REWRITE_GOLDEN=1 cargo test -p ca golden` writes
+//! them anew.
+
+use std::{env, fmt::Write, fs, path::Path};
+
+use hsm::sm3;
+use time::{Duration, macros::datetime};
+
+use crate::{
+    Authority, Issuer, Name, Order, Profile, Serial,
+    cms::SignedAttributes,
+    crl::{Edition, Reason, Revocation},
+    der::{Reader, tag},
+    workshop::{DOCTOR, Hospital, ISSUED, NOW, key},
+};
+
+#[test]
+fn what_is_signed_is_what_it_was() {
+    let hospital = Hospital::new();
+    let order = |profile, subject| Order {
+        profile,
+        subject,
+        public_key: key(60).public().clone(),
+        days: None,
+    };
+    let serial = || Serial::from_random([0x5a; 16]);
+    let identity = |role| Name::of_identity("县人民医院", role, DOCTOR).expect("a good name");
+    let authority = |name| Name::of_authority("Test health region", name).expect("a good name");
+    let root = Issuer::draft_root(order(Profile::Root, authority("root")), serial(), ISSUED);
+    check("root", root.expect("a draft").body());
+
+    let institutions = hospital.root.certificate().clone();
+    let institutions = Issuer::new(institutions, Authority::Institutions).expect("an authority");
+    let devices = hospital.devices.clone().with_issuer_url("http://ca.example.invalid/devices.cer");
+    let devices = devices.expect("a good address");
+    for (file, issuer, profile, subject) in [
+        ("issuing", &hospital.root, Profile::IssuingAuthority, authority("people")),
+        ("institution", &institutions, Profile::Institution, identity("institution")),
+        ("person", &hospital.people, Profile::Person, identity("nurse")),
+        ("device", &devices, Profile::Device, identity("desk")),
+        ("system", &devices, Profile::System, identity("system")),
+        ("service", &devices, Profile::Service, authority("healthcard")),
+    ] {
+        let draft = issuer.draft(order(profile, subject), serial(), ISSUED).expect(file);
+        check(file, draft.body());
+    }
+
+    let edition =
+        Edition { number: 300, this_update: ISSUED, next_update: ISSUED + Duration::days(7) };
+    let revoked = [(1, Reason::KeyCompromise), (2, Reason::Unspecified)].map(|(number, reason)| {
+        Revocation { serial: crate::workshop::serial(number), at: NOW, reason }
+    });
+    check("crl", hospital.people.draft_crl(edition, &revoked).expect("a draft").body());
+
+    // The thumbprint in it depends on a signature, which need not be the same twice.
+    let signed_at = datetime!(2026-11-23 09:30:00 UTC);
+    let attributes =
+        SignedAttributes::prepare(&hospital.doctor, &sm3::digest(b"record"), signed_at);
+    let listing = listing(attributes.der());
+    let thumbprint: String =
+        hospital.doctor.thumbprint().iter().map(|octet| format!("{octet:02x}")).collect();
+    assert!(listing.contains(&thumbprint));
+    compare("attributes", &listing.replace(&thumbprint, "(SM3 of the certificate)"));
+}
+
+fn check(file: &str, der: &[u8]) {
+    compare(file, &listing(der));
+}
+
+fn compare(file: &str, listing: &str) {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{file}.txt"));
+    if env::var_os("REWRITE_GOLDEN").is_some() {
+        fs::write(&path, listing).expect("the folder can be written");
+    }
+    let golden = fs::read_to_string(&path).expect("the golden file is there");
+    assert_eq!(listing, golden, "{file}");
+}
+
+fn listing(der: &[u8]) -> String {
+    let mut out = String::new();
+    list(Reader::new(der), 0, &mut out);
+    out
+}
+
+/// One line an element, what it contains below it. OCTET STRINGs that hold DER are opened, but not
+/// digests, which may look like it by chance.
+fn list(mut elements: Reader<'_>, depth: usize, out: &mut String) {
+    while !elements.is_empty() {
+        let (kind, content, element) = elements.any().expect("DER");
+        write!(out, "{:1$}", "", depth * 2).expect("memory");
+        let inside = Reader::new(content);
+        let digest = matches!(content.len(), 20 | 32);
+        let wraps_der = || kind == tag::OCTET_STRING && !digest && is_one_element(content);
+        let name = match kind {
+            tag::BOOLEAN => "BOOLEAN",
+            tag::INTEGER => "INTEGER",
+            tag::BIT_STRING => "BIT STRING",
+            tag::OCTET_STRING => "OCTET STRING",
+            tag::ENUMERATED => "ENUMERATED",
+            tag::SEQUENCE => "SEQUENCE",
+            tag::SET => "SET",
+            tag::OID => {
+                let oid = Reader::new(element).oid().expect("DER");
+                writeln!(out, "OID {oid}").expect("memory");
+                continue;
+            }
+            tag::UTF8_STRING
+            | tag::PRINTABLE_STRING
+            | tag::UTC_TIME
+            | tag::GENERALIZED_TIME
+            | 0x86 => {
+                let text = str::from_utf8(content).expect("text");
+                writeln!(out, "{kind:02x} {text:?}").expect("memory");
+                continue;
+            }
+            _ => &format!("[{}]", kind & 0x1f),
+        };
+        if kind & 0x20 != 0 || wraps_der() {
+            writeln!(out, "{name}").expect("memory");
+            list(inside, depth + 1, out);
+        } else {
+            let hex: String = content.iter().map(|octet| format!("{octet:02x}")).collect();
+            writeln!(out, "{name} {hex}").expect("memory");
+        }
+    }
+}
+
+fn is_one_element(content: &[u8]) -> bool {
+    let mut inside = Reader::new(content);
+    inside.any().is_ok() && inside.end().is_ok()
+}
