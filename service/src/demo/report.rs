@@ -10,13 +10,13 @@ use super::DemoError;
 
 /// A text in both languages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text {
+pub(super) struct Text {
     zh: String,
     en: String,
 }
 
 /// The same in Chinese and in English.
-pub fn text(zh: impl Into<String>, en: impl Into<String>) -> Text {
+pub(super) fn text(zh: impl Into<String>, en: impl Into<String>) -> Text {
     Text { zh: zh.into(), en: en.into() }
 }
 
@@ -42,7 +42,7 @@ impl Language {
 
     /// The text in this language.
     #[must_use]
-    pub fn of(self, text: &Text) -> &str {
+    fn of(self, text: &Text) -> &str {
         match self {
             Self::Chinese => &text.zh,
             Self::English => &text.en,
