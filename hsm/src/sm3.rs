@@ -27,7 +27,7 @@ pub fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 /// Checks an HMAC-SM3 tag in constant time. A shortened tag is refused.
 ///
 /// # Errors
-/// [`BadTag`] when `tag` is not the 32 octets of [`hmac`].
+/// [`BadTag`] when `tag` is not the 32 octets of [`hmac()`].
 pub fn verify_hmac(key: &[u8], parts: &[&[u8]], tag: &[u8]) -> Result<(), BadTag> {
     if bool::from(hmac(key, parts)[..].ct_eq(tag)) { Ok(()) } else { Err(BadTag) }
 }
