@@ -1,3 +1,5 @@
+use std::fmt;
+
 use hsm::{sm2::Signature, sm3};
 use time::{Duration, OffsetDateTime};
 
@@ -14,7 +16,7 @@ const CLOCK_SKEW: Duration = Duration::minutes(5);
 
 /// A signed message with one signer, read strictly. Whether it may be relied on is answered by
 /// [`SignedData::verify`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SignedData {
     attributes: SignedAttributes,
     signer: Certificate,
@@ -214,6 +216,14 @@ impl SignedData {
     /// The record, when it is attached.
     pub fn content(&self) -> Option<&[u8]> {
         self.content.as_deref()
+    }
+}
+
+/// Shows who signed and when, and nothing of an attached record.
+impl fmt::Debug for SignedData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signing_time = self.attributes.signing_time();
+        write!(f, "SignedData(by {}, {signing_time})", self.signer.serial())
     }
 }
 

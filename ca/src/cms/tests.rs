@@ -53,6 +53,11 @@ fn a_signature_in_two_steps_verifies() {
     let signer = verify(&der, &hospital.anchors()).expect("good");
     assert_eq!((signer.certificate, signer.signing_time), (hospital.doctor.clone(), SIGNED));
     assert_eq!(SignedData::parse(&der).expect("well formed").content(), None);
+    let shown = format!("{:?}", SignedData::parse(&der).expect("well formed"));
+    assert_eq!(
+        shown,
+        "SignedData(by 44040404040404040404040404040404, 2026-11-23 9:30:00.0 +00:00:00)"
+    );
     let without_issuers = {
         let signature = sign(&attributes, DOCTOR_KEY);
         SignedData::complete(&attributes, &hospital.doctor, [], &signature).expect("complete")
