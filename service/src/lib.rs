@@ -1,4 +1,29 @@
-//! The health card service.
+//! The health card service (居民健康卡身份服务): it drives cards, knows who is who, decides who may see
+//! whose data, signs the decision, and leaves a proof of every act.
+//!
+//! In the order a request meets them:
+//!
+//! - [`config`], [`start`], [`serve`]: settings, putting the service together, the listener.
+//! - [`api`]: one file per gRPC service: parse, call, render; [`catalogue`] has the words.
+//! - [`policy`]: may this caller do this? Pure.
+//! - [`registrar`]: the work itself; [`token`] is the form of access tokens.
+//! - [`store`]: facts and the log, in SQLite.
+//! - [`keys`], [`vocabulary`], [`clock`], [`telemetry`]: what all of them share.
+//!
+//! [`init`] makes a service, [`demo`] plays a visit with one.
 
+pub mod api;
+pub mod catalogue;
 pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod init;
+pub mod keys;
+pub mod policy;
+pub mod registrar;
+pub mod serve;
+pub mod start;
 pub mod store;
+pub mod telemetry;
+pub mod token;
+pub mod vocabulary;

@@ -1,1 +1,226 @@
-fn main() {}
+//! `healthcardd`: makes a service, runs it, checks it, and shows it at work.
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+use hsm::soft::Passphrase;
+use service::{
+    config::Config,
+    demo::{self, DemoOptions, Form, Language},
+    init::{self, InitOptions},
+    serve::{self, Protection},
+    start, telemetry,
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use zeroize::Zeroizing;
+
+/// 居民健康卡身份服务 · The health card service.
+#[derive(Parser)]
+#[command(name = "healthcardd", version, about, long_about = None)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// 建立服务：密钥、证书、数据库、首位管理员 · Make a service: keys, certificates, database, first operator.
+    Init(Init),
+    /// 运行服务 · Run the service.
+    Serve(Serve),
+    /// 检查设置、密钥、证书和日志末端，不开放端口 · Check settings, keys, certificates and the end of the log.
+    Check(Place),
+    /// 演示一次完整的就诊 · Play a visit from beginning to end.
+    Demo(Demo),
+}
+
+#[derive(Args)]
+struct Place {
+    /// 数据目录 · Data directory.
+    #[arg(long, value_name = "DIR", env = "HEALTHCARD_DATA")]
+    data: PathBuf,
+    /// 密钥库口令文件，只能由本人读取；省略时在终端输入 · File with the keystore's passphrase, readable by its owner only; asked for at the terminal when absent.
+    #[arg(long, value_name = "FILE", env = "HEALTHCARD_PASSPHRASE_FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Init {
+    #[command(flatten)]
+    place: Place,
+    /// 服务名称，写入证书、令牌和日志 · Name of the service, written into certificates, tokens and the log.
+    #[arg(long, default_value = "healthcard.localhost")]
+    name: String,
+    /// 监听地址 · Address to listen on.
+    #[arg(long, default_value = "127.0.0.1:7443")]
+    listen: SocketAddr,
+    /// TLS 证书包含的其他主机名或地址，可多次 · A further host name or address for the TLS certificate; may be repeated.
+    #[arg(long = "host", value_name = "HOST")]
+    hosts: Vec<String>,
+}
+
+#[derive(Args)]
+struct Serve {
+    #[command(flatten)]
+    place: Place,
+    /// 监听地址，代替设置文件中的 · Address to listen on, in place of the one in the settings.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// 不加密连接，仅供测试或本机代理 · Serve without TLS: only for tests or behind a proxy on the same machine.
+    #[arg(long)]
+    insecure_plaintext: bool,
+}
+
+#[derive(Args)]
+struct Demo {
+    /// 结束后不停留 · End after the last step.
+    #[arg(long)]
+    once: bool,
+    /// 每步输出一个 JSON 对象 · One JSON object a step.
+    #[arg(long)]
+    json: bool,
+    /// 语言 · Language: zh-CN, en.
+    #[arg(long, env = "LANG_UI", default_value = "zh-CN")]
+    lang: String,
+    /// 演示目录 · Directory of the demo.
+    #[arg(long, value_name = "DIR", default_value = ".demo")]
+    dir: PathBuf,
+}
+
+/// Anything that ends the program early; its causes are told on one line.
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    telemetry::start();
+    let outcome = match arguments.command {
+        Command::Init(options) => make(options),
+        Command::Serve(options) => run(options),
+        Command::Check(place) => check(place),
+        Command::Demo(options) => play(options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let line = telemetry::chain(&*failure);
+            // Standard error may be gone; there is nobody left to tell then.
+            let _ = writeln!(std::io::stderr(), "错误 · error: {line}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn make(options: Init) -> Result<(), Failure> {
+    let Init { place, name, listen, hosts } = options;
+    let passphrase = place.new_passphrase()?;
+    let data = place.data;
+    let listen = listen.to_string();
+    let init = InitOptions { data: data.clone(), passphrase, name, listen, hosts };
+    runtime()?.block_on(init::init(init))?;
+    println!(
+        "服务已建立：{0}\n首位管理员：{0}/{1}\n启动：healthcardd serve --data {0}\n\
+         made a service in {0}; its first operator is in {0}/{1}",
+        data.display(),
+        init::OPERATOR,
+    );
+    Ok(())
+}
+
+fn run(options: Serve) -> Result<(), Failure> {
+    let Serve { place, listen, insecure_plaintext } = options;
+    let config = Config::load(&place.data)?;
+    let listen = listen.unwrap_or(config.listen);
+    let protection = if insecure_plaintext {
+        tracing::warn!("serving without TLS");
+        Protection::InsecurePlaintext
+    } else {
+        serve::tls(&config.tls_certificate, &config.tls_key)?
+    };
+    let passphrase = place.passphrase()?;
+    runtime()?.block_on(async {
+        let stop = stop_signal()?;
+        let registrar = start::open(config, &passphrase).await?;
+        drop(passphrase);
+        start::run(registrar, listen, protection, stop, |address| {
+            println!("listening on {address}");
+        })
+        .await?;
+        Ok(())
+    })
+}
+
+fn check(place: Place) -> Result<(), Failure> {
+    let config = Config::load(&place.data)?;
+    serve::tls(&config.tls_certificate, &config.tls_key)?;
+    let passphrase = place.passphrase()?;
+    runtime()?.block_on(start::open(config, &passphrase))?;
+    println!(
+        "设置、密钥、证书和日志末端均正常 · settings, keys, certificates and the end of the log are good"
+    );
+    Ok(())
+}
+
+fn play(options: Demo) -> Result<(), Failure> {
+    let language = match options.lang.as_str() {
+        "zh-CN" => Language::Chinese,
+        "en" => Language::English,
+        _ => return Err("--lang: zh-CN, en".into()),
+    };
+    let form = if options.json { Form::Json } else { Form::Lines };
+    Ok(demo::run(&DemoOptions { once: options.once, form, language, directory: options.dir })?)
+}
+
+impl Place {
+    fn passphrase(&self) -> Result<Passphrase, Failure> {
+        match &self.passphrase_file {
+            Some(file) => Ok(Passphrase::from_file(file)?),
+            None => Ok(Passphrase::from_string(ask("密钥库口令 · passphrase: ")?)?),
+        }
+    }
+
+    fn new_passphrase(&self) -> Result<Passphrase, Failure> {
+        if self.passphrase_file.is_some() {
+            return self.passphrase();
+        }
+        let first = ask("新密钥库口令 · new passphrase: ")?;
+        let again = ask("再次输入 · again: ")?;
+        if first != again {
+            return Err("两次口令不同 · the two passphrases differ".into());
+        }
+        Ok(Passphrase::from_string(first)?)
+    }
+}
+
+fn ask(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err("没有终端，请用 --passphrase-file · no terminal: use --passphrase-file".into());
+    }
+    Ok(Zeroizing::new(rpassword::prompt_password(prompt)?))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// Turns true at SIGTERM or SIGINT.
+fn stop_signal() -> Result<watch::Receiver<bool>, Failure> {
+    let (stop, stopped) = watch::channel(false);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let _ = stop.send(true);
+    });
+    Ok(stopped)
+}

@@ -1,0 +1,112 @@
+//! `Audit`: the tamper-evident log, for auditors.
+
+use proto::v1::{self, audit_server::Audit};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::{
+    Desk, Reply,
+    convert::{moment, page},
+};
+use crate::{
+    registrar::{Error, Proof},
+    store::{LogEntry, SearchFilter},
+};
+
+#[tonic::async_trait]
+impl Audit for Desk {
+    async fn search(
+        &self,
+        request: Request<v1::SearchAuditRequest>,
+    ) -> Reply<v1::SearchAuditResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.into_inner();
+        let (after, size) = page(asked.page_size, 50, &asked.page_token)?;
+        let filter = filter(asked)?;
+        let (entries, next) = self.registrar.search_log(&caller, filter, after, size).await?;
+        Ok(Response::new(v1::SearchAuditResponse {
+            entries: entries.into_iter().map(message).collect(),
+            next_page_token: next.map(|cursor| cursor.to_string()).unwrap_or_default(),
+        }))
+    }
+
+    async fn get(&self, request: Request<v1::GetAuditEntryRequest>) -> Reply<v1::AuditEntry> {
+        let caller = self.caller(&request).await?;
+        let position = request.get_ref().position;
+        Ok(Response::new(message(self.registrar.log_entry(&caller, position).await?)))
+    }
+
+    async fn prove(
+        &self,
+        request: Request<v1::ProveAuditEntryRequest>,
+    ) -> Reply<v1::ProveAuditEntryResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.get_ref();
+        let (position, size) = (asked.position, asked.tree_size);
+        let Proof { tree_size, entry, path, checkpoint } =
+            self.registrar.prove_entry(&caller, position, size).await?;
+        Ok(Response::new(v1::ProveAuditEntryResponse {
+            position,
+            tree_size,
+            entry,
+            path: path.iter().map(|hash| hash.to_vec()).collect(),
+            checkpoint: checkpoint.unwrap_or_default(),
+        }))
+    }
+
+    async fn consistency(
+        &self,
+        request: Request<v1::ConsistencyRequest>,
+    ) -> Reply<v1::ConsistencyResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.get_ref();
+        let (first_size, second_size) = (asked.first_size, asked.second_size);
+        let Proof { tree_size, path, checkpoint, .. } =
+            self.registrar.prove_consistency(&caller, first_size, second_size).await?;
+        Ok(Response::new(v1::ConsistencyResponse {
+            first_size,
+            second_size: tree_size,
+            path: path.iter().map(|hash| hash.to_vec()).collect(),
+            checkpoint: checkpoint.unwrap_or_default(),
+        }))
+    }
+
+    async fn checkpoint(
+        &self,
+        _request: Request<v1::CheckpointRequest>,
+    ) -> Reply<v1::CheckpointResponse> {
+        let (checkpoint, verifier_key) = self.registrar.checkpoint();
+        Ok(Response::new(v1::CheckpointResponse { checkpoint, verifier_key }))
+    }
+
+    type ExportStream = ReceiverStream<Result<v1::ExportAuditResponse, Status>>;
+
+    async fn export(&self, request: Request<v1::ExportAuditRequest>) -> Reply<Self::ExportStream> {
+        self.caller(&request).await?;
+        Err(Status::unimplemented("export"))
+    }
+}
+
+fn filter(asked: v1::SearchAuditRequest) -> Result<SearchFilter, Error> {
+    let given = |text: String| (!text.is_empty()).then_some(text);
+    let outcome = match asked.outcome.as_str() {
+        "" => None,
+        "granted" => Some(audit::Outcome::Granted),
+        "refused" => Some(audit::Outcome::Refused),
+        "failed" => Some(audit::Outcome::Failed),
+        _ => return Err(Error::Field { field: "outcome", why: "granted, refused or failed" }),
+    };
+    Ok(SearchFilter {
+        resident: given(asked.resident_id),
+        actor: given(asked.actor_id),
+        action: given(asked.action),
+        visit: given(asked.visit_id),
+        outcome,
+        from: moment("from", asked.from)?,
+        until: moment("until", asked.until)?,
+    })
+}
+
+fn message(entry: LogEntry) -> v1::AuditEntry {
+    v1::AuditEntry { position: entry.position, entry: entry.entry }
+}

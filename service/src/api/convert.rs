@@ -1,0 +1,143 @@
+//! Words, times and identifiers between the interface and the service.
+
+use std::time::SystemTime;
+
+use proto::v1;
+use time::Date;
+
+use crate::{
+    clock::UtcTime,
+    registrar::Error,
+    store,
+    vocabulary::{DataClass, Purpose, Role},
+};
+
+/// Words that the interface numbers and the service names.
+macro_rules! numbered {
+    ($read:ident, $write:ident, $ours:ident, $theirs:ident, $field:literal, $($word:ident),+) => {
+        pub(super) fn $read(number: i32) -> Result<$ours, Error> {
+            match v1::$theirs::try_from(number) {
+                $(Ok(v1::$theirs::$word) => Ok($ours::$word),)+
+                _ => Err(Error::Field { field: $field, why: "one of the listed values" }),
+            }
+        }
+
+        #[allow(dead_code, reason = "not every word is written back")]
+        pub(super) fn $write(word: $ours) -> i32 {
+            match word { $($ours::$word => v1::$theirs::$word.into(),)+ }
+        }
+    };
+}
+
+numbered!(
+    role,
+    role_number,
+    Role,
+    Role,
+    "role",
+    Operator,
+    Clerk,
+    Desk,
+    Doctor,
+    Nurse,
+    Auditor,
+    System
+);
+numbered!(
+    purpose,
+    purpose_number,
+    Purpose,
+    Purpose,
+    "purpose",
+    Treatment,
+    Payment,
+    Operations,
+    PatientRequest
+);
+numbered!(
+    class,
+    class_number,
+    DataClass,
+    DataClass,
+    "classes",
+    Personal,
+    Health,
+    Care,
+    Payment,
+    Resources,
+    PublicHealth
+);
+
+/// A moment as the interface writes it.
+pub(super) fn timestamp(at: UtcTime) -> prost_types::Timestamp {
+    SystemTime::from(at).into()
+}
+
+/// A moment of a request; absent stays absent.
+pub(super) fn moment(
+    field: &'static str,
+    timestamp: Option<prost_types::Timestamp>,
+) -> Result<Option<UtcTime>, Error> {
+    let wrong = Error::Field { field, why: "a time between the years 1970 and 9999" };
+    let Some(timestamp) = timestamp else { return Ok(None) };
+    let nanos = u32::try_from(timestamp.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
+    let (Some(nanos), 0..) = (nanos, timestamp.seconds) else { return Err(wrong) };
+    UtcTime::from_unix_timestamp(timestamp.seconds)
+        .and_then(|at| at.replace_nanosecond(nanos))
+        .map(Some)
+        .map_err(|_| wrong)
+}
+
+/// `YYYY-MM-DD`.
+pub(super) fn date(field: &'static str, text: &str) -> Result<Date, Error> {
+    let format = time::macros::format_description!("[year]-[month]-[day]");
+    Date::parse(text, &format).map_err(|_| Error::Field { field, why: "a date such as 2030-12-31" })
+}
+
+/// Where an act stands in the log.
+pub(super) fn receipt(receipt: store::Receipt) -> Option<v1::Receipt> {
+    Some(v1::Receipt { position: receipt.position, entry_id: receipt.entry_id })
+}
+
+/// A page of a list: what it comes after, and its size; 0 asks for `usual`.
+pub(super) fn page<T: std::str::FromStr>(
+    asked: u32,
+    usual: u32,
+    token: &str,
+) -> Result<(Option<T>, u32), Error> {
+    let size = match asked {
+        0 => usual,
+        1..=store::MAX_PAGE => asked,
+        _ => return Err(Error::Field { field: "page_size", why: "at most 500" }),
+    };
+    let after = match token {
+        "" => None,
+        text => Some(text.parse().map_err(|_| Error::Field {
+            field: "page_token",
+            why: "the token that came with the page before",
+        })?),
+    };
+    Ok((after, size))
+}
+
+/// A short text: not empty, without control characters, no space at either end.
+pub(super) fn short_text(field: &'static str, text: String, most: usize) -> Result<String, Error> {
+    let good = (1..=most).contains(&text.len())
+        && text.trim() == text
+        && !text.chars().any(char::is_control);
+    if good {
+        Ok(text)
+    } else {
+        Err(Error::Field { field, why: "a short text without control characters" })
+    }
+}
+
+/// Sex as the card codes it.
+pub(super) fn sex_number(code: u8) -> i32 {
+    v1::Sex::try_from(i32::from(code)).unwrap_or(v1::Sex::NotStated).into()
+}
+
+/// An identifier of ours.
+pub(super) fn id<T: std::str::FromStr>(field: &'static str, text: &str) -> Result<T, Error> {
+    text.parse().map_err(|_| Error::Field { field, why: "an identifier given by this service" })
+}

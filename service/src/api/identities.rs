@@ -1,0 +1,153 @@
+//! `Identities`: institutions, staff and devices, and their certificates.
+
+use ca::crl::Reason;
+use proto::v1::{self, identities_server::Identities};
+use tonic::{Request, Response};
+use zeroize::Zeroizing;
+
+use super::{
+    Desk, Reply,
+    convert::{id, page, receipt, role, role_number, short_text, timestamp},
+};
+use crate::registrar::{Error, IdentityRecord, NewIdentity, NewInstitution};
+
+#[tonic::async_trait]
+impl Identities for Desk {
+    async fn register_institution(
+        &self,
+        request: Request<v1::RegisterInstitutionRequest>,
+    ) -> Reply<v1::RegisterInstitutionResponse> {
+        let caller = self.caller(&request).await?;
+        let message = request.into_inner();
+        let wrong = |field, why| move |_| Error::Field { field, why };
+        let order = NewInstitution {
+            credit_code: message.credit_code.parse().map_err(|_| Error::Field {
+                field: "credit_code",
+                why: "a unified social credit code of 18 characters with its check",
+            })?,
+            name: short_text("name", message.name, 70)?,
+            region: message
+                .region
+                .parse()
+                .map_err(wrong("region", "a region code of six digits"))?,
+        };
+        let (institution, recorded) = self.registrar.register_institution(&caller, order).await?;
+        Ok(Response::new(v1::RegisterInstitutionResponse {
+            institution_id: institution.to_string(),
+            receipt: receipt(recorded),
+        }))
+    }
+
+    async fn register(
+        &self,
+        request: Request<v1::RegisterIdentityRequest>,
+    ) -> Reply<v1::RegisterIdentityResponse> {
+        let caller = self.caller(&request).await?;
+        let message = request.into_inner();
+        let order = NewIdentity {
+            institution: id("institution_id", &message.institution_id)?,
+            role: role(message.role)?,
+            name: Zeroizing::new(short_text("name", message.name, 90)?),
+            number: short_text("number", message.number, 32)?,
+            department: match message.department.is_empty() {
+                true => String::new(),
+                false => short_text("department", message.department, 50)?,
+            },
+        };
+        let (identity, recorded) = self.registrar.register_identity(&caller, order).await?;
+        Ok(Response::new(v1::RegisterIdentityResponse {
+            identity_id: identity.to_string(),
+            receipt: receipt(recorded),
+        }))
+    }
+
+    async fn enroll(&self, request: Request<v1::EnrollRequest>) -> Reply<v1::EnrollResponse> {
+        let caller = self.caller(&request).await?;
+        let message = request.into_inner();
+        let identity = id("identity_id", &message.identity_id)?;
+        let days = (message.valid_days > 0).then_some(message.valid_days);
+        let enrolled = self.registrar.enroll(&caller, identity, &message.request, days).await?;
+        Ok(Response::new(v1::EnrollResponse {
+            certificate: enrolled.certificate.der().to_vec(),
+            chain: enrolled.chain,
+            receipt: receipt(enrolled.receipt),
+        }))
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<v1::RevokeCertificateRequest>,
+    ) -> Reply<v1::RevokeCertificateResponse> {
+        let caller = self.caller(&request).await?;
+        let message = request.into_inner();
+        let reason = u8::try_from(message.reason)
+            .ok()
+            .filter(|_| v1::RevocationReason::try_from(message.reason).is_ok())
+            .and_then(Reason::from_code)
+            .ok_or(Error::Field { field: "reason", why: "one of the listed values" })?;
+        let serial = short_text("serial", message.serial, 40)?;
+        let recorded = self.registrar.revoke_certificate(&caller, &serial, reason).await?;
+        Ok(Response::new(v1::RevokeCertificateResponse { receipt: receipt(recorded) }))
+    }
+
+    async fn get(&self, request: Request<v1::GetIdentityRequest>) -> Reply<v1::Identity> {
+        let caller = self.caller(&request).await?;
+        let identity = id("identity_id", &request.get_ref().identity_id)?;
+        Ok(Response::new(message(self.registrar.identity(&caller, identity).await?)))
+    }
+
+    async fn list(
+        &self,
+        request: Request<v1::ListIdentitiesRequest>,
+    ) -> Reply<v1::ListIdentitiesResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.into_inner();
+        let institution = match asked.institution_id.as_str() {
+            "" => None,
+            text => Some(id("institution_id", text)?),
+        };
+        let (after, size) = page(asked.page_size, 100, &asked.page_token)?;
+        let records = self.registrar.identities(&caller, institution, after, size).await?;
+        let full = records.len() == size as usize;
+        let next = records.last().filter(|_| full).map(|record| record.row.id.to_string());
+        Ok(Response::new(v1::ListIdentitiesResponse {
+            next_page_token: next.unwrap_or_default(),
+            identities: records.into_iter().map(message).collect(),
+        }))
+    }
+
+    async fn authorities(
+        &self,
+        _request: Request<v1::AuthoritiesRequest>,
+    ) -> Reply<v1::AuthoritiesResponse> {
+        let published = self.registrar.published();
+        Ok(Response::new(v1::AuthoritiesResponse {
+            root: published.root,
+            issuers: published.issuers,
+            revocation_lists: published.lists,
+        }))
+    }
+}
+
+fn message(record: IdentityRecord) -> v1::Identity {
+    let certificates = record
+        .certificates
+        .into_iter()
+        .filter(|certificate| certificate.der.is_some())
+        .map(|certificate| v1::CertificateState {
+            serial: certificate.serial,
+            not_before: Some(timestamp(certificate.not_before)),
+            not_after: Some(timestamp(certificate.not_after)),
+            revoked_at: certificate.revoked_at.map(timestamp),
+        })
+        .collect();
+    v1::Identity {
+        identity_id: record.row.id.to_string(),
+        institution_id: record.row.institution.to_string(),
+        role: role_number(record.role),
+        name: record.name,
+        number: record.row.number,
+        department: record.row.department,
+        certificates,
+    }
+}

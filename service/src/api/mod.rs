@@ -1,0 +1,68 @@
+//! One file per gRPC service: parse, call, render. The rule lives in `policy`, the work in
+//! `registrar`; `status` maps errors, `convert` the words and times that many messages share.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tonic::{Request, Response, Status, metadata::MetadataMap};
+
+use crate::{
+    catalogue::Reason,
+    clock,
+    registrar::{Caller, Error, Registrar},
+};
+
+mod admin;
+mod audit;
+mod cards;
+mod convert;
+mod identities;
+mod rate;
+mod relay;
+mod residents;
+mod router;
+mod sessions;
+mod signing;
+mod status;
+mod tokens;
+mod visits;
+
+pub use router::{RouterError, router};
+
+/// What a handler answers.
+type Reply<T> = Result<Response<T>, Status>;
+
+/// Largest request that is read.
+const MAX_REQUEST: usize = 256 * 1024;
+
+/// State that all handlers share.
+#[derive(Clone)]
+struct Desk {
+    registrar: Arc<Registrar>,
+    logins: Arc<rate::LoginRate>,
+}
+
+impl Desk {
+    /// The caller's session, from `authorization: Bearer <token>`.
+    async fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
+        let token = bearer(request.metadata())?;
+        let peer = peer(request)?;
+        Ok(self.registrar.caller(token, peer.ip(), clock::now()).await?)
+    }
+}
+
+fn bearer(metadata: &MetadataMap) -> Result<&str, Error> {
+    metadata
+        .get("authorization")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .ok_or(Error::Refused(Reason::SESSION_MISSING))
+}
+
+/// The address that the listener noted for this connection.
+fn peer<T>(request: &Request<T>) -> Result<SocketAddr, Error> {
+    request
+        .extensions()
+        .get::<SocketAddr>()
+        .copied()
+        .ok_or(Error::Internal { what: "a connection without its peer's address", source: None })
+}

@@ -1,0 +1,97 @@
+//! Everything the service answers, behind one router: gRPC, gRPC-web, health, reflection, and what
+//! standard protocols fetch over HTTP.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use proto::v1::{
+    admin_server::AdminServer, audit_server::AuditServer, cards_server::CardsServer,
+    identities_server::IdentitiesServer, residents_server::ResidentsServer,
+    sessions_server::SessionsServer, signing_server::SigningServer, tokens_server::TokensServer,
+    visits_server::VisitsServer,
+};
+use tonic::service::Routes;
+use tonic_health::server::health_reporter;
+
+use super::{Desk, MAX_REQUEST, rate::LoginRate};
+use crate::{keys::authority_named, registrar::Registrar};
+
+/// Why the router could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("preparing reflection")]
+pub struct RouterError(#[from] tonic_reflection::server::Error);
+
+/// The router of a service.
+///
+/// # Errors
+/// [`RouterError`] only when the descriptors of this build are broken.
+pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterError> {
+    let desk = Desk { registrar: Arc::clone(&registrar), logins: Arc::new(LoginRate::default()) };
+    let (reporter, health) = health_reporter();
+    reporter.set_serving::<SessionsServer<Desk>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    macro_rules! limited {
+        ($server:ident) => {
+            $server::new(desk.clone()).max_decoding_message_size(MAX_REQUEST)
+        };
+    }
+    let grpc = Routes::new(limited!(SessionsServer))
+        .add_service(limited!(IdentitiesServer))
+        .add_service(limited!(ResidentsServer))
+        .add_service(limited!(CardsServer))
+        .add_service(limited!(VisitsServer))
+        .add_service(limited!(TokensServer))
+        .add_service(limited!(SigningServer))
+        .add_service(limited!(AuditServer))
+        .add_service(limited!(AdminServer))
+        .add_service(health)
+        .add_service(reflection)
+        .into_axum_router()
+        .layer(tonic_web::GrpcWebLayer::new());
+    let http = axum::Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/jwks.json", get(jwks))
+        .route("/crl/{file}", get(revocation_list))
+        .route("/ca/{file}", get(authority))
+        .with_state(registrar);
+    Ok(http.merge(grpc.reset_fallback()))
+}
+
+async fn jwks(State(registrar): State<Arc<Registrar>>) -> Response {
+    ([(header::CONTENT_TYPE, "application/jwk-set+json")], registrar.token_keys()).into_response()
+}
+
+/// `/crl/ca-people.crl`: the newest list of an authority (RFC 5280, 4.2.1.13).
+async fn revocation_list(
+    State(registrar): State<Arc<Registrar>>,
+    Path(file): Path<String>,
+) -> Response {
+    let list = authority_of(&file, ".crl").and_then(|at| registrar.newest_list(at));
+    found("application/pkix-crl", list)
+}
+
+/// `/ca/ca-people.cer`: the certificate of an authority (RFC 5280, 4.2.2.1).
+async fn authority(State(registrar): State<Arc<Registrar>>, Path(file): Path<String>) -> Response {
+    let certificate =
+        authority_of(&file, ".cer").and_then(|at| registrar.authority_certificate(at));
+    found("application/pkix-cert", certificate)
+}
+
+fn authority_of(file: &str, extension: &str) -> Option<ca::Authority> {
+    authority_named(file.strip_suffix(extension)?)
+}
+
+fn found(content_type: &'static str, der: Option<Vec<u8>>) -> Response {
+    match der {
+        Some(der) => ([(header::CONTENT_TYPE, content_type)], der).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}

@@ -1,0 +1,74 @@
+//! `Sessions`: logging in with a certificate and its key.
+
+use proto::v1::{self, sessions_server::Sessions};
+use tonic::{Request, Response};
+
+use super::{
+    Desk, Reply,
+    convert::{receipt, role_number, timestamp},
+    peer,
+};
+use crate::{catalogue::Reason, clock, registrar::Error};
+
+#[tonic::async_trait]
+impl Sessions for Desk {
+    async fn challenge(
+        &self,
+        request: Request<v1::ChallengeRequest>,
+    ) -> Reply<v1::ChallengeResponse> {
+        self.admit_login(&request)?;
+        let now = clock::now();
+        let challenge = self.registrar.challenge(&request.get_ref().certificate, now)?;
+        Ok(Response::new(v1::ChallengeResponse {
+            challenge: challenge.octets.to_vec(),
+            service: self.registrar.name().to_owned(),
+            expires_at: Some(timestamp(challenge.expires_at)),
+        }))
+    }
+
+    async fn open(
+        &self,
+        request: Request<v1::OpenSessionRequest>,
+    ) -> Reply<v1::OpenSessionResponse> {
+        self.admit_login(&request)?;
+        let address = peer(&request)?.ip();
+        let message = request.into_inner();
+        let opened = self
+            .registrar
+            .open_session(
+                &message.challenge,
+                &message.certificate,
+                &message.signature,
+                address,
+                clock::now(),
+            )
+            .await?;
+        Ok(Response::new(v1::OpenSessionResponse {
+            token: opened.token.as_str().to_owned(),
+            identity_id: opened.holder.identity.to_string(),
+            role: role_number(opened.holder.role),
+            institution_id: opened.holder.institution.to_string(),
+            expires_at: Some(timestamp(opened.holder.expires_at)),
+            receipt: receipt(opened.receipt),
+        }))
+    }
+
+    async fn close(
+        &self,
+        request: Request<v1::CloseSessionRequest>,
+    ) -> Reply<v1::CloseSessionResponse> {
+        let caller = self.caller(&request).await?;
+        let closed = self.registrar.close_session(&caller).await?;
+        Ok(Response::new(v1::CloseSessionResponse { receipt: receipt(closed) }))
+    }
+}
+
+impl Desk {
+    fn admit_login<T>(&self, request: &Request<T>) -> Result<(), Error> {
+        if self.logins.admit(peer(request)?.ip(), clock::now()) {
+            Ok(())
+        } else {
+            Err(Reason::RATE_LIMITED.into())
+        }
+    }
+}

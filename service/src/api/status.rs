@@ -1,0 +1,110 @@
+//! Errors of the registrar as gRPC statuses: the one place where a code is chosen.
+
+use std::collections::HashMap;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetail, ErrorInfo, LocalizedMessage, StatusExt};
+
+use crate::{catalogue::Reason, registrar::Error};
+
+/// Domain of our reasons (`google.rpc.ErrorInfo`).
+const DOMAIN: &str = "healthcard.v1";
+
+/// The gRPC code that stands for a reason. There is no `_` arm: a new reason must choose.
+fn code(reason: Reason) -> Code {
+    use Reason as R;
+    match reason {
+        R::SESSION_MISSING
+        | R::SESSION_INVALID
+        | R::CERTIFICATE_UNTRUSTED
+        | R::CERTIFICATE_UNKNOWN
+        | R::CERTIFICATE_EXPIRED
+        | R::CERTIFICATE_NOT_YET_VALID
+        | R::CERTIFICATE_REVOKED
+        | R::CERTIFICATE_WRONG_USE
+        | R::CHALLENGE_INVALID
+        | R::SIGNATURE_INVALID => Code::Unauthenticated,
+        R::RATE_LIMITED => Code::ResourceExhausted,
+        R::ROLE_NOT_ALLOWED
+        | R::OTHER_INSTITUTION
+        | R::VISIT_CLOSED
+        | R::PURPOSE_NOT_ALLOWED
+        | R::NO_RELATION
+        | R::CLASS_NOT_ALLOWED
+        | R::GRADE_TOO_HIGH => Code::PermissionDenied,
+        R::FIELD_INVALID | R::CERTIFICATE_MALFORMED | R::RECORD_SIGNATURE_INVALID => {
+            Code::InvalidArgument
+        }
+        R::INSTITUTION_NOT_FOUND
+        | R::IDENTITY_NOT_FOUND
+        | R::CERTIFICATE_NOT_FOUND
+        | R::RESIDENT_NOT_FOUND
+        | R::CARD_NOT_FOUND
+        | R::VISIT_NOT_FOUND
+        | R::TOKEN_NOT_FOUND
+        | R::SIGNING_NOT_FOUND
+        | R::ENTRY_NOT_FOUND => Code::NotFound,
+        R::ALREADY_REGISTERED => Code::AlreadyExists,
+        R::STATE_CONFLICT
+        | R::PRESENCE_INVALID
+        | R::NOT_HEALTH_CARD
+        | R::CARD_NOT_GENUINE
+        | R::CARD_READ_REFUSED
+        | R::CARD_EXPIRED
+        | R::CARD_MALFORMED
+        | R::CARD_INCONSISTENT
+        | R::CARD_REMOVED
+        | R::READER_GONE
+        | R::CARD_TIMEOUT
+        | R::CARD_GARBAGE
+        | R::CARD_UNREGISTERED
+        | R::CARD_LOST
+        | R::CARD_CANCELLED
+        | R::RELAY_PROTOCOL => Code::FailedPrecondition,
+        R::UNAVAILABLE | R::KEY_UNAVAILABLE => Code::Unavailable,
+        R::INTERNAL => Code::Internal,
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let reason = error.reason();
+        let text = reason.text();
+        let mut metadata = HashMap::from([
+            ("advice_zh".to_owned(), text.advice_zh.to_owned()),
+            ("advice_en".to_owned(), text.advice_en.to_owned()),
+        ]);
+        let (mut zh, mut en) = (text.zh.to_owned(), text.en.to_owned());
+        match &error {
+            Error::Field { field, why } => {
+                metadata.insert("field".to_owned(), (*field).to_owned());
+                zh = format!("{zh}：{field}（{why}）");
+                en = format!("{en}: {field} must be {why}");
+            }
+            Error::Denied(denial) => {
+                let explained = denial.explain();
+                for (key, value) in [
+                    ("rule", denial.rule()),
+                    ("missing_zh", explained.missing_zh),
+                    ("missing_en", explained.missing_en),
+                    ("grantor_zh", explained.grantor_zh),
+                    ("grantor_en", explained.grantor_en),
+                ] {
+                    metadata.insert(key.to_owned(), value.to_owned());
+                }
+            }
+            Error::Store(_) | Error::Key(_) | Error::Internal { .. } => {
+                // The cause stays here; the caller gets the reason and the request's number.
+                let cause = crate::telemetry::chain(&error);
+                tracing::error!(cause, reason = text.reason, "request failed");
+            }
+            Error::Refused(_) => {}
+        }
+        let details: [ErrorDetail; 3] = [
+            ErrorInfo::new(text.reason, DOMAIN, metadata).into(),
+            LocalizedMessage::new("zh-CN", zh).into(),
+            LocalizedMessage::new("en", en.as_str()).into(),
+        ];
+        Self::with_error_details_vec(code(reason), en, details)
+    }
+}

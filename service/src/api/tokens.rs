@@ -1,0 +1,104 @@
+//! `Tokens`: signed answers to "may this clinician see this resident's data".
+
+use std::time::Duration;
+
+use proto::v1::{self, tokens_server::Tokens};
+use tonic::{Request, Response};
+
+use super::{
+    Desk, Reply,
+    convert::{
+        class, class_number, id, purpose, purpose_number, receipt, role_number, short_text,
+        timestamp,
+    },
+};
+use crate::{
+    clock::UtcTime,
+    registrar::{Error, Introspection, TokenOrder},
+    token::MAX_TOKEN,
+    vocabulary::{DataClass, Grade},
+};
+
+#[tonic::async_trait]
+impl Tokens for Desk {
+    async fn issue(
+        &self,
+        request: Request<v1::IssueTokenRequest>,
+    ) -> Reply<v1::IssueTokenResponse> {
+        let caller = self.caller(&request).await?;
+        let order = order(request.into_inner())?;
+        let issued = self.registrar.issue_token(&caller, order).await?;
+        Ok(Response::new(v1::IssueTokenResponse {
+            token: issued.token,
+            token_id: issued.id.to_string(),
+            expires_at: Some(timestamp(issued.expires_at)),
+            rule: issued.rule,
+            relation: issued.relation.as_str().to_owned(),
+            receipt: receipt(issued.receipt),
+        }))
+    }
+
+    async fn introspect(
+        &self,
+        request: Request<v1::IntrospectTokenRequest>,
+    ) -> Reply<v1::IntrospectTokenResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.into_inner();
+        if asked.token.len() > MAX_TOKEN {
+            return Err(Error::Field { field: "token", why: "at most 4096 octets" }.into());
+        }
+        let audience = short_text("audience", asked.audience, 128)?;
+        let found = self.registrar.introspect_token(&caller, &asked.token, &audience).await?;
+        Ok(Response::new(match found {
+            Introspection::Active { claims, log_position } => v1::IntrospectTokenResponse {
+                active: true,
+                inactive_reason: String::new(),
+                token_id: claims.jti,
+                resident_id: claims.resident,
+                visit_id: claims.visit,
+                subject: claims.sub,
+                role: role_number(claims.role),
+                purpose: purpose_number(claims.purpose),
+                grade: claims.data.grade.into(),
+                classes: claims.data.classes.into_iter().map(class_number).collect(),
+                expires_at: UtcTime::from_unix_timestamp(claims.exp).ok().map(timestamp),
+                log_position,
+            },
+            Introspection::Inactive(reason) => v1::IntrospectTokenResponse {
+                inactive_reason: reason.to_owned(),
+                ..v1::IntrospectTokenResponse::default()
+            },
+        }))
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<v1::RevokeTokenRequest>,
+    ) -> Reply<v1::RevokeTokenResponse> {
+        let caller = self.caller(&request).await?;
+        let token = id("token_id", &request.get_ref().token_id)?;
+        let recorded = self.registrar.revoke_token(&caller, token).await?;
+        Ok(Response::new(v1::RevokeTokenResponse { receipt: recorded.and_then(receipt) }))
+    }
+
+    async fn keys(&self, _request: Request<v1::TokenKeysRequest>) -> Reply<v1::TokenKeysResponse> {
+        Ok(Response::new(v1::TokenKeysResponse { jwks: self.registrar.token_keys() }))
+    }
+}
+
+fn order(asked: v1::IssueTokenRequest) -> Result<TokenOrder, Error> {
+    let mut classes = asked.classes.into_iter().map(class).collect::<Result<Vec<_>, _>>()?;
+    classes.sort_unstable();
+    classes.dedup();
+    if classes.is_empty() || classes.len() > DataClass::ALL.len() {
+        return Err(Error::Field { field: "classes", why: "at least one class of data" });
+    }
+    Ok(TokenOrder {
+        visit: id("visit_id", &asked.visit_id)?,
+        purpose: purpose(asked.purpose)?,
+        grade: Grade::new(asked.grade).ok_or(Error::Field { field: "grade", why: "1 to 5" })?,
+        classes,
+        audience: short_text("audience", asked.audience, 128)?,
+        lifetime: Duration::from_secs(asked.lifetime_seconds.into()),
+    })
+}

@@ -1,0 +1,174 @@
+//! Every refusal and failure that a caller can meet: its stable reason, and what happened and what
+//! to do, in Chinese and English. `api::status` and the card relay render from here, nothing else.
+
+/// One entry of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Text {
+    /// Stable name for programs.
+    pub reason: &'static str,
+    /// What happened and why (中文).
+    pub zh: &'static str,
+    /// What to do (中文).
+    pub advice_zh: &'static str,
+    /// What happened and why.
+    pub en: &'static str,
+    /// What to do.
+    pub advice_en: &'static str,
+}
+
+/// Names of reasons and their texts, kept in one list so that none lacks its texts.
+macro_rules! catalogue {
+    ($($(#[$doc:meta])* $name:ident: $zh:literal, $advice_zh:literal, $en:literal, $advice_en:literal;)+) => {
+        /// Why a call, or a card in a reader, was refused or failed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[allow(non_camel_case_types, reason = "the variant is the reason as it travels")]
+        pub enum Reason {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Reason {
+            /// All reasons.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The entry of the catalogue.
+            #[must_use]
+            pub fn text(self) -> Text {
+                match self {
+                    $(Self::$name => Text {
+                        reason: stringify!($name), zh: $zh, advice_zh: $advice_zh, en: $en, advice_en: $advice_en,
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+catalogue! {
+    // Logging in
+    /// No session was named.
+    SESSION_MISSING: "未登录", "请先登录，再重试", "not logged in", "log in and try again";
+    /// The session is unknown, closed or over.
+    SESSION_INVALID: "会话无效或已结束", "请重新登录", "the session is unknown, closed or over", "log in again";
+    /// Not a certificate of the accepted form.
+    CERTIFICATE_MALFORMED: "证书格式不符合要求", "请使用本系统签发的证书文件", "this is not a certificate of the accepted form", "use the certificate file issued by this service";
+    /// No chain to a trusted root.
+    CERTIFICATE_UNTRUSTED: "证书不是由本系统信任的机构签发", "请使用本系统签发的证书", "the certificate was not issued under the trusted root", "use a certificate issued by this service";
+    /// The certificate is on no record here.
+    CERTIFICATE_UNKNOWN: "证书未在本系统登记", "请联系管理员登记并签发证书", "the certificate is not on record here", "ask an operator to enroll you";
+    /// Past its validity.
+    CERTIFICATE_EXPIRED: "证书已过有效期", "请联系管理员换发证书", "the certificate has expired", "ask an operator for a new certificate";
+    /// Before its validity.
+    CERTIFICATE_NOT_YET_VALID: "证书尚未生效", "请检查证书有效期和本机时间", "the certificate is not valid yet", "check the certificate's dates and this machine's clock";
+    /// On the revocation list.
+    CERTIFICATE_REVOKED: "证书已被吊销", "请联系管理员；如非本人申请吊销，请立即报告", "the certificate was revoked", "contact an operator; report it at once if you did not ask for this";
+    /// A certificate for another use.
+    CERTIFICATE_WRONG_USE: "证书用途不符，不能用于登录或签名", "请使用个人、窗口设备或系统的签名证书", "the certificate is for another use", "use the signing certificate of a person, desk or system";
+    /// The challenge is unknown, used or over.
+    CHALLENGE_INVALID: "登录挑战无效、已使用或已过期", "请重新登录；若反复出现，请检查网络是否有人重放数据", "the challenge is unknown, used or over", "log in again; if it happens again, somebody may be replaying messages";
+    /// The signature does not verify.
+    SIGNATURE_INVALID: "签名验证不通过", "请确认使用的是与证书对应的私钥", "the signature does not verify", "make sure that the key belongs to the certificate";
+    /// The signature over a record does not verify.
+    RECORD_SIGNATURE_INVALID: "病历签名验证不通过", "请确认使用登录所用证书的私钥，对返回的签名属性签名", "the signature over the record does not verify", "sign the returned attributes with the key of the certificate you logged in with";
+    /// Too many attempts.
+    RATE_LIMITED: "请求过于频繁，已暂时限制", "请稍候再试", "too many requests", "wait a moment and try again";
+
+    // Policy
+    /// The role does not allow the act.
+    ROLE_NOT_ALLOWED: "当前角色无权执行此操作", "请由有相应角色的人员操作", "your role does not allow this", "ask somebody with the right role";
+    /// The visit belongs to another institution.
+    OTHER_INSTITUTION: "该就诊属于其他机构", "请在本机构为居民办理就诊", "the visit belongs to another institution", "open a visit at your own institution";
+    /// The visit is closed.
+    VISIT_CLOSED: "就诊已结束", "如需继续，请持卡重新办理就诊", "the visit is closed", "open a new visit with the resident's card";
+    /// The purpose is not covered.
+    PURPOSE_NOT_ALLOWED: "当前角色不能以此目的访问数据", "请核对访问目的", "no rule lets your role use data for this purpose", "check the purpose of the request";
+    /// Nothing ties the caller to the resident.
+    NO_RELATION: "您与该居民没有诊疗关系", "请由窗口将您登记为接诊人员，或由本科室人员访问", "you have no treatment relation to this resident", "have the desk name you as attending, or leave it to the visit's department";
+    /// A kind of data that is not covered.
+    CLASS_NOT_ALLOWED: "当前角色不能访问此类数据", "请只申请诊疗所需的数据类别", "no rule lets your role use this class of data", "ask only for the classes that the treatment needs";
+    /// A grade that is not covered.
+    GRADE_TOO_HIGH: "申请的数据级别过高", "请降低数据级别后重试", "the grade of data asked for is too high", "ask for a lower grade";
+
+    // Requests
+    /// A field of the request is not acceptable.
+    FIELD_INVALID: "请求中有字段不符合要求", "请按提示修改后重试", "a field of the request is not acceptable", "correct the field and try again";
+    /// No such institution.
+    INSTITUTION_NOT_FOUND: "没有此机构", "请核对机构编号", "no such institution", "check the institution's id";
+    /// No such identity.
+    IDENTITY_NOT_FOUND: "没有此人员、设备或系统", "请核对编号", "no such person, device or system", "check the id";
+    /// No such certificate.
+    CERTIFICATE_NOT_FOUND: "没有此证书", "请核对证书序列号", "no such certificate", "check the serial number";
+    /// No such resident.
+    RESIDENT_NOT_FOUND: "没有此居民的登记", "请核对证件号码，或先登记居民", "no such resident on record", "check the ID number, or register the resident first";
+    /// No such card.
+    CARD_NOT_FOUND: "没有此卡的登记", "请核对卡编号", "no such card on record", "check the card's number";
+    /// No such visit.
+    VISIT_NOT_FOUND: "没有此次就诊", "请核对就诊编号", "no such visit", "check the visit's id";
+    /// No such token.
+    TOKEN_NOT_FOUND: "没有此令牌", "请核对令牌编号", "no such token", "check the token's id";
+    /// No such signing operation.
+    SIGNING_NOT_FOUND: "没有此签名任务，或已完成、已过期", "请重新发起签名", "no such signing, or it is done or over", "start the signing again";
+    /// No such audit entry.
+    ENTRY_NOT_FOUND: "日志中没有此位置", "请核对位置", "the log has no such position", "check the position";
+    /// The thing is on record already.
+    ALREADY_REGISTERED: "已登记，不能重复登记", "请查询已有登记", "it is on record already", "look up the existing record";
+    /// The state does not allow the change.
+    STATE_CONFLICT: "当前状态不允许此操作", "请刷新状态后重试", "the present state does not allow this", "look at the present state and try again";
+    /// The card was not presented here a moment ago.
+    PRESENCE_INVALID: "没有刚刚在本窗口读过的卡，或已超时", "请重新放卡读取", "no card was read here a moment ago", "put the card in the reader again";
+
+    // Cards in a reader
+    /// Not a resident health card.
+    NOT_HEALTH_CARD: "这不是居民健康卡", "请放入居民健康卡", "this is not a resident health card", "insert a resident health card";
+    /// The card could not prove that it is genuine.
+    CARD_NOT_GENUINE: "卡未通过真伪认证，可能是伪造卡", "请勿办理业务；请扣留此卡并报告", "the card failed to prove that it is genuine", "do not serve it; keep the card and report it";
+    /// The card refused the reading key.
+    CARD_READ_REFUSED: "卡拒绝读取授权", "请换用其他窗口；仍不行请报告管理员", "the card refused the permission to read", "try another desk; if it fails there too, report it";
+    /// Past its validity.
+    CARD_EXPIRED: "卡已过有效期", "请为居民办理换卡", "the card has expired", "have the card renewed";
+    /// Data on the card are not as the standard says.
+    CARD_MALFORMED: "卡内数据不符合规范", "请为居民办理换卡，并报告管理员", "data on the card are not as the standard says", "have the card replaced and report it";
+    /// Data on the card contradict each other or the record.
+    CARD_INCONSISTENT: "卡内信息与登记信息不一致", "请勿办理业务；核对居民身份并报告", "the card's data disagree with each other or with the record", "do not serve it; check the person's identity and report it";
+    /// Taken out too early.
+    CARD_REMOVED: "读卡未完成，卡已被取出", "请重新放卡，读取完成前不要取出", "the card was taken out before reading ended", "insert the card again and leave it in";
+    /// The reader is gone.
+    READER_GONE: "读卡器断开或无响应", "请检查读卡器连接", "the reader was unplugged or stopped answering", "check the reader's cable";
+    /// No answer in time.
+    CARD_TIMEOUT: "卡长时间无响应", "请重新放卡；仍不行请换窗口", "the card did not answer in time", "insert the card again, or try another desk";
+    /// An answer that is not one.
+    CARD_GARBAGE: "卡的应答无法识别", "请擦拭芯片后重新放卡；仍不行请换卡", "the card's answers make no sense", "clean the chip and insert it again, or have the card replaced";
+    /// Not on record.
+    CARD_UNREGISTERED: "此卡未在本系统登记", "请先办理卡登记", "the card is not on record here", "register the card first";
+    /// Reported as lost.
+    CARD_LOST: "此卡已挂失", "请勿办理业务；核对持卡人身份，由窗口办理解挂或换卡", "the card was reported as lost", "do not serve it; check who holds it, then release or replace it at the desk";
+    /// Cancelled.
+    CARD_CANCELLED: "此卡已注销", "请收回此卡，并使用新卡", "the card was cancelled", "keep the card and use the new one";
+    /// The agent broke the protocol of the relay.
+    RELAY_PROTOCOL: "读卡代理的消息顺序不正确", "请重启窗口程序；仍不行请升级", "the desk agent sent messages out of order", "restart the desk agent, or update it";
+
+    // The service itself
+    /// The log or the database cannot be written.
+    UNAVAILABLE: "日志或数据库暂时无法写入，操作未执行", "请稍候重试；管理员请检查磁盘空间", "the log or database cannot be written now; nothing was done", "try again in a moment; operators: check the disk";
+    /// A key is unavailable.
+    KEY_UNAVAILABLE: "密钥暂时不可用，操作未执行", "请稍候重试；管理员请检查密钥库或密码设备", "a key is unavailable; nothing was done", "try again in a moment; operators: check the keystore or device";
+    /// A fault of ours.
+    INTERNAL: "系统内部错误", "请联系管理员，并提供请求编号", "internal error", "contact an operator with the request's number";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_says_what_happened_and_what_to_do_in_both_languages() {
+        for reason in Reason::ALL {
+            let text = reason.text();
+            for (part, chinese) in
+                [(text.zh, true), (text.advice_zh, true), (text.en, false), (text.advice_en, false)]
+            {
+                assert!(!part.is_empty(), "{reason:?}");
+                assert_eq!(!part.is_ascii(), chinese, "{reason:?}: {part}");
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Settings: read as written (`RawConfig`, unknown keys refused), checked once into [`Config`].
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::{Policy, PolicyError};
+
+/// Name of the settings file in the data directory.
+pub const FILE: &str = "healthcard.toml";
+/// Largest settings file that is read.
+const MAX_FILE: u64 = 64 * 1024;
+
+/// Settings as written in `healthcard.toml`. Paths are relative to the file's own directory.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawConfig {
+    /// Name of this service: what certificates, tokens and the log call it.
+    pub name: String,
+    /// Address to listen on.
+    pub listen: String,
+    /// The sealed file of keys.
+    #[serde(default = "default_keystore")]
+    pub keystore: PathBuf,
+    /// The database: records and log.
+    #[serde(default = "default_database")]
+    pub database: PathBuf,
+    /// Certificate chain and key of the TLS listener, PEM.
+    #[serde(default)]
+    pub tls: RawTls,
+    /// Rules of access; the shipped ones when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PathBuf>,
+    /// Life of things that end by themselves.
+    #[serde(default)]
+    pub lifetimes: RawLifetimes,
+}
+
+/// See [`RawConfig::tls`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawTls {
+    /// Certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// Private key, PKCS#8 PEM.
+    pub key: PathBuf,
+}
+
+/// Seconds that things live.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawLifetimes {
+    /// A login challenge, 10 to 600.
+    pub challenge: u64,
+    /// A session, 60 to 86400.
+    pub session: u64,
+    /// The presence of a card, in which a visit can be opened, 10 to 3600.
+    pub presence: u64,
+    /// A prepared signature, 10 to 3600.
+    pub signing: u64,
+}
+
+impl Default for RawTls {
+    fn default() -> Self {
+        Self { certificate: "tls/server.pem".into(), key: "tls/server.key".into() }
+    }
+}
+
+impl Default for RawLifetimes {
+    fn default() -> Self {
+        Self { challenge: 60, session: 8 * 3600, presence: 300, signing: 600 }
+    }
+}
+
+pub(crate) fn default_keystore() -> PathBuf {
+    "keystore.hck".into()
+}
+
+pub(crate) fn default_database() -> PathBuf {
+    "healthcard.db".into()
+}
+
+/// Settings, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Name of this service.
+    pub name: String,
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// The sealed file of keys.
+    pub keystore: PathBuf,
+    /// The database.
+    pub database: PathBuf,
+    /// Certificate chain of the TLS listener.
+    pub tls_certificate: PathBuf,
+    /// Private key of the TLS listener.
+    pub tls_key: PathBuf,
+    /// Rules of access.
+    pub policy: Policy,
+    /// Lives of things that end by themselves.
+    pub lifetimes: Lifetimes,
+}
+
+/// Lives of things that end by themselves.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// A login challenge.
+    pub challenge: Duration,
+    /// A session.
+    pub session: Duration,
+    /// The presence of a card.
+    pub presence: Duration,
+    /// A prepared signature.
+    pub signing: Duration,
+}
+
+/// Why the settings were not accepted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("reading {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is not TOML of the expected shape.
+    #[error("{}: {why}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// A value is out of its range.
+    #[error("setting `{setting}`: {why}")]
+    Value {
+        /// The setting.
+        setting: &'static str,
+        /// What it must be.
+        why: &'static str,
+    },
+    /// The rules of access are not acceptable.
+    #[error("setting `policy`")]
+    Policy(#[source] PolicyError),
+}
+
+impl Config {
+    /// Reads `healthcard.toml` in `data`.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; no setting is ever replaced by a default because it was wrong.
+    pub fn load(data: &Path) -> Result<Self, ConfigError> {
+        let path = data.join(FILE);
+        let text = read_bounded(&path)?;
+        let raw: RawConfig = toml::from_str(&text).map_err(|error| ConfigError::Malformed {
+            path: path.clone(),
+            why: error.message().to_owned(),
+        })?;
+        Self::check(raw, data)
+    }
+
+    pub(crate) fn check(raw: RawConfig, data: &Path) -> Result<Self, ConfigError> {
+        if !is_service_name(&raw.name) {
+            return Err(ConfigError::Value {
+                setting: "name",
+                why: "1 to 64 letters, digits, dots and hyphens",
+            });
+        }
+        let listen = raw.listen.parse().map_err(|_| ConfigError::Value {
+            setting: "listen",
+            why: "an address and a port, such as 127.0.0.1:7443",
+        })?;
+        let seconds = |setting, value: u64, least: u64, most: u64, why| {
+            if (least..=most).contains(&value) {
+                Ok(Duration::from_secs(value))
+            } else {
+                Err(ConfigError::Value { setting, why })
+            }
+        };
+        let raw_lives = raw.lifetimes;
+        let lifetimes = Lifetimes {
+            challenge: seconds("lifetimes.challenge", raw_lives.challenge, 10, 600, "10 to 600")?,
+            session: seconds("lifetimes.session", raw_lives.session, 60, 86_400, "60 to 86400")?,
+            presence: seconds("lifetimes.presence", raw_lives.presence, 10, 3600, "10 to 3600")?,
+            signing: seconds("lifetimes.signing", raw_lives.signing, 10, 3600, "10 to 3600")?,
+        };
+        let policy = match raw.policy {
+            None => Policy::shipped(),
+            Some(path) => Policy::parse(&read_bounded(&data.join(path))?),
+        };
+        Ok(Self {
+            name: raw.name,
+            listen,
+            keystore: data.join(raw.keystore),
+            database: data.join(raw.database),
+            tls_certificate: data.join(raw.tls.certificate),
+            tls_key: data.join(raw.tls.key),
+            policy: policy.map_err(ConfigError::Policy)?,
+            lifetimes,
+        })
+    }
+}
+
+/// Whether a text can name a service: it stands in certificates, tokens and the log's origin line.
+#[must_use]
+pub fn is_service_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-')
+}
+
+fn read_bounded(path: &Path) -> Result<String, ConfigError> {
+    let read = || -> io::Result<String> {
+        if fs::metadata(path)?.len() > MAX_FILE {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 64 KiB"));
+        }
+        fs::read_to_string(path)
+    };
+    read().map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, ConfigError> {
+        let data = tempfile::tempdir().unwrap();
+        fs::write(data.path().join(FILE), text).unwrap();
+        Config::load(data.path())
+    }
+
+    #[test]
+    fn the_least_settings_are_enough() {
+        let config = load("name='desk.example'\nlisten='127.0.0.1:7443'").unwrap();
+        assert_eq!(config.lifetimes.presence, Duration::from_secs(300));
+        assert!(config.database.ends_with("healthcard.db"));
+    }
+
+    #[test]
+    fn wrong_settings_are_refused_by_name() {
+        let good = "name='desk.example'\nlisten='127.0.0.1:7443'\n";
+        let cases = [
+            ("listen='127.0.0.1:1'".to_owned(), "missing field `name`"),
+            ("name='a b'\nlisten='127.0.0.1:1'".to_owned(), "setting `name`"),
+            ("name='a'\nlisten='localhost'".to_owned(), "setting `listen`"),
+            (format!("{good}passphrase='x'"), "unknown field `passphrase`"),
+            (format!("{good}[lifetimes]\nsession=1"), "setting `lifetimes.session`"),
+            (format!("{good}policy='none.toml'"), "reading "),
+            (" ".repeat(70_000), "reading "),
+        ];
+        for (text, expected) in cases {
+            let error = load(&text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error} for {expected}");
+        }
+    }
+}

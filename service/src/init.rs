@@ -1,0 +1,225 @@
+//! `healthcardd init`: everything a new service needs, made once in an empty directory: settings,
+//! keys, authorities, database, TLS certificate, and the first operator.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    net::IpAddr,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use hsm::{
+    Sm2Signer as _,
+    sm2::SecretKey,
+    soft::{KeystoreError, Passphrase, SoftKeystore},
+};
+
+use crate::{
+    clock,
+    config::{self, Config, ConfigError, RawConfig},
+    keys::{self, Keys, authority_name},
+    registrar::{Authorities, AuthorityError, Error, Founding, Registrar, new_serial},
+    start::{self, StartError},
+    store::{self, Store, StoreError},
+};
+
+/// Directory of the first operator's identity, within the data directory.
+pub const OPERATOR: &str = "operator";
+
+/// What is to be made.
+pub struct InitOptions {
+    /// The data directory: absent or empty.
+    pub data: PathBuf,
+    /// Passphrase of the keystore.
+    pub passphrase: Passphrase,
+    /// Name of the service.
+    pub name: String,
+    /// Address to listen on.
+    pub listen: String,
+    /// Further names and addresses that the TLS certificate is for.
+    pub hosts: Vec<String>,
+}
+
+/// Why a service could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InitError {
+    /// The directory holds something.
+    #[error("{} is not empty", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The name cannot name a service.
+    #[error("a service is named by 1 to 64 letters, digits, dots and hyphens")]
+    Name,
+    /// A file could not be written.
+    #[error("writing {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The keystore could not be made.
+    #[error("making the keystore")]
+    Keystore(#[from] KeystoreError),
+    /// The database could not be made.
+    #[error("making the database")]
+    Store(#[from] StoreError),
+    /// The authorities could not be founded.
+    #[error("founding the authorities")]
+    Authorities(#[from] AuthorityError),
+    /// The first operator could not be put on record.
+    #[error("putting the first operator on record")]
+    Operator(#[from] Error),
+    /// The TLS certificate could not be made.
+    #[error("making the TLS certificate")]
+    Tls(#[from] rcgen::Error),
+    /// The settings that were written are not accepted.
+    #[error("reading back the settings")]
+    Config(#[from] ConfigError),
+    /// What was made does not start.
+    #[error("starting what was made")]
+    Start(#[from] Box<StartError>),
+}
+
+/// Makes a service. The settings are written last: a directory without them is not a service.
+///
+/// # Errors
+/// [`InitError`]; what was written so far then stays, and the directory is not used again.
+pub async fn init(options: InitOptions) -> Result<(), InitError> {
+    let InitOptions { data, passphrase, name, listen, hosts } = options;
+    if !config::is_service_name(&name) {
+        return Err(InitError::Name);
+    }
+    make_empty(&data)?;
+    let raw = RawConfig {
+        name,
+        listen,
+        keystore: config::default_keystore(),
+        database: config::default_database(),
+        tls: config::RawTls::default(),
+        policy: None,
+        lifetimes: config::RawLifetimes::default(),
+    };
+    let settings = toml::to_string_pretty(&raw).expect("settings are plain strings and numbers");
+    let config = Config::check(raw, &data)?;
+
+    let mut keystore = SoftKeystore::create(&config.keystore, &passphrase)?;
+    for (key, key_use) in keys::required() {
+        keystore.generate(&key, key_use)?;
+    }
+    keystore.save()?;
+    tls(&config, &hosts)?;
+    found(config, Keys::new(Box::new(keystore)), &data).await?;
+    write(&data.join(config::FILE), settings.as_bytes(), Secrecy::Public)
+}
+
+/// Authorities, their first lists, and the first operator.
+async fn found(config: Config, keys: Keys, data: &Path) -> Result<(), InitError> {
+    let now = clock::now();
+    let log_key = keys.log().map_err(Error::from)?;
+    let store = Store::open(&config.database, log_key, &config.name)?;
+    let founding = Founding::new(&config.name, now);
+    let mut serials = Vec::new();
+    for _ in keys::AUTHORITIES {
+        serials.push(new_serial()?);
+    }
+    let mut serials = serials.into_iter();
+    let certificates = Authorities::found(
+        &keys,
+        &config.name,
+        || serials.next().expect("one serial number for each authority"),
+        now,
+    )?;
+    for (authority, certificate) in &certificates {
+        let name = authority_name(*authority).to_owned();
+        let entry = founding.entry("authority", &name);
+        let record = store::Authority { name, der: certificate.der().to_vec() };
+        store.record_authority(record, entry).await?;
+    }
+    let root = certificates[0].1.to_pem();
+    let authorities = Authorities::load(&keys, certificates, [])?;
+    let registrar: Registrar =
+        start::registrar(config, keys, authorities, store).await.map_err(Box::new)?;
+
+    let directory = data.join(OPERATOR);
+    make_empty(&directory)?;
+    let key = SecretKey::generate();
+    write(&directory.join("key.pem"), key.to_pkcs8_pem().as_bytes(), Secrecy::Secret)?;
+    let operator = registrar.found_operator(&founding, key.public_key().clone()).await?;
+    let certificate = operator.certificate.der();
+    write(&directory.join("certificate.der"), certificate, Secrecy::Public)?;
+    let chain: String =
+        operator.chain.iter().map(|der| ca::pem::encode("CERTIFICATE", der)).collect();
+    write(&directory.join("chain.pem"), chain.as_bytes(), Secrecy::Public)?;
+    write(&data.join("root.pem"), root.as_bytes(), Secrecy::Public)
+}
+
+/// An ordinary certificate for the TLS listener, under an authority of its own.
+fn tls(config: &Config, hosts: &[String]) -> Result<(), InitError> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    // A service name with a dot may be one that clients connect to.
+    names.extend(config.name.contains('.').then(|| config.name.clone()));
+    names.extend(hosts.iter().cloned());
+    if !config.listen.ip().is_unspecified() {
+        names.push(IpAddr::to_string(&config.listen.ip()));
+    }
+    names.sort();
+    names.dedup();
+
+    let authority_key = rcgen::KeyPair::generate()?;
+    let mut authority = rcgen::CertificateParams::new(Vec::new())?;
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
+    authority.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
+    authority.distinguished_name.push(rcgen::DnType::CommonName, format!("{} TLS", config.name));
+    let authority_certificate = authority.self_signed(&authority_key)?;
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+
+    let key = rcgen::KeyPair::generate()?;
+    let mut server = rcgen::CertificateParams::new(names)?;
+    server.distinguished_name.push(rcgen::DnType::CommonName, config.name.as_str());
+    server.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    let certificate = server.signed_by(&key, &issuer)?;
+
+    let directory = config.tls_certificate.parent().unwrap_or(Path::new("."));
+    make_empty(directory)?;
+    let chain = format!("{}{}", certificate.pem(), authority_certificate.pem());
+    write(&config.tls_certificate, chain.as_bytes(), Secrecy::Public)?;
+    write(&config.tls_key, key.serialize_pem().as_bytes(), Secrecy::Secret)?;
+    write(&directory.join("ca.pem"), authority_certificate.pem().as_bytes(), Secrecy::Public)
+}
+
+#[derive(Clone, Copy)]
+enum Secrecy {
+    Public,
+    Secret,
+}
+
+/// Writes a new file and waits until it is on disk.
+fn write(path: &Path, content: &[u8], secrecy: Secrecy) -> Result<(), InitError> {
+    let mode = match secrecy {
+        Secrecy::Public => 0o644,
+        Secrecy::Secret => 0o600,
+    };
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .map_err(|source| InitError::Write { path: path.to_owned(), source })
+}
+
+/// A directory for its owner only, which must not hold anything.
+fn make_empty(path: &Path) -> Result<(), InitError> {
+    let failed = |source| InitError::Write { path: path.to_owned(), source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+    match fs::read_dir(path).map_err(failed)?.next() {
+        None => Ok(()),
+        Some(_) => Err(InitError::NotEmpty { path: path.to_owned() }),
+    }
+}

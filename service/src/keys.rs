@@ -1,0 +1,140 @@
+//! The service's own keys: which there are, what each is for, and how they are reached.
+
+use std::sync::Arc;
+
+use ca::Authority;
+use hsm::{
+    CardMaster, DataSealer, IndexKey, KeyError, KeyRef, KeyUse, Keystore, Sm2Signer,
+    key::VersionState, sm2::PublicKey,
+};
+
+/// The authorities, the root first.
+pub const AUTHORITIES: [Authority; 4] =
+    [Authority::Root, Authority::Institutions, Authority::People, Authority::Devices];
+
+/// Name of an authority: of its key, in the store, and in addresses of its lists.
+#[must_use]
+pub fn authority_name(authority: Authority) -> &'static str {
+    match authority {
+        Authority::Root => "ca-root",
+        Authority::Institutions => "ca-institutions",
+        Authority::People => "ca-people",
+        Authority::Devices => "ca-devices",
+    }
+}
+
+/// The authority with this name.
+#[must_use]
+pub fn authority_named(name: &str) -> Option<Authority> {
+    AUTHORITIES.into_iter().find(|authority| authority_name(*authority) == name)
+}
+
+/// Names of the card masters, by the key of the card that each diversifies to.
+pub const CARD_MASTERS: [&str; 4] = ["card-irk", "card-rk1-ddf1", "card-uk1-ddf1", "card-stk-ddf1"];
+/// Name of the key that signs tokens.
+const TOKEN: &str = "token";
+/// Name of the key that signs checkpoints.
+const LOG: &str = "log";
+/// Name of the key that seals residents' data keys and the names of staff.
+const DATA: &str = "data";
+/// Name of the key of blind indexes.
+const INDEX: &str = "index";
+
+/// Every key a service has, and its use.
+pub fn required() -> impl Iterator<Item = (KeyRef, KeyUse)> {
+    let authorities =
+        AUTHORITIES.map(|a| (soft(authority_name(a)), KeyUse::SignCertificates)).into_iter();
+    let masters = CARD_MASTERS.into_iter().map(|name| (soft(name), KeyUse::CardMaster));
+    let others = [
+        (TOKEN, KeyUse::SignTokens),
+        (LOG, KeyUse::SignLog),
+        (DATA, KeyUse::SealData),
+        (INDEX, KeyUse::Index),
+    ];
+    authorities
+        .chain(others.into_iter().map(|(name, key_use)| (soft(name), key_use)))
+        .chain(masters)
+}
+
+/// The service's keys in a keystore, asked for by what they do.
+pub struct Keys {
+    keystore: Box<dyn Keystore>,
+}
+
+impl Keys {
+    /// Takes the keystore.
+    #[must_use]
+    pub fn new(keystore: Box<dyn Keystore>) -> Self {
+        Self { keystore }
+    }
+
+    /// The keystore itself, for listing.
+    #[must_use]
+    pub fn keystore(&self) -> &dyn Keystore {
+        &*self.keystore
+    }
+
+    /// Signs certificates and lists of an authority.
+    ///
+    /// # Errors
+    /// [`KeyError`] when the keystore lacks the key; so for all methods below.
+    pub fn authority(&self, authority: Authority) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        self.keystore.signer(&soft(authority_name(authority)), KeyUse::SignCertificates)
+    }
+
+    /// Signs tokens.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn token(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        self.keystore.signer(&soft(TOKEN), KeyUse::SignTokens)
+    }
+
+    /// Earlier versions of the key that signs tokens: they still verify.
+    #[must_use]
+    pub fn earlier_token_keys(&self) -> Vec<PublicKey> {
+        let token = soft(TOKEN);
+        self.keystore
+            .list()
+            .into_iter()
+            .filter(|key| key.reference == token && key.state == VersionState::Retired)
+            .filter_map(|key| key.public_key)
+            .collect()
+    }
+
+    /// Signs checkpoints of the log.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn log(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        self.keystore.signer(&soft(LOG), KeyUse::SignLog)
+    }
+
+    /// Seals data keys.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn data(&self) -> Result<Arc<dyn DataSealer>, KeyError> {
+        self.keystore.sealer(&soft(DATA))
+    }
+
+    /// Makes blind indexes.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn index(&self) -> Result<Arc<dyn IndexKey>, KeyError> {
+        self.keystore.index_key(&soft(INDEX))
+    }
+
+    /// A card master, by its name in [`CARD_MASTERS`].
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn card_master(&self, name: &str) -> Result<Arc<dyn CardMaster>, KeyError> {
+        self.keystore.card_master(&soft(name))
+    }
+}
+
+fn soft(name: &str) -> KeyRef {
+    format!("soft:{name}").parse().expect("names of keys are literals of this module")
+}

@@ -1,0 +1,63 @@
+//! The acts that policy and the log speak of.
+
+use crate::vocabulary::words;
+
+words! {
+    /// Everything a caller can do, each with the one name it has in rules and in the log.
+    Act {
+        /// Opening a session. Decided by the certificate, not by a rule.
+        SessionOpen = "session.open",
+        /// Closing one's own session.
+        SessionClose = "session.close",
+        /// Putting an institution on record.
+        InstitutionRegister = "institution.register",
+        /// Putting a person, desk or system on record.
+        IdentityRegister = "identity.register",
+        /// Reading who is on record.
+        IdentityRead = "identity.read",
+        /// Issuing a certificate.
+        CertificateIssue = "certificate.issue",
+        /// Revoking a certificate.
+        CertificateRevoke = "certificate.revoke",
+        /// Reading the state of the service.
+        ServiceStatus = "service.status",
+        /// Putting a resident on record.
+        ResidentRegister = "resident.register",
+        /// Reading a resident's record.
+        ResidentRead = "resident.read",
+        /// Putting a card on record.
+        CardRegister = "card.register",
+        /// Reading a card in a reader.
+        CardRead = "card.read",
+        /// Asking for a card's status.
+        CardStatus = "card.status",
+        /// Reporting a card as lost.
+        CardLost = "card.lost",
+        /// Taking a report of loss back.
+        CardRelease = "card.release",
+        /// Cancelling a card.
+        CardCancel = "card.cancel",
+        /// Opening a visit.
+        VisitOpen = "visit.open",
+        /// Reading visits.
+        VisitRead = "visit.read",
+        /// Closing a visit.
+        VisitClose = "visit.close",
+        /// Issuing an access token.
+        TokenIssue = "token.issue",
+        /// Asking whether a token is good.
+        TokenIntrospect = "token.introspect",
+        /// Ending a token.
+        TokenRevoke = "token.revoke",
+        /// Signing a record.
+        RecordSign = "record.sign",
+        /// Checking a signed record.
+        RecordVerify = "record.verify",
+        /// Searching, proving and exporting the log.
+        AuditRead = "audit.read",
+        /// Making the next revocation list. Done by the service itself.
+        ListIssue = "revocation-list.issue",
+        /// Founding the authorities and putting the first operator on record, once.
+        ServiceInit = "service.init",
+    }
+}

@@ -1,0 +1,88 @@
+use super::*;
+
+fn request() -> AccessRequest<'static> {
+    AccessRequest {
+        role: Role::Doctor,
+        same_institution: true,
+        visit_open: true,
+        relations: &[Relation::Attending],
+        purpose: Purpose::Treatment,
+        grade: Grade::new(3).unwrap(),
+        classes: &[DataClass::Health],
+        lifetime: Duration::ZERO,
+    }
+}
+
+#[test]
+fn the_shipped_rules_are_well_formed() {
+    Policy::shipped().unwrap();
+}
+
+#[test]
+fn a_treating_doctor_gets_access_and_its_ground() {
+    let grant = Policy::shipped().unwrap().access(&request()).unwrap();
+    assert_eq!(grant.rule, "doctor-treats");
+    assert_eq!(grant.relation, Relation::Attending);
+    assert_eq!(grant.lifetime, Duration::from_secs(900));
+}
+
+#[test]
+fn each_missing_condition_is_named() {
+    let policy = Policy::shipped().unwrap();
+    let ask = request();
+    #[rustfmt::skip]
+    let cases = [
+        ("an auditor gets no token", AccessRequest { role: Role::Auditor, ..ask }, Denial::Role),
+        ("an operator gets no token", AccessRequest { role: Role::Operator, ..ask }, Denial::Role),
+        ("another institution", AccessRequest { same_institution: false, ..ask }, Denial::OtherInstitution),
+        ("closed visit", AccessRequest { visit_open: false, ..ask }, Denial::VisitClosed),
+        ("payment is not a doctor's purpose", AccessRequest { purpose: Purpose::Payment, ..ask }, Denial::Purpose),
+        ("no relation", AccessRequest { relations: &[], ..ask }, Denial::NoRelation),
+        ("class", AccessRequest { classes: &[DataClass::Health, DataClass::Payment], ..ask }, Denial::Class),
+        ("no class at all", AccessRequest { classes: &[], ..ask }, Denial::Class),
+        ("grade", AccessRequest { grade: Grade::new(5).unwrap(), ..ask }, Denial::Grade { most: 4 }),
+        ("a nurse's grade", AccessRequest { role: Role::Nurse, grade: Grade::new(4).unwrap(), ..ask }, Denial::Grade { most: 3 }),
+    ];
+    for (what, request, denial) in cases {
+        assert_eq!(policy.access(&request), Err(denial), "{what}");
+    }
+}
+
+#[test]
+fn a_life_can_be_shortened_but_not_stretched() {
+    let policy = Policy::shipped().unwrap();
+    for (asked, given) in [(60, 60), (900, 900), (901, 900), (u64::MAX, 900)] {
+        let request = AccessRequest { lifetime: Duration::from_secs(asked), ..request() };
+        assert_eq!(policy.access(&request).unwrap().lifetime, Duration::from_secs(given));
+    }
+}
+
+#[test]
+fn rules_that_cannot_be_meant_are_refused() {
+    let rule = "[[access]]\nid='a'\nroles=['doctor']\npurposes=['treatment']\nrelations=['attending']\nclasses=['health']\n";
+    let cases = [
+        ("[acts]\n'token.forge'=['doctor']\n[[access]]".to_owned(), "Malformed"),
+        ("access=[]\n[acts]\n'token.forge'=['doctor']".to_owned(), "Malformed"),
+        ("access=[]\n[acts]\n'token.issue'=['god']".to_owned(), "Malformed"),
+        ("access=[]\nextra=1\n[acts]".to_owned(), "Malformed"),
+        (format!("[acts]\n{rule}grade=6\nlifetime=1"), "OutOfRange"),
+        (format!("[acts]\n{rule}grade=1\nlifetime=0"), "OutOfRange"),
+        (format!("[acts]\n{rule}grade=1\nlifetime=1\n{rule}grade=1\nlifetime=1"), "DuplicateRule"),
+        (" ".repeat(MAX_RULES + 1), "Malformed"),
+    ];
+    for (text, variant) in cases {
+        let error = Policy::parse(&text).unwrap_err();
+        assert!(format!("{error:?}").starts_with(variant), "{error:?} for {variant}");
+    }
+}
+
+#[test]
+fn every_act_of_a_caller_has_a_rule() {
+    let policy = Policy::shipped().unwrap();
+    for act in Act::ALL {
+        // Opening a session comes before any role is known: the certificate decides. The others
+        // are done by the service itself.
+        let without_rule = [Act::SessionOpen, Act::ListIssue, Act::ServiceInit];
+        assert_eq!(policy.acts.contains_key(act), !without_rule.contains(act), "{act}");
+    }
+}

@@ -1,0 +1,427 @@
+//! Cards on record, and what a card in a reader turns out to be.
+
+use audit::Outcome;
+use card::{
+    CardFactor, CardKey, ChipSerial, IdentityReading, KeyVersion, ReadError, SoftSecurityModule,
+    Transport, TransportError,
+};
+use serde::{Deserialize, Serialize};
+use time::Date;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::{Caller, Error, Registrar};
+use crate::{
+    catalogue::Reason,
+    clock::UtcTime,
+    keys::Keys,
+    policy::Act,
+    store::{self, Card, CardId, CardStatus, Change, PresenceId, Receipt, ResidentId},
+};
+
+/// A personalised card to be put on record.
+pub struct NewCard {
+    /// Its holder.
+    pub resident: ResidentId,
+    /// Issuing serial (发卡序列号).
+    pub chip_serial: ChipSerial,
+    /// Card diversification factor.
+    pub factor: CardFactor,
+    /// Last day of validity.
+    pub valid_until: Date,
+}
+
+/// What a genuine, valid, registered card said of its holder. Personal data, wiped when dropped;
+/// it has no `Debug`.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub struct Reading {
+    /// Name.
+    pub name: String,
+    /// Sex as on the card (GB/T 2261.1).
+    pub sex: u8,
+    /// Ethnic group, 0 when not stated.
+    pub ethnic_group: u8,
+    /// Date of birth, YYYY-MM-DD.
+    pub birth_date: String,
+    /// ID number.
+    pub id_number: String,
+    /// Last day of validity, YYYY-MM-DD.
+    pub valid_until: String,
+    /// Who issued the card.
+    pub issuer_name: String,
+    /// Issuing serial.
+    pub chip_serial: String,
+    /// Commands the reading took.
+    pub commands: u32,
+    /// Time of these that reader and card took, microseconds.
+    pub card_microseconds: u64,
+}
+
+/// A presence of a card, with its reading.
+pub struct Presence {
+    /// Names the presence.
+    pub id: PresenceId,
+    /// The card.
+    pub card: CardId,
+    /// Its holder.
+    pub resident: ResidentId,
+    /// When it was read.
+    pub read_at: UtcTime,
+    /// Until when a visit can be opened.
+    pub expires_at: UtcTime,
+    /// What it said.
+    pub reading: Reading,
+}
+
+/// Why a card in a reader brought no reading.
+pub struct CardFailure {
+    /// The reason.
+    pub reason: Reason,
+    /// Its place in the log, when it is there.
+    pub receipt: Option<Receipt>,
+}
+
+/// The card security module over the service's masters.
+pub(super) fn security_module(keys: &Keys) -> Result<SoftSecurityModule, hsm::KeyError> {
+    let mut module = SoftSecurityModule::new();
+    for key in [CardKey::IrkDdf1, CardKey::Rk1Ddf1] {
+        module = module.with(key, KeyVersion::FIRST, keys.card_master(&key.master_name())?);
+    }
+    Ok(module)
+}
+
+impl Registrar {
+    /// Puts a personalised card on record.
+    ///
+    /// # Errors
+    /// RESIDENT_NOT_FOUND; ALREADY_REGISTERED for a chip that is on record, or while the resident
+    /// has another active card; ROLE_NOT_ALLOWED.
+    pub async fn register_card(
+        &self,
+        caller: &Caller,
+        order: NewCard,
+    ) -> Result<(CardId, Receipt), Error> {
+        self.allow(caller, Act::CardRegister).await?;
+        self.store.resident(order.resident).await?.ok_or(Reason::RESIDENT_NOT_FOUND)?;
+        let id = CardId::generate();
+        let new = store::NewCard {
+            id,
+            resident: order.resident,
+            chip_serial: order.chip_serial.as_str().to_owned(),
+            factor: order.factor.0,
+            valid_until: order.valid_until,
+            registered_at: caller.now,
+        };
+        let entry = self
+            .entry(caller, Act::CardRegister, Outcome::Granted)
+            .about(order.resident.to_string())
+            .on("card", id.to_string());
+        match self.store.record_card(new, entry).await {
+            Ok(receipt) => Ok((id, receipt)),
+            Err(error) => Err(self.duplicate(caller, Act::CardRegister, error).await),
+        }
+    }
+
+    /// Drives a card through its reading. Blocks while the card works; it belongs on a thread
+    /// that may wait.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read_card(
+        &self,
+        transport: &mut dyn Transport,
+        today: Date,
+    ) -> Result<IdentityReading, ReadError> {
+        let mut randomness = |octets: &mut [u8; 8]| {
+            // Nothing safe can be done without randomness, and no caller could do better.
+            getrandom::fill(octets).expect("the operating system gives random octets");
+        };
+        card::read_identity(transport, &self.card_keys, &mut randomness, today)
+    }
+
+    /// Whether this caller may have a card read at all.
+    ///
+    /// # Errors
+    /// ROLE_NOT_ALLOWED.
+    pub async fn may_read_cards(&self, caller: &Caller) -> Result<(), Error> {
+        self.allow(caller, Act::CardRead).await
+    }
+
+    /// Takes a reading: the card must be on record, active, and its holder the resident on record.
+    ///
+    /// # Errors
+    /// CARD_UNREGISTERED, CARD_LOST, CARD_CANCELLED, CARD_INCONSISTENT, each with its leaf.
+    pub async fn card_presented(
+        &self,
+        caller: &Caller,
+        read: IdentityReading,
+        card_microseconds: u64,
+    ) -> Result<(Presence, Receipt), CardFailure> {
+        match self.known_card(&read).await {
+            Ok((card, resident)) => self
+                .record_presence(caller, &read, &card, &resident, card_microseconds)
+                .await
+                .map_err(CardFailure::unrecorded),
+            Err((reason, card)) => Err(self.card_refused(caller, reason, card.as_ref()).await),
+        }
+    }
+
+    /// Records that a card brought no reading.
+    pub async fn card_failed(&self, caller: &Caller, error: &ReadError) -> CardFailure {
+        self.card_refused(caller, read_reason(error), None).await
+    }
+
+    async fn known_card(
+        &self,
+        read: &IdentityReading,
+    ) -> Result<(Card, store::Resident), (Reason, Option<Card>)> {
+        let unavailable = |error| (Error::Store(error).reason(), None);
+        let serial = read.issuer.chip_serial.as_str();
+        let card = self.store.card_by_chip(serial).await.map_err(unavailable)?;
+        let card = card.ok_or((Reason::CARD_UNREGISTERED, None))?;
+        let status = match card.status {
+            CardStatus::Active => None,
+            CardStatus::Lost => Some(Reason::CARD_LOST),
+            CardStatus::Cancelled => Some(Reason::CARD_CANCELLED),
+        };
+        if let Some(reason) = status {
+            return Err((reason, Some(card)));
+        }
+        let resident = self.store.resident(card.resident).await.map_err(unavailable)?;
+        let Some(resident) = resident else { return Err((Reason::INTERNAL, Some(card))) };
+        let index = self
+            .personal
+            .id_number_index(&read.holder.id_number)
+            .map_err(|_| (Reason::KEY_UNAVAILABLE, None))?;
+        if card.factor != read.factors.card.0 || resident.id_number_index != index {
+            return Err((Reason::CARD_INCONSISTENT, Some(card)));
+        }
+        Ok((card, resident))
+    }
+
+    async fn record_presence(
+        &self,
+        caller: &Caller,
+        read: &IdentityReading,
+        card: &Card,
+        resident: &store::Resident,
+        card_microseconds: u64,
+    ) -> Result<(Presence, Receipt), Error> {
+        let reading = Reading {
+            name: read.holder.name.as_str().to_owned(),
+            sex: read.holder.sex.code(),
+            ethnic_group: read.holder.ethnic_group.map_or(0, card::EthnicGroup::code),
+            birth_date: read.holder.birth_date.to_string(),
+            id_number: read.holder.id_number.as_str().to_owned(),
+            valid_until: read.valid_until.to_string(),
+            issuer_name: read.issuer.name.clone(),
+            chip_serial: read.issuer.chip_serial.as_str().to_owned(),
+            commands: read.commands,
+            card_microseconds,
+        };
+        let id = PresenceId::generate();
+        let expires_at = caller.now + self.lifetimes.presence;
+        let presence = store::Presence {
+            id,
+            card: card.id,
+            resident: card.resident,
+            session: caller.holder.session,
+            sealed_reading: self.personal.seal_reading(resident, id, &reading)?,
+            read_at: caller.now,
+            expires_at,
+        };
+        let entry = self
+            .entry(caller, Act::CardRead, Outcome::Granted)
+            .about(card.resident.to_string())
+            .on("card", card.id.to_string())
+            .with("presence", id.to_string())
+            .with("commands", read.commands.to_string());
+        let receipt = self.store.record_presence(presence, entry).await?;
+        let presence = Presence {
+            id,
+            card: card.id,
+            resident: card.resident,
+            read_at: caller.now,
+            expires_at,
+            reading,
+        };
+        Ok((presence, receipt))
+    }
+
+    async fn card_refused(
+        &self,
+        caller: &Caller,
+        reason: Reason,
+        card: Option<&Card>,
+    ) -> CardFailure {
+        // What stopped the reader is a failure; what the card is, is a refusal.
+        let outcome = match reason {
+            Reason::CARD_REMOVED
+            | Reason::READER_GONE
+            | Reason::CARD_TIMEOUT
+            | Reason::CARD_GARBAGE
+            | Reason::RELAY_PROTOCOL
+            | Reason::UNAVAILABLE
+            | Reason::KEY_UNAVAILABLE
+            | Reason::INTERNAL => Outcome::Failed,
+            _ => Outcome::Refused,
+        };
+        let mut entry =
+            self.entry(caller, Act::CardRead, outcome).with("reason", reason.text().reason);
+        if let Some(card) = card {
+            entry = entry.about(card.resident.to_string()).on("card", card.id.to_string());
+        }
+        match self.record_act(entry).await {
+            Ok(receipt) => CardFailure { reason, receipt: Some(receipt) },
+            Err(error) => CardFailure::unrecorded(error),
+        }
+    }
+
+    /// The reading of a card that this session presented a short while ago.
+    ///
+    /// # Errors
+    /// PRESENCE_INVALID; ROLE_NOT_ALLOWED.
+    pub async fn reading(
+        &self,
+        caller: &Caller,
+        id: PresenceId,
+    ) -> Result<(Presence, Receipt), Error> {
+        self.allow(caller, Act::CardRead).await?;
+        let row = self
+            .store
+            .presence(id)
+            .await?
+            .filter(|row| row.session == caller.holder.session && row.expires_at > caller.now)
+            .ok_or(Reason::PRESENCE_INVALID)?;
+        let resident =
+            self.store.resident(row.resident).await?.ok_or(Reason::RESIDENT_NOT_FOUND)?;
+        let reading = self.personal.open_reading(&resident, id, &row.sealed_reading)?;
+        let entry = self
+            .entry(caller, Act::CardRead, Outcome::Granted)
+            .about(row.resident.to_string())
+            .on("card", row.card.to_string())
+            .with("presence", id.to_string());
+        let receipt = self.record_act(entry).await?;
+        let presence = Presence {
+            id,
+            card: row.card,
+            resident: row.resident,
+            read_at: row.read_at,
+            expires_at: row.expires_at,
+            reading,
+        };
+        Ok((presence, receipt))
+    }
+
+    /// A card on record.
+    ///
+    /// # Errors
+    /// CARD_NOT_FOUND; ROLE_NOT_ALLOWED.
+    pub async fn card(&self, caller: &Caller, id: CardId) -> Result<Card, Error> {
+        self.allow(caller, Act::CardStatus).await?;
+        let card = self.store.card(id).await?;
+        self.card_looked_up(caller, card).await
+    }
+
+    /// A card on record, by its issuing serial.
+    ///
+    /// # Errors
+    /// CARD_NOT_FOUND; ROLE_NOT_ALLOWED.
+    pub async fn card_by_chip(&self, caller: &Caller, serial: &ChipSerial) -> Result<Card, Error> {
+        self.allow(caller, Act::CardStatus).await?;
+        let card = self.store.card_by_chip(serial.as_str()).await?;
+        self.card_looked_up(caller, card).await
+    }
+
+    async fn card_looked_up(&self, caller: &Caller, card: Option<Card>) -> Result<Card, Error> {
+        let card = card.ok_or(Reason::CARD_NOT_FOUND)?;
+        let entry = self
+            .entry(caller, Act::CardStatus, Outcome::Granted)
+            .about(card.resident.to_string())
+            .on("card", card.id.to_string());
+        self.record_act(entry).await?;
+        Ok(card)
+    }
+
+    /// Reports a card as lost (挂失).
+    ///
+    /// # Errors
+    /// CARD_NOT_FOUND; STATE_CONFLICT unless it is active; ROLE_NOT_ALLOWED.
+    pub async fn report_loss(&self, caller: &Caller, id: CardId) -> Result<(Card, Receipt), Error> {
+        self.change_card(caller, Act::CardLost, id, &[CardStatus::Active], CardStatus::Lost).await
+    }
+
+    /// Takes a report of loss back (解挂).
+    ///
+    /// # Errors
+    /// CARD_NOT_FOUND; STATE_CONFLICT unless it is lost, or while the resident has another active
+    /// card; ROLE_NOT_ALLOWED.
+    pub async fn release_card(
+        &self,
+        caller: &Caller,
+        id: CardId,
+    ) -> Result<(Card, Receipt), Error> {
+        self.change_card(caller, Act::CardRelease, id, &[CardStatus::Lost], CardStatus::Active)
+            .await
+    }
+
+    /// Cancels a card (注销). Final.
+    ///
+    /// # Errors
+    /// CARD_NOT_FOUND; STATE_CONFLICT when it is cancelled; ROLE_NOT_ALLOWED.
+    pub async fn cancel_card(&self, caller: &Caller, id: CardId) -> Result<(Card, Receipt), Error> {
+        let from = [CardStatus::Active, CardStatus::Lost];
+        self.change_card(caller, Act::CardCancel, id, &from, CardStatus::Cancelled).await
+    }
+
+    async fn change_card(
+        &self,
+        caller: &Caller,
+        act: Act,
+        id: CardId,
+        from: &[CardStatus],
+        to: CardStatus,
+    ) -> Result<(Card, Receipt), Error> {
+        self.allow(caller, act).await?;
+        let card = self.store.card(id).await?;
+        let card = card.ok_or(Reason::CARD_NOT_FOUND)?;
+        let entry = self
+            .entry(caller, act, Outcome::Granted)
+            .about(card.resident.to_string())
+            .on("card", id.to_string());
+        let change = self.store.record_card_status(id, from, to, caller.now, entry).await?;
+        let Change::Recorded(receipt) = change else { return Err(Reason::STATE_CONFLICT.into()) };
+        Ok((Card { status: to, changed_at: caller.now, ..card }, receipt))
+    }
+}
+
+impl CardFailure {
+    /// The log could not take it: nothing that a desk may rely on came of the card.
+    fn unrecorded(error: Error) -> Self {
+        let cause = crate::telemetry::chain(&error);
+        tracing::error!(cause, "recording a card in a reader");
+        Self { reason: error.reason(), receipt: None }
+    }
+}
+
+/// The reason that stands for a reading that failed.
+fn read_reason(error: &ReadError) -> Reason {
+    match error {
+        ReadError::NotHealthCard(_) => Reason::NOT_HEALTH_CARD,
+        ReadError::NotGenuine { .. } => Reason::CARD_NOT_GENUINE,
+        ReadError::Expired { .. } => Reason::CARD_EXPIRED,
+        ReadError::ReadRefused { .. } | ReadError::KeyBlocked { .. } => Reason::CARD_READ_REFUSED,
+        ReadError::MalformedRecord(_) | ReadError::Refused { .. } => Reason::CARD_MALFORMED,
+        ReadError::Inconsistent(_) => Reason::CARD_INCONSISTENT,
+        ReadError::Removed { .. } => Reason::CARD_REMOVED,
+        ReadError::Transport { source, .. } => match source {
+            TransportError::CardRemoved => Reason::CARD_REMOVED,
+            TransportError::Timeout => Reason::CARD_TIMEOUT,
+            TransportError::Garbage { .. } => Reason::CARD_GARBAGE,
+            TransportError::Failed(_) => Reason::RELAY_PROTOCOL,
+            _ => Reason::READER_GONE,
+        },
+        ReadError::Security(_) => Reason::KEY_UNAVAILABLE,
+        _ => Reason::CARD_MALFORMED,
+    }
+}

@@ -1,0 +1,127 @@
+//! Login challenges: each good once, for one certificate, for a short time. They live in memory
+//! only; a restart ends them, and whoever was logging in starts again.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::clock::UtcTime;
+
+/// Most challenges that are open at once.
+const MOST: usize = 10_000;
+
+/// The open challenges.
+pub(crate) struct Challenges {
+    life: Duration,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    open: HashMap<[u8; 32], Open>,
+    /// In order of their end, which is the order of their making.
+    ends: VecDeque<(UtcTime, [u8; 32])>,
+}
+
+struct Open {
+    certificate: [u8; 32],
+    ends: UtcTime,
+}
+
+/// As many challenges are open as are kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooMany;
+
+impl Challenges {
+    pub(crate) fn new(life: Duration) -> Self {
+        Self { life, table: Mutex::default() }
+    }
+
+    /// Opens `challenge` for the certificate with this thumbprint and says when it ends.
+    pub(crate) fn open(
+        &self,
+        challenge: [u8; 32],
+        certificate: [u8; 32],
+        now: UtcTime,
+    ) -> Result<UtcTime, TooMany> {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((ends, challenge)) = table.ends.front().copied() {
+            if ends > now && table.open.contains_key(&challenge) {
+                break;
+            }
+            table.ends.pop_front();
+            table.open.remove(&challenge);
+        }
+        if table.ends.len() >= MOST {
+            return Err(TooMany);
+        }
+        let ends = now + self.life;
+        table.open.insert(challenge, Open { certificate, ends });
+        table.ends.push_back((ends, challenge));
+        Ok(ends)
+    }
+
+    /// Uses a challenge up. True when it was open, in time, and for this certificate.
+    #[must_use]
+    pub(crate) fn take(&self, challenge: &[u8], certificate: &[u8; 32], now: UtcTime) -> bool {
+        let Ok(challenge) = <[u8; 32]>::try_from(challenge) else { return false };
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table
+            .open
+            .remove(&challenge)
+            .is_some_and(|open| open.ends > now && open.certificate == *certificate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: UtcTime = datetime!(2026-11-23 08:00 UTC);
+    const LIFE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_challenge_is_good_once_in_time_and_for_its_certificate() {
+        let cases = [
+            ("right", [1; 32], LIFE / 2, true),
+            ("late", [1; 32], LIFE, false),
+            ("another certificate", [2; 32], LIFE / 2, false),
+        ];
+        for (what, certificate, later, good) in cases {
+            let challenges = Challenges::new(LIFE);
+            challenges.open([7; 32], [1; 32], NOW).unwrap();
+            assert_eq!(challenges.take(&[7; 32], &certificate, NOW + later), good, "{what}");
+            assert!(!challenges.take(&[7; 32], &[1; 32], NOW), "{what}: used up");
+        }
+    }
+
+    #[test]
+    fn what_was_never_given_is_refused() {
+        let challenges = Challenges::new(LIFE);
+        for wrong in [&[][..], &[0; 31], &[0; 32], &[0; 33]] {
+            assert!(!challenges.take(wrong, &[1; 32], NOW));
+        }
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_frees_itself() {
+        let challenges = Challenges::new(LIFE);
+        let numbered = |n: usize| {
+            let mut challenge = [0; 32];
+            challenge[..8].copy_from_slice(&n.to_be_bytes());
+            challenge
+        };
+        for n in 0..MOST {
+            challenges.open(numbered(n), [1; 32], NOW).unwrap();
+        }
+        assert_eq!(challenges.open(numbered(MOST), [1; 32], NOW), Err(TooMany));
+        assert!(challenges.take(&numbered(0), &[1; 32], NOW));
+        challenges.open(numbered(MOST), [1; 32], NOW).unwrap();
+        challenges.open([9; 32], [1; 32], NOW + LIFE).unwrap();
+        assert!(challenges.take(&[9; 32], &[1; 32], NOW + LIFE));
+    }
+}

@@ -1,0 +1,102 @@
+//! Why the registrar did not do what was asked.
+
+use hsm::KeyError;
+
+use crate::{catalogue::Reason, policy::Denial, store::StoreError};
+
+/// Why a request was refused or failed. Nothing in it names a person or holds a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Refused for a reason of the catalogue.
+    #[error("{}", .0.text().en)]
+    Refused(Reason),
+    /// A field is not acceptable.
+    #[error("field `{field}`: {why}")]
+    Field {
+        /// The field, as in the `.proto` file.
+        field: &'static str,
+        /// What it must be.
+        why: &'static str,
+    },
+    /// Policy said no.
+    #[error("denied by rule {}", .0.rule())]
+    Denied(Denial),
+    /// The store refused, or could not read or write.
+    #[error("using the store")]
+    Store(#[from] StoreError),
+    /// A key refused.
+    #[error("using a key")]
+    Key(#[from] KeyError),
+    /// What should not happen: a record that does not open, a certificate of ours that does not parse.
+    #[error("{what}")]
+    Internal {
+        /// What was attempted.
+        what: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+}
+
+impl Error {
+    /// A fault of ours, with its cause.
+    pub(crate) fn internal(
+        what: &'static str,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Internal { what, source: Some(Box::new(source)) }
+    }
+
+    /// The reason that stands for this error outside.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Refused(reason) => *reason,
+            Self::Field { .. } => Reason::FIELD_INVALID,
+            Self::Denied(denial) => denial_reason(*denial),
+            Self::Store(error) => store_reason(error),
+            Self::Key(_) => Reason::KEY_UNAVAILABLE,
+            Self::Internal { .. } => Reason::INTERNAL,
+        }
+    }
+}
+
+impl From<Reason> for Error {
+    fn from(reason: Reason) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+impl From<Denial> for Error {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+fn denial_reason(denial: Denial) -> Reason {
+    match denial {
+        Denial::Role => Reason::ROLE_NOT_ALLOWED,
+        Denial::OtherInstitution => Reason::OTHER_INSTITUTION,
+        Denial::VisitClosed => Reason::VISIT_CLOSED,
+        Denial::Purpose => Reason::PURPOSE_NOT_ALLOWED,
+        Denial::NoRelation => Reason::NO_RELATION,
+        Denial::Class => Reason::CLASS_NOT_ALLOWED,
+        Denial::Grade { .. } => Reason::GRADE_TOO_HIGH,
+    }
+}
+
+fn store_reason(error: &StoreError) -> Reason {
+    match error {
+        StoreError::Duplicate(_) => Reason::ALREADY_REGISTERED,
+        StoreError::Conflict(_) => Reason::STATE_CONFLICT,
+        StoreError::OutsideLog { .. } => Reason::ENTRY_NOT_FOUND,
+        StoreError::Unavailable(_) => Reason::UNAVAILABLE,
+        StoreError::NotFound(_)
+        | StoreError::Entry(_)
+        | StoreError::InUse
+        | StoreError::Schema(_)
+        | StoreError::Tampered(_)
+        | StoreError::Damaged(_) => Reason::INTERNAL,
+    }
+}

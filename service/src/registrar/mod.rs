@@ -1,0 +1,184 @@
+//! The work itself: sessions, identities, residents, cards, visits, tokens, signatures, the log.
+//!
+//! Each act goes one way: the policy is asked, the facts are gathered, and the change is recorded
+//! together with its audit entry in one transaction. Only then is there an answer.
+
+use std::{net::IpAddr, sync::Arc};
+
+use audit::{Actor, Entry, Outcome};
+use uuid::Uuid;
+
+use crate::{
+    clock::{self, UtcTime},
+    config::Lifetimes,
+    keys::Keys,
+    policy::{Act, Policy},
+    store::{IdentityId, InstitutionId, Receipt, Store},
+    token::TokenKeys,
+    vocabulary::Role,
+};
+
+mod auditing;
+mod authorities;
+mod cards;
+mod challenges;
+mod error;
+mod identities;
+mod personal;
+mod residents;
+mod session_cache;
+mod sessions;
+mod signing;
+mod status;
+mod tokens;
+mod visits;
+
+pub use auditing::{AuditFilter, Proof};
+pub use authorities::{Authorities, AuthorityError};
+pub use cards::{CardFailure, NewCard, Presence, Reading};
+pub use error::Error;
+pub use identities::{
+    Enrolled, Founding, IdentityRecord, NewIdentity, NewInstitution, Published, new_serial,
+};
+pub use residents::{NewResident, ResidentRecord};
+pub use sessions::{Challenge, OpenedSession};
+pub use signing::{Prepared, Verdict};
+pub use status::ServiceStatus;
+pub use tokens::{Introspection, IssuedToken, TokenOrder};
+pub use visits::NewVisit;
+
+/// Everything the service does, behind one value that handlers share.
+pub struct Registrar {
+    name: String,
+    store: Store,
+    keys: Keys,
+    authorities: Authorities,
+    policy: Policy,
+    policy_hash: String,
+    lifetimes: Lifetimes,
+    tokens: TokenKeys,
+    personal: personal::Seals,
+    card_keys: card::SoftSecurityModule,
+    challenges: challenges::Challenges,
+    sessions: session_cache::SessionCache,
+    started_at: UtcTime,
+}
+
+/// Who holds a session, as far as every call needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// SM3 of the session's token.
+    pub session: [u8; 32],
+    /// The identity on record.
+    pub identity: IdentityId,
+    /// Serial number of the certificate that opened the session, hexadecimal.
+    pub certificate: String,
+    /// Thumbprint of the holder's key, as tokens name it.
+    pub key_thumbprint: String,
+    /// The one role the identity has.
+    pub role: Role,
+    /// Where it works.
+    pub institution: InstitutionId,
+    /// Department of a doctor or nurse; empty for others.
+    pub department: String,
+    /// When the session ends.
+    pub expires_at: UtcTime,
+}
+
+/// A call: who, from where, when.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Holder of the session.
+    pub holder: Arc<Holder>,
+    /// Network address the call came from.
+    pub address: IpAddr,
+    /// The time of the call.
+    pub now: UtcTime,
+}
+
+/// What the registrar is made of.
+pub struct Parts {
+    /// Name of the service.
+    pub name: String,
+    /// The records and the log.
+    pub store: Store,
+    /// The keys.
+    pub keys: Keys,
+    /// The certificates that vouch for others.
+    pub authorities: Authorities,
+    /// The rules.
+    pub policy: Policy,
+    /// Lives of things that end by themselves.
+    pub lifetimes: Lifetimes,
+}
+
+impl Registrar {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// [`Error::Key`] when a key of the service is missing.
+    pub fn new(parts: Parts) -> Result<Self, Error> {
+        let Parts { name, store, keys, authorities, policy, lifetimes } = parts;
+        Ok(Self {
+            tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
+            personal: personal::Seals::new(&keys)?,
+            card_keys: cards::security_module(&keys)?,
+            challenges: challenges::Challenges::new(lifetimes.challenge),
+            sessions: session_cache::SessionCache::default(),
+            policy_hash: hex::encode(policy.digest()),
+            started_at: clock::now(),
+            name,
+            store,
+            keys,
+            authorities,
+            policy,
+            lifetimes,
+        })
+    }
+
+    /// Name of the service.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Lets a caller do something, or leaves a refusal in the log.
+    async fn allow(&self, caller: &Caller, act: Act) -> Result<(), Error> {
+        let Err(denial) = self.policy.may(caller.holder.role, act) else { return Ok(()) };
+        let entry = self
+            .entry(caller, act, Outcome::Refused)
+            .under(self.policy_hash.as_str(), denial.rule());
+        self.record_act(entry).await?;
+        Err(denial.into())
+    }
+
+    /// An entry of the log for an act of this caller.
+    fn entry(&self, caller: &Caller, act: Act, outcome: Outcome) -> Entry {
+        let holder = &caller.holder;
+        let actor = Actor {
+            identity: Some(holder.identity.to_string()),
+            certificate: Some(holder.certificate.clone()),
+            role: Some(holder.role.as_str().to_owned()),
+            institution: Some(holder.institution.to_string()),
+            address: Some(caller.address.to_string()),
+        };
+        entry_by(actor, act, outcome, caller.now)
+    }
+
+    /// Puts an act that changes nothing else into the log.
+    async fn record_act(&self, entry: Entry) -> Result<Receipt, Error> {
+        Ok(self.store.record_act(entry).await?)
+    }
+}
+
+/// The role of the service itself in the log.
+const ITSELF: &str = "service";
+
+/// The service as an actor: what it does without being asked.
+fn service_actor(name: &str) -> Actor {
+    Actor { identity: Some(name.to_owned()), role: Some(ITSELF.to_owned()), ..Actor::default() }
+}
+
+fn entry_by(actor: Actor, act: Act, outcome: Outcome, now: UtcTime) -> Entry {
+    Entry::new(Uuid::now_v7().to_string(), clock::rfc3339(now), act.as_str(), outcome, actor)
+}

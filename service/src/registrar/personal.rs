@@ -1,0 +1,145 @@
+//! Personal data at rest: sealed under one key per resident, found through a blind index.
+//!
+//! A resident's key is itself sealed by the service's data key. To destroy it is to erase the
+//! person; nothing else in the database or the log names them.
+
+use std::sync::Arc;
+
+use card::ResidentIdNumber;
+use hsm::{DataSealer, IndexKey, KeyError, sm4::Sm4Key};
+use zeroize::Zeroizing;
+
+use super::{Error, NewResident, ResidentRecord, cards::Reading};
+use crate::{
+    clock::UtcTime,
+    keys::Keys,
+    store::{IdentityId, PresenceId, Resident, ResidentId},
+};
+
+/// Domain of the blind index of ID numbers.
+const ID_NUMBER: &str = "resident.id-number";
+/// Names of the sealed fields of a resident: part of the place that each is bound to.
+const NAME: &str = "name";
+const ID_NUMBER_FIELD: &str = "id_number";
+const PHONE: &str = "phone";
+const ETHNIC_GROUP: &str = "ethnic_group";
+
+/// Seals and opens personal data.
+pub(super) struct Seals {
+    data: Arc<dyn DataSealer>,
+    index: Arc<dyn IndexKey>,
+}
+
+impl Seals {
+    pub(super) fn new(keys: &Keys) -> Result<Self, KeyError> {
+        Ok(Self { data: keys.data()?, index: keys.index()? })
+    }
+
+    /// By what a resident is found.
+    pub(super) fn id_number_index(
+        &self,
+        id_number: &ResidentIdNumber,
+    ) -> Result<[u8; 32], KeyError> {
+        self.index.index(ID_NUMBER, id_number.as_str().as_bytes())
+    }
+
+    /// A resident as the store keeps one: a fresh key, sealed, and each field sealed under it.
+    pub(super) fn seal_resident(
+        &self,
+        id: ResidentId,
+        order: &NewResident,
+        registered_at: UtcTime,
+    ) -> Result<Resident, KeyError> {
+        let key = Sm4Key::generate();
+        let seal = |field, text: &str| key.seal(&place("resident", field, id), text.as_bytes());
+        Ok(Resident {
+            id,
+            id_number_index: self.id_number_index(&order.id_number)?,
+            wrapped_key: self.data.seal_key(&place("resident", "data_key", id), &key)?,
+            sealed_name: seal(NAME, order.name.as_str()),
+            sealed_id_number: seal(ID_NUMBER_FIELD, order.id_number.as_str()),
+            sealed_phone: order.phone.as_ref().map(|phone| seal(PHONE, phone.as_str())),
+            sealed_ethnic_group: order
+                .ethnic_group
+                .map(|group| seal(ETHNIC_GROUP, &group.code().to_string())),
+            registered_at,
+        })
+    }
+
+    pub(super) fn open_resident(&self, row: &Resident) -> Result<ResidentRecord, Error> {
+        let key = self.resident_key(row)?;
+        let open =
+            |field, sealed: &[u8]| open_text(&key, &place("resident", field, row.id), sealed);
+        let id_number = Zeroizing::new(open(ID_NUMBER_FIELD, &row.sealed_id_number)?);
+        let ethnic_group = match &row.sealed_ethnic_group {
+            Some(sealed) => open(ETHNIC_GROUP, sealed)?.parse().map_err(|_| damaged())?,
+            None => 0,
+        };
+        Ok(ResidentRecord {
+            id: row.id,
+            name: open(NAME, &row.sealed_name)?,
+            id_number: id_number.parse().map_err(|_| damaged())?,
+            phone: match &row.sealed_phone {
+                Some(sealed) => open(PHONE, sealed)?,
+                None => String::new(),
+            },
+            ethnic_group,
+            registered_at: row.registered_at,
+        })
+    }
+
+    /// What a card said, under its holder's key.
+    pub(super) fn seal_reading(
+        &self,
+        resident: &Resident,
+        presence: PresenceId,
+        reading: &Reading,
+    ) -> Result<Vec<u8>, Error> {
+        let text = Zeroizing::new(
+            serde_json::to_vec(reading).map_err(|e| Error::internal("writing a reading", e))?,
+        );
+        Ok(self.resident_key(resident)?.seal(&place("presence", "reading", presence), &text))
+    }
+
+    pub(super) fn open_reading(
+        &self,
+        resident: &Resident,
+        presence: PresenceId,
+        sealed: &[u8],
+    ) -> Result<Reading, Error> {
+        let text = self
+            .resident_key(resident)?
+            .open(&place("presence", "reading", presence), sealed)
+            .map_err(|e| Error::internal("opening a reading", e))?;
+        serde_json::from_slice(&text).map_err(|_| damaged())
+    }
+
+    /// The name of a member of staff, desk or system.
+    pub(super) fn seal_staff_name(&self, id: IdentityId, name: &str) -> Result<Vec<u8>, KeyError> {
+        self.data.seal(&place("identity", "name", id), name.as_bytes())
+    }
+
+    pub(super) fn open_staff_name(&self, id: IdentityId, sealed: &[u8]) -> Result<String, Error> {
+        let plain = self.data.open(&place("identity", "name", id), sealed)?;
+        String::from_utf8(plain.to_vec()).map_err(|_| damaged())
+    }
+
+    fn resident_key(&self, row: &Resident) -> Result<Sm4Key, KeyError> {
+        self.data.open_key(&place("resident", "data_key", row.id), &row.wrapped_key)
+    }
+}
+
+fn open_text(key: &Sm4Key, place: &[u8], sealed: &[u8]) -> Result<String, Error> {
+    let plain =
+        key.open(place, sealed).map_err(|e| Error::internal("opening a person's record", e))?;
+    String::from_utf8(plain.to_vec()).map_err(|_| damaged())
+}
+
+fn damaged() -> Error {
+    Error::Internal { what: "a sealed record is not what was written", source: None }
+}
+
+/// Where a sealed value belongs: table, column, row and version of the form.
+fn place(table: &str, column: &str, row: impl std::fmt::Display) -> Vec<u8> {
+    format!("{table}|{column}|{row}|1").into_bytes()
+}

@@ -1,0 +1,269 @@
+//! Logging in: a challenge, the holder's signature over it, and a session.
+
+use std::{net::IpAddr, sync::Arc};
+
+use audit::{Actor, Outcome};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ca::{Certificate, ChainError};
+use hsm::sm2::{Signature, SignerId};
+use zeroize::Zeroizing;
+
+use super::{Caller, Error, Holder, Registrar, entry_by};
+use crate::{
+    catalogue::Reason,
+    clock::UtcTime,
+    policy::Act,
+    store::{IdentityId, NewSession, Receipt},
+    token,
+    vocabulary::Role,
+};
+
+/// First line of what a login signs, so that the signature can mean nothing else.
+const PURPOSE: &str = "healthcard.v1.Sessions/Open";
+/// Most sessions' tokens have this many octets before base64url.
+const TOKEN_OCTETS: usize = 32;
+
+/// A login challenge.
+pub struct Challenge {
+    /// 32 random octets.
+    pub octets: [u8; 32],
+    /// When it ends.
+    pub expires_at: UtcTime,
+}
+
+/// A session that was just opened.
+pub struct OpenedSession {
+    /// The secret, shown this once.
+    pub token: Zeroizing<String>,
+    /// Who holds it.
+    pub holder: Arc<Holder>,
+    /// Its place in the log.
+    pub receipt: Receipt,
+}
+
+impl Registrar {
+    /// Opens a challenge for whoever holds the key of this certificate. Cheap: the certificate is
+    /// parsed, and checked only when the challenge is answered.
+    ///
+    /// # Errors
+    /// CERTIFICATE_MALFORMED, RATE_LIMITED.
+    pub fn challenge(&self, certificate: &[u8], now: UtcTime) -> Result<Challenge, Error> {
+        let certificate = parse(certificate)?;
+        let mut octets = [0; 32];
+        fill_random(&mut octets)?;
+        let expires_at = self
+            .challenges
+            .open(octets, certificate.thumbprint(), now)
+            .map_err(|_| Reason::RATE_LIMITED)?;
+        Ok(Challenge { octets, expires_at })
+    }
+
+    /// Opens a session for the holder of the certificate's key.
+    ///
+    /// # Errors
+    /// CERTIFICATE_…, CHALLENGE_INVALID, SIGNATURE_INVALID. Refusals of a certificate that this
+    /// service issued leave an entry in the log; strangers do not, so that they cannot fill it.
+    pub async fn open_session(
+        &self,
+        challenge: &[u8],
+        certificate: &[u8],
+        signature: &[u8],
+        address: IpAddr,
+        now: UtcTime,
+    ) -> Result<OpenedSession, Error> {
+        let certificate = parse(certificate)?;
+        let serial = certificate.serial().to_string();
+        let refused = |holder: Option<&Holder>| Actor {
+            identity: holder.map(|holder| holder.identity.to_string()),
+            certificate: Some(serial.clone()),
+            address: Some(address.to_string()),
+            ..Actor::default()
+        };
+        if !self.challenges.take(challenge, &certificate.thumbprint(), now) {
+            return Err(Reason::CHALLENGE_INVALID.into());
+        }
+        let trusted = self.authorities.verify(&certificate, ca::chain::Purpose::Login, now);
+        if let Err(error @ (ChainError::UnknownIssuer { .. } | ChainError::BadSignature { .. })) =
+            trusted
+        {
+            return Err(chain_reason(error));
+        }
+        let checked = match trusted {
+            Ok(_) => self.check_login(challenge, &certificate, signature, now).await,
+            Err(error) => Err(chain_reason(error)),
+        };
+        let mut holder = match checked {
+            Ok(holder) => holder,
+            Err(error) => {
+                let entry = entry_by(refused(None), Act::SessionOpen, Outcome::Refused, now)
+                    .with("reason", error.reason().text().reason);
+                self.record_act(entry).await?;
+                return Err(error);
+            }
+        };
+        let mut secret = Zeroizing::new([0; TOKEN_OCTETS]);
+        fill_random(&mut *secret)?;
+        let token = Zeroizing::new(URL_SAFE_NO_PAD.encode(*secret));
+        holder.session = hsm::sm3::digest(token.as_bytes());
+        let actor = Actor {
+            role: Some(holder.role.to_string()),
+            institution: Some(holder.institution.to_string()),
+            ..refused(Some(&holder))
+        };
+        let entry = entry_by(actor, Act::SessionOpen, Outcome::Granted, now);
+        let session = NewSession {
+            digest: holder.session,
+            identity: holder.identity,
+            certificate: serial,
+            opened_at: now,
+            expires_at: holder.expires_at,
+        };
+        let receipt = self.store.record_session_opened(session, entry).await?;
+        Ok(OpenedSession { token, holder: Arc::new(holder), receipt })
+    }
+
+    async fn check_login(
+        &self,
+        challenge: &[u8],
+        certificate: &Certificate,
+        signature: &[u8],
+        now: UtcTime,
+    ) -> Result<Holder, Error> {
+        let serial = certificate.serial().to_string();
+        let record = self
+            .store
+            .certificate(&serial)
+            .await?
+            .filter(|record| record.der.as_deref() == Some(certificate.der()))
+            .ok_or(Reason::CERTIFICATE_UNKNOWN)?;
+        if record.revoked_at.is_some() {
+            return Err(Reason::CERTIFICATE_REVOKED.into());
+        }
+        let message = login_message(&self.name, challenge);
+        let key = certificate.public_key();
+        Signature::from_raw(signature)
+            .ok()
+            .filter(|signature| {
+                key.verify(&key.digest(&SignerId::DEFAULT, &message), signature).is_ok()
+            })
+            .ok_or(Reason::SIGNATURE_INVALID)?;
+        let identity = record.identity.ok_or(Reason::CERTIFICATE_UNKNOWN)?;
+        let expires_at = (now + self.lifetimes.session).min(certificate.not_after());
+        self.holder(identity, certificate, [0; 32], expires_at).await
+    }
+
+    async fn holder(
+        &self,
+        identity: IdentityId,
+        certificate: &Certificate,
+        session: [u8; 32],
+        expires_at: UtcTime,
+    ) -> Result<Holder, Error> {
+        let record = self.store.identity(identity).await?.ok_or(Reason::CERTIFICATE_UNKNOWN)?;
+        Ok(Holder {
+            session,
+            identity,
+            certificate: certificate.serial().to_string(),
+            key_thumbprint: token::thumbprint(certificate.public_key()),
+            role: stored_role(&record.role)?,
+            institution: record.institution,
+            department: record.department,
+            expires_at,
+        })
+    }
+
+    /// The caller behind a session's token.
+    ///
+    /// # Errors
+    /// SESSION_INVALID when the session is unknown, closed or over, or its certificate revoked.
+    pub async fn caller(
+        &self,
+        token: &str,
+        address: IpAddr,
+        now: UtcTime,
+    ) -> Result<Caller, Error> {
+        let digest = hsm::sm3::digest(token.as_bytes());
+        let holder = match self.sessions.find(&digest) {
+            Some(holder) => holder,
+            None => self.look_up_session(digest).await?,
+        };
+        if holder.expires_at <= now {
+            return Err(Reason::SESSION_INVALID.into());
+        }
+        Ok(Caller { holder, address, now })
+    }
+
+    async fn look_up_session(&self, digest: [u8; 32]) -> Result<Arc<Holder>, Error> {
+        let since = self.sessions.since();
+        let session = self
+            .store
+            .session(&digest)
+            .await?
+            .filter(|session| session.closed_at.is_none())
+            .ok_or(Reason::SESSION_INVALID)?;
+        let record = self
+            .store
+            .certificate(&session.certificate)
+            .await?
+            .filter(|record| record.revoked_at.is_none())
+            .ok_or(Reason::SESSION_INVALID)?;
+        let certificate = record.der.as_deref().ok_or(Reason::SESSION_INVALID)?;
+        let certificate = Certificate::parse(certificate)
+            .map_err(|e| Error::internal("reading a certificate on record", e))?;
+        let expires_at = session.expires_at.min(certificate.not_after());
+        let holder = self.holder(session.identity, &certificate, digest, expires_at).await?;
+        let holder = Arc::new(holder);
+        self.sessions.remember(digest, Arc::clone(&holder), since);
+        Ok(holder)
+    }
+
+    /// Ends the caller's own session.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when it could not be recorded; the session then goes on.
+    pub async fn close_session(&self, caller: &Caller) -> Result<Receipt, Error> {
+        self.allow(caller, Act::SessionClose).await?;
+        let entry = self.entry(caller, Act::SessionClose, Outcome::Granted);
+        let digest = caller.holder.session;
+        let receipt = self.store.record_session_closed(&digest, caller.now, entry).await?;
+        self.sessions.forget(|holder| holder.session == digest);
+        Ok(receipt)
+    }
+}
+
+/// What a login signs.
+fn login_message(service: &str, challenge: &[u8]) -> Vec<u8> {
+    [PURPOSE.as_bytes(), b"\n", service.as_bytes(), b"\n", challenge].concat()
+}
+
+fn parse(certificate: &[u8]) -> Result<Certificate, Error> {
+    Certificate::parse(certificate).map_err(|_| Reason::CERTIFICATE_MALFORMED.into())
+}
+
+/// The reason that stands for a chain that does not hold.
+pub(super) fn chain_reason(error: ChainError) -> Error {
+    match error {
+        ChainError::Expired { .. } => Reason::CERTIFICATE_EXPIRED,
+        ChainError::NotYetValid { .. } => Reason::CERTIFICATE_NOT_YET_VALID,
+        ChainError::Revoked { .. } => Reason::CERTIFICATE_REVOKED,
+        ChainError::WrongKeyUsage { .. } | ChainError::WrongPurpose { .. } => {
+            Reason::CERTIFICATE_WRONG_USE
+        }
+        // Our own lists are late: nobody is let in until they are renewed.
+        ChainError::CrlMissing { .. }
+        | ChainError::CrlStale { .. }
+        | ChainError::CrlNotYetValid { .. } => Reason::UNAVAILABLE,
+        _ => Reason::CERTIFICATE_UNTRUSTED,
+    }
+    .into()
+}
+
+/// The role of a record of ours.
+pub(super) fn stored_role(word: &str) -> Result<Role, Error> {
+    Role::from_word(word).ok_or(Error::Internal { what: "an unknown role on record", source: None })
+}
+
+/// Fills with randomness of the system.
+pub(super) fn fill_random(octets: &mut [u8]) -> Result<(), Error> {
+    getrandom::fill(octets).map_err(|e| Error::internal("drawing random octets", e))
+}

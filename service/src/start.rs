@@ -1,0 +1,135 @@
+//! From settings and a passphrase to a service that answers.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use ca::{Certificate, crl::Crl};
+use hsm::{
+    KeyError, Keystore,
+    soft::{KeystoreError, Passphrase, SoftKeystore},
+};
+use tokio::sync::watch;
+
+use crate::{
+    api, clock,
+    config::{Config, ConfigError},
+    keys::{AUTHORITIES, Keys, authority_name},
+    registrar::{Authorities, AuthorityError, Error, Parts, Registrar},
+    serve::{self, ListenError, Protection},
+    store::{Store, StoreError},
+    telemetry,
+};
+
+/// Revocation lists are replaced when they are due within this time.
+const LIST_AHEAD: time::Duration = time::Duration::days(3);
+/// How often that is looked at.
+const LIST_CHECK: Duration = Duration::from_secs(3600);
+
+/// Why a service did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The settings are not accepted.
+    #[error("reading the settings")]
+    Config(#[from] ConfigError),
+    /// The keystore does not open.
+    #[error("opening the keystore")]
+    Keystore(#[from] KeystoreError),
+    /// A key is missing.
+    #[error("looking for the service's keys")]
+    Key(#[from] KeyError),
+    /// The database does not open.
+    #[error("opening the database")]
+    Store(#[from] StoreError),
+    /// The authorities on record are not acceptable.
+    #[error("checking the authorities")]
+    Authorities(#[from] AuthorityError),
+    /// The registrar could not be put together, or revocation lists not be renewed.
+    #[error("preparing the service")]
+    Prepare(#[from] Error),
+    /// The router could not be made.
+    #[error("preparing the interface")]
+    Router(#[from] api::RouterError),
+    /// The listener could not be set up.
+    #[error("preparing the listener")]
+    Listen(#[from] ListenError),
+}
+
+/// Opens keystore and database, and puts the service together.
+///
+/// # Errors
+/// [`StartError`]; nothing is then left running.
+pub async fn open(config: Config, passphrase: &Passphrase) -> Result<Registrar, StartError> {
+    let keystore: Box<dyn Keystore> = Box::new(SoftKeystore::open(&config.keystore, passphrase)?);
+    let keys = Keys::new(keystore);
+    let store = Store::open(&config.database, keys.log()?, &config.name)?;
+    let authorities = authorities(&store, &keys).await?;
+    registrar(config, keys, authorities, store).await
+}
+
+/// The registrar over its parts, with revocation lists that are good for a while.
+pub(crate) async fn registrar(
+    config: Config,
+    keys: Keys,
+    authorities: Authorities,
+    store: Store,
+) -> Result<Registrar, StartError> {
+    let Config { name, policy, lifetimes, .. } = config;
+    let parts = Parts { name, store, keys, authorities, policy, lifetimes };
+    let registrar = Registrar::new(parts)?;
+    registrar.renew_lists(clock::now(), LIST_AHEAD).await?;
+    Ok(registrar)
+}
+
+async fn authorities(store: &Store, keys: &Keys) -> Result<Authorities, StartError> {
+    let records = store.authorities().await?;
+    let mut certificates = Vec::new();
+    let mut lists = Vec::new();
+    for authority in AUTHORITIES {
+        let name = authority_name(authority);
+        let record = records
+            .iter()
+            .find(|record| record.name == name)
+            .ok_or(AuthorityError::Record("certificate of an authority"))?;
+        let certificate = Certificate::parse(&record.der)
+            .map_err(|_| AuthorityError::Record("certificate of an authority"))?;
+        certificates.push((authority, certificate));
+        if let Some(list) = store.crl(name).await? {
+            let list =
+                Crl::parse(&list.der).map_err(|_| AuthorityError::Record("revocation list"))?;
+            lists.push(list);
+        }
+    }
+    Ok(Authorities::load(keys, certificates, lists)?)
+}
+
+/// Serves until `stop` turns true. Calls `ready` with the address once connections are accepted.
+///
+/// # Errors
+/// [`StartError`] when the listener cannot be set up.
+pub async fn run(
+    registrar: Registrar,
+    listen: SocketAddr,
+    protection: Protection,
+    stop: watch::Receiver<bool>,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), StartError> {
+    let registrar = Arc::new(registrar);
+    let router = api::router(Arc::clone(&registrar)).await?;
+    let listener = serve::bind(listen).await?;
+    let address = listener.local_addr().unwrap_or(listen);
+    let renewal = tokio::spawn(keep_lists_fresh(registrar, stop.clone()));
+    ready(address);
+    serve::serve(listener, protection, router, stop).await;
+    renewal.abort();
+    Ok(())
+}
+
+/// Renews revocation lists well before they end. A failure is tried again at the next turn.
+async fn keep_lists_fresh(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+    while tokio::time::timeout(LIST_CHECK, stop.wait_for(|stop| *stop)).await.is_err() {
+        if let Err(error) = registrar.renew_lists(clock::now(), LIST_AHEAD).await {
+            let cause = telemetry::chain(&error);
+            tracing::error!(cause, "renewing revocation lists");
+        }
+    }
+}
