@@ -144,7 +144,7 @@ impl From<Status> for Failure {
             exit: exit_of(status.code()),
             message,
             advice: Both::new(said("advice_zh"), said("advice_en")),
-            detail: Vec::new(),
+            detail: Some(said("field")).filter(|field| !field.is_empty()).into_iter().collect(),
             refusal,
             session_over: matches!(info.reason.as_str(), "SESSION_MISSING" | "SESSION_INVALID"),
             reason: info.reason,

@@ -1,6 +1,9 @@
 //! `healthcard audit`: searching the log, and proofs that are checked on this machine.
 
+mod check;
+mod database;
 mod export;
+mod finding;
 mod search;
 
 use std::path::{Path, PathBuf};
@@ -51,6 +54,8 @@ pub(crate) enum AuditCommand {
     },
     /// 导出日志，供离线核对 | Export the log, to be checked offline
     Export(export::Export),
+    /// 离线核对日志：完好、被改动（指出哪一条）或无法核对 | Check a log offline: intact, tampered with (naming entries), or not to be told
+    Check(check::Check),
 }
 
 #[derive(Debug, Args)]
@@ -93,6 +98,7 @@ impl AuditCommand {
             Self::Consistency(order) => consistency(context, order).await,
             Self::Checkpoint { key, out } => checkpoint(context, &key, out.as_deref()).await,
             Self::Export(order) => order.run(context).await,
+            Self::Check(order) => order.run(context),
         }
     }
 }
@@ -158,8 +164,8 @@ async fn prove(context: &Context, Prove { position, key, checkpoint }: Prove) ->
     json["verifier_key"] = key.to_string().into();
     json["checkpoint"] = held.unwrap_or(answer.checkpoint).into();
     let page = Page::titled(text::AUDIT_PROVED)
-        .row(text::LOG_SIZE, proved.checkpoint.size)
-        .row(text::ROOT, hex::encode(proved.checkpoint.root));
+        .row(text::LOG_SIZE, proved.size)
+        .row(text::ROOT, hex::encode(proved.root));
     let page =
         search::entry_page(page, position, &answer.entry).row(text::VERIFIER_KEY, key.to_string());
     context.screen.show(&json, &page);

@@ -77,7 +77,6 @@ pub(crate) mod problems {
     ATTRIBUTES_OTHER_CONTENT Refused: "服务要求签名的内容类型不符，已拒绝签名", "请勿签名；请报告管理员", "the service asks to sign another kind of content; nothing was signed", "do not sign; report this to an operator";
     ATTRIBUTES_OTHER_SIGNER Refused: "服务要求以他人的证书签名，已拒绝签名", "请勿签名；请立即报告管理员", "the service asks to sign for another certificate; nothing was signed", "do not sign; report this to an operator at once";
     ATTRIBUTES_OTHER_TIME Refused: "签名时间与本机时间相差过大，已拒绝签名", "请校准本机时间；若本机时间正确，请报告管理员", "the signing time is far from this machine's; nothing was signed", "set the clock of this machine; if it is right, report this to an operator";
-    SIGNATURE_INVALID Refused: "签名无效", "请勿采信该病历；请核对文件是否对应", "the signature is not valid", "do not rely on the record; check that the files belong together";
     // tokens
     TOKEN_MALFORMED Refused: "令牌格式不正确", "请完整复制令牌", "the token is malformed", "copy the whole token";
     TOKEN_ALGORITHM Refused: "令牌的算法或类型不被接受", "请勿采信该令牌", "the token's algorithm or type is not accepted", "do not rely on this token";
@@ -87,12 +86,13 @@ pub(crate) mod problems {
     TOKEN_EXPIRED Refused: "令牌已过期", "请重新申请令牌", "the token has expired", "ask for a new token";
     TOKEN_NOT_YET_VALID Refused: "令牌尚未生效", "请检查本机时间", "the token is not valid yet", "check the clock of this machine";
     TOKEN_OTHER_AUDIENCE Refused: "令牌是给其他系统的", "请勿受理；请申请面向本系统的令牌", "the token is for another system", "do not accept it; ask for one for this system";
-    TOKEN_INACTIVE Refused: "令牌无效", "请重新申请令牌", "the token is not good", "ask for a new token";
     // audit
     PROOF_INVALID Tampered: "证明与日志不符：日志或答复被改动", "请保存该证明并立即报告审计负责人", "the proof does not fit the log: the log or the answer was altered", "keep the proof and report it at once";
     CHECKPOINT_INVALID Tampered: "检查点的签名不正确", "请核对验证公钥；若公钥无误，请立即报告审计负责人", "the checkpoint's signature is wrong", "compare the verifier key; if it is right, report this at once";
     CHECKPOINT_UNUSABLE Refused: "检查点不可用：格式不正确，或不是这个日志的", "请使用这个日志的检查点和验证公钥", "the checkpoint cannot be used: malformed, or of another log", "use a checkpoint and the verifier key of this log";
     VERIFIER_KEY_MALFORMED Usage: "验证公钥格式不正确", "请使用 healthcard audit checkpoint 给出的验证公钥", "the verifier key is malformed", "use the verifier key that `healthcard audit checkpoint` gives";
+    VERIFIER_KEY_NEEDED Unverifiable: "缺少日志的验证公钥", "请用 --verifier-key 给出此前取得的验证公钥（healthcard audit checkpoint）", "the log's verifier key is missing", "give the key obtained earlier with --verifier-key (`healthcard audit checkpoint`)";
+    LOG_UNREADABLE Unverifiable: "文件不是日志数据库或导出，或已损坏而无法读取", "请使用数据库文件的副本或导出文件；若文件已损坏，请从备份恢复后再核对", "the file is no log database or export, or too damaged to read", "use a copy of the database or an export; restore a damaged one from a backup";
     LOG_TAMPERED Tampered: "日志被改动", "请保存该文件并立即报告审计负责人", "the log was tampered with", "keep the file and report it at once";
     LOG_UNVERIFIABLE Unverifiable: "证据不足，无法判定日志是否完好", "请补齐所缺内容后重新核对", "there is not enough to tell whether the log is intact", "supply what is missing and check again";
     CLOCK_WRONG Refused: "本机时间与服务相差过大", "请校准本机时间（启用网络对时）", "this machine's clock is far from the service's", "set the clock, best by network time";

@@ -1,0 +1,188 @@
+//! The checker: a database file or an export, and the log's key. It asks no service.
+
+use std::path::{Path, PathBuf};
+
+use audit::{
+    check::{Report, Verdict},
+    checkpoint::VerifierKey,
+};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{Key, database, finding, held};
+use crate::{
+    context::{Context, Outcome},
+    exit::Exit,
+    failure::Failure,
+    page::{Cell, Page},
+    text::{self, Text, problems},
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// 数据库文件的副本，或导出文件 | Copies of the database file, or exports
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    key: Key,
+    /// 此前保存的检查点，可多次给出 | A checkpoint held earlier; may be repeated
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Vec<PathBuf>,
+}
+
+/// One file and what was found.
+pub(super) struct Checked {
+    pub(super) report: Report,
+    /// Rows at positions that no log has.
+    pub(super) strays: Vec<i64>,
+}
+
+impl Check {
+    pub(crate) fn run(self, context: &Context) -> Outcome {
+        let key = self.key.given()?;
+        let held: Vec<String> =
+            self.checkpoint.iter().map(|path| held(path)).collect::<Result<_, _>>()?;
+        let mut exit = Exit::Done;
+        let mut files = Vec::new();
+        for path in &self.files {
+            let checked = check(path, key.as_ref(), &held)?;
+            exit = worse(exit, checked.exit());
+            if !context.screen.json {
+                context.screen.show(&Value::Null, &page(path, &checked));
+            }
+            files.push(report_json(path, &checked));
+        }
+        if context.screen.json {
+            context.screen.show(&summary(exit, files), &Page::default());
+        }
+        Ok(exit)
+    }
+}
+
+fn check(path: &Path, key: Option<&VerifierKey>, held: &[String]) -> Result<Checked, Failure> {
+    let about = |failure: Failure| failure.about(path.display());
+    if database::is_database(path).map_err(about)? {
+        let key = key.ok_or_else(|| Failure::of(problems::VERIFIER_KEY_NEEDED))?;
+        database::check(path, key, held).map_err(about)
+    } else {
+        Err(about(problems::LOG_UNREADABLE.into()))
+    }
+}
+
+impl Checked {
+    fn exit(&self) -> Exit {
+        match &self.report.verdict {
+            _ if !self.strays.is_empty() => Exit::Tampered,
+            Verdict::Valid => Exit::Done,
+            Verdict::Tampered(_) => Exit::Tampered,
+            Verdict::Unverifiable(_) => Exit::Unverifiable,
+        }
+    }
+}
+
+/// Tampering outweighs what cannot be told, and that outweighs what is well.
+fn worse(one: Exit, other: Exit) -> Exit {
+    match (one, other) {
+        (Exit::Tampered, _) | (_, Exit::Tampered) => Exit::Tampered,
+        (Exit::Done, other) => other,
+        (one, _) => one,
+    }
+}
+
+/// The verdict's stable name, and its heading.
+fn verdict(exit: Exit) -> (&'static str, Text) {
+    match exit {
+        Exit::Done => ("valid", text::AUDIT_VALID),
+        Exit::Tampered => ("tampered", text::AUDIT_TAMPERED),
+        _ => ("unverifiable", text::AUDIT_UNVERIFIABLE),
+    }
+}
+
+fn page(path: &Path, checked: &Checked) -> Page {
+    let Checked { report, strays } = checked;
+    let mut page = Page::titled(verdict(checked.exit()).1)
+        .row(text::FILE, path.display().to_string())
+        .row(text::ENTRIES_CHECKED, report.leaves)
+        .row(text::LOG_SIZE, report.size)
+        .maybe(text::ROOT, report.root.map(hex::encode));
+    for stray in strays {
+        page = page.row(text::FINDING, finding::stray(*stray));
+    }
+    match &report.verdict {
+        Verdict::Valid => {}
+        Verdict::Tampered(findings) => {
+            for found in &findings.listed {
+                page = page.row(text::FINDING, finding::spoken(found));
+            }
+            if findings.unlisted > 0 {
+                let more = vec![findings.unlisted.to_string()];
+                page = page.row(text::FINDING, Cell::Filled(text::FOUND_MORE, more));
+            }
+        }
+        Verdict::Unverifiable(gaps) => {
+            for gap in gaps {
+                page = page.row(text::MISSING_EVIDENCE, finding::gap(gap));
+            }
+        }
+    }
+    match checked.exit() {
+        Exit::Tampered => page.row(text::ADVICE, problems::LOG_TAMPERED.advice),
+        Exit::Unverifiable => page.row(text::ADVICE, problems::LOG_UNVERIFIABLE.advice),
+        _ => page,
+    }
+}
+
+fn report_json(path: &Path, checked: &Checked) -> Value {
+    let Checked { report, strays } = checked;
+    let (findings, unlisted, missing): (Vec<Value>, u64, Vec<String>) = match &report.verdict {
+        Verdict::Valid => (Vec::new(), 0, Vec::new()),
+        Verdict::Tampered(findings) => {
+            (findings.listed.iter().map(finding::json).collect(), findings.unlisted, Vec::new())
+        }
+        Verdict::Unverifiable(gaps) => {
+            (Vec::new(), 0, gaps.iter().map(ToString::to_string).collect())
+        }
+    };
+    let strays = strays.iter().map(|at| json!({ "kind": "stray", "position": at }));
+    json!({
+        "file": path,
+        "verdict": verdict(checked.exit()).0,
+        "entries_checked": report.leaves,
+        "size": report.size,
+        "root": report.root.map(hex::encode),
+        "checkpoints": report.checkpoints,
+        "findings": strays.chain(findings).collect::<Vec<_>>(),
+        "unlisted_findings": unlisted,
+        "missing": missing,
+    })
+}
+
+/// One file's report as it is; of several, the worst verdict and all findings.
+fn summary(exit: Exit, mut files: Vec<Value>) -> Value {
+    if files.len() == 1 {
+        return files.remove(0);
+    }
+    let findings: Vec<Value> =
+        files.iter().filter_map(|file| file["findings"].as_array()).flatten().cloned().collect();
+    json!({ "verdict": verdict(exit).0, "findings": findings, "files": files })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worst_verdict_is_the_answer() {
+        use Exit::{Done, Tampered, Unverifiable};
+        let cases = [
+            (Done, Done, Done),
+            (Done, Unverifiable, Unverifiable),
+            (Unverifiable, Done, Unverifiable),
+            (Unverifiable, Tampered, Tampered),
+            (Tampered, Unverifiable, Tampered),
+        ];
+        for (one, other, expected) in cases {
+            assert_eq!(worse(one, other), expected);
+        }
+    }
+}

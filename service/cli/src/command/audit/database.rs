@@ -1,0 +1,145 @@
+//! A log in a SQLite file, in the tables of [`audit::table`].
+
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
+
+use audit::{
+    check::{self, Leaf, Log},
+    checkpoint::VerifierKey,
+    table::{Columns, SELECT_CHECKPOINTS, SELECT_LEAVES, SELECT_TILE},
+    tile::TileId,
+};
+use rusqlite::{Connection, OpenFlags, Row, Rows, Statement, types::ValueRef};
+
+use super::check::Checked;
+use crate::{failure::Failure, text::problems};
+
+/// How every SQLite file begins.
+const MAGIC: [u8; 16] = *b"SQLite format 3\0";
+
+/// Whether the file is a SQLite database.
+pub(super) fn is_database(path: &Path) -> Result<bool, Failure> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut head = Vec::new();
+        File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut head)?;
+        Ok(head)
+    };
+    let head = read().map_err(|error| Failure::of(problems::FILE_UNREADABLE).about(error))?;
+    Ok(head == MAGIC)
+}
+
+/// Checks the log in a database, changing nothing, within one snapshot.
+pub(super) fn check(path: &Path, key: &VerifierKey, held: &[String]) -> Result<Checked, Failure> {
+    let checked = || -> rusqlite::Result<Checked> {
+        let database = open(path)?;
+        let mut leaves = database.prepare(SELECT_LEAVES)?;
+        let mut checkpoints = database.prepare(SELECT_CHECKPOINTS)?;
+        let mut log = Database {
+            leaves: leaves.query([])?,
+            checkpoints: checkpoints.query([])?,
+            tile: database.prepare(SELECT_TILE)?,
+            strays: Vec::new(),
+        };
+        let report = check::check(&mut log, key, held)?;
+        Ok(Checked { report, strays: log.strays })
+    };
+    checked().map_err(|error| Failure::of(problems::LOG_UNREADABLE).about(error))
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    let database = if Path::new(&wal).exists() {
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?
+    } else {
+        // A lone file is read as it lies: nothing is created beside it, wherever it is kept.
+        let name =
+            path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let uri = format!("file:{name}?immutable=1");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        Connection::open_with_flags(uri, flags)?
+    };
+    // The file is evidence, not a program: its schema may call nothing.
+    database.execute_batch(
+        "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA query_only = ON; BEGIN",
+    )?;
+    Ok(database)
+}
+
+struct Database<'d> {
+    leaves: Rows<'d>,
+    checkpoints: Rows<'d>,
+    tile: Statement<'d>,
+    /// Positions below zero, which sort before the log and belong to none.
+    strays: Vec<i64>,
+}
+
+impl Log for Database<'_> {
+    type Error = rusqlite::Error;
+
+    fn next_checkpoint(&mut self) -> rusqlite::Result<Option<(u64, String)>> {
+        while let Some(row) = self.checkpoints.next()? {
+            let size: i64 = row.get(0)?;
+            match u64::try_from(size) {
+                Ok(size) => return Ok(Some((size, text(row, 1)?.unwrap_or_default()))),
+                Err(_) => self.strays.push(size),
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_leaf(&mut self) -> rusqlite::Result<Option<Leaf>> {
+        while let Some(row) = self.leaves.next()? {
+            let position: i64 = row.get(0)?;
+            match u64::try_from(position) {
+                Ok(position) => return leaf(position, row).map(Some),
+                Err(_) => self.strays.push(position),
+            }
+        }
+        Ok(None)
+    }
+
+    fn tile(&mut self, id: TileId) -> rusqlite::Result<Option<Vec<u8>>> {
+        let Ok(index) = i64::try_from(id.index) else { return Ok(None) };
+        let mut rows = self.tile.query((id.level, index))?;
+        rows.next()?.map(|row| bytes(row, 0)).transpose()
+    }
+}
+
+fn leaf(position: u64, row: &Row<'_>) -> rusqlite::Result<Leaf> {
+    let required = |at| text(row, at).map(Option::unwrap_or_default);
+    let columns = Columns {
+        entry_id: required(2)?,
+        // What is no integer agrees with no entry.
+        at: row.get_ref(3)?.as_i64().unwrap_or(i64::MIN),
+        action: required(4)?,
+        outcome: required(5)?,
+        actor: text(row, 6)?,
+        resident: text(row, 7)?,
+        visit: text(row, 8)?,
+    };
+    Ok(Leaf { position, entry: bytes(row, 1)?, columns: Some(columns) })
+}
+
+/// The bytes of a column, whatever its type has become.
+fn bytes(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<u8>> {
+    Ok(match row.get_ref(at)? {
+        ValueRef::Blob(bytes) | ValueRef::Text(bytes) => bytes.to_vec(),
+        ValueRef::Null => Vec::new(),
+        ValueRef::Integer(number) => number.to_string().into_bytes(),
+        ValueRef::Real(number) => number.to_string().into_bytes(),
+    })
+}
+
+fn text(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<String>> {
+    match row.get_ref(at)? {
+        ValueRef::Null => Ok(None),
+        _ => Ok(Some(String::from_utf8_lossy(&bytes(row, at)?).into_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

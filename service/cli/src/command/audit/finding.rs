@@ -1,0 +1,120 @@
+//! What the checker found, in words.
+
+use audit::check::{Finding, Gap};
+use serde_json::{Value, json};
+
+use crate::{page::Cell, text};
+
+fn filled<const N: usize>(text: text::Text, values: [u64; N]) -> Cell {
+    Cell::Filled(text, values.iter().map(u64::to_string).collect())
+}
+
+/// The finding in both languages.
+pub(super) fn spoken(finding: &Finding) -> Cell {
+    match *finding {
+        Finding::Altered { position } => filled(text::FOUND_ALTERED, [position]),
+        Finding::Missing { from, until } if until == from + 1 => {
+            filled(text::FOUND_MISSING, [from])
+        }
+        Finding::Missing { from, until } => {
+            filled(text::FOUND_MISSING_MANY, [from, until.saturating_sub(1)])
+        }
+        Finding::Inserted { position } => filled(text::FOUND_INSERTED, [position]),
+        Finding::Swapped { first, second } => filled(text::FOUND_SWAPPED, [first, second]),
+        Finding::Moved { position, signed } => filled(text::FOUND_MOVED, [position, signed]),
+        Finding::AlteredWithin { from, until } => {
+            filled(text::FOUND_ALTERED_WITHIN, [from, until.saturating_sub(1)])
+        }
+        Finding::Column { position, column } => {
+            Cell::Filled(text::FOUND_COLUMN, vec![position.to_string(), column.to_owned()])
+        }
+        Finding::Malformed { position } => filled(text::FOUND_MALFORMED, [position]),
+        Finding::TileAltered { level, index, .. } => {
+            filled(text::FOUND_TILE_ALTERED, [level.into(), index])
+        }
+        Finding::TileMissing { level, index } => {
+            filled(text::FOUND_TILE_MISSING, [level.into(), index])
+        }
+        Finding::CheckpointAltered { size } => filled(text::FOUND_CHECKPOINT_ALTERED, [size]),
+        Finding::RolledBack { held, size } => filled(text::FOUND_ROLLED_BACK, [size, held]),
+        Finding::Forked { size } => filled(text::FOUND_FORKED, [size]),
+        ref other => Cell::from(other.to_string()),
+    }
+}
+
+/// A row at a position that no log has.
+pub(super) fn stray(position: i64) -> Cell {
+    Cell::Filled(text::FOUND_STRAY, vec![position.to_string()])
+}
+
+/// What is missing, in both languages.
+pub(super) fn gap(gap: &Gap) -> Cell {
+    match gap {
+        Gap::NoCheckpoint => text::GAP_NO_CHECKPOINT.into(),
+        Gap::OtherKey => text::GAP_OTHER_KEY.into(),
+        Gap::HeldByOtherKey(at) => filled(text::GAP_HELD_BY_OTHER_KEY, [*at as u64 + 1]),
+        other => Cell::from(other.to_string()),
+    }
+}
+
+/// The finding for programs: a stable `kind`, its numbers, and the sentence in English.
+pub(super) fn json(finding: &Finding) -> Value {
+    let mut json = match *finding {
+        Finding::Altered { position } => json!({ "kind": "altered", "position": position }),
+        Finding::Missing { from, until } => {
+            json!({ "kind": "missing", "position": from, "until": until })
+        }
+        Finding::Inserted { position } => json!({ "kind": "inserted", "position": position }),
+        Finding::Swapped { first, second } => {
+            json!({ "kind": "swapped", "position": first, "other": second })
+        }
+        Finding::Moved { position, signed } => {
+            json!({ "kind": "moved", "position": position, "signed": signed })
+        }
+        Finding::AlteredWithin { from, until } => {
+            json!({ "kind": "altered_within", "position": from, "until": until })
+        }
+        Finding::Column { position, column } => {
+            json!({ "kind": "column", "position": position, "column": column })
+        }
+        Finding::Malformed { position } => json!({ "kind": "malformed", "position": position }),
+        Finding::TileAltered { level, index, hash } => {
+            json!({ "kind": "tile_altered", "level": level, "index": index, "hash": hash })
+        }
+        Finding::TileMissing { level, index } => {
+            json!({ "kind": "tile_missing", "level": level, "index": index })
+        }
+        Finding::CheckpointAltered { size } => {
+            json!({ "kind": "checkpoint_altered", "size": size })
+        }
+        Finding::RolledBack { held, size } => {
+            json!({ "kind": "rolled_back", "held": held, "size": size })
+        }
+        Finding::Forked { size } => json!({ "kind": "forked", "size": size }),
+        _ => json!({ "kind": "other" }),
+    };
+    json["message"] = finding.to_string().into();
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Lang;
+
+    #[test]
+    fn findings_name_the_entry() {
+        let cases = [
+            (Finding::Altered { position: 7 }, "第 7 条被改动", "altered"),
+            (Finding::Missing { from: 7, until: 8 }, "第 7 条缺失", "missing"),
+            (Finding::Missing { from: 7, until: 10 }, "第 7 至 9 条缺失", "missing"),
+            (Finding::Inserted { position: 7 }, "第 7 条是后来插入的", "inserted"),
+            (Finding::Swapped { first: 7, second: 9 }, "第 7 条与第 9 条被对调", "swapped"),
+        ];
+        for (finding, zh, kind) in cases {
+            assert_eq!(spoken(&finding).speak(Lang::Zh), zh);
+            let json = json(&finding);
+            assert_eq!((&json["kind"], &json["position"]), (&kind.into(), &7.into()));
+        }
+    }
+}
