@@ -3,7 +3,8 @@
 //! The file is encrypted and authenticated under a key from a passphrase; its layout is described
 //! in the source of the private module `file`. Opening it once brings every key into memory. A
 //! change is made in memory and then [saved](SoftKeystore::save), whole and atomically: after a
-//! crash the file is the old or the new one, never a mixture. Two writers cannot undo each other's
+//! crash the file is the old or the new one, never a mixture. A new key or version is given out only
+//! once it is saved, so that nothing is sealed under a key that a crash would take away. Two writers cannot undo each other's
 //! work: a file that changed since it was read is not replaced.
 //!
 //! What it cannot notice is an older copy of the whole file put back in its place.
@@ -28,7 +29,7 @@ use crate::sm3;
 use crate::sm4::Sm4Key;
 use entry::Entry;
 use file::Vault;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,6 +60,9 @@ pub struct SoftKeystore {
     path: PathBuf,
     vault: Vault,
     keys: BTreeMap<KeyRef, Entry>,
+    /// Keys made or rotated since the last save. They are not given out: what they sealed would be
+    /// lost with the process.
+    unsaved: BTreeSet<KeyRef>,
     /// SM3 of the file as last read or written.
     on_disk: [u8; 32],
 }
@@ -90,7 +94,13 @@ impl SoftKeystore {
             return Err(KeystoreError::AlreadyExists);
         }
         disk::replace(path, &octets)?;
-        Ok(Self { path: path.to_owned(), vault, keys, on_disk: sm3::digest(&octets) })
+        Ok(Self {
+            path: path.to_owned(),
+            vault,
+            keys,
+            unsaved: BTreeSet::new(),
+            on_disk: sm3::digest(&octets),
+        })
     }
 
     /// Opens the keystore at `path`.
@@ -105,7 +115,13 @@ impl SoftKeystore {
         let octets = disk::read(path, file::MAX_FILE)?;
         let (vault, content) = Vault::open(&octets, passphrase)?;
         let keys = content::decode(&content).ok_or(KeystoreError::Malformed)?;
-        Ok(Self { path: path.to_owned(), vault, keys, on_disk: sm3::digest(&octets) })
+        Ok(Self {
+            path: path.to_owned(),
+            vault,
+            keys,
+            unsaved: BTreeSet::new(),
+            on_disk: sm3::digest(&octets),
+        })
     }
 
     /// Makes a fresh key, version 1, of the kind that `key_use` asks for.
@@ -155,7 +171,10 @@ impl SoftKeystore {
             return Err(KeystoreError::Full);
         }
         let key_use = entry.key_use();
-        entry.rotate().ok_or_else(|| KeystoreError::Fixed { key: key.clone(), key_use })
+        let version =
+            entry.rotate().ok_or_else(|| KeystoreError::Fixed { key: key.clone(), key_use })?;
+        self.unsaved.insert(key.clone());
+        Ok(version)
     }
 
     /// Changes the passphrase, from the next [`save`](Self::save) on. Copies of the file made
@@ -181,6 +200,7 @@ impl SoftKeystore {
         }
         disk::replace(&self.path, &octets)?;
         self.on_disk = sm3::digest(&octets);
+        self.unsaved.clear();
         Ok(())
     }
 
@@ -195,14 +215,18 @@ impl SoftKeystore {
             return Err(KeystoreError::Full);
         }
         self.keys.insert(key.clone(), entry);
+        self.unsaved.insert(key.clone());
         Ok(())
     }
 
-    /// The key, if it is for this use.
+    /// The key, if it is for this use and will be here tomorrow.
     fn entry(&self, key: &KeyRef, asked: KeyUse) -> Result<&Entry, KeyError> {
         let entry = self.keys.get(key).ok_or_else(|| KeyError::Unknown(key.clone()))?;
         if entry.key_use() != asked {
             return Err(KeyError::WrongUse { key: key.clone(), asked, has: entry.key_use() });
+        }
+        if self.unsaved.contains(key) {
+            return Err(KeyError::NotSaved(key.clone()));
         }
         Ok(entry)
     }

@@ -61,13 +61,15 @@ fn with_all_uses(keystore: &mut SoftKeystore) {
     for key_use in KeyUse::ALL {
         keystore.generate(&key(&format!("soft:{key_use}")), key_use).unwrap();
     }
+    keystore.save().unwrap();
 }
 
 // What every keystore promises.
 
 #[test]
 fn keys_do_what_they_are_for() {
-    let mut keystore = Place::new().create();
+    let place = Place::new();
+    let mut keystore = place.create();
     with_all_uses(&mut keystore);
     let keystore: &dyn Keystore = &keystore;
 
@@ -111,7 +113,8 @@ fn keys_do_what_they_are_for() {
 
 #[test]
 fn a_key_refuses_every_other_use() {
-    let mut keystore = Place::new().create();
+    let place = Place::new();
+    let mut keystore = place.create();
     with_all_uses(&mut keystore);
     let mut refused = 0;
     for has in KeyUse::ALL {
@@ -142,8 +145,10 @@ fn a_key_refuses_every_other_use() {
 
 #[test]
 fn a_master_key_is_never_given_out() {
-    let mut keystore = Place::new().create();
+    let place = Place::new();
+    let mut keystore = place.create();
     keystore.generate(&key("soft:master"), KeyUse::CardMaster).unwrap();
+    keystore.save().unwrap();
     let master = keystore.card_master(&key("soft:master")).unwrap();
     assert!(matches!(master.derive(&[]), Err(KeyError::NothingToDeriveFrom)));
     let wrapped = master.derive_wrapped(&[], &Sm4Key::generate());
@@ -152,9 +157,11 @@ fn a_master_key_is_never_given_out() {
 
 #[test]
 fn what_was_sealed_opens_unchanged_or_not_at_all() {
-    let mut keystore = Place::new().create();
+    let place = Place::new();
+    let mut keystore = place.create();
     keystore.generate(&key("soft:data"), KeyUse::SealData).unwrap();
     keystore.generate(&key("soft:other"), KeyUse::SealData).unwrap();
+    keystore.save().unwrap();
     let sealer = keystore.sealer(&key("soft:data")).unwrap();
     let sealed = sealer.seal(b"row 7", b"a name").unwrap();
 
@@ -185,6 +192,7 @@ fn old_versions_open_and_verify_but_no_longer_sign() {
     let (tokens, data) = (key("soft:tokens"), key("soft:data"));
     keystore.generate(&tokens, KeyUse::SignTokens).unwrap();
     keystore.generate(&data, KeyUse::SealData).unwrap();
+    keystore.save().unwrap();
     let old = keystore.signer(&tokens, KeyUse::SignTokens).unwrap().public_key().clone();
     let sealed = keystore.sealer(&data).unwrap().seal(b"row", b"old").unwrap();
 
@@ -279,6 +287,31 @@ fn names_are_taken_once_and_belong_here() {
     assert!(matches!(device, Err(KeystoreError::OtherScheme(_))));
     let signer = keystore.import_signer(&key("soft:b"), KeyUse::Index, SecretKey::generate());
     assert!(matches!(signer, Err(KeystoreError::NotASigningUse(KeyUse::Index))));
+}
+
+#[test]
+fn a_key_is_given_out_once_it_is_saved() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    let data = key("soft:data");
+    let unsaved = |keystore: &SoftKeystore| matches!(keystore.sealer(&data), Err(KeyError::NotSaved(name)) if name == data);
+    keystore.generate(&data, KeyUse::SealData).unwrap();
+    assert!(unsaved(&keystore));
+    // A save that fails makes nothing durable.
+    fs::create_dir(place.path.with_extension("new")).unwrap();
+    keystore.save().unwrap_err();
+    assert!(unsaved(&keystore));
+    fs::remove_dir(place.path.with_extension("new")).unwrap();
+    keystore.save().unwrap();
+
+    let first = keystore.sealer(&data).unwrap();
+    keystore.rotate(&data).unwrap();
+    assert!(unsaved(&keystore));
+    // One that was given out before goes on with the version it has.
+    assert_eq!(first.seal(b"row", b"x").unwrap()[..5], [1, 0, 0, 0, 1]);
+    keystore.save().unwrap();
+    let second = keystore.sealer(&data).unwrap();
+    assert_eq!(second.seal(b"row", b"x").unwrap()[..5], [1, 0, 0, 0, 2]);
 }
 
 #[test]
@@ -510,7 +543,8 @@ fn passphrases_have_bounds() {
 
 #[test]
 fn nothing_secret_is_printed() {
-    let mut keystore = Place::new().create();
+    let place = Place::new();
+    let mut keystore = place.create();
     with_all_uses(&mut keystore);
     let secret = SecretKey::generate();
     let printed = [
@@ -525,7 +559,8 @@ fn nothing_secret_is_printed() {
 /// The objects a keystore hands out outlive it and travel between threads.
 #[test]
 fn keys_can_be_used_from_many_threads() {
-    let mut keystore = Place::new().create();
+    let place = Place::new();
+    let mut keystore = place.create();
     with_all_uses(&mut keystore);
     let signer: std::sync::Arc<dyn Sm2Signer> =
         keystore.signer(&key("soft:sign-log"), KeyUse::SignLog).unwrap();

@@ -20,6 +20,9 @@ pub enum KeyError {
         /// What it is for.
         has: KeyUse,
     },
+    /// The key, or its newest version, is not yet on the disk: save the keystore first.
+    #[error("key {0} is not saved yet")]
+    NotSaved(KeyRef),
     /// A lookup of one kind of key names a use of another kind, such as a signer that seals.
     #[error("{0} is not a use of a signing key")]
     NotASigningUse(KeyUse),
