@@ -50,8 +50,11 @@ impl Transport for PcscCard {
     }
 
     fn transmit(&mut self, command: &Apdu) -> Result<Response, TransportError> {
-        let answer = self.card.transmit(&command.to_bytes(), &mut self.buffer)?;
-        Ok(Response::parse(answer)?)
+        match self.card.transmit(&command.to_bytes(), &mut self.buffer)? {
+            // Some drivers (vpcd among them) say nothing at all for a card that has left.
+            [] => Err(TransportError::CardRemoved),
+            answer => Ok(Response::parse(answer)?),
+        }
     }
 }
 

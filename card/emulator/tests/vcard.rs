@@ -1,0 +1,198 @@
+//! The program `vcard`, run as a person runs it.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use card::{CardKey, KeyVersion, SoftSecurityModule, read_identity};
+use card_emulator::{Card, Image, InMemory, sample};
+use hsm::soft::{Iterations, Passphrase, SoftKeystore};
+use hsm::{KeyUse, Keystore};
+use tempfile::TempDir;
+use time::macros::date;
+use zeroize::Zeroizing;
+
+fn vcard(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vcard"))
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn private(path: &Path, contents: &str) {
+    std::fs::write(path, contents).unwrap();
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+const PERSON: &str = r#"
+name = "张三"
+id_number = "11010519491231002X"
+ethnic_group = 1
+phones = ["13800138000"]
+payments = [1]
+issued_on = "2024-01-02"
+valid_until = "2034-01-01"
+city = "410100"
+chip_serial = "0000000001"
+historical_bytes = "1101220100000001"
+"#;
+
+const ROOT: &str = "0123456789ABCDEFFEDCBA9876543210\n";
+
+/// A folder with a person and a master in it.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("person.toml"), PERSON).unwrap();
+    private(&folder.path().join("root.hex"), ROOT);
+    folder
+}
+
+fn image(path: &Path) -> Image {
+    Image::from_toml(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn a_card_made_from_the_root_of_the_vectors_has_their_keys() {
+    let folder = folder();
+    let arguments =
+        ["make", "--out", "a.toml", "--master-key-file", "root.hex", "--person", "person.toml"];
+    let made = vcard(folder.path(), &arguments);
+    assert!(made.status.success(), "{made:?}");
+    let path = folder.path().join("a.toml");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let image = image(&path);
+    // health-card.md, 4.5: K card.
+    let expected = hex_literal::hex!("A403DDABD7ED14F3BBE534CC5613DE57");
+    assert_eq!(*image.keys[&CardKey::IrkDdf1], expected);
+    assert_eq!(image.holder, sample::image().holder);
+
+    let again = vcard(folder.path(), &arguments);
+    assert!(!again.status.success(), "an image is never overwritten");
+}
+
+#[test]
+fn a_card_made_from_a_keystore_opens_to_that_keystore() {
+    let folder = folder();
+    private(&folder.path().join("passphrase"), "correct horse\n");
+    let passphrase = Passphrase::from_string(Zeroizing::new("correct horse".to_owned())).unwrap();
+    let path = folder.path().join("keys");
+    let mut keystore = SoftKeystore::create_with(&path, &passphrase, Iterations::MINIMUM).unwrap();
+    for name in ["soft:card-irk", "soft:card-uk1-ddf1", "soft:card-stk-ddf1", "soft:reading"] {
+        keystore.generate(&name.parse().unwrap(), KeyUse::CardMaster).unwrap();
+    }
+    keystore.generate(&"soft:token".parse().unwrap(), KeyUse::SignTokens).unwrap();
+    keystore.save().unwrap();
+
+    let base = [
+        "make",
+        "--person",
+        "person.toml",
+        "--keystore",
+        "keys",
+        "--passphrase-file",
+        "passphrase",
+    ];
+    let made = vcard(folder.path(), &[&base[..], &["--out", "a.toml"]].concat());
+    assert!(!made.status.success(), "one master is missing");
+    let told = String::from_utf8(made.stderr).unwrap();
+    assert!(told.contains("RK1_DDF1") && told.contains("card-rk1-ddf1"), "{told}");
+    let wrong = ["--out", "a.toml", "--key", "RK1_DDF1=soft:token"];
+    assert!(!vcard(folder.path(), &[&base[..], &wrong].concat()).status.success());
+
+    let right = ["--out", "a.toml", "--key", "RK1_DDF1=soft:reading"];
+    let made = vcard(folder.path(), &[&base[..], &right].concat());
+    assert!(made.status.success(), "{made:?}");
+    let module = [(CardKey::IrkDdf1, "soft:card-irk"), (CardKey::Rk1Ddf1, "soft:reading")]
+        .into_iter()
+        .fold(SoftSecurityModule::new(), |module, (key, name)| {
+            let master: Arc<_> = keystore.card_master(&name.parse().unwrap()).unwrap();
+            module.with(key, KeyVersion::FIRST, master)
+        });
+    let card = Card::new(&image(&folder.path().join("a.toml")), Box::new(sample::counter(7)));
+    let mut card = InMemory::new(card.unwrap());
+    let reading = read_identity(&mut card, &module, &mut sample::counter(9), date!(2026 - 03 - 01));
+    assert_eq!(reading.unwrap().holder.id_number.as_str(), "11010519491231002X");
+}
+
+#[test]
+fn what_is_wrong_is_said_without_saying_who() {
+    let folder = folder();
+    std::fs::write(folder.path().join("odd.toml"), format!("{PERSON}nickname = \"三\"")).unwrap();
+    std::fs::write(folder.path().join("open.hex"), ROOT).unwrap();
+    std::fs::set_permissions(folder.path().join("open.hex"), PermissionsExt::from_mode(0o644))
+        .unwrap();
+    private(&folder.path().join("short.hex"), "0123");
+    let root = ["--master-key-file", "root.hex"];
+    let person = ["--person", "person.toml"];
+    let cases: [(&[&str], &[&str], &str); 8] = [
+        (&root, &["--person", "odd.toml"], "not a file of a person"),
+        (&root, &["--person", "none.toml"], "reading none.toml"),
+        (&root, &[], "give --name"),
+        (
+            &root,
+            &["--person", "person.toml", "--id-number", "110105194912310021"],
+            "check character",
+        ),
+        (&root, &["--person", "person.toml", "--valid-until", "2034-02-30"], "YYYY-MM-DD"),
+        (&root, &["--person", "person.toml", "--ethnic-group", "57"], "1 to 56"),
+        (&["--master-key-file", "open.hex"], &person, "chmod 600"),
+        (&["--master-key-file", "short.hex"], &person, "32 hex digits"),
+    ];
+    for (key, form, expected) in cases {
+        let made = vcard(folder.path(), &[&["make", "--out", "a.toml"], key, form].concat());
+        let told = String::from_utf8(made.stderr).unwrap();
+        assert!(!made.status.success() && told.contains(expected), "{expected}: {told}");
+        for secret in ["张三", "002X", "310021", "0123456789ABCDEF"] {
+            assert!(!told.contains(secret), "{told}");
+        }
+        assert!(!folder.path().join("a.toml").exists(), "{expected}");
+    }
+}
+
+#[test]
+fn a_program_can_put_cards_in_and_take_them_out() {
+    let folder = folder();
+    std::fs::write(folder.path().join("a.toml"), sample::image().to_toml().as_bytes()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_vcard"))
+        .current_dir(folder.path())
+        .args(["--control", "--port", &port])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut orders = program.stdin.take().unwrap();
+    let mut told = BufReader::new(program.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut order = |line: &str| writeln!(orders, "{line}").unwrap();
+    // Events and answers come from two threads: look for a line, not for the next one.
+    let mut expect = |line: &str| assert!(told.any(|told| told.starts_with(line)), "no {line}");
+
+    order("remove 0");
+    expect("error remove 0: the slot is empty");
+    order("insert 0 none.toml");
+    expect("error insert 0 none.toml: reading none.toml");
+    order("insert 7 a.toml");
+    expect("error insert 7 a.toml: slots are 0 and 1");
+    order("dance 0");
+    expect("error dance 0: commands are");
+    order("insert 0 a.toml");
+    let (_reader, _) = listener.accept().unwrap();
+    expect("event 0 inserted");
+    order("fault 0 gone");
+    expect("error fault 0 gone: faults are");
+    order("fault 0 forged");
+    expect("ok fault 0 forged");
+    order("behave 0");
+    expect("ok behave 0");
+    order("remove 0");
+    expect("event 0 removed");
+    order("quit");
+    assert!(program.wait().unwrap().success());
+}
