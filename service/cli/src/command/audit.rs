@@ -1,5 +1,6 @@
 //! `healthcard audit`: searching the log, and proofs that are checked on this machine.
 
+mod bundle;
 mod check;
 mod database;
 mod export;

@@ -148,6 +148,7 @@ labels! {
     FINDING: "发现", "Finding";
     MISSING_EVIDENCE: "缺少", "Missing";
     FOUND_ALTERED: "第 {} 条被改动", "entry {} was altered";
+    FOUND_HASH_ALTERED: "第 {} 条旁的摘要被改动，内容未变", "the hash beside entry {} was altered, the entry is as signed";
     FOUND_MISSING: "第 {} 条缺失", "entry {} is missing";
     FOUND_MISSING_MANY: "第 {} 至 {} 条缺失", "entries {} to {} are missing";
     FOUND_INSERTED: "第 {} 条是后来插入的", "the entry at {} was inserted";
@@ -163,6 +164,8 @@ labels! {
     FOUND_FORKED: "前 {} 条有两种历史", "there are two histories of the first {} entries";
     FOUND_STRAY: "位置 {} 处有不属于日志的行", "a row at {} belongs to no log";
     FOUND_MORE: "另有 {} 处", "{} more";
+    GAP_CUT_SHORT: "文件不完整，结尾缺失", "the file is cut short";
+    KEY_IN_FILE: "验证公钥取自该文件；请与另行取得的公钥比对，或用 --verifier-key 给出", "The verifier key came with the file: compare it with one obtained another way, or give it with --verifier-key";
     GAP_NO_CHECKPOINT: "日志中没有检查点", "the log has no checkpoint";
     GAP_OTHER_KEY: "日志的检查点都不是用这个公钥对应的密钥签名的", "no checkpoint of the log is signed by this key";
     GAP_HELD_BY_OTHER_KEY: "所持的第 {} 个检查点不是用该密钥签名的", "checkpoint {} of those held is not signed by this key";

@@ -9,7 +9,7 @@ use audit::{
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Key, database, finding, held};
+use super::{Key, bundle, database, finding, held};
 use crate::{
     context::{Context, Outcome},
     exit::Exit,
@@ -35,6 +35,8 @@ pub(super) struct Checked {
     pub(super) report: Report,
     /// Rows at positions that no log has.
     pub(super) strays: Vec<i64>,
+    /// The key came with the file, which then vouches for itself only.
+    pub(super) key_in_file: bool,
 }
 
 impl Check {
@@ -65,7 +67,7 @@ fn check(path: &Path, key: Option<&VerifierKey>, held: &[String]) -> Result<Chec
         let key = key.ok_or_else(|| Failure::of(problems::VERIFIER_KEY_NEEDED))?;
         database::check(path, key, held).map_err(about)
     } else {
-        Err(about(problems::LOG_UNREADABLE.into()))
+        bundle::check(path, key, held).map_err(about)
     }
 }
 
@@ -99,7 +101,7 @@ fn verdict(exit: Exit) -> (&'static str, Text) {
 }
 
 fn page(path: &Path, checked: &Checked) -> Page {
-    let Checked { report, strays } = checked;
+    let Checked { report, strays, key_in_file } = checked;
     let mut page = Page::titled(verdict(checked.exit()).1)
         .row(text::FILE, path.display().to_string())
         .row(text::ENTRIES_CHECKED, report.leaves)
@@ -128,12 +130,13 @@ fn page(path: &Path, checked: &Checked) -> Page {
     match checked.exit() {
         Exit::Tampered => page.row(text::ADVICE, problems::LOG_TAMPERED.advice),
         Exit::Unverifiable => page.row(text::ADVICE, problems::LOG_UNVERIFIABLE.advice),
+        _ if *key_in_file => page.note(text::KEY_IN_FILE),
         _ => page,
     }
 }
 
 fn report_json(path: &Path, checked: &Checked) -> Value {
-    let Checked { report, strays } = checked;
+    let Checked { report, strays, key_in_file } = checked;
     let (findings, unlisted, missing): (Vec<Value>, u64, Vec<String>) = match &report.verdict {
         Verdict::Valid => (Vec::new(), 0, Vec::new()),
         Verdict::Tampered(findings) => {
@@ -151,6 +154,7 @@ fn report_json(path: &Path, checked: &Checked) -> Value {
         "size": report.size,
         "root": report.root.map(hex::encode),
         "checkpoints": report.checkpoints,
+        "verifier_key_source": if *key_in_file { "file" } else { "given" },
         "findings": strays.chain(findings).collect::<Vec<_>>(),
         "unlisted_findings": unlisted,
         "missing": missing,

@@ -44,7 +44,7 @@ pub(super) fn check(path: &Path, key: &VerifierKey, held: &[String]) -> Result<C
             strays: Vec::new(),
         };
         let report = check::check(&mut log, key, held)?;
-        Ok(Checked { report, strays: log.strays })
+        Ok(Checked { report, strays: log.strays, key_in_file: false })
     };
     checked().map_err(|error| Failure::of(problems::LOG_UNREADABLE).about(error))
 }

@@ -13,6 +13,7 @@ fn filled<const N: usize>(text: text::Text, values: [u64; N]) -> Cell {
 pub(super) fn spoken(finding: &Finding) -> Cell {
     match *finding {
         Finding::Altered { position } => filled(text::FOUND_ALTERED, [position]),
+        Finding::HashAltered { position } => filled(text::FOUND_HASH_ALTERED, [position]),
         Finding::Missing { from, until } if until == from + 1 => {
             filled(text::FOUND_MISSING, [from])
         }
@@ -53,6 +54,7 @@ pub(super) fn gap(gap: &Gap) -> Cell {
         Gap::NoCheckpoint => text::GAP_NO_CHECKPOINT.into(),
         Gap::OtherKey => text::GAP_OTHER_KEY.into(),
         Gap::HeldByOtherKey(at) => filled(text::GAP_HELD_BY_OTHER_KEY, [*at as u64 + 1]),
+        Gap::CutShort => text::GAP_CUT_SHORT.into(),
         other => Cell::from(other.to_string()),
     }
 }
@@ -61,6 +63,9 @@ pub(super) fn gap(gap: &Gap) -> Cell {
 pub(super) fn json(finding: &Finding) -> Value {
     let mut json = match *finding {
         Finding::Altered { position } => json!({ "kind": "altered", "position": position }),
+        Finding::HashAltered { position } => {
+            json!({ "kind": "hash_altered", "position": position })
+        }
         Finding::Missing { from, until } => {
             json!({ "kind": "missing", "position": from, "until": until })
         }

@@ -1,0 +1,154 @@
+//! A log in an export of [`audit::bundle`].
+
+use std::{fs::File, io::BufReader, path::Path};
+
+use audit::{
+    bundle::{self, BundleError, Reader},
+    check::{Finding, Findings, Gap, Report, Verdict},
+    checkpoint::{Checkpoint, VerifierKey},
+};
+
+use super::check::Checked;
+use crate::{failure::Failure, text::problems};
+
+/// Checks an export; without a key given, against the key that it carries itself.
+pub(super) fn check(
+    path: &Path,
+    key: Option<&VerifierKey>,
+    held: &[String],
+) -> Result<Checked, Failure> {
+    let file =
+        File::open(path).map_err(|error| Failure::of(problems::FILE_UNREADABLE).about(error))?;
+    let reader = Reader::new(BufReader::new(file)).map_err(unreadable)?;
+    let own = reader.header().key.clone();
+    let mut report = bundle::check(reader, key.unwrap_or(&own)).map_err(unreadable)?;
+    compare(&mut report, key.unwrap_or(&own), held);
+    Ok(Checked { report, strays: Vec::new(), key_in_file: key.is_none() })
+}
+
+fn unreadable(error: BundleError) -> Failure {
+    let problem = match &error {
+        BundleError::Read(_) => problems::FILE_UNREADABLE,
+        _ => problems::LOG_UNREADABLE,
+    };
+    Failure::of(problem).about(error)
+}
+
+/// Holds the export's checkpoint against those obtained earlier.
+fn compare(report: &mut Report, key: &VerifierKey, held: &[String]) {
+    for (at, note) in held.iter().enumerate() {
+        let Ok(Checkpoint { size, root, .. }) = Checkpoint::verify(note, key) else {
+            add_gap(report, Gap::HeldByOtherKey(at));
+            continue;
+        };
+        if size > report.size {
+            add_finding(report, Finding::RolledBack { held: size, size: report.size });
+        } else if size == report.size && report.root.is_some_and(|own| own != root) {
+            add_finding(report, Finding::Forked { size });
+        }
+    }
+}
+
+fn add_finding(report: &mut Report, finding: Finding) {
+    match &mut report.verdict {
+        Verdict::Tampered(findings) => findings.listed.push(finding),
+        verdict => {
+            *verdict = Verdict::Tampered(Findings { listed: vec![finding], unlisted: 0 });
+        }
+    }
+}
+
+fn add_gap(report: &mut Report, gap: Gap) {
+    match &mut report.verdict {
+        Verdict::Tampered(_) => {}
+        Verdict::Unverifiable(gaps) => gaps.push(gap),
+        verdict => *verdict = Verdict::Unverifiable(vec![gap]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use audit::{
+        Actor, Entry, Outcome,
+        bundle::{Header, write_end, write_entry},
+        tree::{Frontier, leaf_hash},
+    };
+    use der::Decode as _;
+    use x509_cert::spki::SubjectPublicKeyInfoOwned;
+
+    use super::*;
+    use crate::identity::ClientKey;
+
+    struct Export {
+        signer: ClientKey,
+        key: VerifierKey,
+        text: Vec<u8>,
+    }
+
+    fn export() -> Export {
+        let signer = ClientKey::generate().unwrap();
+        let spki = SubjectPublicKeyInfoOwned::from_der(&signer.public_key_der()).unwrap();
+        let point = spki.subject_public_key.raw_bytes().try_into().unwrap();
+        let key = VerifierKey::new("county.example", point).unwrap();
+        let (mut frontier, mut lines) = (Frontier::new(), Vec::new());
+        for position in 0..3 {
+            let id = format!("0193e5a0-0000-7000-8000-{position:012}");
+            let at = "2026-11-23T08:00:00.000000Z";
+            let entry = Entry::new(id, at, "token.issue", Outcome::Granted, Actor::default());
+            let entry = entry.encode().unwrap();
+            frontier.push(leaf_hash(&entry));
+            write_entry(&mut lines, position, &entry);
+        }
+        write_end(&mut lines, 3);
+        let checkpoint = note(&signer, &key, 3, frontier.root());
+        let (left, right) = (Vec::new(), Vec::new());
+        let header =
+            Header { key: key.clone(), from: 0, until: 3, size: 3, left, right, checkpoint };
+        Export { signer, key, text: [header.write().into_bytes(), lines].concat() }
+    }
+
+    fn note(signer: &ClientKey, key: &VerifierKey, size: u64, root: [u8; 32]) -> String {
+        let checkpoint = Checkpoint { origin: "county.example".to_owned(), size, root };
+        checkpoint.sign(key, |text| Ok::<_, ()>(signer.sign(text))).unwrap()
+    }
+
+    fn verdict(export: &Export, text: &[u8], held: &[String]) -> Result<Verdict, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("export");
+        std::fs::write(&path, text).unwrap();
+        match check(&path, Some(&export.key), held) {
+            Ok(checked) => Ok(checked.report.verdict),
+            Err(failure) => Err(failure.reason),
+        }
+    }
+
+    #[test]
+    fn exports_are_judged() {
+        let export = export();
+        let text = String::from_utf8(export.text.clone()).unwrap();
+        assert_eq!(verdict(&export, &export.text, &[]), Ok(Verdict::Valid));
+        let altered = text.replacen("token.issue", "token.issux", 1);
+        let Ok(Verdict::Tampered(found)) = verdict(&export, altered.as_bytes(), &[]) else {
+            panic!("{altered}");
+        };
+        assert!(found.listed.contains(&Finding::Altered { position: 0 }), "{found:?}");
+        let cut = &text[..text.len() / 2];
+        assert_eq!(verdict(&export, cut.as_bytes(), &[]), Err("LOG_UNREADABLE".to_owned()));
+    }
+
+    #[test]
+    fn exports_are_held_against_earlier_checkpoints() {
+        let export = export();
+        let held = |size, root| vec![note(&export.signer, &export.key, size, root)];
+        let only = |finding| Ok(Verdict::Tampered(Findings { listed: vec![finding], unlisted: 0 }));
+        let cases = [
+            (held(2, [0; 32]), Ok(Verdict::Valid)),
+            (held(3, [0; 32]), only(Finding::Forked { size: 3 })),
+            (held(4, [0; 32]), only(Finding::RolledBack { held: 4, size: 3 })),
+            (vec![String::new()], Ok(Verdict::Unverifiable(vec![Gap::HeldByOtherKey(0)]))),
+        ];
+        for (held, expected) in cases {
+            assert_eq!(verdict(&export, &export.text, &held), expected);
+        }
+    }
+}
