@@ -3,9 +3,9 @@
 //! The file is encrypted and authenticated under a key from a passphrase; its layout is described
 //! in the source of the private module `file`. Opening it once brings every key into memory. A
 //! change is made in memory and then [saved](SoftKeystore::save), whole and atomically: after a
-//! crash the file is the old or the new one, never a mixture. A new key or version is given out only
-//! once it is saved, so that nothing is sealed under a key that a crash would take away. Two writers cannot undo each other's
-//! work: a file that changed since it was read is not replaced.
+//! crash the file is the old or the new one, never a mixture. A new key or version is given out
+//! only once it is saved, so that nothing is sealed under a key that a crash would take away. Two
+//! writers cannot undo each other's work: a file that changed since it was read is not replaced.
 //!
 //! What it cannot notice is an older copy of the whole file put back in its place.
 
