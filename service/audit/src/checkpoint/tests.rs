@@ -1,27 +1,7 @@
-use sm2::SecretKey;
-use sm2::dsa::SigningKey;
 use sm2::dsa::signature::Signer as _;
 
 use super::*;
-
-const NAME: &str = "log.example/healthcard";
-
-fn signing_key(seed: u8) -> SigningKey {
-    SigningKey::new(SIGNER_ID, &SecretKey::from_slice(&[seed; 32]).unwrap()).unwrap()
-}
-
-fn verifier(name: &str, key: &SigningKey) -> VerifierKey {
-    let public_key = key.verifying_key().to_sec1_bytes();
-    VerifierKey::new(name, public_key.as_ref().try_into().unwrap()).unwrap()
-}
-
-fn note(checkpoint: &Checkpoint, name: &str, key: &SigningKey) -> String {
-    let sign = |text: &[u8]| -> Result<[u8; 64], std::convert::Infallible> {
-        let signature: sm2::dsa::Signature = key.sign(text);
-        Ok(signature.to_bytes().into())
-    };
-    checkpoint.sign(&verifier(name, key), sign).unwrap()
-}
+use crate::testing::{NAME, sign as note, signing_key, verifier};
 
 fn checkpoint() -> Checkpoint {
     Checkpoint { origin: NAME.into(), size: 42, root: [7; 32] }

@@ -1,0 +1,101 @@
+//! The checker: is a log whole, and if not, what happened to it?
+//!
+//! It believes one thing only, the log's public key. From the signed checkpoints it works out which
+//! hashes are authentic, trying tiles against entries where they differ, and then names every entry
+//! that is not what was signed. It reads a log once, in order, in memory that does not grow with it.
+
+use crate::{checkpoint::VerifierKey, table::Columns, tile::TileId, tree::Hash};
+
+mod authentic;
+mod checkpoints;
+mod finding;
+mod naming;
+#[cfg(test)]
+mod tests;
+
+pub use finding::{Finding, Findings, Gap, MAX_FINDINGS};
+
+/// A log as it is stored: see [`crate::table`] for how a service keeps it.
+pub trait Log {
+    /// Why reading failed.
+    type Error;
+    /// The next checkpoint: the size it is stored under, and the signed note. Smallest size first.
+    fn next_checkpoint(&mut self) -> Result<Option<(u64, String)>, Self::Error>;
+    /// The next leaf, smallest position first. Asked after the last checkpoint was.
+    fn next_leaf(&mut self) -> Result<Option<Leaf>, Self::Error>;
+    /// The bytes of a tile, in any order.
+    fn tile(&mut self, id: TileId) -> Result<Option<Vec<u8>>, Self::Error>;
+}
+
+/// A leaf as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// Where it says it stands. A negative number wraps around.
+    pub position: u64,
+    /// The entry's bytes.
+    pub entry: Vec<u8>,
+    /// The search columns beside it, where the log has any.
+    pub columns: Option<Columns>,
+}
+
+/// What the checker found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Leaves that were read.
+    pub leaves: u64,
+    /// Entries that the newest good checkpoint speaks of.
+    pub size: u64,
+    /// The root it gives.
+    pub root: Option<Hash>,
+    /// Checkpoints whose signature was checked and is good.
+    pub checkpoints: u64,
+    /// The answer.
+    pub verdict: Verdict,
+}
+
+/// The three answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every entry is what was signed.
+    Valid,
+    /// Something was changed: this.
+    Tampered(Findings),
+    /// It cannot be told: this is missing.
+    Unverifiable(Vec<Gap>),
+}
+
+/// Checks a whole log against the key `key`, and against checkpoints that were obtained earlier
+/// or elsewhere and kept (`held`, signed notes).
+///
+/// # Errors
+/// What `log` fails with. A log that was tampered with is not an error but a [`Verdict`].
+pub fn check<L: Log>(log: &mut L, key: &VerifierKey, held: &[String]) -> Result<Report, L::Error> {
+    let mut findings = Findings::default();
+    let mut gaps = Vec::new();
+    let signed = checkpoints::read(log, key, held, &mut findings, &mut gaps)?;
+    let mut report = Report {
+        leaves: 0,
+        size: signed.size,
+        root: signed.own.get(&signed.size).copied(),
+        checkpoints: signed.good,
+        verdict: Verdict::Valid,
+    };
+    let mut tree = authentic::Tree::new(&signed);
+    let mut naming = naming::Naming::default();
+    while tree.size() < signed.size {
+        let block = tree.block();
+        naming.read_rows(log, block.end, &mut findings)?;
+        let block = tree.settle(log, &naming, &mut findings)?;
+        naming.compare(&block, signed.size, &mut findings);
+    }
+    naming.finish(log, &signed, &mut findings)?;
+    report.leaves = naming.leaves();
+    report.verdict = if !findings.is_empty() {
+        Verdict::Tampered(findings)
+    } else if !gaps.is_empty() {
+        Verdict::Unverifiable(gaps)
+    } else {
+        Verdict::Valid
+    };
+    Ok(report)
+}

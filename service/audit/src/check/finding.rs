@@ -1,0 +1,209 @@
+use std::fmt;
+
+/// Findings that are listed; the rest are counted.
+pub const MAX_FINDINGS: usize = 1000;
+
+/// Something that is not as it was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Finding {
+    /// The bytes of this entry were changed.
+    Altered {
+        /// Its position.
+        position: u64,
+    },
+    /// These entries were removed.
+    Missing {
+        /// The first.
+        from: u64,
+        /// The one after the last.
+        until: u64,
+    },
+    /// An entry stands here that was never signed.
+    Inserted {
+        /// The position it was given.
+        position: u64,
+    },
+    /// Two entries stand in each other's place.
+    Swapped {
+        /// The one position.
+        first: u64,
+        /// The other, greater.
+        second: u64,
+    },
+    /// A genuine entry stands where another was signed.
+    Moved {
+        /// Where it stands.
+        position: u64,
+        /// Where it was signed.
+        signed: u64,
+    },
+    /// Something among these entries was changed together with its hashes, so that no closer
+    /// statement can be made.
+    AlteredWithin {
+        /// The first that it may be.
+        from: u64,
+        /// The one after the last that it may be.
+        until: u64,
+    },
+    /// A search column says something else than the entry: a search would be misled.
+    Column {
+        /// Position of the entry.
+        position: u64,
+        /// The column.
+        column: &'static str,
+    },
+    /// The entry is as signed, and is not in the form of an entry.
+    Malformed {
+        /// Its position.
+        position: u64,
+    },
+    /// The hash beside an entry was changed; the entry is as signed.
+    HashAltered {
+        /// Position of the entry.
+        position: u64,
+    },
+    /// A hash of a tile was changed.
+    TileAltered {
+        /// Level of the tile.
+        level: u8,
+        /// Its place within the level.
+        index: u64,
+        /// The first hash in it that is wrong.
+        hash: u64,
+    },
+    /// A tile was removed or has the wrong length.
+    TileMissing {
+        /// Level of the tile.
+        level: u8,
+        /// Its place within the level.
+        index: u64,
+    },
+    /// A checkpoint was changed: its signature or its size is wrong.
+    CheckpointAltered {
+        /// The size it is stored under.
+        size: u64,
+    },
+    /// The log ends before a checkpoint that is held: it was rolled back.
+    RolledBack {
+        /// Entries of the checkpoint that is held.
+        held: u64,
+        /// Entries of the log.
+        size: u64,
+    },
+    /// Two genuine checkpoints of one size disagree, or one does with the log: there are two
+    /// histories.
+    Forked {
+        /// That size.
+        size: u64,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Altered { position } => write!(f, "entry {position} was altered"),
+            Self::Missing { from, until } if until == from + 1 => {
+                write!(f, "entry {from} is missing")
+            }
+            Self::Missing { from, until } => {
+                write!(f, "entries {from} to {} are missing", until - 1)
+            }
+            Self::Inserted { position } => {
+                write!(f, "the entry at {position} was inserted")
+            }
+            Self::Swapped { first, second } => {
+                write!(f, "entries {first} and {second} were swapped")
+            }
+            Self::Moved { position, signed } => {
+                write!(f, "the entry at {position} was signed as entry {signed}")
+            }
+            Self::AlteredWithin { from, until } => write!(
+                f,
+                "among entries {from} to {} something was altered together with its hashes",
+                until.saturating_sub(1)
+            ),
+            Self::Column { position, column } => {
+                write!(f, "search column {column} of entry {position} disagrees with the entry")
+            }
+            Self::Malformed { position } => {
+                write!(f, "entry {position} is as signed, but is not an audit entry")
+            }
+            Self::HashAltered { position } => {
+                write!(f, "the hash beside entry {position} was altered")
+            }
+            Self::TileAltered { level, index, hash } => {
+                write!(f, "hash {hash} of tile {index} of level {level} was altered")
+            }
+            Self::TileMissing { level, index } => {
+                write!(f, "tile {index} of level {level} is missing or has the wrong length")
+            }
+            Self::CheckpointAltered { size } => {
+                write!(f, "the checkpoint of size {size} was altered")
+            }
+            Self::RolledBack { held, size } => write!(
+                f,
+                "the log was rolled back: it has {size} entries, a checkpoint that is held speaks of {held}"
+            ),
+            Self::Forked { size } => {
+                write!(f, "there are two histories of the first {size} entries")
+            }
+        }
+    }
+}
+
+/// Findings, in the order of their positions as far as reading allows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// At most [`MAX_FINDINGS`].
+    pub listed: Vec<Finding>,
+    /// Those beyond.
+    pub unlisted: u64,
+}
+
+impl Findings {
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, finding: Finding) {
+        if let (Finding::Missing { from, until }, Some(Finding::Missing { until: last, .. })) =
+            (finding, self.listed.last_mut())
+            && *last == from
+        {
+            *last = until;
+        } else if self.listed.len() < MAX_FINDINGS {
+            self.listed.push(finding);
+        } else {
+            self.unlisted += 1;
+        }
+    }
+}
+
+/// What is needed for an answer and is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Gap {
+    /// The log has no checkpoint at all.
+    NoCheckpoint,
+    /// No checkpoint of the log is signed by this key.
+    OtherKey,
+    /// A checkpoint that is held is not signed by this key: which, counted from 0.
+    HeldByOtherKey(usize),
+    /// The bundle ends before its last line.
+    CutShort,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCheckpoint => f.write_str("the log has no checkpoint"),
+            Self::OtherKey => f.write_str("no checkpoint of the log is signed by this key"),
+            Self::CutShort => f.write_str("the bundle ends before its last line"),
+            Self::HeldByOtherKey(at) => {
+                write!(f, "checkpoint {at} of those held is not signed by this key")
+            }
+        }
+    }
+}
