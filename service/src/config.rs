@@ -36,6 +36,10 @@ pub struct RawConfig {
     /// Rules of access; the shipped ones when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PathBuf>,
+    /// Where others reach this service over HTTP, e.g. `http://ca.hospital.example`: written into
+    /// certificates as the place of revocation lists. Nothing is written when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// Life of things that end by themselves.
     #[serde(default)]
     pub lifetimes: RawLifetimes,
@@ -102,6 +106,8 @@ pub struct Config {
     pub tls_key: PathBuf,
     /// Rules of access.
     pub policy: Policy,
+    /// Where others reach this service over HTTP, without a slash at the end.
+    pub public_url: Option<String>,
     /// Lives of things that end by themselves.
     pub lifetimes: Lifetimes,
 }
@@ -179,6 +185,15 @@ impl Config {
             setting: "listen",
             why: "an address and a port, such as 127.0.0.1:7443",
         })?;
+        let public_url = match raw.public_url {
+            Some(url) if !is_public_url(&url) => {
+                return Err(ConfigError::Value {
+                    setting: "public_url",
+                    why: "http:// or https:// and a host, at most 200 letters, without a slash at the end",
+                });
+            }
+            url => url,
+        };
         let seconds = |setting, value: u64, least: u64, most: u64, why| {
             if (least..=most).contains(&value) {
                 Ok(Duration::from_secs(value))
@@ -205,6 +220,7 @@ impl Config {
             tls_certificate: data.join(raw.tls.certificate),
             tls_key: data.join(raw.tls.key),
             policy: policy.map_err(ConfigError::Policy)?,
+            public_url,
             lifetimes,
         })
     }
@@ -215,6 +231,14 @@ impl Config {
 pub fn is_service_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-')
+}
+
+fn is_public_url(url: &str) -> bool {
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    url.len() <= 200
+        && host.is_some_and(|host| {
+            !host.is_empty() && !host.ends_with('/') && host.bytes().all(|b| b.is_ascii_graphic())
+        })
 }
 
 fn read_bounded(path: &Path) -> Result<String, ConfigError> {
@@ -254,6 +278,8 @@ mod tests {
             (format!("{good}passphrase='x'"), "unknown field `passphrase`"),
             (format!("{good}[lifetimes]\nsession=1"), "setting `lifetimes.session`"),
             (format!("{good}policy='none.toml'"), "reading "),
+            (format!("{good}public_url='ftp://a'"), "setting `public_url`"),
+            (format!("{good}public_url='http://a/'"), "setting `public_url`"),
             (" ".repeat(70_000), "reading "),
         ];
         for (text, expected) in cases {

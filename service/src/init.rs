@@ -103,6 +103,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         database: config::default_database(),
         tls: config::RawTls::default(),
         policy: None,
+        public_url: None,
         lifetimes: config::RawLifetimes::default(),
     };
     let settings = toml::to_string_pretty(&raw).expect("settings are plain strings and numbers");
@@ -142,7 +143,7 @@ async fn found(config: Config, keys: Keys, data: &Path) -> Result<(), InitError>
         store.record_authority(record, entry).await?;
     }
     let root = certificates[0].1.to_pem();
-    let authorities = Authorities::load(&keys, certificates, [])?;
+    let authorities = Authorities::load(&keys, certificates, [], config.public_url.as_deref())?;
     let registrar: Registrar =
         start::registrar(config, keys, authorities, store).await.map_err(Box::new)?;
 

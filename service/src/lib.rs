@@ -10,9 +10,10 @@
 //! - [`store`]: facts and the log, in SQLite.
 //! - [`keys`], [`vocabulary`], [`clock`], [`telemetry`]: what all of them share.
 //!
-//! [`init`] makes a service, [`demo`] plays a visit with one.
+//! [`init`] makes a service, [`demo`] plays a visit with one, [`bench`] measures one.
 
 pub mod api;
+pub mod bench;
 pub mod catalogue;
 pub mod clock;
 pub mod config;

@@ -10,6 +10,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use hsm::soft::Passphrase;
 use service::{
+    bench::{self, BenchOptions, Question},
     config::Config,
     demo::{self, DemoOptions, Form, Language},
     init::{self, InitOptions},
@@ -40,6 +41,8 @@ enum Command {
     Check(Place),
     /// 演示一次完整的就诊 · Play a visit from beginning to end.
     Demo(Demo),
+    /// 测量本机性能 · Measure what the service does on this machine.
+    Bench(Bench),
 }
 
 #[derive(Args)]
@@ -95,6 +98,25 @@ struct Demo {
     dir: PathBuf,
 }
 
+#[derive(Args)]
+struct Bench {
+    /// 测量项目，缺省为 tokens、log、size · What to measure; tokens, log and size when absent.
+    #[arg(value_enum)]
+    questions: Vec<Question>,
+    /// 每项速率的测量时长（秒）· Seconds for each rate.
+    #[arg(long, default_value_t = 8)]
+    seconds: u64,
+    /// 日志测量的最大条数 · Entries of the largest log that is measured.
+    #[arg(long, default_value_t = 1_000_000)]
+    entries: u64,
+    /// 临时目录，须不存在，结束后删除 · Directory to work in: must not exist, removed at the end.
+    #[arg(long, value_name = "DIR", default_value = ".bench")]
+    dir: PathBuf,
+    /// 每项输出一个 JSON 对象 · One JSON object a question.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Anything that ends the program early; its causes are told on one line.
 type Failure = Box<dyn std::error::Error>;
 
@@ -106,6 +128,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => run(options),
         Command::Check(place) => check(place),
         Command::Demo(options) => play(options),
+        Command::Bench(options) => measure(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -176,6 +199,15 @@ fn play(options: Demo) -> Result<(), Failure> {
     };
     let form = if options.json { Form::Json } else { Form::Lines };
     Ok(demo::run(&DemoOptions { once: options.once, form, language, directory: options.dir })?)
+}
+
+fn measure(options: Bench) -> Result<(), Failure> {
+    let Bench { mut questions, seconds, entries, dir: directory, json } = options;
+    if questions.is_empty() {
+        questions = vec![Question::Tokens, Question::Log, Question::Size];
+    }
+    bench::run(&BenchOptions { questions, directory, seconds, entries, json })
+        .map_err(|error| -> Failure { error })
 }
 
 impl Place {

@@ -62,7 +62,7 @@ pub async fn open(config: Config, passphrase: &Passphrase) -> Result<Registrar, 
     let keystore: Box<dyn Keystore> = Box::new(SoftKeystore::open(&config.keystore, passphrase)?);
     let keys = Keys::new(keystore);
     let store = Store::open(&config.database, keys.log()?, &config.name)?;
-    let authorities = authorities(&store, &keys).await?;
+    let authorities = authorities(&store, &keys, config.public_url.as_deref()).await?;
     registrar(config, keys, authorities, store).await
 }
 
@@ -80,7 +80,11 @@ pub(crate) async fn registrar(
     Ok(registrar)
 }
 
-async fn authorities(store: &Store, keys: &Keys) -> Result<Authorities, StartError> {
+async fn authorities(
+    store: &Store,
+    keys: &Keys,
+    public_url: Option<&str>,
+) -> Result<Authorities, StartError> {
     let records = store.authorities().await?;
     let mut certificates = Vec::new();
     let mut lists = Vec::new();
@@ -99,7 +103,7 @@ async fn authorities(store: &Store, keys: &Keys) -> Result<Authorities, StartErr
             lists.push(list);
         }
     }
-    Ok(Authorities::load(keys, certificates, lists)?)
+    Ok(Authorities::load(keys, certificates, lists, public_url)?)
 }
 
 /// Serves until `stop` turns true. Calls `ready` with the address once connections are accepted.

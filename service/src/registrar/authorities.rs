@@ -15,6 +15,9 @@ use crate::{
 /// How long a revocation list is good for. It is replaced well before.
 const LIST_LIFE: time::Duration = time::Duration::days(7);
 
+/// How far a list is dated back, so that it is good at once for verifiers whose clock is behind.
+const CLOCK_SKEW: time::Duration = time::Duration::minutes(5);
+
 /// The authorities of a service.
 pub struct Authorities {
     issuers: Vec<Issuer>,
@@ -83,7 +86,8 @@ impl Authorities {
         Ok(certificates)
     }
 
-    /// Takes the authorities on record, root first, with their newest lists.
+    /// Takes the authorities on record, root first, with their newest lists. What they issue says
+    /// that lists and certificates are found below `public_url`.
     ///
     /// # Errors
     /// [`AuthorityError`] when certificates, keys and lists do not belong together.
@@ -91,6 +95,7 @@ impl Authorities {
         keys: &Keys,
         certificates: Vec<(Authority, Certificate)>,
         lists: impl IntoIterator<Item = Crl>,
+        public_url: Option<&str>,
     ) -> Result<Self, AuthorityError> {
         let mut anchors: Option<Anchors> = None;
         let mut issuers = Vec::new();
@@ -102,7 +107,14 @@ impl Authorities {
                 None => anchors = Some(Anchors::new(certificate.clone())?),
                 Some(anchors) => anchors.add_issuer(certificate.clone())?,
             }
-            issuers.push(Issuer::new(certificate, authority)?);
+            let mut issuer = Issuer::new(certificate, authority)?;
+            if let Some(url) = public_url {
+                let name = authority_name(authority);
+                issuer = issuer
+                    .with_crl_url(&format!("{url}/crl/{name}.crl"))?
+                    .with_issuer_url(&format!("{url}/ca/{name}.cer"))?;
+            }
+            issuers.push(issuer);
         }
         let mut anchors = anchors.ok_or(AuthorityError::Record("root certificate"))?;
         for list in lists {
@@ -133,7 +145,7 @@ impl Authorities {
         revoked: &[Revocation],
         now: UtcTime,
     ) -> Result<Crl, AuthorityError> {
-        let this_update = now.replace_nanosecond(0).unwrap_or(now);
+        let this_update = now.replace_nanosecond(0).unwrap_or(now) - CLOCK_SKEW;
         let edition = Edition { number, this_update, next_update: this_update + LIST_LIFE };
         let draft = self.issuer(authority)?.draft_crl(edition, revoked)?;
         Ok(draft.sign(&*keys.authority(authority)?)?)

@@ -142,6 +142,12 @@ impl Registrar {
         &self.name
     }
 
+    /// The records, for whoever measures or checks them in this process.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Lets a caller do something, or leaves a refusal in the log.
     async fn allow(&self, caller: &Caller, act: Act) -> Result<(), Error> {
         let Err(denial) = self.policy.may(caller.holder.role, act) else { return Ok(()) };

@@ -1,0 +1,260 @@
+//! A whole service in this process, over TLS on a free port, with people to serve.
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    sync::Arc,
+};
+
+use hsm::{Sm2Signer as _, sm2::SecretKey, soft::Passphrase};
+use hyper_util::rt::TokioIo;
+use proto::v1::{self, sessions_client::SessionsClient};
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use tokio::{net::TcpStream, sync::watch, task::JoinHandle};
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Channel, Endpoint, Uri};
+use zeroize::Zeroizing;
+
+use super::BenchError;
+use crate::{
+    clock,
+    config::Config,
+    init::{self, InitOptions},
+    registrar::{
+        Caller, Holder, NewCard, NewIdentity, NewInstitution, NewResident, NewVisit, Registrar,
+    },
+    serve::{self, Protection},
+    start,
+    store::{IdentityId, InstitutionId, Presence, PresenceId, ResidentId, Store, VisitId},
+    vocabulary::Role,
+};
+
+/// Department of the doctor and of the visit.
+const DEPARTMENT: &str = "内科";
+
+/// A service with a hospital in it.
+pub(super) struct Ground {
+    pub(super) registrar: Arc<Registrar>,
+    pub(super) address: SocketAddr,
+    pub(super) visit: VisitId,
+    pub(super) doctor: Person,
+    pub(super) auditor: Person,
+    tls: Arc<rustls::ClientConfig>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+/// Somebody with a key and a certificate.
+pub(super) struct Person {
+    key: SecretKey,
+    certificate: Vec<u8>,
+}
+
+impl Ground {
+    /// Makes it in `data`.
+    pub(super) async fn make(data: &Path) -> Result<Self, BenchError> {
+        make_service(data).await?;
+        let config = Config::load(data)?;
+        let Protection::Tls(server) = serve::tls(&config.tls_certificate, &config.tls_key)? else {
+            return Err("TLS settings without TLS".into());
+        };
+        let tls = client_tls(&data.join("tls/ca.pem"))?;
+        let passphrase = Passphrase::from_file(&passphrase_file(data))?;
+        let registrar = Arc::new(start::open(config, &passphrase).await?);
+        let (visit, doctor, auditor) = people(&registrar).await?;
+
+        let listener = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = watch::channel(false);
+        let router = crate::api::router(Arc::clone(&registrar)).await?.merge(super::echo::router());
+        let serving =
+            tokio::spawn(serve::serve(listener, Protection::Tls(server), router, stopped));
+        Ok(Self { registrar, address, visit, doctor, auditor, tls, stop, serving })
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        self.registrar.store()
+    }
+
+    /// A new connection.
+    pub(super) async fn connect(&self) -> Result<Channel, BenchError> {
+        let (tls, address) = (Arc::clone(&self.tls), self.address);
+        let connector = tower::service_fn(move |_: Uri| {
+            let tls = TlsConnector::from(Arc::clone(&tls));
+            async move {
+                let stream = TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+                let name = ServerName::from(IpAddr::from(Ipv4Addr::LOCALHOST));
+                Ok::<_, std::io::Error>(TokioIo::new(tls.connect(name, stream).await?))
+            }
+        });
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
+        Ok(endpoint.connect_with_connector(connector).await?)
+    }
+
+    /// Logs somebody in; the value of `authorization`.
+    pub(super) async fn log_in(
+        &self,
+        channel: &Channel,
+        person: &Person,
+    ) -> Result<tonic::metadata::MetadataValue<tonic::metadata::Ascii>, BenchError> {
+        let mut sessions = SessionsClient::new(channel.clone());
+        let certificate = person.certificate.clone();
+        let request = v1::ChallengeRequest { certificate: certificate.clone() };
+        let given = sessions.challenge(request).await?.into_inner();
+        let message = [
+            b"healthcard.v1.Sessions/Open\n".as_slice(),
+            given.service.as_bytes(),
+            b"\n",
+            &given.challenge,
+        ]
+        .concat();
+        let signature = person.key.sign(&person.key.digest(&message))?;
+        let answer = v1::OpenSessionRequest {
+            challenge: given.challenge,
+            certificate,
+            signature: signature.as_raw().to_vec(),
+        };
+        let opened = sessions.open(answer).await?.into_inner();
+        Ok(format!("Bearer {}", opened.token).parse()?)
+    }
+
+    /// Ends the service and closes its store.
+    pub(super) async fn end(self) -> Result<(), BenchError> {
+        self.stop.send_replace(true);
+        self.serving.await?;
+        Ok(())
+    }
+}
+
+/// `healthcardd init` in `data`, with a passphrase that nobody will need again.
+pub(super) async fn make_service(data: &Path) -> Result<(), BenchError> {
+    let mut passphrase = Zeroizing::new([0_u8; 16]);
+    getrandom::fill(&mut *passphrase)?;
+    let file = passphrase_file(data);
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(file)?;
+    std::io::Write::write_all(&mut &file, hex::encode(*passphrase).as_bytes())?;
+    let options = InitOptions {
+        data: data.to_owned(),
+        passphrase: Passphrase::from_file(&passphrase_file(data))?,
+        name: "bench.localhost".to_owned(),
+        listen: "127.0.0.1:0".to_owned(),
+        hosts: Vec::new(),
+    };
+    Ok(init::init(options).await?)
+}
+
+/// Beside the data directory, which has to be empty.
+pub(super) fn passphrase_file(data: &Path) -> std::path::PathBuf {
+    data.with_extension("passphrase")
+}
+
+/// A hospital, a doctor, an auditor, a resident with a card, and an open visit. The card is not
+/// read here: its presence is put on record as if it had been.
+async fn people(registrar: &Registrar) -> Result<(VisitId, Person, Person), BenchError> {
+    let operator = caller(Role::Operator, IdentityId::generate(), InstitutionId::generate());
+    let order = NewInstitution {
+        credit_code: "91350100M000100Y43".parse()?,
+        name: "县医院".to_owned(),
+        region: "990000".parse()?,
+    };
+    let (hospital, _) = registrar.register_institution(&operator, order).await?;
+    let enroll = async |role, number: &str| {
+        let department = if role == Role::Doctor { DEPARTMENT } else { "" };
+        let order = NewIdentity {
+            institution: hospital,
+            role,
+            name: Zeroizing::new(number.to_owned()),
+            number: number.to_owned(),
+            department: department.to_owned(),
+        };
+        let (id, _) = registrar.register_identity(&operator, order).await?;
+        let key = SecretKey::generate();
+        let name = ca::Name::of_authority("bench", number)?;
+        let request = ca::request::request(&name, &key)?;
+        let enrolled = registrar.enroll(&operator, id, &request, None).await?;
+        let certificate = enrolled.certificate.der().to_vec();
+        Ok::<_, BenchError>((id, Person { key, certificate }))
+    };
+    let (doctor_id, doctor) = enroll(Role::Doctor, "doctor").await?;
+    let (_, auditor) = enroll(Role::Auditor, "auditor").await?;
+    let (clerk_id, _) = enroll(Role::Clerk, "clerk").await?;
+
+    let clerk = caller(Role::Clerk, clerk_id, hospital);
+    let resident = NewResident {
+        name: "测试".parse()?,
+        id_number: "11010519491231002X".parse()?,
+        phone: None,
+        ethnic_group: None,
+    };
+    let (resident, _) = registrar.register_resident(&clerk, resident).await?;
+    let card = NewCard {
+        resident,
+        chip_serial: "0000000001".parse()?,
+        factor: card::CardFactor([1; 8]),
+        valid_until: (clerk.now + time::Duration::days(365)).date(),
+    };
+    let (card, _) = registrar.register_card(&clerk, card).await?;
+    let presence = PresenceId::generate();
+    put_presence(registrar, &clerk, presence, card, resident).await?;
+    let order = NewVisit {
+        presence,
+        department: DEPARTMENT.to_owned(),
+        reason: "bench".to_owned(),
+        attending: vec![doctor_id],
+    };
+    let (visit, _) = registrar.open_visit(&clerk, order).await?;
+    Ok((visit.id, doctor, auditor))
+}
+
+async fn put_presence(
+    registrar: &Registrar,
+    clerk: &Caller,
+    id: PresenceId,
+    card: crate::store::CardId,
+    resident: ResidentId,
+) -> Result<(), BenchError> {
+    let presence = Presence {
+        id,
+        card,
+        resident,
+        session: clerk.holder.session,
+        sealed_reading: Vec::new(),
+        read_at: clerk.now,
+        expires_at: clerk.now + time::Duration::HOUR,
+    };
+    let entry = super::log::entry(&resident.to_string(), "card.read", clerk.now);
+    registrar.store().record_presence(presence, entry).await?;
+    Ok(())
+}
+
+/// A caller as if logged in. The service itself never makes one but from a session.
+fn caller(role: Role, identity: IdentityId, institution: InstitutionId) -> Caller {
+    let now = clock::now();
+    let holder = Holder {
+        session: [0; 32],
+        identity,
+        certificate: "00".to_owned(),
+        key_thumbprint: String::new(),
+        role,
+        institution,
+        department: String::new(),
+        expires_at: now + time::Duration::HOUR,
+    };
+    Caller { holder: Arc::new(holder), address: Ipv4Addr::LOCALHOST.into(), now }
+}
+
+fn client_tls(authority: &Path) -> Result<Arc<rustls::ClientConfig>, BenchError> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(authority)?)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,101 @@
+//! `healthcardd bench`: what the service does in a second on this machine, told as ratios against
+//! limits measured in the same run. Nothing here is a test: figures are for people to read.
+//!
+//! In reading order: [`ground`], a whole service in this process with people to serve; `tokens`,
+//! `log`, `size` and `desk`, each a question; `measure`, how answers are counted.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+mod desk;
+mod echo;
+mod ground;
+mod log;
+mod measure;
+mod size;
+mod tokens;
+
+/// A question to the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Question {
+    /// Tokens issued a second, against SM2 alone and a bare echo (令牌签发).
+    Tokens,
+    /// Proof and search as the log grows (审计日志).
+    Log,
+    /// Memory at rest, and size of the program (内存与体积).
+    Size,
+    /// From a card in a reader to the person on screen; needs a PC/SC daemon with the virtual
+    /// reader (窗口读卡).
+    Desk,
+}
+
+/// How to measure.
+#[derive(Clone, Debug)]
+pub struct BenchOptions {
+    /// What is asked.
+    pub questions: Vec<Question>,
+    /// Directory for what is made on the way. It must not exist; it is removed at the end.
+    pub directory: PathBuf,
+    /// Seconds for each rate.
+    pub seconds: u64,
+    /// Entries of the largest log.
+    pub entries: u64,
+    /// One JSON object a question, instead of lines for people.
+    pub json: bool,
+}
+
+/// Why something was not measured: told to whoever sits there, so the cause as text is enough.
+pub type BenchError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Asks and prints.
+///
+/// # Errors
+/// [`BenchError`] for the first question that could not be answered.
+pub fn run(options: &BenchOptions) -> Result<(), BenchError> {
+    std::fs::create_dir(&options.directory)?;
+    let _removed = Removed(options.directory.clone());
+    for question in &options.questions {
+        let directory = options.directory.join(format!("{question:?}").to_lowercase());
+        let figures = match question {
+            Question::Tokens => runtime()?.block_on(tokens::ask(&directory, options.seconds))?,
+            Question::Log => runtime()?.block_on(log::ask(&directory, options.entries))?,
+            Question::Size => runtime()?.block_on(size::ask(&directory))?,
+            Question::Desk => desk::ask(&directory)?,
+        };
+        print(*question, &figures, options.json);
+    }
+    Ok(())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, BenchError> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+fn print(question: Question, figures: &[(String, Value)], json: bool) {
+    let name = format!("{question:?}").to_lowercase();
+    if json {
+        let object: serde_json::Map<String, Value> = figures.iter().cloned().collect();
+        println!("{}", serde_json::json!({ "question": name, "figures": object }));
+        return;
+    }
+    println!("{name}");
+    for (what, value) in figures {
+        let value = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        println!("  {what:<58} {value:>14}");
+    }
+}
+
+/// A directory that goes when the measuring ends, however it ends.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, path = %self.0.display(), "removing what was made to measure");
+        }
+    }
+}
