@@ -59,6 +59,13 @@ impl Apdu {
         self
     }
 
+    /// The same command expecting nothing.
+    #[must_use]
+    pub fn expecting_nothing(mut self) -> Self {
+        self.expected = None;
+        self
+    }
+
     /// CLA, INS, P1, P2.
     pub fn header(&self) -> [u8; 4] {
         self.header
@@ -304,6 +311,11 @@ impl From<u16> for Status {
 }
 
 impl Status {
+    /// Whether the card says that the file or application exists and is blocked.
+    pub fn is_blocking(self) -> bool {
+        matches!(self, Self::FileInvalidated | Self::ApplicationBlocked)
+    }
+
     /// The status word.
     pub fn word(self) -> u16 {
         match self {

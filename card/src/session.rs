@@ -2,6 +2,11 @@
 //!
 //! The order is that of the field: recognise the card, have it prove that it is genuine, check its
 //! validity, prove that we may read, read. Nothing outlives the session.
+//!
+//! What the proof covers: that a genuine card took part, now. Records travel plain and unsigned, as
+//! the standard has it, so whoever holds the wire could change a name on its way. A caller that
+//! keeps a register of cards compares: the card factor, the chip serial and the ID number belong
+//! together there.
 
 mod error;
 mod photo;
@@ -273,7 +278,10 @@ impl<'a> Session<'a> {
 fn recognise(link: &mut Link<'_>) -> Result<CityCode, ReadError> {
     for file in [MASTER_FILE, HEALTH_DIRECTORY, ef05::FILE.id] {
         link.run(&Select(file)).map_err(|error| match error {
-            LinkError::Card(_) => NotHealthCard::NoFile(file).into(),
+            // A blocked card is one of ours, and the desk should hear that.
+            LinkError::Card(CardError::Refused(status)) if !status.is_blocking() => {
+                NotHealthCard::NoFile(file).into()
+            }
             other => ReadError::at(Step::Select(FileName::Ef05), other),
         })?;
     }

@@ -7,8 +7,8 @@ use card::tlv::BadRecord;
 use card::transport::transcript::{Recorder, Replay, Transcript};
 use card::value::BadValue;
 use card::{
-    Apdu, Atr, CardFactor, CardKey, ReadError, Response, Sex, Status, Transport, TransportError,
-    read_identity, read_photo,
+    Apdu, Atr, CardError, CardFactor, CardKey, ReadError, Response, Sex, Status, Transport,
+    TransportError, read_identity, read_photo,
 };
 use card_emulator::image::Answers;
 use card_emulator::{Fault, Image, InMemory, sample};
@@ -275,6 +275,12 @@ fn other_cards_are_not_health_cards() {
         }
         assert_eq!(card.left(), 0, "nothing was asked after {expected}");
     }
+    // A blocked application is no foreign card.
+    let text = "atr 3B88800111012201000000013B\n> 00A40000023F00\n< 9000\n> 00A4000002DDF1\n< 6283";
+    let invalidated = CardError::Refused(Status::FileInvalidated);
+    let blocked = read(&mut Replay::new(text.parse().unwrap()));
+    assert!(matches!(blocked, Err(ReadError::Refused { source, .. }) if source == invalidated));
+
     let mut card = Replay::new("atr 3B00\n".parse().unwrap());
     assert!(matches!(
         read(&mut card),

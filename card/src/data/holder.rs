@@ -1,3 +1,5 @@
+use std::fmt;
+
 use time::Date;
 
 use super::{MalformedRecord, Records, date, number, text_record};
@@ -8,7 +10,7 @@ use crate::tlv;
 use crate::value::{self, BadValue, Name};
 
 /// Holder data (持卡人基本信息数据文件, DDF1/EF06): who the card is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HolderData {
     /// Item 11.
     pub name: Name,
@@ -56,6 +58,13 @@ impl HolderData {
             tlv::wrap(&ef06::BIRTH_DATE, &value::write_date(self.birth_date)),
             text_record(&ef06::ID_NUMBER, self.id_number.as_str().as_bytes()),
         ]
+    }
+}
+
+/// Personal data: prints nothing of itself.
+impl fmt::Debug for HolderData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HolderData(..)")
     }
 }
 

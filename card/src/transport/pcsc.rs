@@ -11,7 +11,9 @@ pub use monitor::{Event, Monitor, Stopper};
 
 use std::ffi::CString;
 
-use ::pcsc::{Card, Context, Error, MAX_BUFFER_SIZE_EXTENDED, Protocols, Scope, ShareMode};
+use ::pcsc::{
+    Card, Context, Error, MAX_BUFFER_SIZE_EXTENDED, Protocol, Protocols, Scope, ShareMode,
+};
 
 use super::{Transport, TransportError};
 use crate::apdu::{Apdu, Response};
@@ -22,6 +24,7 @@ use crate::atr::Atr;
 pub struct PcscCard {
     card: Card,
     atr: Atr,
+    protocol: Option<Protocol>,
     /// An answer that does not fit is an error after the card has acted: leave room for any.
     buffer: Vec<u8>,
 }
@@ -40,7 +43,18 @@ impl PcscCard {
         let status = card.status2_owned()?;
         let atr = Atr::parse(status.atr())
             .map_err(|_| TransportError::Garbage { length: status.atr().len() })?;
-        Ok(Self { card, atr, buffer: vec![0; MAX_BUFFER_SIZE_EXTENDED] })
+        let protocol = status.protocol2();
+        Ok(Self { card, atr, protocol, buffer: vec![0; MAX_BUFFER_SIZE_EXTENDED] })
+    }
+}
+
+/// The command as the reader sends it. T=0 has one length byte: with data it is Lc, and the answer
+/// is fetched after `61xx`; with neither data nor answer it is zero (ISO/IEC 7816-3:2006, 12.2).
+fn wire(command: &Apdu, protocol: Option<Protocol>) -> Vec<u8> {
+    match (protocol, command.data(), command.expected()) {
+        (Some(Protocol::T0), [], None) => [&command.header()[..], &[0]].concat(),
+        (Some(Protocol::T0), [_, ..], Some(_)) => command.clone().expecting_nothing().to_bytes(),
+        _ => command.to_bytes(),
     }
 }
 
@@ -50,7 +64,7 @@ impl Transport for PcscCard {
     }
 
     fn transmit(&mut self, command: &Apdu) -> Result<Response, TransportError> {
-        match self.card.transmit(&command.to_bytes(), &mut self.buffer)? {
+        match self.card.transmit(&wire(command, self.protocol), &mut self.buffer)? {
             // Some drivers (vpcd among them) say nothing at all for a card that has left.
             [] => Err(TransportError::CardRemoved),
             answer => Ok(Response::parse(answer)?),
@@ -89,6 +103,56 @@ impl From<Error> for TransportError {
             Error::Timeout | Error::WaitedTooLong | Error::UnresponsiveCard => Self::Timeout,
             Error::InsufficientBuffer => Self::Garbage { length: MAX_BUFFER_SIZE_EXTENDED },
             other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hex_literal::hex;
+
+    #[test]
+    fn a_command_has_one_length_byte_under_t0() {
+        let header = [0x00, 0x88, 0x00, 0x00];
+        let cases: [(&str, Apdu, &[u8], &[u8]); 4] = [
+            ("case 1", Apdu::new(header), &hex!("00880000 00"), &hex!("00880000")),
+            ("case 2", Apdu::new(header).expecting(8), &hex!("00880000 08"), &hex!("00880000 08")),
+            (
+                "case 3",
+                Apdu::new(header).with_data([7]),
+                &hex!("00880000 01 07"),
+                &hex!("00880000 01 07"),
+            ),
+            (
+                "case 4",
+                Apdu::new(header).with_data([7]).expecting(8),
+                &hex!("00880000 01 07"),
+                &hex!("00880000 01 07 08"),
+            ),
+        ];
+        for (case, command, t0, t1) in cases {
+            assert_eq!(wire(&command, Some(Protocol::T0)), t0, "{case}, T=0");
+            assert_eq!(wire(&command, Some(Protocol::T1)), t1, "{case}, T=1");
+        }
+    }
+
+    #[test]
+    fn removal_and_loss_of_the_reader_are_told_apart() {
+        type Expected = fn(&TransportError) -> bool;
+        let removed: Expected = |e| matches!(e, TransportError::CardRemoved);
+        let gone: Expected = |e| matches!(e, TransportError::ReaderGone);
+        // What pcsc-lite 1.9 answered when each was tried.
+        let cases: [(Error, Expected); 6] = [
+            (Error::NotTransacted, removed),
+            (Error::RemovedCard, removed),
+            (Error::CommError, gone),
+            (Error::NoService, gone),
+            (Error::UnknownReader, gone),
+            (Error::SharingViolation, |e| matches!(e, TransportError::Busy)),
+        ];
+        for (error, expected) in cases {
+            assert!(expected(&error.into()), "{error:?}");
         }
     }
 }

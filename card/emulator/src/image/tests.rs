@@ -45,3 +45,17 @@ fn a_wrong_image_is_refused_without_telling_its_secrets() {
     let refused = crate::Card::new(&image, Box::new(|_| {})).err();
     assert_eq!(refused, Some(ImageError::NoSuchRecord { file: FileName::Ef06, record: 6 }));
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_changed_image_reads_or_is_refused(at in 0usize..600, to in "[\\PC\n]{0,3}") {
+        let good = sample::image().to_toml();
+        let at = (0..=at.min(good.len())).rev().find(|at| good.is_char_boundary(*at)).unwrap();
+        let changed = format!("{}{to}{}", &good[..at], &good[at..]);
+        if let Ok(image) = Image::from_toml(&changed) {
+            proptest::prop_assert!(Image::from_toml(&image.to_toml()).is_ok());
+        }
+    }
+}

@@ -121,8 +121,9 @@ fn listed<T, R, const N: usize>(
 pub(super) fn read(text: &str) -> Result<Image, ImageError> {
     let raw: Raw = toml::from_str(text).map_err(|error| {
         // The message may quote the value; the line is enough.
-        let at = error.span().map_or(0, |span| span.start);
-        ImageError::Syntax { line: 1 + text[..at.min(text.len())].matches('\n').count() }
+        let at = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = 1 + text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
+        ImageError::Syntax { line }
     })?;
     let mut keys = BTreeMap::new();
     for (name, value) in &raw.keys {

@@ -189,7 +189,7 @@ impl Monitor {
             outcome => outcome?,
         }
         for (reader, now) in self.readers.iter_mut().zip(&states[1..]) {
-            self.events.extend(reader.changed(now));
+            self.events.extend(reader.changed(now.event_state(), now.event_count(), now.atr()));
         }
         Ok(())
     }
@@ -236,26 +236,25 @@ impl Watched {
         self.state.contains(State::PRESENT)
     }
 
-    /// The events between the state as last seen and the state `now`.
-    fn changed(&mut self, now: &ReaderState) -> Vec<Event> {
+    /// The events between the state as last seen and the state now.
+    fn changed(&mut self, state: State, count: u32, atr: &[u8]) -> Vec<Event> {
         let mut events = Vec::new();
         let was = self.present();
-        let is = now.event_state().contains(State::PRESENT);
+        let is = state.contains(State::PRESENT);
         // Out and in again between two looks: another card may be there.
-        let swapped = self.known && was && is && self.count != now.event_count();
+        let swapped = was && is && self.count != count;
         if was && (!is || swapped) {
             events.push(Event::CardRemoved { reader: text(&self.name) });
         }
         if is && (!was || swapped) {
             let reader = text(&self.name);
-            let mute = now.event_state().contains(State::MUTE);
-            events.push(match Atr::parse(now.atr()) {
-                Ok(atr) if !mute => Event::CardInserted { reader, atr },
+            events.push(match Atr::parse(atr) {
+                Ok(atr) if !state.contains(State::MUTE) => Event::CardInserted { reader, atr },
                 _ => Event::CardUnreadable { reader },
             });
         }
-        self.state = now.event_state() - State::CHANGED;
-        self.count = now.event_count();
+        self.state = state - State::CHANGED;
+        self.count = count;
         self.known = true;
         events
     }
@@ -275,6 +274,41 @@ fn text(name: &CString) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_card_is_told_once() {
+        let atr = Atr::contactless(crate::CardFactor([1; 8]));
+        let reader = "reader".to_owned();
+        let put_in = Event::CardInserted { reader: reader.clone(), atr: atr.clone() };
+        let out = Event::CardRemoved { reader: reader.clone() };
+        let unreadable = Event::CardUnreadable { reader };
+        let (empty, present) = (State::EMPTY, State::PRESENT);
+        // PC/SC part 5, 3.2.5.5: state, event count, answer to reset; one reader from its start.
+        type Case<'c> = (&'c str, State, u32, &'c [u8], Vec<Event>);
+        let cases: [Case<'_>; 9] = [
+            ("nothing at first", empty, 0, &[], vec![]),
+            ("in", present | State::CHANGED, 1, atr.bytes(), vec![put_in.clone()]),
+            ("in use", present | State::INUSE, 1, atr.bytes(), vec![]),
+            ("out", empty, 2, &[], vec![out.clone()]),
+            ("in and out between two looks", empty, 4, &[], vec![]),
+            ("in again", present, 5, atr.bytes(), vec![put_in.clone()]),
+            ("swapped between two looks", present, 7, atr.bytes(), vec![out.clone(), put_in]),
+            (
+                "for a card upside down",
+                present | State::MUTE,
+                9,
+                &[],
+                vec![out.clone(), unreadable],
+            ),
+            ("out at last", empty, 10, &[], vec![out]),
+        ];
+        let name = c"reader".to_owned();
+        let mut watched = Watched { name, state: State::UNAWARE, count: 0, known: false };
+        for (name, state, count, atr, expected) in cases {
+            assert_eq!(watched.changed(state, count, atr), expected, "{name}");
+        }
+        assert_eq!(watched.lost(), [Event::ReaderLost { reader: "reader".to_owned() }]);
+    }
 
     #[test]
     fn a_stopped_monitor_ends() {
