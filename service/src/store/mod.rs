@@ -19,6 +19,7 @@ mod authorities;
 mod cards;
 mod certificates;
 mod error;
+mod export;
 mod facts;
 mod identities;
 mod ids;

@@ -1,0 +1,87 @@
+//! The log on its way out: a bundle, in pieces.
+
+use audit::{
+    bundle::{self, Header},
+    tile::TileReader,
+    tree::{Hash, Node, NodeReader as _, left_nodes, right_nodes},
+};
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+
+use super::{Store, StoreError, tail::read_tile};
+
+/// Entries read at a time.
+const BATCH: u64 = 512;
+/// Pieces that may wait to be taken.
+const WAITING: usize = 4;
+
+impl Store {
+    /// The entries from position `from` up to and without `until` as a bundle
+    /// ([`audit::bundle`]), checked against the newest checkpoint. Reading goes on only as far as
+    /// pieces are taken; it ends when the receiver is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::OutsideLog`] at once; any other as the last piece.
+    pub async fn export(
+        &self,
+        from: u64,
+        until: u64,
+    ) -> Result<mpsc::Receiver<Result<Vec<u8>, StoreError>>, StoreError> {
+        let (size, checkpoint) = self.checkpoint();
+        if from > until || until > size {
+            return Err(StoreError::OutsideLog { size });
+        }
+        let key = self.verifier_key().clone();
+        let (left, right) = (left_nodes(from), right_nodes(until, size));
+        let (left, right) =
+            self.read(move |db| Ok((hashes(db, left)?, hashes(db, right)?))).await?;
+        let header = Header { key, from, until, size, left, right, checkpoint };
+        let (pieces, taken) = mpsc::channel(WAITING);
+        let store = self.clone();
+        tokio::spawn(async move {
+            if pieces.send(Ok(header.write().into_bytes())).await.is_err() {
+                return;
+            }
+            let mut at = from;
+            while at < until {
+                let end = until.min(at + BATCH);
+                let piece = store.read(move |db| entries(db, at, end)).await;
+                let failed = piece.is_err();
+                if pieces.send(piece).await.is_err() || failed {
+                    return;
+                }
+                at = end;
+            }
+            let mut end = Vec::new();
+            bundle::write_end(&mut end, until - from);
+            // Nobody is left to tell when the receiver is gone.
+            drop(pieces.send(Ok(end)).await);
+        });
+        Ok(taken)
+    }
+}
+
+fn hashes(db: &Connection, nodes: Vec<Node>) -> Result<Vec<Hash>, StoreError> {
+    let mut tiles = TileReader::new(|id| read_tile(db, id));
+    let hashes = nodes.into_iter().map(|node| tiles.node(node)).collect::<Result<_, _>>();
+    hashes.map_err(|error| StoreError::Damaged(error.to_string()))
+}
+
+/// The lines of the entries `from..until`, every one of which must be there.
+fn entries(db: &Connection, from: u64, until: u64) -> Result<Vec<u8>, StoreError> {
+    let mut select = db.prepare_cached(
+        "SELECT position, entry FROM leaf WHERE position >= ?1 AND position < ?2 ORDER BY position",
+    )?;
+    let mut rows = select.query((from, until))?;
+    let mut lines = Vec::new();
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        bundle::write_entry(&mut lines, row.get(0)?, row.get_ref(1)?.as_blob().unwrap_or_default());
+        count += 1;
+    }
+    if count == until - from {
+        Ok(lines)
+    } else {
+        Err(StoreError::Damaged(format!("entries are missing between {from} and {until}")))
+    }
+}
