@@ -43,7 +43,7 @@ pub(super) struct Make {
     /// File with one master for all keys, 32 hex digits, readable by its owner alone.
     #[arg(long, value_name = "FILE")]
     master_key_file: Option<PathBuf>,
-    /// TOML file with any of the fields below, under the same names with underscores.
+    /// TOML file with any of the fields below: underscores for hyphens; phones and payments are lists.
     #[arg(long, value_name = "FILE")]
     person: Option<PathBuf>,
     #[command(flatten)]

@@ -169,7 +169,7 @@ fn a_card_without_keys_is_not_genuine_and_a_wrong_read_key_is_told() {
     let mut image = sample::image();
     **image.keys.get_mut(&CardKey::Rk1Ddf1).unwrap() = [1; 16];
     let mut card = powered(&image);
-    for left in (1..15).rev() {
+    for left in (0..15).rev() {
         let refused = read(&mut card);
         assert!(
             matches!(refused, Err(ReadError::ReadRefused { tries_left: Some(n) }) if n == left)

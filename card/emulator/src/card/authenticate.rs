@@ -53,10 +53,7 @@ impl Card {
         }
         slot.tries_left -= 1;
         self.state.proven.remove(&key);
-        match slot.tries_left {
-            0 => Err(Status::Blocked),
-            left => Err(Status::Failed { tries_left: Some(left) }),
-        }
+        Err(Status::Failed { tries_left: Some(slot.tries_left) })
     }
 }
 
