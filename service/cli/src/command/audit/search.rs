@@ -34,9 +34,8 @@ pub(crate) struct Search {
     #[arg(long, value_name = "VISIT", default_value = "", hide_default_value = true)]
     visit: String,
     /// 结果 | With this result
-    #[arg(long, value_name = "OUTCOME", default_value = "", hide_default_value = true,
-        value_parser = ["granted", "refused", "failed"])]
-    outcome: String,
+    #[arg(long, value_name = "OUTCOME", value_parser = ["granted", "refused", "failed"])]
+    outcome: Option<String>,
     /// 起始时间（含），YYYY-MM-DD 或 RFC 3339 | From this time on, YYYY-MM-DD or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = instant)]
     from: Option<OffsetDateTime>,
@@ -66,7 +65,7 @@ impl Search {
             actor_id: self.actor,
             action: self.action,
             visit_id: self.visit,
-            outcome: self.outcome,
+            outcome: self.outcome.unwrap_or_default(),
             from: self.from.map(stamp),
             until: self.until.map(stamp),
             page_size: self.pages.page_size,
