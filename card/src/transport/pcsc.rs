@@ -72,13 +72,16 @@ impl Transport for PcscCard {
     }
 }
 
-/// Names of the readers that are there now.
+/// Names of the readers that are there now; none when the service runs without any.
 ///
 /// # Errors
 /// [`TransportError::ReaderGone`] when the service does not run.
 pub fn readers() -> Result<Vec<String>, TransportError> {
     let context = Context::establish(Scope::User)?;
-    let names = context.list_readers_owned()?;
+    let names = match context.list_readers_owned() {
+        Err(Error::NoReadersAvailable) => Vec::new(),
+        names => names?,
+    };
     Ok(names.iter().map(|name| name.to_string_lossy().into_owned()).collect())
 }
 
