@@ -9,7 +9,7 @@ use audit::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, types::Value};
 
-use super::{BadId, MAX_PAGE, Store, StoreError, tail::read_tile, time::Micros};
+use super::{BadId, MAX_PAGE, Store, StoreError, micros::Micros, tail::read_tile};
 use crate::clock::UtcTime;
 
 /// An entry and where it stands.

@@ -9,7 +9,7 @@ use time::{Date, format_description::FormatItem, macros::format_description};
 
 use super::{
     CardId, Change, Obstacle, Receipt, Record, ResidentId, Store, StoreError, facts::Found,
-    time::Micros,
+    micros::Micros,
 };
 use crate::clock::UtcTime;
 

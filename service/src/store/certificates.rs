@@ -4,7 +4,7 @@ use audit::Entry;
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::{
-    Change, IdentityId, Obstacle, Receipt, Record, Store, StoreError, facts::Found, time::Micros,
+    Change, IdentityId, Obstacle, Receipt, Record, Store, StoreError, facts::Found, micros::Micros,
 };
 use crate::clock::UtcTime;
 

@@ -8,7 +8,7 @@ use audit::{
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{Store, StoreError};
+use super::{Cause, Store, StoreError};
 
 /// Where an act stands in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,12 +47,11 @@ pub(super) trait Job: Send {
 }
 
 /// How far the failure of one job reaches.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
     /// This fact alone was refused.
     Alone,
     /// The database failed; so does the group.
-    Group,
+    Group(Option<Cause>),
 }
 
 /// An entry as the log keeps it, encoded and hashed by the caller's own task.
@@ -104,7 +103,7 @@ where
         let answer = match &found {
             Ok((_, Some(_))) => Ok(Some(self.leaf.hash)),
             Ok((_, None)) => Ok(None),
-            Err(StoreError::Unavailable(_)) => Err(Refused::Group),
+            Err(StoreError::Unavailable(cause)) => Err(Refused::Group(cause.clone())),
             Err(_) => Err(Refused::Alone),
         };
         self.found = Some(found);

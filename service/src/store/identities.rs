@@ -3,7 +3,7 @@
 use audit::Entry;
 use rusqlite::{OptionalExtension as _, Row};
 
-use super::{IdentityId, InstitutionId, MAX_PAGE, Receipt, Store, StoreError, time::Micros};
+use super::{IdentityId, InstitutionId, MAX_PAGE, Receipt, Store, StoreError, micros::Micros};
 use crate::clock::UtcTime;
 
 /// A member of staff, a desk or a system, with one role at one institution.

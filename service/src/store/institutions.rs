@@ -3,7 +3,7 @@
 use audit::Entry;
 use rusqlite::{OptionalExtension as _, Row};
 
-use super::{InstitutionId, Receipt, Store, StoreError, time::Micros};
+use super::{InstitutionId, Receipt, Store, StoreError, micros::Micros};
 use crate::clock::UtcTime;
 
 /// An institution.

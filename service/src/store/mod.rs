@@ -24,6 +24,7 @@ mod facts;
 mod identities;
 mod ids;
 mod institutions;
+mod micros;
 mod opening;
 mod presences;
 mod readers;
@@ -32,7 +33,8 @@ mod schema;
 mod sessions;
 mod signings;
 mod tail;
-mod time;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod visits;
 mod wal;

@@ -83,6 +83,12 @@ impl Inner {
         self.published.stats()
     }
 
+    /// Facts that wait for the writer.
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+    }
+
     /// Puts a fact into the writer's queue, waiting for room.
     pub(super) async fn queue(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
         let queue = self.queue.as_ref().ok_or(StoreError::Unavailable(None))?;

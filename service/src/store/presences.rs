@@ -3,7 +3,7 @@
 use audit::Entry;
 use rusqlite::OptionalExtension as _;
 
-use super::{CardId, PresenceId, Receipt, ResidentId, Store, StoreError, time::Micros};
+use super::{CardId, PresenceId, Receipt, ResidentId, Store, StoreError, micros::Micros};
 use crate::clock::UtcTime;
 
 /// One presence of a card.

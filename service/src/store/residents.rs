@@ -3,7 +3,7 @@
 use audit::Entry;
 use rusqlite::{OptionalExtension as _, Row, ToSql};
 
-use super::{Receipt, ResidentId, Store, StoreError, time::Micros};
+use super::{Receipt, ResidentId, Store, StoreError, micros::Micros};
 use crate::clock::UtcTime;
 
 /// A resident. `sealed_…` are ciphertexts under the data key, which is itself wrapped.

@@ -55,7 +55,7 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     )?;
     let mut select = db.prepare("SELECT name, digest FROM migration ORDER BY name")?;
     let done = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let done: Vec<(String, [u8; 32])> = done.collect::<rusqlite::Result<_>>()?;
+    let done: Vec<(String, Vec<u8>)> = done.collect::<rusqlite::Result<_>>()?;
     drop(select);
     if done.len() > MIGRATIONS.len() {
         return Err(StoreError::Schema("it is of a later version".into()));

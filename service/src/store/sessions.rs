@@ -3,7 +3,7 @@
 use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{IdentityId, Obstacle, Receipt, Record, Store, StoreError, time::Micros};
+use super::{IdentityId, Obstacle, Receipt, Record, Store, StoreError, micros::Micros};
 use crate::clock::UtcTime;
 
 /// A session to be opened.

@@ -4,8 +4,8 @@ use audit::Entry;
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::{
-    IdentityId, Obstacle, Receipt, Record, SigningId, Store, StoreError, VisitId,
-    sessions::check_certificate, time::Micros, visits::check_visit,
+    IdentityId, Obstacle, Receipt, Record, SigningId, Store, StoreError, VisitId, micros::Micros,
+    sessions::check_certificate, visits::check_visit,
 };
 use crate::clock::UtcTime;
 

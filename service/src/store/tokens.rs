@@ -6,8 +6,8 @@ use rusqlite::{OptionalExtension as _, Row};
 use super::{
     Change, IdentityId, Receipt, Record, ResidentId, Store, StoreError, TokenId, VisitId,
     facts::Found,
+    micros::Micros,
     sessions::{check_certificate, check_session},
-    time::Micros,
     visits::check_visit,
 };
 use crate::clock::UtcTime;

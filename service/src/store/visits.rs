@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{
     Change, IdentityId, InstitutionId, MAX_PAGE, Obstacle, Receipt, Record, ResidentId, Store,
-    StoreError, VisitId, facts::Found, time::Micros,
+    StoreError, VisitId, facts::Found, micros::Micros,
 };
 use crate::clock::UtcTime;
 

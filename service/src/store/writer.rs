@@ -125,7 +125,7 @@ impl Writer {
                 Err(Refused::Alone) => {
                     transaction.prepare_cached("ROLLBACK TO fact")?.execute([])?;
                 }
-                Err(Refused::Group) => return Err(StoreError::Unavailable(None)),
+                Err(Refused::Group(cause)) => return Err(StoreError::Unavailable(cause)),
             }
             transaction.prepare_cached("RELEASE fact")?.execute([])?;
         }

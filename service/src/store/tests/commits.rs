@@ -1,0 +1,190 @@
+//! Commits: together, whole, and again after a failure.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+use crate::store::facts::Found;
+
+/// Holds the writer up within a commit until the sender is dropped or used.
+fn gate(store: &Store) -> (Sender<()>, tokio::task::JoinHandle<()>, Receiver<()>) {
+    let (open, opened) = channel::<()>();
+    let (reached, at_gate) = channel();
+    let store = store.clone();
+    let task = tokio::spawn(async move {
+        let waiting = move |_: &rusqlite::Connection| {
+            let _ = reached.send(());
+            let _ = opened.recv();
+            Ok(Found::Same(()))
+        };
+        store.change(act("gate"), waiting).await.unwrap();
+    });
+    (open, task, at_gate)
+}
+
+/// Limits the pages that the database may have, as a disk that is full does; 0 lifts the limit.
+async fn limit_pages(store: &Store, pages: u32) {
+    let limit = move |db: &rusqlite::Connection| {
+        let pages = if pages == 0 { 1_000_000_000 } else { pages };
+        db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+        Ok(Found::Same(()))
+    };
+    store.change(act("limit"), limit).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn facts_that_wait_share_a_commit_and_fail_alone() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let (before, size) = (store.stats(), store.log_size());
+    let (open, gate, at_gate) = gate(&store);
+    tokio::task::block_in_place(|| at_gate.recv()).unwrap();
+    let facts: Vec<_> = (0..20)
+        .map(|n| {
+            let store = store.clone();
+            // Every fourth is refused: the number is taken.
+            let number = if n % 4 == 0 { "D1".to_owned() } else { format!("E{n}") };
+            let identity = identity(h.institution, &number);
+            tokio::spawn(async move { (n, store.record_identity(identity, act("a")).await) })
+        })
+        .collect();
+    while store.inner.queued() < 20 {
+        tokio::task::yield_now().await;
+    }
+    drop(open);
+    let mut positions = Vec::new();
+    for fact in facts {
+        match fact.await.unwrap() {
+            (n, Err(StoreError::Duplicate(Unique::Number))) => assert_eq!(n % 4, 0),
+            (n, recorded) => {
+                assert_ne!(n % 4, 0);
+                positions.push(recorded.unwrap());
+            }
+        }
+    }
+    gate.await.unwrap();
+    assert_eq!(store.stats().commits, before.commits + 1, "one commit for all of them");
+    assert_eq!(store.stats().committed_leaves, before.committed_leaves + 15);
+    assert_eq!(store.log_size(), size + 15);
+    for receipt in &positions {
+        assert_proven(&store, receipt).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_callers_all_get_what_was_recorded() {
+    let place = Place::new();
+    let store = place.open();
+    let callers: Vec<_> = (0..64)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut receipts = Vec::new();
+                for _ in 0..20 {
+                    receipts.push(store.record_act(act("card.read")).await.unwrap());
+                }
+                receipts
+            })
+        })
+        .collect();
+    let mut receipts = Vec::new();
+    for caller in callers {
+        receipts.extend(caller.await.unwrap());
+    }
+    let mut positions: Vec<_> = receipts.iter().map(|receipt| receipt.position).collect();
+    positions.sort_unstable();
+    assert_eq!(positions, (0..1280).collect::<Vec<_>>());
+    for receipt in receipts.iter().step_by(97) {
+        assert_proven(&store, receipt).await;
+    }
+    assert_eq!(store.stats().committed_leaves, 1280);
+    // Proofs between any two states hold as well.
+    let (size, note) = store.checkpoint();
+    let root = Checkpoint::verify(&note, store.verifier_key()).unwrap().root;
+    let anchor: String = store
+        .read(|db| {
+            Ok(db.query_row("SELECT note FROM checkpoint WHERE size = 1024", [], |r| r.get(0))?)
+        })
+        .await
+        .unwrap();
+    let anchor = Checkpoint::verify(&anchor, store.verifier_key()).unwrap();
+    let path = store.consistency(1024, size).await.unwrap();
+    audit::tree::verify_consistency(1024, &anchor.root, size, &root, &path).unwrap();
+    let outside = store.prove(0, size + 1).await;
+    assert!(matches!(outside, Err(StoreError::OutsideLog { size: found }) if found == size));
+    let outside = store.prove(size, size).await;
+    assert!(matches!(outside, Err(StoreError::OutsideLog { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_everything_and_harms_nothing() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    limit_pages(&store, 1).await;
+    let size = store.log_size();
+    // The limit of what is there already: a few facts still fit, then none.
+    let mut recorded = 0;
+    let refused = loop {
+        match store.record_act(act("card.read").with("padding", "x".repeat(500))).await {
+            Ok(_) => recorded += 1,
+            Err(error) => break error,
+        }
+        assert!(recorded < 100, "the disk never was full");
+    };
+    assert!(matches!(refused, StoreError::Unavailable(Some(_))), "{refused:?}");
+    let refused =
+        store.record_token(token(&h), act("token.issue").with("p", "x".repeat(500))).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(Some(_)))), "{refused:?}");
+    assert_eq!(store.log_size(), size + recorded);
+    // Reading goes on meanwhile, and writing as soon as there is room.
+    assert!(store.entry(0).await.unwrap().is_some());
+    limit_pages(&store, 0).await;
+    let receipt = store.record_token(token(&h), act("token.issue")).await.unwrap();
+    assert_eq!(receipt.position, size + recorded);
+    assert_proven(&store, &receipt).await;
+    drop(store);
+    assert_proven(&place.open(), &receipt).await;
+}
+
+#[tokio::test]
+async fn a_database_has_one_master() {
+    let place = Place::new();
+    let store = place.open();
+    assert!(matches!(place.try_open(), Err(StoreError::InUse)));
+    drop(store);
+    place.open();
+}
+
+#[tokio::test]
+async fn a_database_of_another_schema_is_refused() {
+    let place = Place::new();
+    drop(place.open());
+    let raw = rusqlite::Connection::open(place.path()).unwrap();
+    raw.execute("INSERT INTO migration VALUES ('9999_later', x'00')", []).unwrap();
+    assert!(matches!(place.try_open(), Err(StoreError::Schema(_))));
+    raw.execute("DELETE FROM migration WHERE name = '9999_later'", []).unwrap();
+    raw.execute("UPDATE migration SET digest = zeroblob(32) WHERE name = '0001_log'", []).unwrap();
+    assert!(matches!(place.try_open(), Err(StoreError::Schema(_))));
+}
+
+#[tokio::test]
+async fn nothing_is_committed_without_a_checkpoint_of_its_size() {
+    let place = Place::new();
+    let store = place.open();
+    for _ in 0..3 {
+        let receipt = store.record_act(act("card.read")).await.unwrap();
+        let (size, note) = store.checkpoint();
+        assert_eq!(size, receipt.position + 1);
+        assert_eq!(Checkpoint::verify(&note, store.verifier_key()).unwrap().size, size);
+    }
+    let kept: Vec<u64> = store
+        .read(|db| {
+            let mut select = db.prepare("SELECT size FROM checkpoint ORDER BY size")?;
+            let sizes = select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            Ok(sizes)
+        })
+        .await
+        .unwrap();
+    assert_eq!(kept, [0, 3], "the anchor and the newest");
+}

@@ -1,0 +1,196 @@
+//! The promises of the store, over a database in a temporary directory.
+
+use std::{path::PathBuf, sync::Arc};
+
+use audit::{Actor, Entry, Outcome, checkpoint::Checkpoint, tree::leaf_hash};
+use hsm::sm2::SecretKey;
+use time::{Duration, macros::datetime};
+use uuid::Uuid;
+
+use super::*;
+use crate::clock::{self, UtcTime};
+
+mod checker;
+mod commits;
+mod records;
+mod search;
+
+pub(super) const NOW: UtcTime = datetime!(2026-11-23 08:00:00 UTC);
+pub(super) const ORIGIN: &str = "log.example/healthcard";
+
+/// A directory with a database, and the means to open it.
+pub(super) struct Place {
+    directory: tempfile::TempDir,
+}
+
+impl Place {
+    pub(super) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.directory.path().join("healthcard.db")
+    }
+
+    pub(super) fn try_open(&self) -> Result<Store, StoreError> {
+        Store::open(&self.path(), signer(1), ORIGIN)
+    }
+
+    pub(super) fn open(&self) -> Store {
+        self.try_open().unwrap()
+    }
+}
+
+pub(super) fn signer(seed: u8) -> Arc<dyn Sm2Signer> {
+    Arc::new(SecretKey::from_be_bytes(&[seed; 32]).unwrap())
+}
+
+pub(super) fn act(action: &str) -> Entry {
+    act_at(action, NOW)
+}
+
+pub(super) fn act_at(action: &str, at: UtcTime) -> Entry {
+    let actor = Actor { identity: Some("actor-1".into()), ..Actor::default() };
+    let id = Uuid::now_v7().to_string();
+    Entry::new(id, clock::rfc3339(at), action, Outcome::Granted, actor)
+}
+
+/// An institution, a doctor with a certificate and a session, a resident with a card, a visit.
+pub(super) struct Hospital {
+    pub(super) institution: InstitutionId,
+    pub(super) doctor: IdentityId,
+    pub(super) resident: ResidentId,
+    pub(super) card: CardId,
+    pub(super) visit: VisitId,
+}
+
+pub(super) const SERIAL: &str = "5f01";
+pub(super) const SESSION: [u8; 32] = [5; 32];
+
+pub(super) fn institution() -> Institution {
+    Institution {
+        id: InstitutionId::generate(),
+        credit_code: "12100000400000624X".into(),
+        name: "第一医院".into(),
+        region: "110101".into(),
+        registered_at: NOW,
+    }
+}
+
+pub(super) fn identity(institution: InstitutionId, number: &str) -> Identity {
+    Identity {
+        id: IdentityId::generate(),
+        institution,
+        role: "doctor".into(),
+        sealed_name: vec![1, 2, 3],
+        number: number.into(),
+        department: "内科".into(),
+        registered_at: NOW,
+    }
+}
+
+pub(super) fn resident(index: u8) -> Resident {
+    Resident {
+        id: ResidentId::generate(),
+        id_number_index: [index; 32],
+        wrapped_key: vec![4; 44],
+        sealed_name: vec![5; 40],
+        sealed_id_number: vec![6; 46],
+        sealed_phone: Some(vec![7; 39]),
+        sealed_ethnic_group: None,
+        registered_at: NOW,
+    }
+}
+
+pub(super) fn card(resident: ResidentId, chip_serial: &str) -> NewCard {
+    NewCard {
+        id: CardId::generate(),
+        resident,
+        chip_serial: chip_serial.into(),
+        factor: [8; 8],
+        valid_until: time::macros::date!(2036 - 11 - 22),
+        registered_at: NOW,
+    }
+}
+
+pub(super) fn draft(serial: &str, identity: IdentityId) -> CertificateDraft {
+    CertificateDraft {
+        serial: serial.into(),
+        identity: Some(identity),
+        issuer: "person".into(),
+        body: vec![0x30, 0],
+        not_before: NOW,
+        not_after: NOW + Duration::days(365),
+        drafted_at: NOW,
+    }
+}
+
+pub(super) fn token(hospital: &Hospital) -> NewToken {
+    NewToken {
+        id: TokenId::generate(),
+        identity: hospital.doctor,
+        certificate: SERIAL.into(),
+        session: SESSION,
+        resident: hospital.resident,
+        visit: hospital.visit,
+        issued_at: NOW,
+        expires_at: NOW + Duration::minutes(10),
+    }
+}
+
+pub(super) async fn hospital(store: &Store) -> Hospital {
+    let institution = institution();
+    let doctor = identity(institution.id, "D1");
+    let resident = resident(1);
+    let card = card(resident.id, "0000000001");
+    let visit = NewVisit {
+        id: VisitId::generate(),
+        resident: resident.id,
+        institution: institution.id,
+        department: "内科".into(),
+        reason: "fever".into(),
+        attending: vec![doctor.id, doctor.id],
+        opened_at: NOW,
+    };
+    let session = NewSession {
+        digest: SESSION,
+        identity: doctor.id,
+        certificate: SERIAL.into(),
+        opened_at: NOW,
+        expires_at: NOW + Duration::hours(8),
+    };
+    let built = Hospital {
+        institution: institution.id,
+        doctor: doctor.id,
+        resident: resident.id,
+        card: card.id,
+        visit: visit.id,
+    };
+    store.record_institution(institution, act("institution.register")).await.unwrap();
+    store.record_identity(doctor, act("identity.register")).await.unwrap();
+    let drafted = draft(SERIAL, built.doctor);
+    store.record_certificate_draft(drafted, act("certificate.draft")).await.unwrap();
+    store
+        .record_certificate_signed(SERIAL, vec![0x30, 1, 0], act("certificate.issue"))
+        .await
+        .unwrap();
+    store.record_session_opened(session, act("session.open")).await.unwrap();
+    store.record_resident(resident, act("resident.register")).await.unwrap();
+    store.record_card(card, act("card.register")).await.unwrap();
+    store.record_visit_opened(visit, act("visit.open")).await.unwrap();
+    built
+}
+
+/// The receipt's entry is in the log of the newest checkpoint, which the log's key signed.
+pub(super) async fn assert_proven(store: &Store, receipt: &Receipt) {
+    let entry = store.entry(receipt.position).await.unwrap().unwrap().entry;
+    assert_eq!(Entry::decode(&entry).unwrap().id, receipt.entry_id);
+    let found = store.entry_position(&receipt.entry_id).await.unwrap();
+    assert_eq!(found, Some(receipt.position));
+    let (size, note) = store.checkpoint();
+    let checkpoint = Checkpoint::verify(&note, store.verifier_key()).unwrap();
+    assert_eq!(checkpoint.size, size);
+    let path = store.prove(receipt.position, size).await.unwrap();
+    let leaf = leaf_hash(&entry);
+    audit::tree::verify_inclusion(&leaf, receipt.position, size, &path, &checkpoint.root).unwrap();
+}

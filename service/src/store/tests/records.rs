@@ -1,0 +1,265 @@
+//! Facts, and what is refused.
+
+use super::*;
+
+#[tokio::test]
+async fn records_read_back_and_outlive_a_restart() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let receipt = store.record_token(token(&h), act("token.issue")).await.unwrap();
+    let presence = Presence {
+        id: PresenceId::generate(),
+        card: h.card,
+        resident: h.resident,
+        session: SESSION,
+        sealed_reading: vec![9; 60],
+        read_at: NOW,
+        expires_at: NOW + Duration::minutes(2),
+    };
+    store.record_presence(presence.clone(), act("card.read")).await.unwrap();
+    drop(store);
+    let store = place.open();
+    assert_proven(&store, &receipt).await;
+    assert_eq!(store.presence(presence.id).await.unwrap(), Some(presence));
+    let found = store.resident_by_index([1; 32]).await.unwrap().unwrap();
+    assert_eq!((found.id, found.sealed_phone), (h.resident, Some(vec![7; 39])));
+    assert_eq!(store.resident(h.resident).await.unwrap().unwrap().registered_at, NOW);
+    let card = store.card_by_chip("0000000001").await.unwrap().unwrap();
+    assert_eq!((card.id, card.status, card.factor), (h.card, CardStatus::Active, [8; 8]));
+    assert_eq!(card.valid_until, time::macros::date!(2036 - 11 - 22));
+    assert_eq!(store.visit(h.visit).await.unwrap().unwrap().attending, [h.doctor]);
+    assert_eq!(store.identity(h.doctor).await.unwrap().unwrap().number, "D1");
+    assert_eq!(store.institution(h.institution).await.unwrap().unwrap().name, "第一医院");
+    assert_eq!(store.session(&SESSION).await.unwrap().unwrap().closed_at, None);
+    assert_eq!(store.open_sessions(NOW).await.unwrap(), 1);
+    assert_eq!(store.open_sessions(NOW + Duration::hours(8)).await.unwrap(), 0);
+    assert_eq!(store.log_size(), 10);
+}
+
+#[tokio::test]
+async fn what_is_unique_is_recorded_once() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let size = store.log_size();
+    let refused = [
+        store.record_institution(institution(), act("a")).await,
+        store.record_identity(identity(h.institution, "D1"), act("a")).await,
+        store.record_certificate_draft(draft(SERIAL, h.doctor), act("a")).await,
+        store.record_resident(resident(1), act("a")).await,
+        store.record_card(card(h.resident, "0000000002"), act("a")).await,
+    ];
+    let expected =
+        [Unique::CreditCode, Unique::Number, Unique::Serial, Unique::IdNumber, Unique::ActiveCard];
+    for (refused, expected) in refused.into_iter().zip(expected) {
+        assert!(
+            matches!(refused, Err(StoreError::Duplicate(found)) if found == expected),
+            "{expected:?}"
+        );
+    }
+    let other = resident(2);
+    let id = other.id;
+    store.record_resident(other, act("a")).await.unwrap();
+    let refused = store.record_card(card(id, "0000000001"), act("a")).await;
+    assert!(matches!(refused, Err(StoreError::Duplicate(Unique::ChipSerial))));
+    let entry = act("a");
+    store.record_act(entry.clone()).await.unwrap();
+    let refused = store.record_act(entry).await;
+    assert!(matches!(refused, Err(StoreError::Duplicate(Unique::Id))));
+    let refused = store.record_card(card(ResidentId::generate(), "0000000009"), act("a")).await;
+    assert!(matches!(refused, Err(StoreError::NotFound(Record::Reference))));
+    let refused = store.record_act(act("Not an action")).await;
+    assert!(matches!(refused, Err(StoreError::Entry(_))));
+    assert_eq!(store.log_size(), size + 2, "a refused fact leaves no leaf");
+}
+
+#[tokio::test]
+async fn a_card_changes_only_from_expected_statuses() {
+    use CardStatus::*;
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let later = NOW + Duration::hours(1);
+    let change = |from: &'static [CardStatus], to| {
+        store.record_card_status(h.card, from, to, later, act("card.change"))
+    };
+    assert!(matches!(change(&[Active], Lost).await.unwrap(), Change::Recorded(_)));
+    assert_eq!(change(&[Active], Lost).await.unwrap(), Change::None);
+    // While it is lost its holder may get another; then it cannot become active again.
+    store.record_card(card(h.resident, "0000000002"), act("card.register")).await.unwrap();
+    let refused = change(&[Lost], Active).await;
+    assert!(matches!(refused, Err(StoreError::Duplicate(Unique::ActiveCard))));
+    assert!(matches!(change(&[Active, Lost], Cancelled).await.unwrap(), Change::Recorded(_)));
+    let refused = change(&[Lost], Active).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::CardStatus))));
+    let card = store.card(h.card).await.unwrap().unwrap();
+    assert_eq!((card.status, card.changed_at), (Cancelled, later));
+    let unknown =
+        store.record_card_status(CardId::generate(), &[Active], Lost, later, act("a")).await;
+    assert!(matches!(unknown, Err(StoreError::NotFound(Record::Card))));
+}
+
+#[tokio::test]
+async fn a_revocation_ends_what_rests_on_the_certificate() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let issued = token(&h);
+    let receipt = store.record_token(issued.clone(), act("token.issue")).await.unwrap();
+    let on_record = store.token(issued.id).await.unwrap().unwrap();
+    assert!(on_record.is_active(NOW));
+    assert_eq!(on_record.log_position, receipt.position);
+    let later = NOW + Duration::minutes(1);
+    let revoke = || store.record_certificate_revoked(SERIAL, 1, later, act("certificate.revoke"));
+    assert!(matches!(revoke().await.unwrap(), Change::Recorded(_)));
+    assert_eq!(revoke().await.unwrap(), Change::None);
+    let ended = store.token(issued.id).await.unwrap().unwrap();
+    assert!(!ended.is_active(later));
+    assert_eq!((ended.revoked_at, ended.certificate_revoked_at), (Some(later), Some(later)));
+    assert_eq!(store.session(&SESSION).await.unwrap().unwrap().closed_at, Some(later));
+    let refused = store.record_token(token(&h), act("token.issue")).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::CertificateNotValid))));
+    let revoked = store.revoked_serials("person").await.unwrap();
+    assert_eq!(revoked, [RevokedSerial { serial: SERIAL.into(), revoked_at: later, reason: 1 }]);
+    assert_eq!(store.revoked_serials("device").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_closed_visit_ends_its_tokens() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let issued = token(&h);
+    store.record_token(issued.clone(), act("token.issue")).await.unwrap();
+    let filter = |clinician| VisitFilter { institution: h.institution, clinician };
+    let open = store.open_visits(filter(Some((h.doctor, "外科".into()))), None, 10).await.unwrap();
+    assert_eq!(open.iter().map(|visit| visit.id).collect::<Vec<_>>(), [h.visit]);
+    let other = Some((IdentityId::generate(), "内科".into()));
+    assert_eq!(store.open_visits(filter(other), None, 10).await.unwrap().len(), 1);
+    let stranger = Some((IdentityId::generate(), "外科".into()));
+    assert_eq!(store.open_visits(filter(stranger), None, 10).await.unwrap(), []);
+    assert_eq!(store.open_visits(filter(None), Some(h.visit), 10).await.unwrap(), []);
+    let close = || store.record_visit_closed(h.visit, NOW, act("visit.close"));
+    assert!(matches!(close().await.unwrap(), Change::Recorded(_)));
+    assert_eq!(close().await.unwrap(), Change::None);
+    assert!(!store.token(issued.id).await.unwrap().unwrap().is_active(NOW));
+    assert_eq!(store.open_visits(filter(None), None, 10).await.unwrap(), []);
+    let refused = store.record_token(token(&h), act("token.issue")).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::VisitClosed))));
+    let revoked = store.record_token_revoked(issued.id, NOW, act("token.revoke")).await.unwrap();
+    assert_eq!(revoked, Change::None, "it has ended already");
+}
+
+#[tokio::test]
+async fn a_token_is_revoked_once_and_a_session_closed_once() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let issued = token(&h);
+    store.record_token(issued.clone(), act("token.issue")).await.unwrap();
+    let revoke = || store.record_token_revoked(issued.id, NOW, act("token.revoke"));
+    assert!(matches!(revoke().await.unwrap(), Change::Recorded(_)));
+    assert_eq!(revoke().await.unwrap(), Change::None);
+    let unknown = store.record_token_revoked(TokenId::generate(), NOW, act("token.revoke")).await;
+    assert!(matches!(unknown, Err(StoreError::NotFound(Record::Token))));
+    let close = |digest| store.record_session_closed(digest, NOW, act("session.close"));
+    close(&SESSION).await.unwrap();
+    let again = close(&SESSION).await;
+    assert!(matches!(again, Err(StoreError::Conflict(Obstacle::SessionClosed))));
+    assert!(matches!(close(&[0; 32]).await, Err(StoreError::NotFound(Record::Session))));
+    let refused = store.record_token(token(&h), act("token.issue")).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::SessionClosed))));
+}
+
+#[tokio::test]
+async fn a_signature_is_completed_once_and_in_time() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let prepared = |id| NewSigning {
+        id,
+        identity: h.doctor,
+        certificate: SERIAL.into(),
+        visit: h.visit,
+        record_digest: [3; 32],
+        record_type: "progress-note".into(),
+        attributes: vec![0x31, 0],
+        prepared_at: NOW,
+        expires_at: NOW + Duration::minutes(5),
+    };
+    let (id, late) = (SigningId::generate(), SigningId::generate());
+    for id in [id, late] {
+        store.record_signing_prepared(prepared(id), act("signing.prepare")).await.unwrap();
+    }
+    let complete =
+        |id, at| store.record_signing_completed(id, vec![0x30, 2], at, act("signing.complete"));
+    complete(id, NOW).await.unwrap();
+    let again = complete(id, NOW).await;
+    assert!(matches!(again, Err(StoreError::Conflict(Obstacle::SigningCompleted))));
+    let late = complete(late, NOW + Duration::minutes(5)).await;
+    assert!(matches!(late, Err(StoreError::Conflict(Obstacle::Expired))));
+    let unknown = complete(SigningId::generate(), NOW).await;
+    assert!(matches!(unknown, Err(StoreError::NotFound(Record::Signing))));
+    let signing = store.signing(id).await.unwrap().unwrap();
+    assert_eq!((signing.signed_data, signing.completed_at), (Some(vec![0x30, 2]), Some(NOW)));
+}
+
+#[tokio::test]
+async fn a_draft_without_a_signature_is_found_again() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    store.record_certificate_draft(draft("77", h.doctor), act("certificate.draft")).await.unwrap();
+    drop(store);
+    let store = place.open();
+    let drafts = store.unsigned_drafts().await.unwrap();
+    assert_eq!(drafts.iter().map(|draft| draft.serial.as_str()).collect::<Vec<_>>(), ["77"]);
+    let sign = |serial| store.record_certificate_signed(serial, vec![1], act("certificate.issue"));
+    sign("77").await.unwrap();
+    assert!(matches!(sign("77").await, Err(StoreError::Conflict(Obstacle::CertificateSigned))));
+    assert!(matches!(sign("78").await, Err(StoreError::NotFound(Record::Certificate))));
+    let serials = store.certificates_of(h.doctor).await.unwrap();
+    assert_eq!(serials.iter().map(|c| c.serial.as_str()).collect::<Vec<_>>(), [SERIAL, "77"]);
+}
+
+#[tokio::test]
+async fn a_revocation_list_never_goes_back() {
+    let place = Place::new();
+    let store = place.open();
+    let list = |number| RevocationList { issuer: "person".into(), number, der: vec![number as u8] };
+    store.record_crl(list(7), act("crl.issue")).await.unwrap();
+    store.record_crl(list(8), act("crl.issue")).await.unwrap();
+    for number in [7, 8] {
+        let refused = store.record_crl(list(number), act("crl.issue")).await;
+        assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::OlderRevocationList))));
+    }
+    assert_eq!(store.crl("person").await.unwrap(), Some(list(8)));
+    assert_eq!(store.crl("device").await.unwrap(), None);
+    let authority = Authority { name: "root".into(), der: vec![1] };
+    store.record_authority(authority.clone(), act("authority.create")).await.unwrap();
+    assert_eq!(store.authorities().await.unwrap(), [authority]);
+}
+
+#[tokio::test]
+async fn identities_are_listed_page_by_page() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let mut ids = vec![h.doctor];
+    for number in ["D2", "D3", "D4"] {
+        let next = identity(h.institution, number);
+        ids.push(next.id);
+        store.record_identity(next, act("identity.register")).await.unwrap();
+    }
+    let mut listed = Vec::new();
+    loop {
+        let page =
+            store.list_identities(Some(h.institution), listed.last().copied(), 3).await.unwrap();
+        let Some(_) = page.last() else { break };
+        listed.extend(page.iter().map(|identity| identity.id));
+    }
+    assert_eq!(listed, ids);
+    let elsewhere = store.list_identities(Some(InstitutionId::generate()), None, 3).await.unwrap();
+    assert_eq!(elsewhere, []);
+}
