@@ -1,6 +1,6 @@
 //! The one reader of system time. Everything else is handed `now`.
 
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
 /// A moment in UTC, precise to the microsecond, as the log and the certificates write it.
 pub type UtcTime = OffsetDateTime;
@@ -11,6 +11,13 @@ pub type UtcTime = OffsetDateTime;
 pub fn now() -> UtcTime {
     let now = OffsetDateTime::now_utc();
     now.replace_nanosecond(now.microsecond() * 1_000).unwrap_or(now)
+}
+
+/// The date at a desk: all of China keeps one time, UTC+8 (GB/T 7408). What is printed on a card as
+/// its last day ends with that day there.
+#[must_use]
+pub fn date_at_desk(now: UtcTime) -> Date {
+    now.to_offset(time::macros::offset!(+8)).date()
 }
 
 /// RFC 3339 in UTC with six decimals, e.g. `2026-11-23T08:30:00.000001Z`: the form of the log.
@@ -27,4 +34,27 @@ pub fn rfc3339(at: UtcTime) -> String {
         at.second(),
         at.microsecond()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::{date, datetime};
+
+    use super::*;
+
+    #[test]
+    fn a_day_at_the_desk_ends_eight_hours_before_it_does_in_utc() {
+        for (now, date) in [
+            (datetime!(2026-11-22 15:59:59 UTC), date!(2026 - 11 - 22)),
+            (datetime!(2026-11-22 16:00 UTC), date!(2026 - 11 - 23)),
+        ] {
+            assert_eq!(date_at_desk(now), date);
+        }
+    }
+
+    #[test]
+    fn times_of_the_log_have_one_form() {
+        let at = datetime!(2026-01-02 03:04:05.000_006 +08:00);
+        assert_eq!(rfc3339(at), "2026-01-01T19:04:05.000006Z");
+    }
 }

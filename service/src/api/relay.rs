@@ -110,7 +110,7 @@ async fn drive(
     mut wire: Wire,
 ) -> Result<(Presence, Receipt), CardFailure> {
     let registrar = Arc::clone(&desk.registrar);
-    let today = caller.now.date();
+    let today = clock::date_at_desk(caller.now);
     let (read, wire) =
         tokio::task::spawn_blocking(move || (registrar.read_card(&mut wire, today), wire))
             .await
