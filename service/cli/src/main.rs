@@ -62,16 +62,17 @@ async fn run(cli: Cli, screen: Screen) -> Outcome {
     command.run(&context).await
 }
 
-/// Help and version are answers; the rest is a usage error, told in the form that was asked for.
+/// Help and version are answers; the rest is a usage error, told in the form and language that were
+/// asked for, with the parser's own first line as the detail.
 fn usage(error: &clap::Error, arguments: &[OsString], lang: Lang) -> Exit {
-    let json = arguments.iter().any(|argument| argument == "--json");
-    if error.use_stderr() && json {
-        let said = error.kind().as_str().unwrap_or_default();
-        let failure = Failure::of(problems::USAGE).about(said);
-        Screen { lang, json }.fail(&failure);
-    } else {
+    if !error.use_stderr() {
         // Nothing is left to say when the terminal itself is gone.
         let _ = error.print();
+        return Exit::Done;
     }
-    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+    let json = arguments.iter().any(|argument| argument == "--json");
+    let said = error.to_string();
+    let said = said.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").trim();
+    Screen { lang, json }.fail(&Failure::of(problems::USAGE).about(said));
+    Exit::Usage
 }

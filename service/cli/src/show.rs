@@ -1,5 +1,6 @@
 //! Messages of the service as pages for people.
 
+use card::codes::ETHNIC_GROUPS;
 use proto::v1;
 
 use crate::{
@@ -92,9 +93,14 @@ pub(crate) fn resident(resident: &v1::Resident) -> Page {
     receipt(page, resident.receipt.as_ref())
 }
 
-/// Names of GB 3304-1991; the code itself where there is none.
+/// Names of GB 3304-1991; the code itself where there is none, and nothing when not stated.
 fn ethnic_group(code: u32) -> Option<Cell> {
-    (code != 0).then(|| Cell::from(code))
+    let labels = u8::try_from(code).ok().and_then(|code| ETHNIC_GROUPS.labels(code));
+    match labels {
+        _ if code == 0 => None,
+        Some((zh, en)) => Some(Text::new(zh, en).into()),
+        None => Some(code.into()),
+    }
 }
 
 pub(crate) fn card(title: Text, card: &v1::Card) -> Page {
