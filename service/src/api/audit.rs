@@ -1,6 +1,7 @@
 //! `Audit`: the tamper-evident log, for auditors.
 
 use proto::v1::{self, audit_server::Audit};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -82,8 +83,21 @@ impl Audit for Desk {
     type ExportStream = ReceiverStream<Result<v1::ExportAuditResponse, Status>>;
 
     async fn export(&self, request: Request<v1::ExportAuditRequest>) -> Reply<Self::ExportStream> {
-        self.caller(&request).await?;
-        Err(Status::unimplemented("export"))
+        let caller = self.caller(&request).await?;
+        let asked = request.get_ref();
+        let mut chunks = self.registrar.export_log(&caller, asked.from, asked.until).await?;
+        let (answers, stream) = mpsc::channel(4);
+        tokio::spawn(async move {
+            while let Some(chunk) = chunks.recv().await {
+                let answer = chunk
+                    .map(|chunk| v1::ExportAuditResponse { chunk })
+                    .map_err(|error| Error::Store(error).into());
+                if answers.send(answer).await.is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
     }
 }
 

@@ -1,12 +1,13 @@
 //! The log, for auditors. Their searches are entries themselves.
 
 use audit::Outcome;
+use tokio::sync::mpsc;
 
 use super::{Caller, Error, Registrar};
 use crate::{
     catalogue::Reason,
     policy::Act,
-    store::{Cursor, LogEntry, SearchFilter},
+    store::{Cursor, LogEntry, SearchFilter, StoreError},
 };
 
 /// Conditions of a search; all that are given must hold.
@@ -102,6 +103,28 @@ impl Registrar {
     #[must_use]
     pub fn checkpoint(&self) -> (String, String) {
         (self.store.checkpoint().1, self.store.verifier_key().to_string())
+    }
+
+    /// Starts an export of the log from a position up to and without another; 0 means up to the
+    /// end. The export leaves an entry, which is part of it when it goes to the end.
+    ///
+    /// # Errors
+    /// ENTRY_NOT_FOUND for a range that is not in the log; ROLE_NOT_ALLOWED.
+    pub async fn export_log(
+        &self,
+        caller: &Caller,
+        from: u64,
+        until: u64,
+    ) -> Result<mpsc::Receiver<Result<Vec<u8>, StoreError>>, Error> {
+        self.allow(caller, Act::AuditRead).await?;
+        let entry = self
+            .entry(caller, Act::AuditRead, Outcome::Granted)
+            .with("kind", "export")
+            .with("from", from.to_string())
+            .with("until", until.to_string());
+        self.record_act(entry).await?;
+        let until = if until == 0 { self.store.checkpoint().0 } else { until };
+        Ok(self.store.export(from, until).await?)
     }
 
     async fn known_entry(&self, position: u64) -> Result<LogEntry, Error> {
