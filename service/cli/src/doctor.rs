@@ -191,7 +191,7 @@ mod tests {
         ];
         for (from, until, expected) in cases {
             let verdict = judge_validity(from, until, NOW);
-            let verdict = verdict.map(|cell| cell.speak(Lang::En)).map_err(|it| it.reason);
+            let verdict = verdict.map(|cell| cell.speak(Lang::En)).map_err(|it| it.reason.clone());
             assert_eq!(verdict, expected.map(str::to_owned).map_err(str::to_owned));
         }
     }
@@ -208,7 +208,7 @@ mod tests {
         ];
         for (theirs, expected) in cases {
             let verdict = skew(theirs, NOW).map(|cell| cell.speak(Lang::En));
-            let verdict = verdict.map_err(|failure| failure.reason);
+            let verdict = verdict.map_err(|failure| failure.reason.clone());
             assert_eq!(verdict, expected.map(str::to_owned).map_err(str::to_owned));
         }
     }

@@ -1,6 +1,6 @@
 //! Why a command did not do what was asked, as told to people and to programs.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, ops::Deref};
 
 use serde_json::{Map, Value, json};
 use tonic::{Code, Status};
@@ -14,9 +14,13 @@ use crate::{
 /// `ErrorInfo.domain` of the service.
 const DOMAIN: &str = "healthcard.v1";
 
-/// A failed command. Never holds personal data or a secret.
+/// A failed command. Never holds personal data or a secret. On the heap, so that results stay small.
 #[derive(Clone, Debug)]
-pub(crate) struct Failure {
+pub(crate) struct Failure(Box<Told>);
+
+/// What there is to tell.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
     pub(crate) reason: String,
     pub(crate) exit: Exit,
     pub(crate) message: Both,
@@ -44,6 +48,20 @@ pub(crate) struct Refusal {
     pub(crate) grantor: Both,
 }
 
+impl Deref for Failure {
+    type Target = Told;
+
+    fn deref(&self) -> &Told {
+        &self.0
+    }
+}
+
+impl From<Told> for Failure {
+    fn from(told: Told) -> Self {
+        Self(Box::new(told))
+    }
+}
+
 impl Both {
     pub(crate) fn new(zh: impl Into<String>, en: impl Into<String>) -> Self {
         Self { zh: zh.into(), en: en.into() }
@@ -66,7 +84,7 @@ impl From<Text> for Both {
 impl Failure {
     /// A problem of the catalogue.
     pub(crate) fn of(problem: Problem) -> Self {
-        Self {
+        Told {
             reason: problem.reason.to_owned(),
             exit: problem.exit,
             message: problem.message.into(),
@@ -75,11 +93,12 @@ impl Failure {
             refusal: None,
             session_over: false,
         }
+        .into()
     }
 
     /// Names what it is about.
     pub(crate) fn about(mut self, what: impl fmt::Display) -> Self {
-        self.detail.push(what.to_string());
+        self.0.detail.push(what.to_string());
         self
     }
 
@@ -140,7 +159,7 @@ impl From<Status> for Failure {
             missing: Both::new(said("missing_zh"), said("missing_en")),
             grantor: Both::new(said("grantor_zh"), said("grantor_en")),
         });
-        Self {
+        Told {
             exit: exit_of(status.code()),
             message,
             advice: Both::new(said("advice_zh"), said("advice_en")),
@@ -149,6 +168,7 @@ impl From<Status> for Failure {
             session_over: matches!(info.reason.as_str(), "SESSION_MISSING" | "SESSION_INVALID"),
             reason: info.reason,
         }
+        .into()
     }
 }
 

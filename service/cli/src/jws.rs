@@ -140,6 +140,7 @@ fn key(jwks: &str, kid: &str) -> Result<VerifyingKey, Problem> {
 #[cfg(test)]
 mod tests {
     use der::Decode as _;
+    use proptest::prelude::*;
     use serde_json::json;
     use time::macros::datetime;
     use x509_cert::spki::SubjectPublicKeyInfoOwned;
@@ -285,6 +286,27 @@ mod tests {
         for (what, jwks, problem) in cases {
             let verdict = check(&token, &jwks.to_string(), "emr.example", NOW);
             assert_eq!(verdict.err(), Some(problem), "{what}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn arbitrary_tokens_and_keys_are_refused(token in ".{0,64}", jwks in ".{0,64}") {
+            prop_assert!(check(&token, &jwks, "emr.example", NOW).is_err());
+        }
+
+        #[test]
+        fn one_character_changed_is_refused(at in 0_usize..400, to in "[A-Za-z0-9_.-]") {
+            let key = ClientKey::generate().unwrap();
+            let jwks = json!({"keys": [jwk(&key)]}).to_string();
+            let good = token(&key, &header(), &claims());
+            let at = at % good.len();
+            let mut changed = good.clone();
+            changed.replace_range(at..=at, &to);
+            prop_assume!(changed != good);
+            prop_assert!(check(&changed, &jwks, "emr.example", NOW).is_err(), "{}", changed);
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::str::FromStr as _;
 
 use der::asn1::{BitString, UtcTime};
+use proptest::prelude::*;
 use sm3::{Digest as _, Sm3};
 use time::macros::datetime;
 use x509_cert::{
@@ -208,5 +209,15 @@ fn every_changed_bit_is_refused() {
         let other_time = Values::parse(&changed)
             .is_some_and(|values| values.signing_time != NOW && verdict.is_ok());
         assert!(verdict.is_err() || other_time, "bit {bit}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn arbitrary_bytes_are_not_signed(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
+        prop_assert!(Values::parse(&bytes).is_none());
+        prop_assert!(Values::parse(&tlv(0x31, &bytes)).is_none());
     }
 }

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use der::pem::LineEnding;
+use der::{Decode as _, Encode as _, pem::LineEnding};
 use proto::v1::{
     EnrollRequest, GetIdentityRequest, ListIdentitiesRequest, RegisterIdentityRequest,
     RevocationReason, RevokeCertificateRequest, Role, identities_client::IdentitiesClient,
 };
+use x509_cert::request::CertReq;
 
 use super::Pages;
 use crate::{
     context::{Context, Outcome},
-    failure::Failure,
     files::{self, Audience},
     identity::Certificate,
     input,
@@ -151,13 +151,18 @@ async fn register(context: &Context, order: Register) -> Outcome {
 
 async fn enroll(context: &Context, order: Enroll) -> Outcome {
     let request = files::read(&order.request, 16 * 1024)?.to_vec();
+    let asked_for =
+        CertReq::from_der(&request).ok().and_then(|it| it.info.public_key.to_der().ok());
     let request = EnrollRequest { identity_id: order.id, request, valid_days: order.valid_days };
     let issued = context
         .service
         .ask(async |channel| IdentitiesClient::new(channel).enroll(request.clone()).await)
         .await?;
+    // The certificate must be for the key of the request, or its holder could not use it.
     let certificate = Certificate::parse(issued.certificate.clone())
-        .map_err(|_| Failure::of(problems::SERVICE_ANSWER_MALFORMED))?;
+        .ok()
+        .filter(|certificate| Some(certificate.public_key_der()) == asked_for)
+        .ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
     let chain: Result<Vec<_>, _> = issued
         .chain
         .iter()

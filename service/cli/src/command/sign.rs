@@ -8,6 +8,7 @@ use proto::v1::{
     CompleteSignatureRequest, PrepareSignatureRequest, VerifySignatureRequest,
     signing_client::SigningClient,
 };
+use sm2::dsa::Signature;
 use sm3::{Digest as _, Sm3};
 
 use crate::{
@@ -18,7 +19,8 @@ use crate::{
     files::{self, Audience},
     json,
     page::{Page, timestamp},
-    show, text,
+    show,
+    text::{self, problems},
 };
 
 /// Largest record, bytes. It is read whole, to be hashed once.
@@ -67,14 +69,21 @@ impl Sign {
             .await?;
         attributes::check(&prepared.signed_attributes, &digest, &certificate, clock::now())
             .map_err(Failure::of)?;
+        let signature = key.sign(&prepared.signed_attributes);
         let request = CompleteSignatureRequest {
             signing_id: prepared.signing_id.clone(),
-            signature: key.sign(&prepared.signed_attributes).to_vec(),
+            signature: signature.to_vec(),
         };
         let completed = context
             .service
             .ask(async |channel| SigningClient::new(channel).complete(request.clone()).await)
             .await?;
+        // What is kept for years must carry this very signature and the certificate it rests on.
+        let carries = |part: &[u8]| completed.signed_data.windows(part.len()).any(|it| it == part);
+        let signature = Signature::from_slice(&signature).map(|it| it.to_der());
+        if !carries(certificate.der()) || !signature.is_ok_and(|der| carries(der.as_bytes())) {
+            return Err(problems::SERVICE_ANSWER_MALFORMED.into());
+        }
         files::write(&self.out, &completed.signed_data, Audience::Everyone)?;
         let page = Page::titled(text::SIGNED)
             .row(text::FILE, self.out.display().to_string())

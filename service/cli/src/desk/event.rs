@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{relay::Outcome, watch::Sight};
 use crate::{
     exit::Exit,
-    failure::{Both, Failure},
+    failure::{Both, Failure, Told},
     json,
     page::{Cell, Page},
     screen::Screen,
@@ -128,7 +128,7 @@ fn refused_page(failure: &Failure) -> Page {
 
 /// The service's word on a card, as a failure of the command.
 pub(super) fn failure(refused: &CardFailure) -> Failure {
-    Failure {
+    Told {
         reason: refused.reason.clone(),
         exit: Exit::Refused,
         message: Both::new(&refused.message_zh, &refused.message_en),
@@ -137,6 +137,7 @@ pub(super) fn failure(refused: &CardFailure) -> Failure {
         refusal: None,
         session_over: false,
     }
+    .into()
 }
 
 /// A failure that only this side of the stream knows, in the form of the service's.

@@ -62,7 +62,8 @@ mod tests {
     #[test]
     fn files_are_read_with_care() {
         let dir = tempfile::tempdir().unwrap();
-        let cases: [(&[u8], Audience, Result<&[u8], &str>); 7] = [
+        type Case<'a> = (&'a [u8], Audience, Result<&'a [u8], &'a str>);
+        let cases: [Case<'_>; 7] = [
             (b"word\n", Audience::Owner, Ok(b"word")),
             (b"word\r\n", Audience::Owner, Ok(b"word")),
             (b" word \n\n", Audience::Owner, Ok(b" word \n")),

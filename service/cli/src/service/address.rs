@@ -94,4 +94,16 @@ mod tests {
             }
         }
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn addresses_have_one_spelling(text in "(https?://)?[a-z0-9.:@/\\[\\]]{0,24}") {
+            if let Ok(address) = Address::parse(&text, true) {
+                let again = Address::parse(&address.origin(), true).unwrap();
+                proptest::prop_assert_eq!(again, address);
+            }
+        }
+    }
 }

@@ -118,7 +118,7 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         match check(&path, Some(&export.key), held) {
             Ok(checked) => Ok(checked.report.verdict),
-            Err(failure) => Err(failure.reason),
+            Err(failure) => Err(failure.reason.clone()),
         }
     }
 
