@@ -144,7 +144,7 @@ pub const AUDITOR: Staff = Staff {
 pub const RECORDS: Staff = Staff {
     key: "emr",
     role: "system",
-    name: "病历系统",
+    name: "示例病历",
     number: "S001",
     department: "",
     zh: "病历系统",

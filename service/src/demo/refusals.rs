@@ -25,6 +25,7 @@ impl Story {
                 Ok(told)
             },
         )?;
+        self.take_out()?;
         report.step(
             "refusal.no-relation",
             text("与患者无诊疗关系的医师", "a doctor without relation to the patient"),
@@ -45,7 +46,8 @@ impl Story {
             text("密钥不对的伪造卡", "a forged card whose keys are wrong"),
             text("伪造者", "a forger"),
             || refused(&self.present(&forged)?, "CARD_NOT_GENUINE"),
-        )
+        )?;
+        self.take_out()
     }
 
     /// One byte of a copy of the log is changed, and the checker names the entry.

@@ -1,6 +1,6 @@
 //! The visit itself: from the first key to the auditor's proof.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -20,6 +20,7 @@ pub(super) const AUDIENCE: &str = "emr.example";
 pub(super) struct Story {
     pub(super) stage: Stage,
     pub(super) readers: VirtualReaders,
+    desk: Desk,
     pub(super) doctor_id: String,
     pub(super) resident_id: String,
     pub(super) card_id: String,
@@ -124,9 +125,11 @@ impl Story {
             },
         )?;
         let readers = VirtualReaders::start(&stage)?;
+        let desk = Desk::start(&stage, DESK.key, &[])?;
         Ok(Self {
             stage,
             readers,
+            desk,
             doctor_id,
             resident_id,
             card_id,
@@ -150,13 +153,17 @@ impl Story {
         self.stage.path("cards").join(format!("{key}.toml"))
     }
 
-    /// Puts a card into the first reader, with the desk watching; what the desk then shows.
-    pub(super) fn present(&mut self, image: &std::path::Path) -> Result<Value, DemoError> {
-        let mut desk = Desk::start(&self.stage, DESK.key, &["--once"])?;
+    /// Puts a card into the first reader; what the desk then shows.
+    pub(super) fn present(&mut self, image: &Path) -> Result<Value, DemoError> {
         self.readers.insert(0, image)?;
-        let outcome = desk.outcome();
+        self.desk.outcome()
+    }
+
+    /// Takes the card out, and waits until the desk has seen it: the daemon looks every 400 ms.
+    pub(super) fn take_out(&mut self) -> Result<(), DemoError> {
         self.readers.remove(0)?;
-        outcome
+        self.desk.event("removed")?;
+        Ok(())
     }
 
     fn read_card(&mut self, report: &mut Report) -> Result<String, DemoError> {
@@ -183,6 +190,7 @@ impl Story {
                 ))
             },
         )?;
+        self.take_out()?;
         Ok(presence)
     }
 
