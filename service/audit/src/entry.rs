@@ -231,7 +231,8 @@ impl Entry {
     /// [`EntryError::Field`] or [`EntryError::TooLong`] where reading would refuse the bytes.
     pub fn encode(&self) -> Result<Vec<u8>, EntryError> {
         self.check()?;
-        let bytes = serde_json::to_vec(self).map_err(EntryError::Form)?;
+        let mut bytes = Vec::with_capacity(1024);
+        serde_json::to_writer(&mut bytes, self).map_err(EntryError::Form)?;
         if bytes.len() > MAX_ENTRY {
             return Err(EntryError::TooLong(bytes.len()));
         }
@@ -302,7 +303,9 @@ impl Entry {
 /// what is there.
 fn is_text(text: Option<&String>) -> bool {
     text.is_none_or(|text| {
-        (1..=MAX_TEXT).contains(&text.len()) && !text.chars().any(char::is_control)
+        // Most text is ASCII, of which whole blocks are compared at once.
+        let plain = text.bytes().all(|b| (0x20..0x7f).contains(&b));
+        (1..=MAX_TEXT).contains(&text.len()) && (plain || !text.chars().any(char::is_control))
     })
 }
 
