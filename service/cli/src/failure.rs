@@ -27,6 +27,8 @@ pub(crate) struct Told {
     pub(crate) advice: Both,
     /// What it is about, such as a path, and the cause below it.
     pub(crate) detail: Vec<String>,
+    /// The field of the request that the service refused.
+    pub(crate) field: Option<String>,
     /// What a refusal of the policy adds.
     pub(crate) refusal: Option<Refusal>,
     /// Present when the service said no to the session itself: worth one new log-in.
@@ -90,6 +92,7 @@ impl Failure {
             message: problem.message.into(),
             advice: problem.advice.into(),
             detail: Vec::new(),
+            field: None,
             refusal: None,
             session_over: false,
         }
@@ -111,6 +114,9 @@ impl Failure {
         error.insert("advice".to_owned(), json!(self.advice.speak(lang)));
         if !self.detail.is_empty() {
             error.insert("detail".to_owned(), json!(self.detail));
+        }
+        if let Some(field) = &self.field {
+            error.insert("field".to_owned(), json!(field));
         }
         if let Some(refusal) = &self.refusal {
             error.insert("rule".to_owned(), json!(refusal.rule));
@@ -163,7 +169,8 @@ impl From<Status> for Failure {
             exit: exit_of(status.code()),
             message,
             advice: Both::new(said("advice_zh"), said("advice_en")),
-            detail: Some(said("field")).filter(|field| !field.is_empty()).into_iter().collect(),
+            detail: Vec::new(),
+            field: Some(said("field")).filter(|field| !field.is_empty()),
             refusal,
             session_over: matches!(info.reason.as_str(), "SESSION_MISSING" | "SESSION_INVALID"),
             reason: info.reason,
@@ -249,6 +256,13 @@ mod tests {
         );
         assert_eq!(failure.json(Lang::En)["error"]["advice"], "ask the attending doctor");
         assert!(!failure.session_over);
+    }
+
+    #[test]
+    fn refused_field_is_named_to_programs() {
+        let failure = Failure::from(refused(&[("field", "id_number")]));
+        assert_eq!(failure.json(Lang::En)["error"]["field"], "id_number");
+        assert!(failure.refusal.is_none());
     }
 
     #[test]

@@ -134,6 +134,7 @@ pub(super) fn failure(refused: &CardFailure) -> Failure {
         message: Both::new(&refused.message_zh, &refused.message_en),
         advice: Both::new(&refused.advice_zh, &refused.advice_en),
         detail: Vec::new(),
+        field: None,
         refusal: None,
         session_over: false,
     }
