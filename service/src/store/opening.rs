@@ -2,6 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
     sync::Arc,
     thread::{self, JoinHandle},
@@ -41,6 +42,8 @@ impl Inner {
     ) -> Result<Self, StoreError> {
         let lock = lock(path)?;
         let signer = LogSigner::new(log_key, origin)?;
+        // For the owner's eyes only; what SQLite creates beside it gets the same rights.
+        create(path)?;
         let mut db = schema::open_writer(path)?;
         schema::migrate(&mut db)?;
         let (mut tail, head) = Tail::load(&db, signer.key())?;
@@ -112,11 +115,17 @@ impl Drop for Inner {
 fn lock(path: &Path) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(name);
-    let file = file.map_err(StoreError::unavailable)?;
+    let file = create(Path::new(&name))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
         Err(TryLockError::Error(error)) => Err(StoreError::unavailable(error)),
     }
+}
+
+/// Opens a file for its owner alone, creating it where it is not.
+fn create(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    options.open(path).map_err(StoreError::unavailable)
 }

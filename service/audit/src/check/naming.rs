@@ -1,6 +1,6 @@
 //! What happened to each entry: rows as they stand against leaves as they were signed.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
 
 use super::{Finding, Findings, Leaf, Log, authentic::Block, checkpoints::Signed};
@@ -282,11 +282,11 @@ impl Naming {
     fn pair(&mut self, findings: &mut Findings) {
         let strange: HashMap<Hash, u64> =
             self.strange.iter().map(|(position, hash)| (*hash, *position)).collect();
-        let mut moved = Vec::new();
+        let mut moved = HashSet::new();
         for (leaf, hash) in &self.absent {
             match hash.and_then(|hash| strange.get(&hash)) {
                 Some(position) => {
-                    moved.push(*position);
+                    moved.insert(*position);
                     findings.add(Finding::Moved { position: *position, signed: *leaf });
                 }
                 None => findings.add(Finding::Missing { from: *leaf, until: leaf + 1 }),

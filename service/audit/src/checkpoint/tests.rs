@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use sm2::dsa::signature::Signer as _;
 
 use super::*;
@@ -105,5 +106,27 @@ fn signatures_out_of_range_are_refused() {
             Err(NoteError::BadSignature),
             "{why}"
         );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn no_bit_of_a_note_may_change(at in any::<prop::sample::Index>(), bit in 0u8..8) {
+        let key = signing_key(1);
+        let mut note = note(&checkpoint(), NAME, &key).into_bytes();
+        let at = at.index(note.len());
+        note[at] ^= 1 << bit;
+        if let Ok(note) = String::from_utf8(note) {
+            prop_assert!(Checkpoint::verify(&note, &verifier(NAME, &key)).is_err());
+        }
+    }
+
+    #[test]
+    fn arbitrary_text_never_panics(text in "\\PC{0,80}(\n\\PC{0,40}){0,6}\n?") {
+        let _ = Checkpoint::read_unverified(&text);
+        let _ = text.parse::<VerifierKey>();
+        let _ = format!("{NAME}+00000000+{text}").parse::<VerifierKey>();
     }
 }

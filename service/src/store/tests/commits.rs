@@ -152,6 +152,12 @@ async fn a_database_has_one_master() {
     let place = Place::new();
     let store = place.open();
     assert!(matches!(place.try_open(), Err(StoreError::InUse)));
+    store.record_act(act("card.read")).await.unwrap();
+    for file in std::fs::read_dir(place.path().parent().unwrap()).unwrap() {
+        let file = file.unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+        assert_eq!(mode & 0o077, 0, "{:?} is for its owner only", file.file_name());
+    }
     drop(store);
     place.open();
 }
