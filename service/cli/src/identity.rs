@@ -5,6 +5,8 @@ mod key;
 mod passphrase;
 mod protection;
 mod request;
+#[cfg(test)]
+pub(crate) mod sample;
 mod session;
 
 use std::{

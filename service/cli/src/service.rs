@@ -200,16 +200,4 @@ fn login_message(service: &str, challenge: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn login_signs_context_service_and_challenge() {
-        let message = login_message("county", &[7; 32]).unwrap();
-        assert!(message.starts_with(b"healthcard.v1.Sessions/Open\ncounty\n\x07"));
-        assert_eq!(message.len(), 27 + 1 + 6 + 1 + 32);
-        for (service, challenge) in [("", 32), ("a\nb", 32), ("a", 31), ("a", 33)] {
-            assert_eq!(login_message(service, &vec![0; challenge]), None, "{service:?}");
-        }
-    }
-}
+mod tests;

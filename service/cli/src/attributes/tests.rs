@@ -1,54 +1,17 @@
-use std::str::FromStr as _;
-
-use der::asn1::{BitString, UtcTime};
 use proptest::prelude::*;
-use sm3::{Digest as _, Sm3};
+use sm3::Digest as _;
 use time::macros::datetime;
-use x509_cert::{
-    certificate::{CertificateInner, TbsCertificateInner},
-    name::Name,
-};
 
 use super::*;
-use crate::identity::ClientKey;
+use crate::identity::{
+    ClientKey,
+    sample::{self, tlv},
+};
 
 const NOW: OffsetDateTime = datetime!(2026-11-23 08:00 UTC);
 
-/// A certificate as far as these checks look: the bytes, the issuer and the serial number.
 fn certificate(serial: u8) -> Certificate {
-    let name = |text: &str| Name::from_str(text).unwrap().to_der().unwrap();
-    let key = ClientKey::generate().unwrap().public_key_der();
-    let algorithm = AlgorithmIdentifierOwned { oid: SM3, parameters: None }.to_der().unwrap();
-    let time = |at| Time::from(UtcTime::from_unix_duration(at).unwrap()).to_der().unwrap();
-    let day = std::time::Duration::from_secs(86_400);
-    let validity = tlv(0x30, &[time(day), time(2 * day)].concat());
-    let version = tlv(0xa0, &tlv(2, &[2]));
-    let body = [
-        version,
-        tlv(2, &[serial]),
-        algorithm.clone(),
-        name("CN=issuer"),
-        validity,
-        name("CN=holder"),
-        key,
-    ];
-    let body = tlv(0x30, &body.concat());
-    TbsCertificateInner::<x509_cert::certificate::Rfc5280>::from_der(&body).unwrap();
-    let signature = BitString::from_bytes(&[0; 8]).unwrap().to_der().unwrap();
-    let der = tlv(0x30, &[body, algorithm, signature].concat());
-    CertificateInner::<x509_cert::certificate::Rfc5280>::from_der(&der).unwrap();
-    Certificate::parse(der).unwrap()
-}
-
-fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![tag];
-    match content.len() {
-        length @ 0..=127 => bytes.push(length as u8),
-        length @ 128..=255 => bytes.extend([0x81, length as u8]),
-        length => bytes.extend([0x82, (length >> 8) as u8, length as u8]),
-    }
-    bytes.extend(content);
-    bytes
+    sample::certificate(&ClientKey::generate().unwrap(), serial)
 }
 
 fn attribute(kind: ObjectIdentifier, value: Vec<u8>) -> Vec<u8> {
@@ -98,7 +61,7 @@ impl Case {
 #[test]
 fn own_record_certificate_and_time_are_accepted() {
     let signer = certificate(5);
-    let digest = Sm3::digest(b"record").into();
+    let digest = sm3::Sm3::digest(b"record").into();
     let attributes = set(Case::good(&digest, &signer).all());
     assert_eq!(check(&attributes, &digest, &signer, NOW), Ok(()));
     assert_eq!(check(&attributes, &digest, &signer, NOW + TOLERANCE), Ok(()));
@@ -108,7 +71,7 @@ fn own_record_certificate_and_time_are_accepted() {
 fn anything_else_is_not_signed() {
     let signer = certificate(5);
     let other = certificate(6);
-    let digest: [u8; 32] = Sm3::digest(b"record").into();
+    let digest: [u8; 32] = sm3::Sm3::digest(b"record").into();
     let good = || Case::good(&digest, &signer);
     let signed_data = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
     let sha256 = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
@@ -199,7 +162,7 @@ fn anything_else_is_not_signed() {
 #[test]
 fn every_changed_bit_is_refused() {
     let signer = certificate(5);
-    let digest = Sm3::digest(b"record").into();
+    let digest = sm3::Sm3::digest(b"record").into();
     let attributes = set(Case::good(&digest, &signer).all());
     for bit in 0..attributes.len() * 8 {
         let mut changed = attributes.clone();

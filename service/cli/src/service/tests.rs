@@ -1,0 +1,213 @@
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use proto::v1::{
+    ChallengeResponse, CloseSessionResponse, StatusRequest, StatusResponse,
+    admin_client::AdminClient,
+    admin_server::{Admin, AdminServer},
+    sessions_server::{Sessions, SessionsServer},
+};
+use sm2::{
+    dsa::{Signature, VerifyingKey, signature::Verifier as _},
+    pkcs8::DecodePublicKey as _,
+};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Code, transport::Server};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use super::*;
+use crate::{
+    files::{self, Audience},
+    identity::{DEFAULT_IDENTIFIER, sample},
+    screen::Screen,
+    text::Lang,
+};
+
+#[test]
+fn login_signs_context_service_and_challenge() {
+    let message = login_message("county", &[7; 32]).unwrap();
+    assert!(message.starts_with(b"healthcard.v1.Sessions/Open\ncounty\n\x07"));
+    assert_eq!(message.len(), 27 + 1 + 6 + 1 + 32);
+    for (service, challenge) in [("", 32), ("a\nb", 32), ("a", 31), ("a", 33)] {
+        assert_eq!(login_message(service, &vec![0; challenge]), None, "{service:?}");
+    }
+}
+
+/// A service that knows logging in and its own status. The session that was opened last is good.
+#[derive(Clone, Default)]
+struct County {
+    opened: Arc<AtomicU32>,
+    asked: Arc<AtomicU32>,
+}
+
+fn refused(reason: &str) -> Status {
+    let details = ErrorDetails::with_error_info(reason, "healthcard.v1", HashMap::new());
+    Status::with_error_details(Code::Unauthenticated, "no", details)
+}
+
+#[tonic::async_trait]
+impl Sessions for County {
+    async fn challenge(
+        &self,
+        _: Request<ChallengeRequest>,
+    ) -> Result<Response<ChallengeResponse>, Status> {
+        Ok(Response::new(ChallengeResponse {
+            challenge: vec![7; 32],
+            service: "county".to_owned(),
+            expires_at: None,
+        }))
+    }
+
+    async fn open(
+        &self,
+        request: Request<OpenSessionRequest>,
+    ) -> Result<Response<OpenSessionResponse>, Status> {
+        let request = request.into_inner();
+        let certificate = Certificate::parse(request.certificate).unwrap();
+        let key = sm2::PublicKey::from_public_key_der(&certificate.public_key_der()).unwrap();
+        let message = [b"healthcard.v1.Sessions/Open\ncounty\n".as_slice(), &[7; 32]].concat();
+        VerifyingKey::new(DEFAULT_IDENTIFIER, key)
+            .unwrap()
+            .verify(&message, &Signature::from_slice(&request.signature).unwrap())
+            .map_err(|_| refused("SIGNATURE_INVALID"))?;
+        let number = self.opened.fetch_add(1, Ordering::SeqCst) + 1;
+        let expires_at = clock::now() + time::Duration::hours(8);
+        Ok(Response::new(OpenSessionResponse {
+            token: format!("secret-{number}"),
+            identity_id: "identity".to_owned(),
+            expires_at: Some(prost_types::Timestamp {
+                seconds: expires_at.unix_timestamp(),
+                nanos: 0,
+            }),
+            ..OpenSessionResponse::default()
+        }))
+    }
+
+    async fn close(
+        &self,
+        _: Request<CloseSessionRequest>,
+    ) -> Result<Response<CloseSessionResponse>, Status> {
+        Err(refused("SESSION_INVALID"))
+    }
+}
+
+#[tonic::async_trait]
+impl Admin for County {
+    async fn status(
+        &self,
+        request: Request<StatusRequest>,
+    ) -> Result<Response<StatusResponse>, Status> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let given = request.metadata().get("authorization").and_then(|it| it.to_str().ok());
+        match given == Some(&format!("Bearer secret-{}", self.opened.load(Ordering::SeqCst))) {
+            true => Ok(Response::new(StatusResponse::default())),
+            false => Err(refused("SESSION_INVALID")),
+        }
+    }
+}
+
+/// An identity's directory and the service it talks to.
+struct Stage {
+    county: County,
+    service: Service,
+    dir: TempDir,
+}
+
+async fn stage() -> Stage {
+    let county = County::default();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = Server::builder()
+        .add_service(SessionsServer::new(county.clone()))
+        .add_service(AdminServer::new(county.clone()))
+        .serve_with_incoming(TcpListenerStream::new(listener));
+    tokio::spawn(server);
+    let dir = tempfile::tempdir().unwrap();
+    let screen = Screen { lang: Lang::En, json: true };
+    let home = Home::new(Some(dir.path().to_owned()), None, screen).unwrap();
+    let key = ClientKey::generate().unwrap();
+    let certificate = sample::certificate(&key, 5);
+    let pem = key.to_pem(None).unwrap();
+    files::write(&home.key_path(), pem.as_bytes(), Audience::Owner).unwrap();
+    files::write(&home.certificate_path(), certificate.der(), Audience::Everyone).unwrap();
+    let address = Address::parse(&format!("http://127.0.0.1:{port}"), true).unwrap();
+    let tls_ca = TlsCa { named: None, beside: home.tls_ca_path() };
+    Stage { county, service: Service::new(address, tls_ca, home), dir }
+}
+
+impl Stage {
+    async fn status(&self) -> Result<StatusResponse, Failure> {
+        self.service
+            .ask(async |channel| AdminClient::new(channel).status(StatusRequest {}).await)
+            .await
+    }
+
+    fn counts(&self) -> (u32, u32) {
+        (self.county.opened.load(Ordering::SeqCst), self.county.asked.load(Ordering::SeqCst))
+    }
+}
+
+#[tokio::test]
+async fn sessions_open_by_themselves_and_are_kept() {
+    let stage = stage().await;
+    stage.status().await.unwrap();
+    stage.status().await.unwrap();
+    assert_eq!(stage.counts(), (1, 2));
+    let saved = stage.dir.path().join("session");
+    assert!(!files::is_exposed(&saved).unwrap());
+    assert!(
+        String::from_utf8(files::read(&saved, 4096).unwrap().to_vec())
+            .unwrap()
+            .contains("secret-1")
+    );
+}
+
+#[tokio::test]
+async fn session_that_the_service_ended_is_opened_anew() {
+    let stage = stage().await;
+    stage.status().await.unwrap();
+    // Elsewhere, somebody logs in and out: the saved session is no longer the last one.
+    stage.county.opened.fetch_add(1, Ordering::SeqCst);
+    stage.status().await.unwrap();
+    assert_eq!(stage.counts(), (3, 3));
+}
+
+#[tokio::test]
+async fn session_of_another_server_is_not_sent() {
+    let (one, other) = (stage().await, stage().await);
+    one.status().await.unwrap();
+    let session = one.service.home().session().unwrap();
+    other.service.home().save_session(&session).unwrap();
+    other.status().await.unwrap();
+    // The first call already carried a session of its own: none was refused.
+    assert_eq!(other.counts(), (1, 1));
+}
+
+#[tokio::test]
+async fn key_must_belong_to_the_certificate() {
+    let stage = stage().await;
+    let other = ClientKey::generate().unwrap().to_pem(None).unwrap();
+    let path = stage.service.home().key_path();
+    files::write(&path, other.as_bytes(), Audience::Owner).unwrap();
+    assert_eq!(stage.status().await.unwrap_err().reason, "CERTIFICATE_OTHER_KEY");
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(stage.status().await.unwrap_err().reason, "KEY_MISSING");
+    assert_eq!(stage.counts(), (0, 0));
+}
+
+#[tokio::test]
+async fn logging_out_of_an_ended_session_forgets_it() {
+    let stage = stage().await;
+    assert!(stage.service.log_out().await.unwrap().is_none());
+    stage.status().await.unwrap();
+    assert!(stage.service.home().session().is_some());
+    assert!(stage.service.log_out().await.unwrap().is_none());
+    assert!(stage.service.home().session().is_none());
+}
