@@ -8,19 +8,29 @@ use rusqlite::Connection;
 /// Pages in the write-ahead log from which on it is emptied, though the writer then waits a moment.
 const LIMIT: i64 = 16_384;
 
+/// Commits between two nudges: moving has flushes of its own, which those of the writer wait for.
+const COMMITS: u32 = 32;
+
 /// Tells the thread that there is something to move.
-pub(super) struct Nudge(SyncSender<()>);
+pub(super) struct Nudge {
+    sender: SyncSender<()>,
+    commits: u32,
+}
 
 impl Nudge {
-    /// Returns at once; a nudge that is not yet heeded stands for this one too.
-    pub(super) fn nudge(&self) {
-        let _ = self.0.try_send(());
+    /// Counts a commit and returns at once; a nudge that is not yet heeded stands for this one too.
+    pub(super) fn committed(&mut self) {
+        self.commits += 1;
+        if self.commits == COMMITS {
+            self.commits = 0;
+            let _ = self.sender.try_send(());
+        }
     }
 }
 
 pub(super) fn channel() -> (Nudge, Receiver<()>) {
     let (sender, receiver) = sync_channel(1);
-    (Nudge(sender), receiver)
+    (Nudge { sender, commits: 0 }, receiver)
 }
 
 /// Serves nudges until the writer is gone.

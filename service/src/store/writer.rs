@@ -92,7 +92,7 @@ impl Writer {
             Ok(head) => {
                 if let Some(head) = head {
                     self.published.publish(head);
-                    self.wal.nudge();
+                    self.wal.committed();
                 }
                 group.into_iter().for_each(|job| job.answer(Ok(())));
             }

@@ -194,3 +194,19 @@ async fn nothing_is_committed_without_a_checkpoint_of_its_size() {
         .unwrap();
     assert_eq!(kept, [0, 3], "the anchor and the newest");
 }
+
+#[tokio::test]
+async fn a_closed_database_is_whole_in_one_file() {
+    let place = Place::new();
+    let store = place.open();
+    for _ in 0..100 {
+        store.record_act(act("card.read")).await.unwrap();
+    }
+    // Closing moves what is left in the write-ahead log, so that the one file can be copied.
+    drop(store);
+    let copy = place.path().with_extension("copy");
+    std::fs::copy(place.path(), &copy).unwrap();
+    let copy = rusqlite::Connection::open(copy).unwrap();
+    let leaves: u64 = copy.query_row("SELECT count(*) FROM leaf", [], |row| row.get(0)).unwrap();
+    assert_eq!(leaves, 100);
+}
