@@ -166,6 +166,42 @@ mod tests {
     }
 
     #[test]
+    fn command_lines_are_understood_or_refused() {
+        use clap::error::ErrorKind::{
+            InvalidSubcommand, InvalidValue, MissingRequiredArgument, UnknownArgument,
+            ValueValidation,
+        };
+        let issue = "token issue --visit v --audience emr.example --classes health,care";
+        let cases = [
+            ("status --json --lang en".to_owned(), None),
+            ("key new --passphrase-file p".to_owned(), None),
+            ("audit search --resident r".to_owned(), None),
+            ("audit search --outcome refused --from 2026-11-23".to_owned(), None),
+            ("audit search --outcome maybe".to_owned(), Some(InvalidValue)),
+            ("audit search --from yesterday".to_owned(), Some(ValueValidation)),
+            ("audit check".to_owned(), Some(MissingRequiredArgument)),
+            (format!("{issue} --grade 3"), None),
+            (format!("{issue} --grade 6"), Some(ValueValidation)),
+            (format!("{issue} --grade 3 --purpose curiosity"), Some(InvalidValue)),
+            ("card get".to_owned(), Some(MissingRequiredArgument)),
+            ("card get c".to_owned(), None),
+            ("card get --chip-serial 1234567890".to_owned(), None),
+            ("card register --file -".to_owned(), None),
+            ("card register --resident r".to_owned(), Some(MissingRequiredArgument)),
+            ("identity register --file f --role king".to_owned(), Some(InvalidValue)),
+            ("visit list --page-size 501".to_owned(), Some(ValueValidation)),
+            ("resident register --name x".to_owned(), Some(UnknownArgument)),
+            ("resident erase".to_owned(), Some(InvalidSubcommand)),
+        ];
+        for (line, expected) in cases {
+            let line = format!("healthcard {line}");
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let refused = parse(&arguments, Lang::Zh).err().map(|error| error.kind());
+            assert_eq!(refused, expected, "{line}");
+        }
+    }
+
+    #[test]
     fn personal_data_is_never_an_argument() {
         let banned = ["name", "id_number", "phone", "pin", "passphrase", "password", "person"];
         each(&Cli::command(), &mut |what, _| {
