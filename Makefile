@@ -29,9 +29,9 @@ lint: ## format and clippy, warnings being errors
 fmt: ## format the code
 	cargo fmt --all
 
-bench: ## the figures of speed and size, on a release build
-	cargo build --locked --release -p service --bins
-	target/release/healthcardd bench
+bench: setup ## the figures of speed and size, on a release build
+	cargo build --locked --release -p service -p cli -p card-emulator --bins
+	scripts/with-pcsc target/release/healthcardd bench tokens log size desk
 	cargo bench --locked -p hsm -p audit
 
 fuzz: ## feed one parser arbitrary bytes: make fuzz T=certificate SECONDS=60

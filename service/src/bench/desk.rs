@@ -35,11 +35,13 @@ pub(super) fn ask(directory: &Path) -> Result<Vec<(String, Value)>, BenchError> 
         readers.insert(0, &image)?;
         let event = desk.outcome()?;
         if event["event"] != "reading" {
-            return Err(format!("the card was not read: {}", event["reason"]).into());
+            return Err(format!("the card was not read: {}", event["failure"]["reason"]).into());
         }
-        total.push(microseconds(&event, "elapsed_microseconds")?);
-        card.push(microseconds(&event, "card_microseconds")?);
-        commands = event["commands"].as_u64().unwrap_or_default();
+        let (screen, reading) = (&event["screen_ms"], &event["reading"]);
+        total.push(Duration::from_secs_f64(screen.as_f64().ok_or("no screen_ms")? / 1e3));
+        let microseconds = reading["card_microseconds"].as_u64().ok_or("no card_microseconds")?;
+        card.push(Duration::from_micros(microseconds));
+        commands = reading["commands"].as_u64().ok_or("no commands")?;
         readers.remove(0)?;
         desk.event("removed")?;
     }
@@ -52,9 +54,4 @@ pub(super) fn ask(directory: &Path) -> Result<Vec<(String, Value)>, BenchError> 
         ("commands to the card".into(), commands.into()),
         ("times".into(), TIMES.into()),
     ])
-}
-
-fn microseconds(event: &Value, field: &str) -> Result<Duration, BenchError> {
-    let count = event[field].as_u64().ok_or_else(|| format!("no {field} in a reading"))?;
-    Ok(Duration::from_micros(count))
 }
