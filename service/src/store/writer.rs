@@ -1,8 +1,11 @@
 //! The one thread that writes. It takes what has queued up, and commits it together.
 
-use std::sync::{
-    Arc, PoisonError, RwLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -119,7 +122,9 @@ impl Writer {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for job in group {
             transaction.prepare_cached("SAVEPOINT fact")?.execute([])?;
-            match job.run(&transaction, tail.size()) {
+            // A fact that panics is refused alone: it must not end the thread that all others need.
+            let run = AssertUnwindSafe(|| job.run(&transaction, tail.size()));
+            match panic::catch_unwind(run).unwrap_or(Err(Refused::Alone)) {
                 Ok(Some(leaf)) => tail.append(leaf),
                 Ok(None) => {}
                 Err(Refused::Alone) => {

@@ -71,6 +71,18 @@ async fn facts_that_wait_share_a_commit_and_fail_alone() {
     }
 }
 
+#[tokio::test]
+async fn a_fact_that_panics_fails_alone() {
+    let place = Place::new();
+    let store = place.open();
+    let entry = act("token.issue");
+    let failed = store.record(entry, |_, _| panic!("a fact that panics, as this test wants")).await;
+    assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{failed:?}");
+    let receipt = store.record_act(act("token.issue")).await.unwrap();
+    assert_eq!(receipt.position, 0);
+    assert_proven(&store, &receipt).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_callers_all_get_what_was_recorded() {
     let place = Place::new();
