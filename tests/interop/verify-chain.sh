@@ -1,10 +1,10 @@
 #!/bin/sh
-# Lets the openssl command verify a certificate, its issuer, and the root.
+# Lets the openssl command verify a certificate against its issuer, and the issuer against the root.
 #
 #   verify-chain.sh CERTIFICATE.der ISSUER.pem ROOT.pem
 #
 # OpenSSL 3.0 uses the SM2 identifier it is given for the certificate in question only, and the empty one for its
-# issuers; so every link is verified by itself, the one above being trusted.
+# issuers; so every link is verified by itself, the one above being trusted. The root's own signature is out of its reach.
 set -eu
 certificate=$1 issuer=$2 root=$3
 directory=$(mktemp -d)
@@ -16,5 +16,3 @@ link() { # trusted certificate
 }
 link "$issuer" "$directory/certificate.pem"
 link "$root" "$issuer"
-# A trusted certificate's own signature is looked at only on request.
-openssl verify -vfyopt distid:1234567812345678 -check_ss_sig -trusted "$root" "$root"

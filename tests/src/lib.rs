@@ -1,1 +1,11 @@
+//! What the cross-process tests stand on. In reading order: a [`private`] PC/SC daemon for each test; a [`hospital`]
+//! with service, people and cards; [`grpc`] and the card [`relay`] for calls that the command line would never make;
+//! and the [`contract`] suites, one per trait.
 
+#![warn(missing_docs)]
+
+pub mod contract;
+pub mod grpc;
+pub mod hospital;
+pub mod private;
+pub mod relay;

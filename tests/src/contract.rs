@@ -1,0 +1,3 @@
+//! Suites written once per trait and run against every implementer.
+
+pub mod transport;

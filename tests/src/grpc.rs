@@ -1,0 +1,159 @@
+//! gRPC by hand, for calls that the command line would never make.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hsm::Sm2Signer as _;
+use hsm::sm2::SecretKey;
+use hyper_util::rt::TokioIo;
+use proto::v1::sessions_client::SessionsClient;
+use proto::v1::{ChallengeRequest, ChallengeResponse, OpenSessionRequest};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use service::demo::stage::Stage;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::metadata::MetadataValue;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+use tonic_types::StatusExt as _;
+
+/// A channel that carries somebody's session.
+pub type Caller = InterceptedService<Channel, Bearer>;
+
+/// Connects to the service of a stage, over TLS 1.3.
+///
+/// # Panics
+/// When it cannot be reached.
+pub async fn connect(stage: &Stage) -> Channel {
+    let authority = CertificateDer::from_pem_file(stage.tls_authority()).expect("ca.pem");
+    let mut roots = RootCertStore::empty();
+    roots.add(authority).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("TLS 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = TlsConnector::from(Arc::new(config));
+    let address = stage.url().replacen("https://", "", 1);
+    let dial = tower::service_fn(move |_| {
+        let (connector, address) = (connector.clone(), address.clone());
+        async move {
+            let tcp = TcpStream::connect(&address).await?;
+            tcp.set_nodelay(true)?;
+            let name = ServerName::try_from("localhost").expect("a name");
+            Ok::<_, std::io::Error>(TokioIo::new(connector.connect(name, tcp).await?))
+        }
+    });
+    // TLS is under the connector; to tonic the connection is plain.
+    Endpoint::from_shared(stage.url().replacen("https", "http", 1))
+        .expect("a URL")
+        .connect_with_connector(dial)
+        .await
+        .expect("the service answers")
+}
+
+/// Adds the session's secret to every call.
+#[derive(Clone)]
+pub struct Bearer(MetadataValue<tonic::metadata::Ascii>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+/// Certificate and key of somebody, as the command line keeps them.
+pub struct Holder {
+    /// The certificate, DER.
+    pub certificate: Vec<u8>,
+    key: SecretKey,
+}
+
+impl Holder {
+    /// Any certificate with any key.
+    #[must_use]
+    pub fn new(certificate: Vec<u8>, key: SecretKey) -> Self {
+        Self { certificate, key }
+    }
+
+    /// Reads them from an identity's directory.
+    ///
+    /// # Panics
+    /// When they are not there.
+    #[must_use]
+    pub fn read(directory: &Path) -> Self {
+        let certificate = std::fs::read(directory.join("certificate.der")).expect("certificate");
+        let key = std::fs::read_to_string(directory.join("key.pem")).expect("key");
+        Self { certificate, key: SecretKey::from_pkcs8_pem(&key).expect("an SM2 key") }
+    }
+
+    /// An answer to a challenge.
+    ///
+    /// # Panics
+    /// Never: the key is in memory.
+    #[must_use]
+    pub fn answer(&self, challenge: &ChallengeResponse) -> OpenSessionRequest {
+        let mut message =
+            format!("healthcard.v1.Sessions/Open\n{}\n", challenge.service).into_bytes();
+        message.extend(&challenge.challenge);
+        OpenSessionRequest {
+            challenge: challenge.challenge.clone(),
+            certificate: self.certificate.clone(),
+            signature: self.sign(&message),
+        }
+    }
+
+    /// r ‖ s over a message, with the default identifier.
+    ///
+    /// # Panics
+    /// Never: the key is in memory.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        let e = self.key.digest(message);
+        self.key.sign(&e).expect("a key in memory signs").as_raw().to_vec()
+    }
+}
+
+/// Logs somebody in.
+///
+/// # Panics
+/// When they are not let in.
+pub async fn log_in(stage: &Stage, who: &str) -> Caller {
+    let channel = connect(stage).await;
+    let holder = Holder::read(&stage.identity(who));
+    let mut sessions = SessionsClient::new(channel.clone());
+    let certificate = holder.certificate.clone();
+    let challenge =
+        sessions.challenge(ChallengeRequest { certificate }).await.expect("a challenge");
+    let opened = sessions.open(holder.answer(challenge.get_ref())).await.expect("a session");
+    bearing(channel, &opened.get_ref().token)
+}
+
+/// A channel that carries this session.
+///
+/// # Panics
+/// When the secret is not ASCII.
+#[must_use]
+pub fn bearing(channel: Channel, token: &str) -> Caller {
+    let value = format!("Bearer {token}").parse().expect("the session's secret is ASCII");
+    InterceptedService::new(channel, Bearer(value))
+}
+
+/// The stable reason of a refusal.
+///
+/// # Panics
+/// When it has none.
+#[must_use]
+#[track_caller]
+pub fn reason(status: &Status) -> String {
+    let info = status.get_details_error_info().unwrap_or_else(|| panic!("no reason in {status}"));
+    assert_eq!(info.domain, "healthcard.v1");
+    info.reason
+}

@@ -1,0 +1,148 @@
+//! A hospital in a temporary directory: the service running, staff enrolled, a patient with a registered card.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+use service::demo::people::{CLERK, HOSPITAL, PATIENT, STAFF};
+use service::demo::programs::Programs;
+use service::demo::stage::{Answer, CardKeys, Stage};
+use tempfile::TempDir;
+
+/// Everything that is there before a patient comes.
+#[derive(Debug)]
+pub struct Hospital {
+    /// Its installation.
+    pub stage: Stage,
+    /// Id of the institution.
+    pub institution_id: String,
+    /// Ids of the staff, by key.
+    pub staff: BTreeMap<&'static str, String>,
+    /// Pseudonym of [`PATIENT`].
+    pub resident_id: String,
+    /// Id of the patient's card, whose image is `cards/patient.toml`.
+    pub card_id: String,
+    /// Dropped last: the service ends before its directory goes.
+    _directory: Option<TempDir>,
+}
+
+impl Hospital {
+    /// Opens one.
+    ///
+    /// # Panics
+    /// When anything is not as it must be.
+    #[must_use]
+    pub fn open() -> Self {
+        let (stage, directory) = empty_stage();
+        Self { _directory: Some(directory), ..Self::on(stage) }
+    }
+
+    /// Opens one in a directory that the test looks after.
+    ///
+    /// # Panics
+    /// When anything is not as it must be.
+    #[must_use]
+    pub fn open_in(directory: &Path) -> Self {
+        Self::on(Stage::empty(directory, programs()).expect("a stage"))
+    }
+
+    fn on(mut stage: Stage) -> Self {
+        stage.init().expect("init");
+        stage.serve().expect("serve");
+        let institution_id = stage.register_institution(&HOSPITAL).expect("institution");
+        let staff = STAFF
+            .iter()
+            .map(|staff| (staff.key, stage.engage(&institution_id, staff).expect(staff.key)))
+            .collect();
+        let resident_id = stage.register_resident(CLERK.key, &PATIENT).expect("resident");
+        stage.make_card(&PATIENT, CardKeys::Genuine).expect("card image");
+        let card_id = stage.register_card(CLERK.key, &resident_id, &PATIENT).expect("card");
+        Self { stage, institution_id, staff, resident_id, card_id, _directory: None }
+    }
+
+    /// Runs a command of `healthcard` that must be granted.
+    ///
+    /// # Panics
+    /// When it is not.
+    #[track_caller]
+    pub fn granted(&self, who: &str, arguments: &[&str]) -> Value {
+        self.ask(who, arguments).granted().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs a command of `healthcard` that must be refused for this reason; the refusal.
+    ///
+    /// # Panics
+    /// When it is not.
+    #[track_caller]
+    pub fn refused(&self, who: &str, arguments: &[&str], reason: &str) -> Value {
+        self.ask(who, arguments).refused(reason).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs a command of `healthcard`.
+    ///
+    /// # Panics
+    /// When it cannot be run or does not answer in JSON.
+    #[track_caller]
+    pub fn ask(&self, who: &str, arguments: &[&str]) -> Answer {
+        self.stage.ask(who, arguments).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Image of the patient's card.
+    #[must_use]
+    pub fn card_image(&self) -> std::path::PathBuf {
+        self.stage.path("cards").join(format!("{}.toml", PATIENT.key))
+    }
+
+    /// The database of the running service.
+    #[must_use]
+    pub fn database(&self) -> std::path::PathBuf {
+        self.stage.path("data/healthcard.db")
+    }
+
+    /// Verifier key of the log, as the service publishes it.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[must_use]
+    pub fn verifier_key(&self) -> String {
+        text(&self.granted("auditor", &["audit", "checkpoint"]), "verifier_key")
+    }
+
+    /// `healthcard audit check` of a file.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    #[must_use]
+    pub fn check_log(&self, file: &Path) -> Answer {
+        let verifier = self.verifier_key();
+        self.ask(
+            "auditor",
+            &["audit", "check", &file.to_string_lossy(), "--verifier-key", &verifier],
+        )
+    }
+}
+
+/// An installation in a temporary directory, with nothing in it yet.
+///
+/// # Panics
+/// When the programs are not built.
+#[must_use]
+pub fn empty_stage() -> (Stage, TempDir) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let stage = Stage::empty(&directory.path().join("stage"), programs()).expect("a stage");
+    (stage, directory)
+}
+
+fn programs() -> Programs {
+    Programs::beside_this_one().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A text of an answer.
+///
+/// # Panics
+/// When it is missing.
+#[must_use]
+#[track_caller]
+pub fn text(answer: &Value, name: &str) -> String {
+    answer[name].as_str().unwrap_or_else(|| panic!("no text `{name}` in {answer}")).to_owned()
+}

@@ -1,0 +1,155 @@
+//! Independent programs read what we write: openssl, Bouncy Castle, and a gRPC client in Python.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tests::hospital::{Hospital, text};
+use tests::private::repository;
+use tests::relay;
+
+/// Runs a script of `tests/interop`, which must succeed.
+fn script(name: &str, arguments: &[&Path]) -> String {
+    let output = run(name, arguments);
+    assert!(output.status.success(), "{name}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn run(name: &str, arguments: &[&Path]) -> Output {
+    Command::new(repository().join("tests/interop").join(name)).args(arguments).output().unwrap()
+}
+
+/// Root, issuers and revocation lists as the service publishes them.
+fn authorities(hospital: &Hospital) -> std::path::PathBuf {
+    let directory = hospital.stage.path("authorities");
+    let out = directory.to_string_lossy().into_owned();
+    hospital.granted("emr", &["authority", "export", "--out", &out]);
+    directory
+}
+
+#[test]
+fn openssl_verifies_chains_and_reads_revocation_lists() {
+    let hospital = Hospital::open();
+    let authorities = authorities(&hospital);
+    let root = authorities.join("root.pem");
+    for who in ["doctor", "colleague"] {
+        let directory = hospital.stage.identity(who);
+        script(
+            "verify-chain.sh",
+            &[&directory.join("certificate.der"), &directory.join("chain.pem"), &root],
+        );
+    }
+    // A certificate is not vouched for by just anyone: the desk's issuer did not sign the doctor's.
+    let wrong = run(
+        "verify-chain.sh",
+        &[&hospital.stage.identity("doctor").join("certificate.der"), &root, &root],
+    );
+    assert!(!wrong.status.success(), "{wrong:?}");
+
+    let shown = hospital.granted("colleague", &["key", "show"]);
+    let serial = text(&shown["certificate"], "serial");
+    let order = ["identity", "revoke", "--serial", &serial, "--reason", "key-compromise"];
+    hospital.granted("operator", &order);
+    let named: Vec<bool> = lists(&self::authorities(&hospital))
+        .iter()
+        .map(|list| run("read-crl.sh", &[list, Path::new(&serial)]).status.success())
+        .collect();
+    assert_eq!(named.iter().filter(|named| **named).count(), 1, "{serial} in {named:?}");
+}
+
+fn lists(authorities: &Path) -> Vec<std::path::PathBuf> {
+    let mut lists: Vec<_> = std::fs::read_dir(authorities)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "der"))
+        .collect();
+    lists.sort();
+    assert!(!lists.is_empty());
+    lists
+}
+
+#[tokio::test]
+async fn a_token_and_a_signature_are_verified_by_others() {
+    let hospital = Hospital::open();
+    let visit = relay::open_visit(&hospital).await;
+
+    // A token, by openssl.
+    let issued = hospital.granted(
+        "doctor",
+        &[
+            "token",
+            "issue",
+            "--visit",
+            &visit,
+            "--grade",
+            "3",
+            "--classes",
+            "health",
+            "--audience",
+            "emr.example",
+        ],
+    );
+    let token = text(&issued, "token");
+    let keys = hospital.granted("emr", &["token", "keys"]).to_string();
+    let file = hospital.stage.write("records/token.jws", token.as_bytes()).unwrap();
+    let keys = hospital.stage.write("records/keys.json", keys.as_bytes()).unwrap();
+    script("verify-token.sh", &[&file, &keys]);
+    let (head, signature) = token.rsplit_once('.').unwrap();
+    let altered = format!("{head}A.{signature}");
+    let file = hospital.stage.write("records/altered.jws", altered.as_bytes()).unwrap();
+    assert!(!run("verify-token.sh", &[&file, &keys]).status.success());
+
+    // A signed record, by Bouncy Castle.
+    let record = hospital.stage.write("records/note.txt", b"progress note\n").unwrap();
+    let signature = hospital.stage.path("records/note.p7s");
+    hospital.granted(
+        "doctor",
+        &[
+            "sign",
+            "--visit",
+            &visit,
+            "--file",
+            &record.to_string_lossy(),
+            "--type",
+            "progress-note",
+            "--out",
+            &signature.to_string_lossy(),
+        ],
+    );
+    let authorities = authorities(&hospital);
+    let root = authorities.join("root.pem");
+    let lists = lists(&authorities);
+    let mut arguments: Vec<&Path> = vec![&record, &signature, &root];
+    arguments.extend(lists.iter().map(std::path::PathBuf::as_path));
+    let said = script("verify-cms.sh", &arguments);
+    assert!(said.starts_with("valid: "), "{said}");
+    let other = hospital.stage.write("records/other.txt", b"another note\n").unwrap();
+    arguments[0] = &other;
+    assert!(!run("verify-cms.sh", &arguments).status.success());
+
+    // A token, for a client that knows only reflection.
+    let python = repository().join("target/python/bin/python");
+    assert!(python.exists(), "no {}: run scripts/setup", python.display());
+    let output = Command::new(python)
+        .arg(repository().join("tests/interop/client.py"))
+        .arg(hospital.stage.url().trim_start_matches("https://"))
+        .arg(hospital.stage.tls_authority())
+        .arg(hospital.stage.identity("doctor"))
+        .arg(&visit)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let services = said["services"].as_array().unwrap();
+    for service in
+        ["Sessions", "Cards", "Residents", "Identities", "Visits", "Tokens", "Signing", "Audit"]
+    {
+        let name = format!("healthcard.v1.{service}");
+        assert!(services.iter().any(|listed| *listed == name.as_str()), "no {name} in {said}");
+    }
+    let token =
+        hospital.stage.write("records/python.jws", text(&said, "token").as_bytes()).unwrap();
+    script("verify-token.sh", &[&token, &keys]);
+}

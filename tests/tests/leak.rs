@@ -1,0 +1,206 @@
+//! No name, ID number, phone or key of a person stands in the database, the log, or what the programs say.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use encoding_rs::GBK;
+use service::demo::people::{CLERK, PATIENT, SOMEBODY_ELSE, STAFF};
+use tests::hospital::{Hospital, text};
+use tests::relay;
+
+/// One way in which a secret could be written.
+struct Trace {
+    what: String,
+    bytes: Vec<u8>,
+}
+
+/// A text in every encoding it might have on its way from card to disk.
+fn traces_of_text(what: &str, text: &str) -> Vec<Trace> {
+    let utf16: Vec<u16> = text.encode_utf16().collect();
+    let escaped: String = utf16.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+    let mut forms = vec![
+        ("UTF-8", text.as_bytes().to_vec()),
+        ("GBK", GBK.encode(text).0.into_owned()),
+        ("UTF-16LE", utf16.iter().flat_map(|unit| unit.to_le_bytes()).collect()),
+        ("UTF-16BE", utf16.iter().flat_map(|unit| unit.to_be_bytes()).collect()),
+        ("JSON escapes", escaped.into_bytes()),
+        ("hexadecimal", hex::encode(text).into_bytes()),
+        ("base64", STANDARD.encode(text).trim_end_matches('=').as_bytes().to_vec()),
+    ];
+    if text.len() > 10
+        && let Ok(digits) = hex::decode(text)
+    {
+        forms.push(("BCD", digits));
+    }
+    forms.dedup_by(|a, b| a.1 == b.1);
+    let trace = |(form, bytes)| Trace { what: format!("{what} in {form}"), bytes };
+    forms.into_iter().map(trace).collect()
+}
+
+fn traces_of_key(what: &str, key: &[u8]) -> Vec<Trace> {
+    [
+        ("raw", key.to_vec()),
+        ("hexadecimal", hex::encode(key).into_bytes()),
+        ("capital hexadecimal", hex::encode_upper(key).into_bytes()),
+        ("base64", STANDARD.encode(key).into_bytes()),
+        ("base64url", URL_SAFE_NO_PAD.encode(key).into_bytes()),
+    ]
+    .into_iter()
+    .map(|(form, bytes)| Trace { what: format!("{what}, {form}"), bytes })
+    .collect()
+}
+
+/// The 32 bytes of a private key: OCTET STRING in version 1 of ECPrivateKey (RFC 5915).
+fn scalar(pem: &Path) -> Vec<u8> {
+    let text = fs::read_to_string(pem).unwrap();
+    let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+    let der = STANDARD.decode(body).unwrap();
+    let at = der.windows(5).position(|window| window == [2, 1, 1, 4, 32]).expect("ECPrivateKey");
+    der[at + 5..at + 37].to_vec()
+}
+
+fn files(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files(&path, found) } else { found.push(path) }
+    }
+}
+
+/// All traces, by their first two bytes, so that a file is gone through once.
+struct Search(Vec<Vec<Trace>>);
+
+impl Search {
+    fn of(traces: Vec<Trace>) -> Self {
+        let mut by_start: Vec<Vec<Trace>> = Vec::new();
+        by_start.resize_with(1 << 16, Vec::new);
+        for trace in traces {
+            assert!(trace.bytes.len() >= 4, "{} would be found by chance", trace.what);
+            by_start[start(trace.bytes[0], trace.bytes[1])].push(trace);
+        }
+        Self(by_start)
+    }
+
+    fn found_in(&self, content: &[u8]) -> Option<&str> {
+        for at in 1..content.len() {
+            let traces = &self.0[start(content[at - 1], content[at])];
+            if !traces.is_empty() {
+                let here = &content[at - 1..];
+                if let Some(trace) = traces.iter().find(|trace| here.starts_with(&trace.bytes)) {
+                    return Some(&trace.what);
+                }
+            }
+        }
+        None
+    }
+}
+
+fn start(first: u8, second: u8) -> usize {
+    usize::from(u16::from_be_bytes([first, second]))
+}
+
+#[test]
+fn the_search_finds_what_is_there() {
+    let search = Search::of(traces_of_text("name", PATIENT.name));
+    assert_eq!(search.found_in(b"nothing of the kind"), None);
+    for (form, bytes) in [
+        ("name in UTF-8", PATIENT.name.as_bytes().to_vec()),
+        ("name in GBK", GBK.encode(PATIENT.name).0.into_owned()),
+    ] {
+        let content = [b"before", &bytes[..], b"after"].concat();
+        assert_eq!(search.found_in(&content), Some(form));
+    }
+}
+
+#[tokio::test]
+async fn nothing_personal_is_readable_on_disk_or_in_what_is_said() {
+    let mut hospital = Hospital::open();
+    let stage = &hospital.stage;
+    // Everything that touches a person, refusals included.
+    stage.register_resident(CLERK.key, &SOMEBODY_ELSE).unwrap();
+    hospital.refused(
+        CLERK.key,
+        &["resident", "register", "--file", &stage.path("records/resident.json").to_string_lossy()],
+        "ALREADY_REGISTERED",
+    );
+    hospital.granted(CLERK.key, &["resident", "get", &hospital.resident_id]);
+    let visit = relay::open_visit(&hospital).await;
+    let issued = hospital.granted(
+        "doctor",
+        &[
+            "token",
+            "issue",
+            "--visit",
+            &visit,
+            "--grade",
+            "2",
+            "--classes",
+            "health",
+            "--audience",
+            "emr.example",
+        ],
+    );
+
+    let mut traces = Vec::new();
+    for resident in [PATIENT, SOMEBODY_ELSE] {
+        traces.extend(traces_of_text("name", resident.name));
+        traces.extend(traces_of_text("ID number", resident.id_number));
+        traces.extend(traces_of_text("phone", resident.phone));
+    }
+    for staff in STAFF {
+        traces.extend(traces_of_text("name of staff", staff.name));
+    }
+    for who in ["operator", "clerk", "desk", "doctor", "auditor"] {
+        let key = scalar(&stage.identity(who).join("key.pem"));
+        traces.extend(traces_of_key(&format!("key of the {who}"), &key));
+    }
+    for key in card_keys(&fs::read_to_string(hospital.card_image()).unwrap()) {
+        traces.extend(traces_of_key("key of the card", &key));
+    }
+    let passphrase = fs::read(stage.path("passphrase")).unwrap();
+    traces.push(Trace { what: "passphrase".to_owned(), bytes: passphrase });
+    let session = fs::read_to_string(stage.identity("doctor").join("session")).unwrap();
+    let session: serde_json::Value = serde_json::from_str(&session).unwrap();
+    let secret = text(&session, "token");
+    traces.push(Trace { what: "secret of a session".to_owned(), bytes: secret.into_bytes() });
+    // A token is its holder's; what may stand in the log is its number.
+    let token = text(&issued, "token");
+    traces.push(Trace { what: "token".to_owned(), bytes: token.into_bytes() });
+    assert!(traces.len() > 60);
+    let search = Search::of(traces);
+
+    // While it runs, with the write-ahead log beside the database, and after it has ended.
+    for state in ["running", "ended"] {
+        if state == "ended" {
+            assert_eq!(hospital.stage.server().unwrap().end().unwrap(), 0);
+        }
+        let mut scanned = Vec::new();
+        files(&hospital.stage.path("data"), &mut scanned);
+        files(&hospital.stage.path("log"), &mut scanned);
+        // The operator's own key is where the operator keeps it.
+        scanned.retain(|file| {
+            !file.ends_with("operator/key.pem") && !file.ends_with("operator/session")
+        });
+        assert!(scanned.iter().any(|file| file.ends_with("healthcard.db")), "{scanned:?}");
+        assert!(scanned.iter().any(|file| file.ends_with("log/healthcardd")), "{scanned:?}");
+        for file in scanned {
+            let content = fs::read(&file).unwrap();
+            let found = search.found_in(&content);
+            assert_eq!(found, None, "{state}: {file:?}");
+        }
+    }
+}
+
+/// The sixteen-byte keys of a card image.
+fn card_keys(image: &str) -> Vec<Vec<u8>> {
+    let keys: Vec<Vec<u8>> = image
+        .split('"')
+        .filter(|part| part.len() == 32)
+        .filter_map(|part| hex::decode(part).ok())
+        .collect();
+    assert!(keys.len() >= 2, "no keys in the card image");
+    keys
+}
