@@ -166,9 +166,12 @@ impl Registrar {
         record_digest: &[u8; 32],
     ) -> Result<Verdict, Error> {
         self.allow(caller, Act::RecordVerify).await?;
+        // What the log saw before a key was compromised stays good; a time that only the signer
+        // claims does not.
+        let witnessed = self.store.signed_at(*record_digest, signed_data.to_vec()).await?;
         let checked = SignedData::parse(signed_data).and_then(|signed| {
             self.authorities.with_anchors(|anchors| {
-                signed.verify(record_digest, anchors, Binding::Required, None, caller.now)
+                signed.verify(record_digest, anchors, Binding::Required, witnessed, caller.now)
             })
         });
         Ok(match checked {

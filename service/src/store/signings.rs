@@ -119,6 +119,23 @@ impl Store {
         .await
     }
 
+    /// When this very signature over the record was recorded here, if it was.
+    pub async fn signed_at(
+        &self,
+        record_digest: [u8; 32],
+        signed_data: Vec<u8>,
+    ) -> Result<Option<UtcTime>, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT completed_at FROM signing
+                 WHERE completed_at IS NOT NULL AND record_digest = ?1 AND signed_data = ?2",
+            )?;
+            let at = select.query_row((record_digest, signed_data), |row| row.get::<_, Micros>(0));
+            Ok(at.optional()?.map(|at| at.0))
+        })
+        .await
+    }
+
     /// Records the finished signature, once.
     ///
     /// # Errors

@@ -139,3 +139,4 @@ CREATE TABLE signing (
     signed_data     BLOB,
     CHECK ((completed_at IS NULL) = (signed_data IS NULL))
 ) STRICT;
+CREATE INDEX signing_record ON signing (record_digest) WHERE completed_at IS NOT NULL;

@@ -203,6 +203,13 @@ async fn a_signature_is_completed_once_and_in_time() {
     assert!(matches!(unknown, Err(StoreError::NotFound(Record::Signing))));
     let signing = store.signing(id).await.unwrap().unwrap();
     assert_eq!((signing.signed_data, signing.completed_at), (Some(vec![0x30, 2]), Some(NOW)));
+    for (digest, signed_data, at) in [
+        ([3; 32], vec![0x30, 2], Some(NOW)),
+        ([4; 32], vec![0x30, 2], None),
+        ([3; 32], vec![0x30, 3], None),
+    ] {
+        assert_eq!(store.signed_at(digest, signed_data).await.unwrap(), at);
+    }
 }
 
 #[tokio::test]
