@@ -66,6 +66,16 @@ impl PcscDaemon {
         self.daemon.kill();
     }
 
+    /// Waits until it has seen one more card leave. It looks every 400 ms, and a card that goes in sooner than that
+    /// after it was pulled out of a command is taken for the old one and never powered.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when no card leaves.
+    pub fn saw_removal(&mut self) -> Result<(), ProgramError> {
+        let seen = |line: &str| line.contains("Card Removed From").then_some(());
+        self.daemon.wait_for("that a card was removed", PATIENCE, seen)
+    }
+
     /// Starts it again after [`Self::kill`].
     ///
     /// # Errors

@@ -39,6 +39,7 @@ impl Window {
         let outcome = self.desk.outcome().unwrap();
         self.readers.remove(0).unwrap();
         self.desk.event("removed").unwrap();
+        self.daemon.saw_removal().unwrap();
         outcome
     }
 
@@ -52,6 +53,7 @@ impl Window {
         // A card that left by itself is not there to be removed.
         let _ = self.readers.remove(0);
         self.desk.event("removed").unwrap();
+        self.daemon.saw_removal().unwrap();
         outcome
     }
 

@@ -115,7 +115,7 @@ fn the_search_finds_what_is_there() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn nothing_personal_is_readable_on_disk_or_in_what_is_said() {
     let mut hospital = Hospital::open();
     let stage = &hospital.stage;

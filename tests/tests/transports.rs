@@ -3,12 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
 
 use card::Transport;
 use card::transport::pcsc::{Event, Monitor, PcscCard};
 use card_emulator::slot::Slot;
 use card_emulator::{Card, InMemory};
-use std::sync::{Arc, Mutex};
 use tests::contract::transport::{Reader, suite};
 use tests::private::{PcscDaemon, in_private_space};
 
@@ -56,6 +56,7 @@ fn memory() {
 /// The first virtual reader, and the monitor that sees cards come and go.
 struct Virtual {
     slot: Slot,
+    daemon: PcscDaemon,
     monitor: Monitor,
 }
 
@@ -77,6 +78,7 @@ impl Reader for Virtual {
     fn remove(&mut self) {
         self.slot.remove();
         self.wait("removal", |event| matches!(event, Event::CardRemoved { .. }));
+        self.daemon.saw_removal().unwrap();
     }
 }
 
@@ -84,10 +86,10 @@ impl Reader for Virtual {
 fn a_real_daemon() {
     in_private_space(|| {
         let log = tempfile::tempdir().unwrap();
-        let _daemon = PcscDaemon::start(&log.path().join("pcscd")).unwrap();
+        let daemon = PcscDaemon::start(&log.path().join("pcscd")).unwrap();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 35963));
         let slot = Slot::open(address, |_| {});
-        let mut reader = Virtual { slot, monitor: Monitor::new() };
+        let mut reader = Virtual { slot, daemon, monitor: Monitor::new() };
         let commands = suite(&mut reader);
         println!("{commands} commands for one reading");
     });
