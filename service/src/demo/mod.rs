@@ -118,7 +118,7 @@ pub fn run(options: &DemoOptions) -> Result<(), DemoError> {
 
 impl Story {
     /// Keeps everything running at a terminal, and hands the virtual readers to whoever sits there.
-    fn stay(&mut self, report: &Report) -> Result<(), DemoError> {
+    fn stay(self, report: &Report) -> Result<(), DemoError> {
         self.write_shell_settings()?;
         let (patient, else_) = (self.card("patient"), self.card("somebody-else"));
         report.say(&text(
@@ -151,12 +151,16 @@ impl Story {
                 resident = self.resident_id, patient = patient.display(), else_ = else_.display(),
             ),
         ))?;
+        // The cards are for the desk that is started next.
+        let Self { stage: _stage, mut readers, desk, .. } = self;
+        drop(desk);
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             let order = line.trim();
             if !order.is_empty() {
-                let said = match self.readers.order(order) {
+                let said = match readers.order(order) {
                     Ok(()) => "ok".to_owned(),
-                    Err(error) => error.to_string(),
+                    Err(DemoError::Unexpected { got, .. }) => got,
+                    Err(error) => return Err(error),
                 };
                 report.say(&text(said.clone(), said))?;
             }

@@ -20,7 +20,7 @@ pub(super) const AUDIENCE: &str = "emr.example";
 pub(super) struct Story {
     pub(super) stage: Stage,
     pub(super) readers: VirtualReaders,
-    desk: Desk,
+    pub(super) desk: Desk,
     pub(super) doctor_id: String,
     pub(super) resident_id: String,
     pub(super) card_id: String,
