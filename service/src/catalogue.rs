@@ -21,7 +21,7 @@ macro_rules! catalogue {
     ($($(#[$doc:meta])* $name:ident: $zh:literal, $advice_zh:literal, $en:literal, $advice_en:literal;)+) => {
         /// Why a call, or a card in a reader, was refused or failed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[allow(non_camel_case_types, reason = "the variant is the reason as it travels")]
+        #[expect(non_camel_case_types, reason = "the variant is the reason as it travels")]
         pub enum Reason {
             $($(#[$doc])* $name,)+
         }
@@ -55,6 +55,8 @@ catalogue! {
     CERTIFICATE_UNTRUSTED: "证书不是由本系统信任的机构签发", "请使用本系统签发的证书", "the certificate was not issued under the trusted root", "use a certificate issued by this service";
     /// The certificate is on no record here.
     CERTIFICATE_UNKNOWN: "证书未在本系统登记", "请联系管理员登记并签发证书", "the certificate is not on record here", "ask an operator to enroll you";
+    /// A revocation list of ours is missing, late, or dated after now.
+    REVOCATION_LIST_STALE: "证书吊销列表缺失、过期或时间不符，暂不能登录", "管理员请检查系统时间和服务日志", "a revocation list is missing, late, or dated after now; nobody can log in", "operators: check the clock and the service's log";
     /// Past its validity.
     CERTIFICATE_EXPIRED: "证书已过有效期", "请联系管理员换发证书", "the certificate has expired", "ask an operator for a new certificate";
     /// Before its validity.
@@ -111,6 +113,8 @@ catalogue! {
     ENTRY_NOT_FOUND: "日志中没有此位置", "请核对位置", "the log has no such position", "check the position";
     /// The thing is on record already.
     ALREADY_REGISTERED: "已登记，不能重复登记", "请查询已有登记", "it is on record already", "look up the existing record";
+    /// The resident has another card in force.
+    ACTIVE_CARD_EXISTS: "该居民已有一张正常的卡", "请先挂失或注销原卡", "the resident has another active card", "report that card lost or cancel it first";
     /// The state does not allow the change.
     STATE_CONFLICT: "当前状态不允许此操作", "请刷新状态后重试", "the present state does not allow this", "look at the present state and try again";
     /// The card was not presented here a moment ago.
@@ -152,12 +156,70 @@ catalogue! {
     /// A key is unavailable.
     KEY_UNAVAILABLE: "密钥暂时不可用，操作未执行", "请稍候重试；管理员请检查密钥库或密码设备", "a key is unavailable; nothing was done", "try again in a moment; operators: check the keystore or device";
     /// A fault of ours.
-    INTERNAL: "系统内部错误", "请联系管理员，并提供请求编号", "internal error", "contact an operator with the request's number";
+    INTERNAL: "系统内部错误", "请联系管理员，并提供错误编号", "internal error", "contact an operator with the number of this error";
+}
+
+/// What fields of requests must be, kept in one list so that none lacks its texts.
+macro_rules! needs {
+    ($($name:ident: $zh:literal, $en:literal;)+) => {
+        /// What a field of a request must be.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Needs {
+            $(#[doc = $en] $name,)+
+        }
+
+        impl Needs {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The same for people: 中文, English.
+            #[must_use]
+            pub fn words(self) -> (&'static str, &'static str) {
+                match self { $(Self::$name => ($zh, $en),)+ }
+            }
+        }
+    };
+}
+
+needs! {
+    Sm3Digest: "SM3 摘要，32 字节", "an SM3 digest of 32 octets";
+    CardFactor: "卡的八个历史字节", "the eight historical bytes of the card";
+    CardKey: "卡编号或发卡序列号", "a card's id or serial";
+    ChipSerial: "十位发卡序列号", "the ten digits or letters of the issuing serial";
+    Outcome: "granted、refused 或 failed", "granted, refused or failed";
+    TokenLength: "不超过 4096 字节", "at most 4096 octets";
+    Classes: "至少一类数据", "at least one class of data";
+    Grade: "1 至 5", "1 to 5";
+    Name: "姓名，GBK 字符，1 至 30 字节", "a name in characters of GBK, 1 to 30 bytes of it";
+    Phone: "电话号码，不超过 20 位", "a telephone number of at most 20 digits";
+    EthnicGroup: "民族代码（GB 3304），1 至 56", "a code of GB 3304, 1 to 56";
+    IdNumber: "18 位公民身份号码，出生日期和校验码须正确", "an ID number of 18 characters with a date of birth and its check character";
+    ListedValue: "所列的值之一", "one of the listed values";
+    Time: "1970 年至 9999 年之间的时间", "a time between the years 1970 and 9999";
+    Date: "日期，如 2030-12-31", "a date such as 2030-12-31";
+    PageSize: "不超过 500", "at most 500";
+    PageToken: "上一页返回的续页标记", "the token that came with the page before";
+    ShortText: "简短文字，不含控制字符，首尾无空格", "a short text without control characters or spaces around it";
+    Identifier: "本系统给出的编号", "an identifier given by this service";
+    CreditCode: "18 位统一社会信用代码，校验码须正确", "a unified social credit code of 18 characters with its check";
+    Region: "六位行政区划代码", "a region code of six digits";
+    Attending: "最多 20 人", "at most 20 identities";
+    Department: "医师和护士必须填写，其他角色不填", "given for doctors and nurses, and for nobody else";
+    CertificateRequest: "SM2 密钥的 PKCS#10 证书申请，由该密钥签名，DER", "a PKCS#10 request for an SM2 key, signed with that key, DER";
+    ValidDays: "不超过该类证书的最长有效期", "no longer than the profile of the certificate allows";
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_need_is_said_in_both_languages() {
+        for needs in Needs::ALL {
+            let (zh, en) = needs.words();
+            assert!(!zh.is_empty() && en.is_ascii() && !en.is_empty(), "{needs:?}");
+        }
+    }
 
     #[test]
     fn every_reason_says_what_happened_and_what_to_do_in_both_languages() {

@@ -10,6 +10,7 @@ use super::{
     convert::{moment, page},
 };
 use crate::{
+    catalogue::Needs,
     registrar::{Error, Proof},
     store::{LogEntry, SearchFilter},
 };
@@ -108,7 +109,7 @@ fn filter(asked: v1::SearchAuditRequest) -> Result<SearchFilter, Error> {
         "granted" => Some(audit::Outcome::Granted),
         "refused" => Some(audit::Outcome::Refused),
         "failed" => Some(audit::Outcome::Failed),
-        _ => return Err(Error::Field { field: "outcome", why: "granted, refused or failed" }),
+        _ => return Err(Error::Field { field: "outcome", needs: Needs::Outcome }),
     };
     Ok(SearchFilter {
         resident: given(asked.resident_id),

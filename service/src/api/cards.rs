@@ -7,10 +7,11 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{
     Desk, Reply,
-    convert::{date, id, receipt, sex_number, timestamp},
+    convert::{date, id, parsed, receipt, sex_number, timestamp},
     relay,
 };
 use crate::{
+    catalogue::Needs,
     registrar::{Error, NewCard, Presence},
     store::{Card, CardId, CardStatus, Receipt},
 };
@@ -23,15 +24,16 @@ impl Cards for Desk {
     ) -> Reply<v1::RegisterCardResponse> {
         let caller = self.caller(&request).await?;
         let message = request.into_inner();
-        let order = NewCard {
-            resident: id("resident_id", &message.resident_id)?,
-            chip_serial: chip_serial(&message.chip_serial)?,
-            factor: CardFactor(message.card_factor.try_into().map_err(|_| Error::Field {
-                field: "card_factor",
-                why: "the eight historical bytes of the card",
-            })?),
-            valid_until: date("valid_until", &message.valid_until)?,
-        };
+        let order =
+            NewCard {
+                resident: id("resident_id", &message.resident_id)?,
+                chip_serial: chip_serial(&message.chip_serial)?,
+                factor: CardFactor(message.card_factor.try_into().map_err(|_| Error::Field {
+                    field: "card_factor",
+                    needs: Needs::CardFactor,
+                })?),
+                valid_until: date("valid_until", &message.valid_until)?,
+            };
         let (card, recorded) = self.registrar.register_card(&caller, order).await?;
         Ok(Response::new(v1::RegisterCardResponse {
             card_id: card.to_string(),
@@ -66,7 +68,7 @@ impl Cards for Desk {
                 self.registrar.card_by_chip(&caller, &chip_serial(&text)?).await?
             }
             None => {
-                return Err(Error::Field { field: "key", why: "a card's id or serial" }.into());
+                return Err(Error::Field { field: "key", needs: Needs::CardKey }.into());
             }
         };
         Ok(Response::new(message(card)))
@@ -96,10 +98,7 @@ fn card_id(text: &str) -> Result<CardId, Error> {
 }
 
 fn chip_serial(text: &str) -> Result<card::ChipSerial, Error> {
-    text.parse().map_err(|_| Error::Field {
-        field: "chip_serial",
-        why: "the ten digits or letters of the issuing serial",
-    })
+    parsed("chip_serial", text, Needs::ChipSerial)
 }
 
 fn status(status: CardStatus) -> v1::CardStatus {

@@ -1,11 +1,12 @@
 //! Words, times and identifiers between the interface and the service.
 
-use std::time::SystemTime;
+use std::{str::FromStr, time::SystemTime};
 
 use proto::v1;
 use time::Date;
 
 use crate::{
+    catalogue::Needs,
     clock::UtcTime,
     registrar::Error,
     store,
@@ -18,11 +19,10 @@ macro_rules! numbered {
         pub(super) fn $read(number: i32) -> Result<$ours, Error> {
             match v1::$theirs::try_from(number) {
                 $(Ok(v1::$theirs::$word) => Ok($ours::$word),)+
-                _ => Err(Error::Field { field: $field, why: "one of the listed values" }),
+                _ => Err(Error::Field { field: $field, needs: Needs::ListedValue }),
             }
         }
 
-        #[allow(dead_code, reason = "not every word is written back")]
         pub(super) fn $write(word: $ours) -> i32 {
             match word { $($ours::$word => v1::$theirs::$word.into(),)+ }
         }
@@ -78,7 +78,7 @@ pub(super) fn moment(
     field: &'static str,
     timestamp: Option<prost_types::Timestamp>,
 ) -> Result<Option<UtcTime>, Error> {
-    let wrong = Error::Field { field, why: "a time between the years 1970 and 9999" };
+    let wrong = Error::Field { field, needs: Needs::Time };
     let Some(timestamp) = timestamp else { return Ok(None) };
     let nanos = u32::try_from(timestamp.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
     let (Some(nanos), 0..) = (nanos, timestamp.seconds) else { return Err(wrong) };
@@ -91,7 +91,7 @@ pub(super) fn moment(
 /// `YYYY-MM-DD`.
 pub(super) fn date(field: &'static str, text: &str) -> Result<Date, Error> {
     let format = time::macros::format_description!("[year]-[month]-[day]");
-    Date::parse(text, &format).map_err(|_| Error::Field { field, why: "a date such as 2030-12-31" })
+    Date::parse(text, &format).map_err(|_| Error::Field { field, needs: Needs::Date })
 }
 
 /// Where an act stands in the log.
@@ -100,7 +100,7 @@ pub(super) fn receipt(receipt: store::Receipt) -> Option<v1::Receipt> {
 }
 
 /// A page of a list: what it comes after, and its size; 0 asks for `usual`.
-pub(super) fn page<T: std::str::FromStr>(
+pub(super) fn page<T: FromStr>(
     asked: u32,
     usual: u32,
     token: &str,
@@ -108,14 +108,11 @@ pub(super) fn page<T: std::str::FromStr>(
     let size = match asked {
         0 => usual,
         1..=store::MAX_PAGE => asked,
-        _ => return Err(Error::Field { field: "page_size", why: "at most 500" }),
+        _ => return Err(Error::Field { field: "page_size", needs: Needs::PageSize }),
     };
     let after = match token {
         "" => None,
-        text => Some(text.parse().map_err(|_| Error::Field {
-            field: "page_token",
-            why: "the token that came with the page before",
-        })?),
+        text => Some(parsed("page_token", text, Needs::PageToken)?),
     };
     Ok((after, size))
 }
@@ -125,11 +122,7 @@ pub(super) fn short_text(field: &'static str, text: String, most: usize) -> Resu
     let good = (1..=most).contains(&text.len())
         && text.trim() == text
         && !text.chars().any(char::is_control);
-    if good {
-        Ok(text)
-    } else {
-        Err(Error::Field { field, why: "a short text without control characters" })
-    }
+    if good { Ok(text) } else { Err(Error::Field { field, needs: Needs::ShortText }) }
 }
 
 /// Sex as the card codes it.
@@ -137,7 +130,16 @@ pub(super) fn sex_number(code: u8) -> i32 {
     v1::Sex::try_from(i32::from(code)).unwrap_or(v1::Sex::NotStated).into()
 }
 
+/// A value that checks itself.
+pub(super) fn parsed<T: FromStr>(
+    field: &'static str,
+    text: &str,
+    needs: Needs,
+) -> Result<T, Error> {
+    text.parse().map_err(|_| Error::Field { field, needs })
+}
+
 /// An identifier of ours.
-pub(super) fn id<T: std::str::FromStr>(field: &'static str, text: &str) -> Result<T, Error> {
-    text.parse().map_err(|_| Error::Field { field, why: "an identifier given by this service" })
+pub(super) fn id<T: FromStr>(field: &'static str, text: &str) -> Result<T, Error> {
+    parsed(field, text, Needs::Identifier)
 }

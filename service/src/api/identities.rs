@@ -7,8 +7,9 @@ use zeroize::Zeroizing;
 
 use super::{
     Desk, Reply,
-    convert::{id, page, receipt, role, role_number, short_text, timestamp},
+    convert::{id, page, parsed, receipt, role, role_number, short_text, timestamp},
 };
+use crate::catalogue::Needs;
 use crate::registrar::{Error, IdentityRecord, NewIdentity, NewInstitution};
 
 #[tonic::async_trait]
@@ -19,17 +20,10 @@ impl Identities for Desk {
     ) -> Reply<v1::RegisterInstitutionResponse> {
         let caller = self.caller(&request).await?;
         let message = request.into_inner();
-        let wrong = |field, why| move |_| Error::Field { field, why };
         let order = NewInstitution {
-            credit_code: message.credit_code.parse().map_err(|_| Error::Field {
-                field: "credit_code",
-                why: "a unified social credit code of 18 characters with its check",
-            })?,
+            credit_code: parsed("credit_code", &message.credit_code, Needs::CreditCode)?,
             name: short_text("name", message.name, 70)?,
-            region: message
-                .region
-                .parse()
-                .map_err(wrong("region", "a region code of six digits"))?,
+            region: parsed("region", &message.region, Needs::Region)?,
         };
         let (institution, recorded) = self.registrar.register_institution(&caller, order).await?;
         Ok(Response::new(v1::RegisterInstitutionResponse {
@@ -84,7 +78,7 @@ impl Identities for Desk {
             .ok()
             .filter(|_| v1::RevocationReason::try_from(message.reason).is_ok())
             .and_then(Reason::from_code)
-            .ok_or(Error::Field { field: "reason", why: "one of the listed values" })?;
+            .ok_or(Error::Field { field: "reason", needs: Needs::ListedValue })?;
         let serial = short_text("serial", message.serial, 40)?;
         let recorded = self.registrar.revoke_certificate(&caller, &serial, reason).await?;
         Ok(Response::new(v1::RevokeCertificateResponse { receipt: receipt(recorded) }))

@@ -6,9 +6,10 @@ use tonic::{Request, Response};
 
 use super::{
     Desk, Reply,
-    convert::{id, receipt, sex_number, timestamp},
+    convert::{id, parsed, receipt, sex_number, timestamp},
 };
 use crate::{
+    catalogue::Needs,
     registrar::{Error, NewResident, ResidentRecord},
     store::Receipt,
 };
@@ -44,32 +45,25 @@ impl Residents for Desk {
 }
 
 fn order(message: &v1::RegisterResidentRequest) -> Result<NewResident, Error> {
-    let name: Name = message.name.parse().map_err(|_| Error::Field {
-        field: "name",
-        why: "a name in characters of GBK, 1 to 30 bytes of it",
-    })?;
+    let name: Name = parsed("name", &message.name, Needs::Name)?;
     let phone = match message.phone.as_str() {
         "" => None,
-        text => Some(text.parse::<Phone>().map_err(|_| Error::Field {
-            field: "phone",
-            why: "a telephone number of at most 20 digits",
-        })?),
+        text => Some(parsed::<Phone>("phone", text, Needs::Phone)?),
     };
-    let ethnic_group =
-        match message.ethnic_group {
-            0 => None,
-            code => Some(u8::try_from(code).ok().and_then(EthnicGroup::from_code).ok_or(
-                Error::Field { field: "ethnic_group", why: "a code of GB 3304, 1 to 56" },
-            )?),
-        };
+    let ethnic_group = match message.ethnic_group {
+        0 => None,
+        code => Some(
+            u8::try_from(code)
+                .ok()
+                .and_then(EthnicGroup::from_code)
+                .ok_or(Error::Field { field: "ethnic_group", needs: Needs::EthnicGroup })?,
+        ),
+    };
     Ok(NewResident { name, id_number: id_number(&message.id_number)?, phone, ethnic_group })
 }
 
 fn id_number(text: &str) -> Result<ResidentIdNumber, Error> {
-    text.parse().map_err(|_| Error::Field {
-        field: "id_number",
-        why: "an ID number of 18 characters with a date of birth and its check character",
-    })
+    parsed("id_number", text, Needs::IdNumber)
 }
 
 fn message(record: ResidentRecord, recorded: Receipt) -> v1::Resident {

@@ -7,6 +7,7 @@ use super::{
     Desk, Reply,
     convert::{id, receipt, short_text, timestamp},
 };
+use crate::catalogue::Needs;
 use crate::registrar::{Error, Verdict};
 
 #[tonic::async_trait]
@@ -68,7 +69,5 @@ impl Signing for Desk {
 }
 
 fn digest(octets: &[u8]) -> Result<[u8; 32], Error> {
-    octets
-        .try_into()
-        .map_err(|_| Error::Field { field: "record_digest", why: "an SM3 digest of 32 octets" })
+    octets.try_into().map_err(|_| Error::Field { field: "record_digest", needs: Needs::Sm3Digest })
 }

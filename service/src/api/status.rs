@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetail, ErrorInfo, LocalizedMessage, StatusExt};
 
-use crate::{catalogue::Reason, registrar::Error};
+use uuid::Uuid;
+
+use crate::{catalogue::Reason, policy::Denial, registrar::Error};
 
 /// Domain of our reasons (`google.rpc.ErrorInfo`).
 const DOMAIN: &str = "healthcard.v1";
@@ -44,7 +46,7 @@ fn code(reason: Reason) -> Code {
         | R::TOKEN_NOT_FOUND
         | R::SIGNING_NOT_FOUND
         | R::ENTRY_NOT_FOUND => Code::NotFound,
-        R::ALREADY_REGISTERED => Code::AlreadyExists,
+        R::ALREADY_REGISTERED | R::ACTIVE_CARD_EXISTS => Code::AlreadyExists,
         R::STATE_CONFLICT
         | R::PRESENCE_INVALID
         | R::NOT_HEALTH_CARD
@@ -61,7 +63,7 @@ fn code(reason: Reason) -> Code {
         | R::CARD_LOST
         | R::CARD_CANCELLED
         | R::RELAY_PROTOCOL => Code::FailedPrecondition,
-        R::UNAVAILABLE | R::KEY_UNAVAILABLE => Code::Unavailable,
+        R::UNAVAILABLE | R::KEY_UNAVAILABLE | R::REVOCATION_LIST_STALE => Code::Unavailable,
         R::INTERNAL => Code::Internal,
     }
 }
@@ -76,12 +78,16 @@ impl From<Error> for Status {
         ]);
         let (mut zh, mut en) = (text.zh.to_owned(), text.en.to_owned());
         match &error {
-            Error::Field { field, why } => {
+            Error::Field { field, needs } => {
                 metadata.insert("field".to_owned(), (*field).to_owned());
-                zh = format!("{zh}：{field}（{why}）");
-                en = format!("{en}: {field} must be {why}");
+                let (needs_zh, needs_en) = needs.words();
+                zh = format!("{zh}：{field} 应为{needs_zh}");
+                en = format!("{en}: {field} must be {needs_en}");
             }
             Error::Denied(denial) => {
+                if let Denial::Grade { most } = denial {
+                    metadata.insert("most_grade".to_owned(), most.to_string());
+                }
                 let explained = denial.explain();
                 for (key, value) in [
                     ("rule", denial.rule()),
@@ -94,9 +100,12 @@ impl From<Error> for Status {
                 }
             }
             Error::Store(_) | Error::Key(_) | Error::Internal { .. } => {
-                // The cause stays here; the caller gets the reason and the request's number.
-                let cause = crate::telemetry::chain(&error);
-                tracing::error!(cause, reason = text.reason, "request failed");
+                // The cause stays here; the caller gets the reason and a number to find it by.
+                let (cause, number) = (crate::telemetry::chain(&error), Uuid::now_v7());
+                tracing::error!(cause, reason = text.reason, %number, "request failed");
+                metadata.insert("error_number".to_owned(), number.to_string());
+                zh = format!("{zh}（错误编号 {number}）");
+                en = format!("{en} (error {number})");
             }
             Error::Refused(_) => {}
         }

@@ -13,6 +13,7 @@ use super::{
     },
 };
 use crate::{
+    catalogue::Needs,
     clock::UtcTime,
     registrar::{Error, Introspection, TokenOrder},
     token::MAX_TOKEN,
@@ -45,7 +46,7 @@ impl Tokens for Desk {
         let caller = self.caller(&request).await?;
         let asked = request.into_inner();
         if asked.token.len() > MAX_TOKEN {
-            return Err(Error::Field { field: "token", why: "at most 4096 octets" }.into());
+            return Err(Error::Field { field: "token", needs: Needs::TokenLength }.into());
         }
         let audience = short_text("audience", asked.audience, 128)?;
         let found = self.registrar.introspect_token(&caller, &asked.token, &audience).await?;
@@ -91,12 +92,13 @@ fn order(asked: v1::IssueTokenRequest) -> Result<TokenOrder, Error> {
     classes.sort_unstable();
     classes.dedup();
     if classes.is_empty() || classes.len() > DataClass::ALL.len() {
-        return Err(Error::Field { field: "classes", why: "at least one class of data" });
+        return Err(Error::Field { field: "classes", needs: Needs::Classes });
     }
     Ok(TokenOrder {
         visit: id("visit_id", &asked.visit_id)?,
         purpose: purpose(asked.purpose)?,
-        grade: Grade::new(asked.grade).ok_or(Error::Field { field: "grade", why: "1 to 5" })?,
+        grade: Grade::new(asked.grade)
+            .ok_or(Error::Field { field: "grade", needs: Needs::Grade })?,
         classes,
         audience: short_text("audience", asked.audience, 128)?,
         lifetime: Duration::from_secs(asked.lifetime_seconds.into()),

@@ -2,7 +2,11 @@
 
 use hsm::KeyError;
 
-use crate::{catalogue::Reason, policy::Denial, store::StoreError};
+use crate::{
+    catalogue::{Needs, Reason},
+    policy::Denial,
+    store::{StoreError, Unique},
+};
 
 /// Why a request was refused or failed. Nothing in it names a person or holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -12,12 +16,12 @@ pub enum Error {
     #[error("{}", .0.text().en)]
     Refused(Reason),
     /// A field is not acceptable.
-    #[error("field `{field}`: {why}")]
+    #[error("field `{field}` must be {}", needs.words().1)]
     Field {
         /// The field, as in the `.proto` file.
         field: &'static str,
         /// What it must be.
-        why: &'static str,
+        needs: Needs,
     },
     /// Policy said no.
     #[error("denied by rule {}", .0.rule())]
@@ -88,6 +92,7 @@ fn denial_reason(denial: Denial) -> Reason {
 
 fn store_reason(error: &StoreError) -> Reason {
     match error {
+        StoreError::Duplicate(Unique::ActiveCard) => Reason::ACTIVE_CARD_EXISTS,
         StoreError::Duplicate(_) => Reason::ALREADY_REGISTERED,
         StoreError::Conflict(_) => Reason::STATE_CONFLICT,
         StoreError::OutsideLog { .. } => Reason::ENTRY_NOT_FOUND,

@@ -15,7 +15,7 @@ use super::{
     sessions::{fill_random, stored_role},
 };
 use crate::{
-    catalogue::Reason,
+    catalogue::{Needs, Reason},
     clock::UtcTime,
     keys::authority_name,
     policy::Act,
@@ -142,10 +142,7 @@ impl Registrar {
         self.allow(caller, Act::IdentityRegister).await?;
         let treats = matches!(order.role, Role::Doctor | Role::Nurse);
         if treats == order.department.is_empty() {
-            return Err(Error::Field {
-                field: "department",
-                why: "given for doctors and nurses, and for nobody else",
-            });
+            return Err(Error::Field { field: "department", needs: Needs::Department });
         }
         let institution = self.store.institution(order.institution).await?;
         institution.ok_or(Reason::INSTITUTION_NOT_FOUND)?;
@@ -184,10 +181,8 @@ impl Registrar {
     ) -> Result<Enrolled, Error> {
         self.allow(caller, Act::CertificateIssue).await?;
         let row = self.known_identity(identity).await?;
-        let request = CertificateRequest::parse(request).map_err(|_| Error::Field {
-            field: "request",
-            why: "a PKCS#10 request for an SM2 key, signed with that key, DER",
-        })?;
+        let request = CertificateRequest::parse(request)
+            .map_err(|_| Error::Field { field: "request", needs: Needs::CertificateRequest })?;
         let key = request.public_key().clone();
         let entry = || self.entry(caller, Act::CertificateIssue, Outcome::Granted);
         self.issue(&row, key, days, caller.now, entry).await
@@ -206,10 +201,7 @@ impl Registrar {
         let role = stored_role(&holder.role)?;
         let profile = profile(role);
         if days.is_some_and(|days| days > profile.days()) {
-            return Err(Error::Field {
-                field: "valid_days",
-                why: "no longer than the profile of the certificate allows",
-            });
+            return Err(Error::Field { field: "valid_days", needs: Needs::ValidDays });
         }
         let (institution, identity) = (holder.institution.to_string(), holder.id.to_string());
         let subject = ca::Name::of_identity(&institution, role.as_str(), &identity)

@@ -252,7 +252,7 @@ pub(super) fn chain_reason(error: ChainError) -> Error {
         // Our own lists are late: nobody is let in until they are renewed.
         ChainError::CrlMissing { .. }
         | ChainError::CrlStale { .. }
-        | ChainError::CrlNotYetValid { .. } => Reason::UNAVAILABLE,
+        | ChainError::CrlNotYetValid { .. } => Reason::REVOCATION_LIST_STALE,
         _ => Reason::CERTIFICATE_UNTRUSTED,
     }
     .into()

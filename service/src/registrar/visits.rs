@@ -4,7 +4,7 @@ use audit::Outcome;
 
 use super::{Caller, Error, Registrar};
 use crate::{
-    catalogue::Reason,
+    catalogue::{Needs, Reason},
     policy::{Act, Denial},
     store::{self, Change, IdentityId, PresenceId, Receipt, Visit, VisitFilter, VisitId},
     vocabulary::{Relation, Role},
@@ -38,7 +38,7 @@ impl Registrar {
     ) -> Result<(Visit, Receipt), Error> {
         self.allow(caller, Act::VisitOpen).await?;
         if order.attending.len() > MOST_ATTENDING {
-            return Err(Error::Field { field: "attending", why: "at most 20 identities" });
+            return Err(Error::Field { field: "attending", needs: Needs::Attending });
         }
         let presence = self
             .store
