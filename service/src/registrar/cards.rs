@@ -171,6 +171,11 @@ impl Registrar {
         self.card_refused(caller, read_reason(error), None).await
     }
 
+    /// Records that something in a reader could not be driven at all.
+    pub async fn card_unreadable(&self, caller: &Caller, reason: Reason) -> CardFailure {
+        self.card_refused(caller, reason, None).await
+    }
+
     async fn known_card(
         &self,
         read: &IdentityReading,
