@@ -58,7 +58,15 @@ impl PcscDaemon {
     /// # Errors
     /// [`ProgramError`] when it does not come up.
     pub fn start(log: &Path) -> Result<Self, ProgramError> {
-        Ok(Self { daemon: launch(log)?, log: log.to_owned() })
+        Ok(Self { daemon: launch(log, &[])?, log: log.to_owned() })
+    }
+
+    /// Starts one that has no readers at all.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when it does not come up.
+    pub fn start_without_readers(log: &Path) -> Result<Self, ProgramError> {
+        Ok(Self { daemon: launch(log, &["--config", "/dev/null"])?, log: log.to_owned() })
     }
 
     /// Ends it at once (SIGKILL).
@@ -81,19 +89,19 @@ impl PcscDaemon {
     /// # Errors
     /// [`ProgramError`] when it does not come up.
     pub fn restart(&mut self) -> Result<(), ProgramError> {
-        self.daemon = launch(&self.log)?;
+        self.daemon = launch(&self.log, &[])?;
         Ok(())
     }
 }
 
-fn launch(log: &Path) -> Result<Background, ProgramError> {
+fn launch(log: &Path, options: &[&str]) -> Result<Background, ProgramError> {
     assert!(env::var_os(INSIDE).is_some(), "a daemon outside a private space would be everyone's");
     // One that was killed leaves its mark, and the next would take it for a sign of life.
     for leftover in ["/run/pcscd/pcscd.pid", "/run/pcscd/pcscd.comm"] {
         let _ = std::fs::remove_file(leftover);
     }
     let mut command = Command::new("pcscd");
-    command.args(["--foreground", "--info"]);
+    command.args(["--foreground", "--info"]).args(options);
     let mut daemon = Background::start("pcscd", command, log)?;
     daemon
         .wait_for("daemon ready", PATIENCE, |line| line.contains("daemon ready").then_some(()))?;

@@ -1,6 +1,11 @@
 //! Callers with wrong certificates, used challenges, altered tokens and huge requests.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
+
+use ca::{Authority, Issuer, Name, Order, Profile, Serial};
 use hsm::sm2::SecretKey;
+use hsm::soft::{Passphrase, SoftKeystore};
+use hsm::{KeyUse, Keystore as _};
 use proto::v1::sessions_client::SessionsClient;
 use proto::v1::tokens_client::TokensClient;
 use proto::v1::visits_client::VisitsClient;
@@ -15,6 +20,7 @@ use tests::relay;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
+/// Where Debian puts it.
 const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 async fn try_to_log_in(channel: &Channel, holder: &Holder) -> Result<String, Status> {
@@ -119,21 +125,94 @@ async fn certificates_of_nobody_of_others_and_of_the_past() {
     assert_eq!(refusal(try_to_log_in(&channel, &genuine).await), "CERTIFICATE_REVOKED");
 
     // Expired: the service believes that it is four years later.
-    assert!(std::path::Path::new(LIBFAKETIME).exists(), "no libfaketime: run scripts/setup");
     // A service that ends waits for its callers a while; there shall be none.
     drop((visits, channel));
-    hospital.stage.server().unwrap().end().unwrap();
+    serve_later(&mut hospital, "+1500d");
+    let channel = connect(&hospital.stage).await;
+    let late = Holder::read(&hospital.stage.identity(COLLEAGUE.key));
+    assert_eq!(refusal(try_to_log_in(&channel, &late).await), "CERTIFICATE_EXPIRED");
+}
+
+/// Starts the service again, in the belief that this much time has passed.
+fn serve_later(hospital: &mut Hospital, offset: &str) {
+    assert!(std::path::Path::new(LIBFAKETIME).exists(), "no libfaketime: run scripts/setup");
+    assert_eq!(hospital.stage.server().unwrap().end().unwrap(), 0);
     hospital
         .stage
         .serve_with(|mut command| {
-            command.env("LD_PRELOAD", LIBFAKETIME).env("FAKETIME", "+1500d");
+            command.env("LD_PRELOAD", LIBFAKETIME).env("FAKETIME", offset);
             command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
             command
         })
         .unwrap();
-    let channel = connect(&hospital.stage).await;
-    let late = Holder::read(&hospital.stage.identity(COLLEAGUE.key));
-    assert_eq!(refusal(try_to_log_in(&channel, &late).await), "CERTIFICATE_EXPIRED");
+}
+
+/// Signed by a genuine authority, but on no record: whoever has the key of an authority still cannot get in unseen.
+#[tokio::test]
+async fn a_certificate_that_is_on_no_record() {
+    let hospital = Hospital::open();
+    let stage = &hospital.stage;
+    let passphrase = Passphrase::from_file(&stage.path("passphrase")).unwrap();
+    let keystore = SoftKeystore::open(&stage.path("data/keystore.hck"), &passphrase).unwrap();
+    let reference = "soft:ca-people".parse().unwrap();
+    let signer = keystore.signer(&reference, KeyUse::SignCertificates).unwrap();
+    let directory = stage.path("ca");
+    hospital.granted("emr", &["authority", "export", "--out", &directory.to_string_lossy()]);
+    let issuers = std::fs::read_to_string(directory.join("issuers.pem")).unwrap();
+    let people = issuers
+        .split_inclusive("-----END CERTIFICATE-----\n")
+        .map(|pem| ca::Certificate::from_pem(pem).unwrap())
+        .find(|certificate| certificate.public_key() == signer.public_key())
+        .expect("the authority for people");
+
+    let key = SecretKey::generate();
+    let doctor = &hospital.staff[DOCTOR.key];
+    let order = Order {
+        profile: Profile::Person,
+        subject: Name::of_identity(&hospital.institution_id, "doctor", doctor).unwrap(),
+        public_key: key.public().clone(),
+        days: None,
+    };
+    let now = people.not_before() + time::Duration::SECOND;
+    let issuer = Issuer::new(people, Authority::People).unwrap();
+    let draft = issuer.draft(order, Serial::from_random([7; 16]), now).unwrap();
+    let forged = draft.sign(&*signer).unwrap();
+    let stranger = Holder::new(forged.der().to_vec(), key);
+    let channel = connect(stage).await;
+    assert_eq!(refusal(try_to_log_in(&channel, &stranger).await), "CERTIFICATE_UNKNOWN");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_token_ends_by_itself() {
+    let mut hospital = Hospital::open();
+    let visit = relay::open_visit(&hospital).await;
+    let issued = hospital.granted(
+        DOCTOR.key,
+        &[
+            "token",
+            "issue",
+            "--visit",
+            &visit,
+            "--grade",
+            "2",
+            "--classes",
+            "health",
+            "--audience",
+            "emr.example",
+        ],
+    );
+    let token =
+        hospital.stage.write("records/token.jws", text(&issued, "token").as_bytes()).unwrap();
+    let token = token.to_string_lossy().into_owned();
+    let order = ["token", "introspect", "--token", &token, "--audience", "emr.example"];
+    assert_eq!(hospital.granted(RECORDS.key, &order)["active"], true);
+    // The rule gives a doctor 900 seconds.
+    serve_later(&mut hospital, "+901s");
+    let said = hospital.ask(RECORDS.key, &order).body;
+    assert_eq!(
+        (&said["active"], text(&said, "inactive_reason").as_str()),
+        (&false.into(), "EXPIRED")
+    );
 }
 
 #[tokio::test]

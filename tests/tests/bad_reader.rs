@@ -154,5 +154,8 @@ fn no_daemon_and_no_reader_have_their_own_words() {
     in_private_space(|| {
         let hospital = Hospital::open();
         hospital.refused(DESK.key, &["card", "read"], "READER_SERVICE_UNAVAILABLE");
+        let log = hospital.stage.path("log/pcscd");
+        let _daemon = PcscDaemon::start_without_readers(&log).unwrap();
+        hospital.refused(DESK.key, &["card", "read"], "READER_MISSING");
     });
 }
