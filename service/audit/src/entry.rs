@@ -7,13 +7,16 @@
 //! ```text
 //! {"v":1,"id":"0193…","at":"2026-11-23T08:00:00.000000Z","action":"token.issue","outcome":"granted",
 //!  "actor":{"identity":"0193…","certificate":"5f…","role":"doctor","institution":"0193…","address":"10.0.0.7"},
-//!  "resident":"0193…","visit":"0193…","purpose":"TREAT","policy":{"hash":"9c…","rule":"attending"},
+//!  "resident":"0193…","visit":"0193…","purpose":"treatment","policy":{"hash":"9c…","rule":"attending"},
 //!  "object":{"kind":"token","id":"0193…"},"detail":{"grade":"3"}}
 //! ```
 //!
 //! An entry names people by pseudonym. No name, ID number, phone or secret belongs here.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +55,7 @@ pub struct Entry {
     /// The visit (就诊) it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visit: Option<String>,
-    /// Why (HL7 v3 PurposeOfUse), e.g. `TREAT`.
+    /// Why, in the interface's word for a purpose of use: `treatment`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
     /// The ground it was decided on.
@@ -244,8 +247,15 @@ impl Entry {
         if bytes.len() > MAX_ENTRY {
             return Err(EntryError::TooLong(bytes.len()));
         }
-        let entry: Self = serde_json::from_slice(bytes).map_err(EntryError::Form)?;
-        if entry.encode()? == bytes { Ok(entry) } else { Err(EntryError::NotCanonical) }
+        let text = std::str::from_utf8(bytes).map_err(serde::de::Error::custom);
+        let entry: Self = text.and_then(serde_json::from_str).map_err(EntryError::Form)?;
+        entry.check()?;
+        // Written once more, it must give these bytes; they are compared as they come.
+        let mut rest = Expected(bytes);
+        match serde_json::to_writer(&mut rest, &entry) {
+            Ok(()) if rest.0.is_empty() => Ok(entry),
+            _ => Err(EntryError::NotCanonical),
+        }
     }
 
     /// [`Self::at`] in microseconds since 1970; 0 for what is no such instant.
@@ -299,12 +309,26 @@ impl Entry {
     }
 }
 
+/// A writer that takes these bytes and no others.
+struct Expected<'a>(&'a [u8]);
+
+impl Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Present text is not empty, not long, and has no control characters, so that a terminal shows
 /// what is there.
 fn is_text(text: Option<&String>) -> bool {
     text.is_none_or(|text| {
         // Most text is ASCII, of which whole blocks are compared at once.
-        let plain = text.bytes().all(|b| (0x20..0x7f).contains(&b));
+        let plain = text.bytes().fold(true, |plain, b| plain & (0x20..0x7f).contains(&b));
         (1..=MAX_TEXT).contains(&text.len()) && (plain || !text.chars().any(char::is_control))
     })
 }

@@ -16,7 +16,7 @@ fn full() -> Entry {
     Entry::new(ID, AT, "token.issue", Outcome::Granted, actor)
         .about("resident-1")
         .in_visit("visit-1")
-        .for_purpose("TREAT")
+        .for_purpose("treatment")
         .under("9c", "attending")
         .on("token", "t-1")
         .with("grade", "3")
@@ -29,7 +29,7 @@ fn an_entry_has_one_form() {
         r#"{"v":1,"id":"01936b1e-7c00-7000-8000-000000000001","at":"2026-11-23T08:00:00.000000Z","#,
         r#""action":"token.issue","outcome":"granted","actor":{"identity":"doctor-1","certificate":"5f01","#,
         r#""role":"doctor","institution":"hospital-1","address":"10.0.0.7"},"resident":"resident-1","#,
-        r#""visit":"visit-1","purpose":"TREAT","policy":{"hash":"9c","rule":"attending"},"#,
+        r#""visit":"visit-1","purpose":"treatment","policy":{"hash":"9c","rule":"attending"},"#,
         r#""object":{"kind":"token","id":"t-1"},"detail":{"classes":"care","grade":"3"}}"#,
     );
     assert_eq!(String::from_utf8(full().encode().unwrap()).unwrap(), expected);
