@@ -23,11 +23,6 @@ pub struct TileId {
 }
 
 impl TileId {
-    /// The first leaf below this tile.
-    pub fn first_leaf(self) -> u64 {
-        self.index.saturating_mul(WIDTH) << (u32::from(self.level) * u32::from(HEIGHT)).min(63)
-    }
-
     /// Number of hashes in this tile when the log has `size` leaves; 0 when it does not exist.
     pub fn width(self, size: u64) -> u64 {
         let nodes = size >> (u32::from(self.level) * u32::from(HEIGHT)).min(63);
