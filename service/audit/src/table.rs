@@ -4,29 +4,7 @@
 //! tables may stand beside these; nothing in them is part of the log.
 //!
 //! ```sql
-//! CREATE TABLE leaf (
-//!     position    INTEGER PRIMARY KEY,  -- from 0, without gaps
-//!     entry       BLOB NOT NULL,        -- the entry itself, crate::entry; what is hashed
-//!     entry_id    TEXT NOT NULL UNIQUE, -- these columns repeat fields of the entry, for searching
-//!     at          INTEGER NOT NULL,     -- microseconds since 1970
-//!     action      TEXT NOT NULL,
-//!     outcome     TEXT NOT NULL,
-//!     actor       TEXT,                 -- actor.identity
-//!     resident    TEXT,
-//!     visit       TEXT
-//! ) STRICT;
-//!
-//! CREATE TABLE tile (
-//!     level       INTEGER NOT NULL,
-//!     idx         INTEGER NOT NULL,
-//!     hashes      BLOB NOT NULL,        -- 32 bytes each, crate::tile; at most 256
-//!     PRIMARY KEY (level, idx)
-//! ) STRICT, WITHOUT ROWID;
-//!
-//! CREATE TABLE checkpoint (
-//!     size        INTEGER PRIMARY KEY,
-//!     note        TEXT NOT NULL         -- signed note, crate::checkpoint
-//! ) STRICT;
+#![doc = include_str!("table.sql")]
 //! ```
 //!
 //! The checkpoint of the greatest size is the newest and covers every leaf. One stays for every
@@ -36,6 +14,9 @@ use crate::entry::Entry;
 
 /// The log keeps the checkpoints whose size is a multiple of this.
 pub const ANCHOR: u64 = 1024;
+
+/// Makes the tables, as above.
+pub const CREATE: &str = include_str!("table.sql");
 
 /// Every leaf in order: the columns of [`Columns`] in their order, after position and entry.
 pub const SELECT_LEAVES: &str = "SELECT position, entry, entry_id, at, action, outcome, actor, \
