@@ -20,6 +20,7 @@ pub trait Log {
     /// Why reading failed.
     type Error;
     /// The next checkpoint: the size it is stored under, and the signed note. Smallest size first.
+    /// A negative size wraps around.
     fn next_checkpoint(&mut self) -> Result<Option<(u64, String)>, Self::Error>;
     /// The next leaf, smallest position first. Asked after the last checkpoint was.
     fn next_leaf(&mut self) -> Result<Option<Leaf>, Self::Error>;
@@ -30,7 +31,7 @@ pub trait Log {
 /// A leaf as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaf {
-    /// Where it says it stands. A negative number wraps around.
+    /// Where it says it stands. A negative number wraps around, and is a [`Finding::Stray`].
     pub position: u64,
     /// The entry's bytes.
     pub entry: Vec<u8>,

@@ -33,6 +33,10 @@ pub(super) fn read<L: Log>(
     let mut signed = Signed { own: own_map, held: held_map, size: 0, claimed: 0, good: 0 };
     let (mut any, mut foreign) = (false, Vec::new());
     while let Some((size, note)) = log.next_checkpoint()? {
+        if size.cast_signed() < 0 {
+            findings.add(Finding::Stray { position: size.cast_signed() });
+            continue;
+        }
         any = true;
         signed.claimed = signed.claimed.max(size);
         match Checkpoint::verify(&note, key) {

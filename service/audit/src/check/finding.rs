@@ -24,6 +24,11 @@ pub enum Finding {
         /// The position it was given.
         position: u64,
     },
+    /// A row stands below zero, where no log has one.
+    Stray {
+        /// The position, or the size of a checkpoint, that it was given.
+        position: i64,
+    },
     /// Two entries stand in each other's place.
     Swapped {
         /// The one position.
@@ -111,6 +116,9 @@ impl fmt::Display for Finding {
             }
             Self::Inserted { position } => {
                 write!(f, "the entry at {position} was inserted")
+            }
+            Self::Stray { position } => {
+                write!(f, "a row at {position} belongs to no log")
             }
             Self::Swapped { first, second } => {
                 write!(f, "entries {first} and {second} were swapped")

@@ -86,12 +86,11 @@ impl Naming {
                 self.ended = true;
                 return Ok(None);
             };
-            self.read += 1;
-            if position > i64::MAX as u64 {
-                // A negative position: before the first, where nothing was ever signed.
-                findings.add(Finding::Inserted { position });
+            if position.cast_signed() < 0 {
+                findings.add(Finding::Stray { position: position.cast_signed() });
                 continue;
             }
+            self.read += 1;
             let fault = match (Entry::decode(&entry), &columns) {
                 (Err(_), _) => Some(Fault::Malformed),
                 (Ok(entry), Some(columns)) => columns.disagreement(&entry).map(Fault::Column),

@@ -148,7 +148,7 @@ type Case = (&'static str, fn(&mut Memory, u64), fn(u64, u64) -> Vec<Finding>);
 fn every_change_is_named() {
     use Finding::*;
     #[rustfmt::skip]
-    let cases: [Case; 14] = [
+    let cases: [Case; 16] = [
         ("a byte changed", |log, n| log.alter(n), |n, _| vec![Altered { position: n }]),
         ("two bytes apart changed", |log, n| { log.alter(n); log.alter(0); },
          |n, _| if n == 0 { vec![] } else { vec![Altered { position: 0 }, Altered { position: n }] }),
@@ -158,6 +158,13 @@ fn every_change_is_named() {
         ("two removed", |log, n| { log.remove(n); log.leaves.retain(|l| l.position != n + 1); },
          |n, size| vec![Missing { from: n, until: size.min(n + 2) }]),
         ("inserted", |log, n| { log.insert(n); log.renumber(); }, |n, _| vec![Inserted { position: n }]),
+        ("a row below zero", |log, _| { log.insert(0); log.leaves[0].position = (-1_i64).cast_unsigned(); },
+         |_, _| vec![Stray { position: -1 }]),
+        ("a checkpoint below zero", |log, _| {
+            let (_, note) = log.checkpoints.last_key_value().unwrap();
+            let note = note.clone();
+            log.checkpoints.insert((-7_i64).cast_unsigned(), note);
+        }, |_, _| vec![Stray { position: -7 }]),
         ("appended", |log, _| { let end = log.size(); log.insert(end); }, |_, size| vec![Inserted { position: size }]),
         ("swapped with the first", |log, n| log.swap(0, n),
          |n, _| if n == 0 { vec![] } else { vec![Swapped { first: 0, second: n }] }),
