@@ -258,82 +258,111 @@ impl<R: BufRead> Lines<R> {
 /// # Errors
 /// [`BundleError`] where the text is not a bundle; a bundle that was tampered with is a
 /// [`Verdict`].
-pub fn check<R: BufRead>(bundle: Reader<R>, key: &VerifierKey) -> Result<Report, BundleError> {
-    let mut bundle = bundle;
-    let Header { from, until, size, left, right, checkpoint, .. } = bundle.header.clone();
-    let mut findings = Findings::default();
-    let mut gaps = Vec::new();
-    let checkpoint = match Checkpoint::verify(&checkpoint, key) {
-        Ok(checkpoint) if checkpoint.size == size => Some(checkpoint),
-        Ok(_) => {
-            findings.add(Finding::CheckpointAltered { size });
-            None
-        }
-        Err(NoteError::NotSigned) => {
-            gaps.push(Gap::OtherKey);
-            None
-        }
-        Err(_) => {
-            findings.add(Finding::CheckpointAltered { size });
-            None
-        }
-    };
-    // The header has as many as the sizes ask for.
-    let start = Frontier::from_nodes(from, left).unwrap_or_default();
-    let mut written = start.clone();
-    let mut computed = start;
-    let mut differ = Findings::default();
-    let mut next = from;
-    while let Some(Line { position, hash, entry }) = bundle.next_line()? {
-        if position < next || position >= until {
-            findings.add(Finding::Inserted { position });
-            continue;
-        }
-        if position > next {
-            findings.add(Finding::Missing { from: next, until: position });
-        }
-        next = position + 1;
-        let own = leaf_hash(&entry);
-        if own != hash {
-            differ.add(Finding::Altered { position });
-        } else if Entry::decode(&entry).is_err() {
-            findings.add(Finding::Malformed { position });
-        }
-        written.push(hash);
-        computed.push(own);
-    }
+pub fn check<R: BufRead>(mut bundle: Reader<R>, key: &VerifierKey) -> Result<Report, BundleError> {
+    let header = bundle.header.clone();
+    let (mut findings, mut gaps) = (Findings::default(), Vec::new());
+    let root = signed_root(&header, key, &mut findings, &mut gaps);
+    let entries = Entries::read(&mut bundle, &header, &mut findings)?;
     if bundle.state == State::CutShort {
         gaps.push(Gap::CutShort);
-    } else if next < until {
-        findings.add(Finding::Missing { from: next, until });
+    } else if entries.next < header.until {
+        findings.add(Finding::Missing { from: entries.next, until: header.until });
     }
-    let root = |mut frontier: Frontier| {
-        let mut nodes = right_nodes(until, size).into_iter().zip(&right);
-        let fits = nodes.all(|(node, hash)| frontier.push_subtree(node.level, *hash));
-        fits.then(|| frontier.root())
-    };
     let whole = findings.is_empty() && gaps.is_empty();
-    let signed = checkpoint.as_ref().map(|checkpoint| checkpoint.root);
-    if !whole || signed.is_none() || root(written) == signed {
-        // Either the hashes beside the entries are those that were signed, or there is nothing
-        // better to hold the entries against.
-        differ.listed.iter().for_each(|finding| findings.add(*finding));
-    } else if root(computed) == signed {
-        for finding in &differ.listed {
-            if let Finding::Altered { position } = *finding {
-                findings.add(Finding::HashAltered { position });
-            }
-        }
-    } else {
-        differ.listed.iter().for_each(|finding| findings.add(*finding));
-        findings.add(Finding::AlteredWithin { from, until });
-    }
-    findings.unlisted += differ.unlisted;
+    entries.weigh(&header, root.filter(|_| whole), &mut findings);
     let verdict = match (findings.is_empty(), gaps.is_empty()) {
         (false, _) => Verdict::Tampered(findings),
         (true, false) => Verdict::Unverifiable(gaps),
         (true, true) => Verdict::Valid,
     };
-    let checkpoints = u64::from(checkpoint.is_some());
-    Ok(Report { leaves: bundle.count, size, root: signed, checkpoints, verdict })
+    let checkpoints = u64::from(root.is_some());
+    Ok(Report { leaves: bundle.count, size: header.size, root, checkpoints, verdict })
+}
+
+/// The root that the header's checkpoint gives, where `key` signed it.
+fn signed_root(
+    header: &Header,
+    key: &VerifierKey,
+    findings: &mut Findings,
+    gaps: &mut Vec<Gap>,
+) -> Option<Hash> {
+    match Checkpoint::verify(&header.checkpoint, key) {
+        Ok(checkpoint) if checkpoint.size == header.size => return Some(checkpoint.root),
+        Err(NoteError::NotSigned) => gaps.push(Gap::OtherKey),
+        Ok(_) | Err(_) => findings.add(Finding::CheckpointAltered { size: header.size }),
+    }
+    None
+}
+
+/// The entries of a bundle, as they were read.
+struct Entries {
+    /// The tree over the hashes beside the entries.
+    written: Frontier,
+    /// The tree over the entries themselves.
+    computed: Frontier,
+    /// Entries that do not have the hash beside them.
+    differ: Findings,
+    /// The position after the last.
+    next: u64,
+}
+
+impl Entries {
+    fn read<R: BufRead>(
+        bundle: &mut Reader<R>,
+        header: &Header,
+        findings: &mut Findings,
+    ) -> Result<Self, BundleError> {
+        // The header has as many as the sizes ask for.
+        let left = header.left.clone();
+        let start = Frontier::from_nodes(header.from, left).unwrap_or_default();
+        let (written, computed) = (start.clone(), start);
+        let mut read = Self { written, computed, differ: Findings::default(), next: header.from };
+        while let Some(Line { position, hash, entry }) = bundle.next_line()? {
+            if position < read.next || position >= header.until {
+                findings.add(Finding::Inserted { position });
+                continue;
+            }
+            if position > read.next {
+                findings.add(Finding::Missing { from: read.next, until: position });
+            }
+            read.next = position + 1;
+            let own = leaf_hash(&entry);
+            if own != hash {
+                read.differ.add(Finding::Altered { position });
+            } else if Entry::decode(&entry).is_err() {
+                findings.add(Finding::Malformed { position });
+            }
+            read.written.push(hash);
+            read.computed.push(own);
+        }
+        Ok(read)
+    }
+
+    /// Where entries and the hashes beside them differ, says which of the two were signed; `root`
+    /// is what was, if the bundle is whole so far.
+    fn weigh(self, header: &Header, root: Option<Hash>, findings: &mut Findings) {
+        let Header { from, until, size, ref right, .. } = *header;
+        let leads_to = |mut frontier: Frontier, root| {
+            let mut nodes = right_nodes(until, size).into_iter().zip(right);
+            nodes.all(|(node, hash)| frontier.push_subtree(node.level, *hash))
+                && frontier.root() == root
+        };
+        let listed = self.differ.listed.into_iter();
+        match root {
+            // The entries are what was signed.
+            Some(root) if leads_to(self.computed, root) => listed.for_each(|finding| {
+                if let Finding::Altered { position } = finding {
+                    findings.add(Finding::HashAltered { position });
+                }
+            }),
+            // Neither is.
+            Some(root) if !leads_to(self.written, root) => {
+                listed.for_each(|finding| findings.add(finding));
+                findings.add(Finding::AlteredWithin { from, until });
+            }
+            // The hashes are, or there is nothing better to hold the entries against.
+            _ => listed.for_each(|finding| findings.add(finding)),
+        }
+        findings.unlisted += self.differ.unlisted;
+    }
 }
