@@ -10,7 +10,7 @@
 //! - [`store`]: facts and the log, in SQLite.
 //! - [`keys`], [`vocabulary`], [`clock`], [`telemetry`]: what all of them share.
 //!
-//! [`init`] makes a service, [`demo`] plays a visit with one, [`bench`] measures one.
+//! [`init`] makes a service, [`demo`] plays a visit with one, [`mod@bench`] measures one.
 
 pub mod api;
 pub mod bench;

@@ -1,7 +1,7 @@
 //! `healthcardd bench`: what the service does in a second on this machine, told as ratios against
 //! limits measured in the same run. Nothing here is a test: figures are for people to read.
 //!
-//! In reading order: [`ground`], a whole service in this process with people to serve; `tokens`,
+//! In reading order: `ground`, a whole service in this process with people to serve; `tokens`,
 //! `log`, `size` and `desk`, each a question; `measure`, how answers are counted.
 
 use std::path::PathBuf;
