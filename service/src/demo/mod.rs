@@ -101,6 +101,7 @@ impl DemoError {
 pub fn run(options: &DemoOptions) -> Result<(), DemoError> {
     let mut report = Report::new(options.language, options.form);
     let stage = Stage::empty(&options.directory, Programs::beside_this_one()?)?;
+    let stage = stage.speaking(options.language);
     report.say(&text(
         "居民健康卡身份服务：一次就诊的全过程。\n人物、证件号码、电话均为虚构：行政区划 990000 不存在。",
         "A visit from the first key to the auditor's proof.\nNobody here exists: no place has the region code 990000 of the ID numbers.",

@@ -40,6 +40,15 @@ impl Language {
         }
     }
 
+    /// Its tag, as `LANG_UI` and the command line want it.
+    #[must_use]
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Chinese => "zh-CN",
+            Self::English => "en",
+        }
+    }
+
     /// The text in this language.
     #[must_use]
     fn of(self, text: &Text) -> &str {

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::DemoError;
 use super::people::{HOSPITAL, Institution, Resident, Staff};
 use super::programs::{Background, Finished, Program, ProgramError, Programs};
+use super::{DemoError, Language};
 
 /// Longest wait for a thing that takes milliseconds when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,6 +22,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Stage {
     directory: PathBuf,
     programs: Programs,
+    language: Language,
     server: Option<Background>,
     address: String,
 }
@@ -94,7 +95,19 @@ impl Stage {
         for part in ["people", "cards", "records", "log"] {
             DirBuilder::new().mode(0o700).create(directory.join(part)).map_err(failed)?;
         }
-        Ok(Self { directory, programs, server: None, address: String::new() })
+        Ok(Self {
+            directory,
+            programs,
+            language: Language::default(),
+            server: None,
+            address: String::new(),
+        })
+    }
+
+    /// The same, with what `healthcard` says to people in this language.
+    #[must_use]
+    pub fn speaking(self, language: Language) -> Self {
+        Self { language, ..self }
     }
 
     /// A path below the directory.
@@ -207,6 +220,7 @@ impl Stage {
     pub fn healthcard(&self, who: &str, arguments: &[&str]) -> Command {
         let mut command = self.programs.command(Program::Healthcard);
         command.arg("--json").arg("--server").arg(self.url());
+        command.arg("--lang").arg(self.language.tag());
         command.arg("--tls-ca").arg(self.tls_authority());
         command.arg("--as").arg(self.identity(who)).args(arguments);
         command
