@@ -20,6 +20,8 @@ mod proof;
 mod screen;
 mod service;
 mod show;
+#[cfg(test)]
+mod testing;
 mod text;
 
 use std::{env, ffi::OsString, process::ExitCode};

@@ -23,7 +23,7 @@ pub(super) fn check(
     let own = reader.header().key.clone();
     let mut report = bundle::check(reader, key.unwrap_or(&own)).map_err(unreadable)?;
     compare(&mut report, key.unwrap_or(&own), held);
-    Ok(Checked { report, strays: Vec::new(), key_in_file: key.is_none() })
+    Ok(Checked { report, key_in_file: key.is_none() })
 }
 
 fn unreadable(error: BundleError) -> Failure {
@@ -68,55 +68,34 @@ fn add_gap(report: &mut Report, gap: Gap) {
 
 #[cfg(test)]
 mod tests {
-    use audit::{
-        Actor, Entry, Outcome,
-        bundle::{Header, write_end, write_entry},
-        tree::{Frontier, leaf_hash},
-    };
-    use der::Decode as _;
-    use x509_cert::spki::SubjectPublicKeyInfoOwned;
+    use audit::bundle::{Header, write_end, write_entry};
 
     use super::*;
-    use crate::identity::ClientKey;
+    use crate::testing;
 
     struct Export {
-        signer: ClientKey,
-        key: VerifierKey,
+        log: testing::Log,
         text: Vec<u8>,
     }
 
     fn export() -> Export {
-        let signer = ClientKey::generate().unwrap();
-        let spki = SubjectPublicKeyInfoOwned::from_der(&signer.public_key_der()).unwrap();
-        let point = spki.subject_public_key.raw_bytes().try_into().unwrap();
-        let key = VerifierKey::new("county.example", point).unwrap();
-        let (mut frontier, mut lines) = (Frontier::new(), Vec::new());
-        for position in 0..3 {
-            let id = format!("0193e5a0-0000-7000-8000-{position:012}");
-            let at = "2026-11-23T08:00:00.000000Z";
-            let entry = Entry::new(id, at, "token.issue", Outcome::Granted, Actor::default());
-            let entry = entry.encode().unwrap();
-            frontier.push(leaf_hash(&entry));
-            write_entry(&mut lines, position, &entry);
+        let log = testing::Log::of(3);
+        let mut lines = Vec::new();
+        for (position, leaf) in (0..).zip(log.leaves()) {
+            write_entry(&mut lines, position, &leaf);
         }
         write_end(&mut lines, 3);
-        let checkpoint = note(&signer, &key, 3, frontier.root());
+        let (key, checkpoint) = (log.key.clone(), log.checkpoint(3));
         let (left, right) = (Vec::new(), Vec::new());
-        let header =
-            Header { key: key.clone(), from: 0, until: 3, size: 3, left, right, checkpoint };
-        Export { signer, key, text: [header.write().into_bytes(), lines].concat() }
-    }
-
-    fn note(signer: &ClientKey, key: &VerifierKey, size: u64, root: [u8; 32]) -> String {
-        let checkpoint = Checkpoint { origin: "county.example".to_owned(), size, root };
-        checkpoint.sign(key, |text| Ok::<_, ()>(signer.sign(text))).unwrap()
+        let header = Header { key, from: 0, until: 3, size: 3, left, right, checkpoint };
+        Export { log, text: [header.write().into_bytes(), lines].concat() }
     }
 
     fn verdict(export: &Export, text: &[u8], held: &[String]) -> Result<Verdict, String> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("export");
         std::fs::write(&path, text).unwrap();
-        match check(&path, Some(&export.key), held) {
+        match check(&path, Some(&export.log.key), held) {
             Ok(checked) => Ok(checked.report.verdict),
             Err(failure) => Err(failure.reason.clone()),
         }
@@ -139,7 +118,7 @@ mod tests {
     #[test]
     fn exports_are_held_against_earlier_checkpoints() {
         let export = export();
-        let held = |size, root| vec![note(&export.signer, &export.key, size, root)];
+        let held = |size, root| vec![export.log.note(size, root)];
         let only = |finding| Ok(Verdict::Tampered(Findings { listed: vec![finding], unlisted: 0 }));
         let cases = [
             (held(2, [0; 32]), Ok(Verdict::Valid)),

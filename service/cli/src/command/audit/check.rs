@@ -33,8 +33,6 @@ pub(crate) struct Check {
 /// One file and what was found.
 pub(super) struct Checked {
     pub(super) report: Report,
-    /// Rows at positions that no log has.
-    pub(super) strays: Vec<i64>,
     /// The key came with the file, which then vouches for itself only.
     pub(super) key_in_file: bool,
 }
@@ -74,7 +72,6 @@ fn check(path: &Path, key: Option<&VerifierKey>, held: &[String]) -> Result<Chec
 impl Checked {
     fn exit(&self) -> Exit {
         match &self.report.verdict {
-            _ if !self.strays.is_empty() => Exit::Tampered,
             Verdict::Valid => Exit::Done,
             Verdict::Tampered(_) => Exit::Tampered,
             Verdict::Unverifiable(_) => Exit::Unverifiable,
@@ -101,15 +98,12 @@ fn verdict(exit: Exit) -> (&'static str, Text) {
 }
 
 fn page(path: &Path, checked: &Checked) -> Page {
-    let Checked { report, strays, key_in_file } = checked;
+    let Checked { report, key_in_file } = checked;
     let mut page = Page::titled(verdict(checked.exit()).1)
         .row(text::FILE, path.display().to_string())
         .row(text::ENTRIES_CHECKED, report.leaves)
         .row(text::LOG_SIZE, report.size)
         .maybe(text::ROOT, report.root.map(hex::encode));
-    for stray in strays {
-        page = page.row(text::FINDING, finding::stray(*stray));
-    }
     match &report.verdict {
         Verdict::Valid => {}
         Verdict::Tampered(findings) => {
@@ -136,7 +130,7 @@ fn page(path: &Path, checked: &Checked) -> Page {
 }
 
 fn report_json(path: &Path, checked: &Checked) -> Value {
-    let Checked { report, strays, key_in_file } = checked;
+    let Checked { report, key_in_file } = checked;
     let (findings, unlisted, missing): (Vec<Value>, u64, Vec<String>) = match &report.verdict {
         Verdict::Valid => (Vec::new(), 0, Vec::new()),
         Verdict::Tampered(findings) => {
@@ -146,7 +140,6 @@ fn report_json(path: &Path, checked: &Checked) -> Value {
             (Vec::new(), 0, gaps.iter().map(ToString::to_string).collect())
         }
     };
-    let strays = strays.iter().map(|at| json!({ "kind": "stray", "position": at }));
     json!({
         "file": path,
         "verdict": verdict(checked.exit()).0,
@@ -155,7 +148,7 @@ fn report_json(path: &Path, checked: &Checked) -> Value {
         "root": report.root.map(hex::encode),
         "checkpoints": report.checkpoints,
         "verifier_key_source": if *key_in_file { "file" } else { "given" },
-        "findings": strays.chain(findings).collect::<Vec<_>>(),
+        "findings": findings,
         "unlisted_findings": unlisted,
         "missing": missing,
     })

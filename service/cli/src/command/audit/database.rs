@@ -41,10 +41,9 @@ pub(super) fn check(path: &Path, key: &VerifierKey, held: &[String]) -> Result<C
             leaves: leaves.query([])?,
             checkpoints: checkpoints.query([])?,
             tile: database.prepare(SELECT_TILE)?,
-            strays: Vec::new(),
         };
         let report = check::check(&mut log, key, held)?;
-        Ok(Checked { report, strays: log.strays, key_in_file: false })
+        Ok(Checked { report, key_in_file: false })
     };
     checked().map_err(|error| Failure::of(problems::LOG_UNREADABLE).about(error))
 }
@@ -73,33 +72,21 @@ struct Database<'d> {
     leaves: Rows<'d>,
     checkpoints: Rows<'d>,
     tile: Statement<'d>,
-    /// Positions below zero, which sort before the log and belong to none.
-    strays: Vec<i64>,
 }
 
 impl Log for Database<'_> {
     type Error = rusqlite::Error;
 
     fn next_checkpoint(&mut self) -> rusqlite::Result<Option<(u64, String)>> {
-        while let Some(row) = self.checkpoints.next()? {
-            let size: i64 = row.get(0)?;
-            match u64::try_from(size) {
-                Ok(size) => return Ok(Some((size, text(row, 1)?.unwrap_or_default()))),
-                Err(_) => self.strays.push(size),
-            }
-        }
-        Ok(None)
+        let Some(row) = self.checkpoints.next()? else { return Ok(None) };
+        let size: i64 = row.get(0)?;
+        Ok(Some((size.cast_unsigned(), text(row, 1)?.unwrap_or_default())))
     }
 
     fn next_leaf(&mut self) -> rusqlite::Result<Option<Leaf>> {
-        while let Some(row) = self.leaves.next()? {
-            let position: i64 = row.get(0)?;
-            match u64::try_from(position) {
-                Ok(position) => return leaf(position, row).map(Some),
-                Err(_) => self.strays.push(position),
-            }
-        }
-        Ok(None)
+        let Some(row) = self.leaves.next()? else { return Ok(None) };
+        let position: i64 = row.get(0)?;
+        leaf(position.cast_unsigned(), row).map(Some)
     }
 
     fn tile(&mut self, id: TileId) -> rusqlite::Result<Option<Vec<u8>>> {

@@ -21,6 +21,7 @@ pub(super) fn spoken(finding: &Finding) -> Cell {
             filled(text::FOUND_MISSING_MANY, [from, until.saturating_sub(1)])
         }
         Finding::Inserted { position } => filled(text::FOUND_INSERTED, [position]),
+        Finding::Stray { position } => Cell::Filled(text::FOUND_STRAY, vec![position.to_string()]),
         Finding::Swapped { first, second } => filled(text::FOUND_SWAPPED, [first, second]),
         Finding::Moved { position, signed } => filled(text::FOUND_MOVED, [position, signed]),
         Finding::AlteredWithin { from, until } => {
@@ -41,11 +42,6 @@ pub(super) fn spoken(finding: &Finding) -> Cell {
         Finding::Forked { size } => filled(text::FOUND_FORKED, [size]),
         ref other => Cell::from(other.to_string()),
     }
-}
-
-/// A row at a position that no log has.
-pub(super) fn stray(position: i64) -> Cell {
-    Cell::Filled(text::FOUND_STRAY, vec![position.to_string()])
 }
 
 /// What is missing, in both languages.
@@ -70,6 +66,7 @@ pub(super) fn json(finding: &Finding) -> Value {
             json!({ "kind": "missing", "position": from, "until": until })
         }
         Finding::Inserted { position } => json!({ "kind": "inserted", "position": position }),
+        Finding::Stray { position } => json!({ "kind": "stray", "position": position }),
         Finding::Swapped { first, second } => {
             json!({ "kind": "swapped", "position": first, "other": second })
         }
@@ -110,16 +107,18 @@ mod tests {
     #[test]
     fn findings_name_the_entry() {
         let cases = [
-            (Finding::Altered { position: 7 }, "第 7 条被改动", "altered"),
-            (Finding::Missing { from: 7, until: 8 }, "第 7 条缺失", "missing"),
-            (Finding::Missing { from: 7, until: 10 }, "第 7 至 9 条缺失", "missing"),
-            (Finding::Inserted { position: 7 }, "第 7 条是后来插入的", "inserted"),
-            (Finding::Swapped { first: 7, second: 9 }, "第 7 条与第 9 条被对调", "swapped"),
+            (Finding::Altered { position: 7 }, "第 7 条被改动", "altered", 7),
+            (Finding::Missing { from: 7, until: 8 }, "第 7 条缺失", "missing", 7),
+            (Finding::Missing { from: 7, until: 10 }, "第 7 至 9 条缺失", "missing", 7),
+            (Finding::Inserted { position: 7 }, "第 7 条是后来插入的", "inserted", 7),
+            (Finding::Stray { position: -1 }, "位置 -1 处有不属于日志的行", "stray", -1),
+            (Finding::Swapped { first: 7, second: 9 }, "第 7 条与第 9 条被对调", "swapped", 7),
         ];
-        for (finding, zh, kind) in cases {
+        for (finding, zh, kind, position) in cases {
             assert_eq!(spoken(&finding).speak(Lang::Zh), zh);
             let json = json(&finding);
-            assert_eq!((&json["kind"], &json["position"]), (&kind.into(), &7.into()));
+            assert_eq!((&json["kind"], &json["position"]), (&kind.into(), &position.into()));
+            assert_eq!(json["message"], finding.to_string());
         }
     }
 }
