@@ -68,38 +68,20 @@ fn hashes(path: &[Vec<u8>]) -> Option<Vec<Hash>> {
 
 #[cfg(test)]
 mod tests {
-    use audit::{Actor, Outcome};
-    use der::Decode as _;
-    use x509_cert::spki::SubjectPublicKeyInfoOwned;
-
     use super::*;
-    use crate::identity::ClientKey;
+    use crate::testing;
 
-    /// A log of two entries, its checkpoints of both sizes and its key.
+    /// A log of two entries and its checkpoints of both sizes.
     struct Log {
-        entries: [Vec<u8>; 2],
+        entries: Vec<Vec<u8>>,
         notes: [String; 2],
         key: VerifierKey,
     }
 
     fn log() -> Log {
-        let signer = ClientKey::generate().unwrap();
-        let spki = SubjectPublicKeyInfoOwned::from_der(&signer.public_key_der()).unwrap();
-        let point = spki.subject_public_key.raw_bytes().try_into().unwrap();
-        let key = VerifierKey::new("county.example", point).unwrap();
-        let entry = |id: u8| {
-            let id = format!("0193e5a0-0000-7000-8000-0000000000{id:02x}");
-            let at = "2026-11-23T08:00:00.000000Z";
-            Entry::new(id, at, "token.issue", Outcome::Granted, Actor::default()).encode().unwrap()
-        };
-        let entries = [entry(1), entry(2)];
-        let leaves = [tree::leaf_hash(&entries[0]), tree::leaf_hash(&entries[1])];
-        let roots = [leaves[0], tree::node_hash(&leaves[0], &leaves[1])];
-        let note = |size: u64, root| {
-            let checkpoint = Checkpoint { origin: "county.example".to_owned(), size, root };
-            checkpoint.sign(&key, |text| Ok::<_, ()>(signer.sign(text))).unwrap()
-        };
-        Log { notes: [note(1, roots[0]), note(2, roots[1])], entries, key }
+        let log = testing::Log::of(2);
+        let notes = [1, 2].map(|size| log.checkpoint(size));
+        Log { entries: log.leaves(), notes, key: log.key }
     }
 
     impl Log {
@@ -132,7 +114,7 @@ mod tests {
 
     #[test]
     fn claims_that_do_not_fit_are_refused() {
-        let (log, other) = (log(), super::tests::log());
+        let (log, other) = (log(), log());
         let with = |change: &dyn Fn(&mut ProveAuditEntryResponse)| {
             let mut answer = log.prove();
             change(&mut answer);
