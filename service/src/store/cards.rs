@@ -2,14 +2,14 @@
 
 use audit::Entry;
 use rusqlite::{
-    OptionalExtension as _, Row, ToSql,
+    Connection, OptionalExtension as _, Row, ToSql,
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
 };
 use time::{Date, format_description::FormatItem, macros::format_description};
 
 use super::{
-    CardId, Change, Obstacle, Receipt, Record, ResidentId, Store, StoreError, facts::Found,
-    micros::Micros,
+    CardId, Change, InstitutionId, Obstacle, Receipt, Record, ResidentId, Store, StoreError,
+    facts::Found, micros::Micros,
 };
 use crate::clock::UtcTime;
 
@@ -62,6 +62,8 @@ pub struct NewCard {
     pub id: CardId,
     /// Its holder.
     pub resident: ResidentId,
+    /// Who registered it.
+    pub institution: InstitutionId,
     /// Issuing serial (发卡序列号), unique per chip.
     pub chip_serial: String,
     /// Card diversification factor.
@@ -79,6 +81,8 @@ pub struct Card {
     pub id: CardId,
     /// Its holder.
     pub resident: ResidentId,
+    /// Who registered it.
+    pub institution: InstitutionId,
     /// Issuing serial (发卡序列号), unique per chip.
     pub chip_serial: String,
     /// Card diversification factor.
@@ -98,6 +102,7 @@ impl Card {
         Ok(Self {
             id: row.get("id")?,
             resident: row.get("resident")?,
+            institution: row.get("institution")?,
             chip_serial: row.get("chip_serial")?,
             factor: row.get("factor")?,
             valid_until: row.get::<_, Day>("valid_until")?.0,
@@ -125,20 +130,26 @@ impl FromSql for Day {
 }
 
 impl Store {
+    /// Puts a card on record.
+    ///
     /// # Errors
-    /// [`StoreError::Duplicate`] when the chip is on record, or its holder has an active card.
+    /// [`StoreError::Duplicate`] when the chip is on record, another card that is not cancelled has
+    /// the factor, or the holder has an active card.
     pub async fn record_card(&self, card: NewCard, entry: Entry) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
             let c = card;
-            db.prepare_cached("INSERT INTO card VALUES (?1, ?2, ?3, ?4, ?5, 'active', ?6, ?6)")?
-                .execute((
-                    c.id,
-                    c.resident,
-                    c.chip_serial,
-                    c.factor,
-                    Day(c.valid_until),
-                    Micros(c.registered_at),
-                ))?;
+            db.prepare_cached(
+                "INSERT INTO card VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, ?7)",
+            )?
+            .execute((
+                c.id,
+                c.resident,
+                c.institution,
+                c.chip_serial,
+                c.factor,
+                Day(c.valid_until),
+                Micros(c.registered_at),
+            ))?;
             Ok(())
         })
         .await
@@ -198,5 +209,22 @@ impl Store {
             Ok(db.prepare_cached(select)?.query_row([key], Card::read).optional()?)
         })
         .await
+    }
+}
+
+/// Within a fact: this is a card of this resident, and it is active. A loss that came first wins.
+pub(super) fn check_card(
+    db: &Connection,
+    id: CardId,
+    resident: ResidentId,
+) -> Result<(), StoreError> {
+    let status: Option<CardStatus> = db
+        .prepare_cached("SELECT status FROM card WHERE id = ?1 AND resident = ?2")?
+        .query_row((id, resident), |row| row.get(0))
+        .optional()?;
+    match status {
+        Some(CardStatus::Active) => Ok(()),
+        Some(_) => Err(StoreError::Conflict(Obstacle::CardStatus)),
+        None => Err(StoreError::NotFound(Record::Card)),
     }
 }

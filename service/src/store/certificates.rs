@@ -17,6 +17,8 @@ pub struct CertificateDraft {
     pub identity: Option<IdentityId>,
     /// Name of the authority.
     pub issuer: String,
+    /// SM3 of the public key: no two certificates vouch for one key.
+    pub key_digest: [u8; 32],
     /// What will be signed (TBSCertificate), DER.
     pub body: Vec<u8>,
     /// Start of validity.
@@ -36,6 +38,8 @@ pub struct Certificate {
     pub identity: Option<IdentityId>,
     /// Name of the authority.
     pub issuer: String,
+    /// SM3 of the public key.
+    pub key_digest: [u8; 32],
     /// What was to be signed (TBSCertificate), DER.
     pub body: Vec<u8>,
     /// The certificate, DER; `None` while it is a draft.
@@ -69,6 +73,7 @@ impl Certificate {
             serial: row.get("serial")?,
             identity: row.get("identity")?,
             issuer: row.get("issuer")?,
+            key_digest: row.get("key_digest")?,
             body: row.get("body")?,
             der: row.get("der")?,
             not_before: row.get::<_, Micros>("not_before")?.0,
@@ -84,7 +89,8 @@ impl Store {
     /// Records what is about to be signed.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] when the serial number was used before.
+    /// [`StoreError::Duplicate`] when the serial number was used before, or the public key is in
+    /// another certificate or draft, be it of whom it may.
     pub async fn record_certificate_draft(
         &self,
         draft: CertificateDraft,
@@ -94,13 +100,14 @@ impl Store {
             let d = draft;
             db.prepare_cached(
                 "INSERT INTO certificate
-                 (serial, identity, issuer, body, not_before, not_after, drafted_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                 (serial, identity, issuer, key_digest, body, not_before, not_after, drafted_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute((
                 d.serial,
                 d.identity,
                 d.issuer,
+                d.key_digest,
                 d.body,
                 Micros(d.not_before),
                 Micros(d.not_after),

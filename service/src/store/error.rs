@@ -58,10 +58,14 @@ pub enum Unique {
     Number,
     /// Serial number of a certificate.
     Serial,
+    /// Public key of a certificate.
+    PublicKey,
     /// ID number of a resident.
     IdNumber,
     /// Issuing serial of a card's chip.
     ChipSerial,
+    /// Diversification factor of a card that is not cancelled.
+    CardFactor,
     /// Active card of a resident.
     ActiveCard,
 }
@@ -73,8 +77,10 @@ impl fmt::Display for Unique {
             Self::CreditCode => "the credit code",
             Self::Number => "the number at this institution",
             Self::Serial => "the certificate serial",
+            Self::PublicKey => "the public key",
             Self::IdNumber => "the ID number",
             Self::ChipSerial => "the chip serial",
+            Self::CardFactor => "the card factor",
             Self::ActiveCard => "an active card of the resident",
         })
     }
@@ -90,6 +96,8 @@ pub enum Record {
     Session,
     /// A card.
     Card,
+    /// A presence of this card, for this session.
+    Presence,
     /// A visit.
     Visit,
     /// A token.
@@ -106,6 +114,7 @@ impl fmt::Display for Record {
             Self::Certificate => "certificate",
             Self::Session => "session",
             Self::Card => "card",
+            Self::Presence => "presence",
             Self::Visit => "visit",
             Self::Token => "token",
             Self::Signing => "prepared signature",
@@ -126,6 +135,10 @@ pub enum Obstacle {
     OlderRevocationList,
     /// The card is in another status than was expected.
     CardStatus,
+    /// The presence opened a visit before.
+    PresenceUsed,
+    /// The presence stands for the card no longer.
+    PresenceOver,
     /// The session was closed.
     SessionClosed,
     /// The visit was closed.
@@ -143,6 +156,8 @@ impl fmt::Display for Obstacle {
             Self::CertificateNotValid => "the certificate is not valid",
             Self::OlderRevocationList => "the revocation list on record is not older",
             Self::CardStatus => "the card is in another status",
+            Self::PresenceUsed => "the presence was used before",
+            Self::PresenceOver => "the presence is over",
             Self::SessionClosed => "the session was closed",
             Self::VisitClosed => "the visit was closed",
             Self::SigningCompleted => "the signature was completed before",
@@ -187,8 +202,10 @@ fn unique(message: &str) -> Option<Unique> {
         "institution.credit_code" => Unique::CreditCode,
         "identity.institution, identity.number" => Unique::Number,
         "certificate.serial" => Unique::Serial,
+        "certificate.key_digest" => Unique::PublicKey,
         "resident.id_number_index" => Unique::IdNumber,
         "card.chip_serial" => Unique::ChipSerial,
+        "card.factor" => Unique::CardFactor,
         "card.resident" => Unique::ActiveCard,
         _ => Unique::Id,
     })

@@ -1,10 +1,16 @@
 //! Presences: a card was in this caller's reader a moment ago, and was read.
 
 use audit::Entry;
-use rusqlite::OptionalExtension as _;
+use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{CardId, PresenceId, Receipt, ResidentId, Store, StoreError, micros::Micros};
+use super::{
+    CardId, NewVisit, Obstacle, PresenceId, Receipt, Record, ResidentId, Store, StoreError,
+    cards::check_card, micros::Micros, sessions::check_session,
+};
 use crate::clock::UtcTime;
+
+/// Presences that are over, and are deleted as another is recorded, at most.
+const CLEARED: u32 = 32;
 
 /// One presence of a card.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,7 +38,12 @@ impl std::fmt::Debug for Presence {
 }
 
 impl Store {
-    /// Records a presence with the entry that says the card was read.
+    /// Records a presence with the entry that says the card was read, and deletes some of those
+    /// that are over: each holds a sealed copy of a person.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the resident has no such card; [`StoreError::Conflict`] when
+    /// the session was closed, or the card is not active.
     pub async fn record_presence(
         &self,
         presence: Presence,
@@ -40,7 +51,14 @@ impl Store {
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
             let p = presence;
-            db.prepare_cached("INSERT INTO presence VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+            check_session(db, &p.session)?;
+            check_card(db, p.card, p.resident)?;
+            db.prepare_cached(
+                "DELETE FROM presence WHERE id IN
+                 (SELECT id FROM presence WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+            )?
+            .execute((Micros(p.read_at), CLEARED))?;
+            db.prepare_cached("INSERT INTO presence VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL)")?
                 .execute((
                     p.id,
                     p.card,
@@ -55,7 +73,25 @@ impl Store {
         .await
     }
 
-    /// The presence as recorded, over or not.
+    /// Whether a card of this resident stands for them in this session, whether or not a visit was
+    /// opened with it.
+    pub async fn has_presence(
+        &self,
+        session: [u8; 32],
+        resident: ResidentId,
+        now: UtcTime,
+    ) -> Result<bool, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM presence
+                 WHERE resident = ?1 AND session = ?2 AND expires_at > ?3)",
+            )?;
+            Ok(select.query_row((resident, session, Micros(now)), |row| row.get(0))?)
+        })
+        .await
+    }
+
+    /// The presence as recorded, used or not. One that is over may be gone.
     pub async fn presence(&self, id: PresenceId) -> Result<Option<Presence>, StoreError> {
         self.read(move |db| {
             let mut select = db.prepare_cached("SELECT * FROM presence WHERE id = ?1")?;
@@ -74,4 +110,28 @@ impl Store {
         })
         .await
     }
+}
+
+/// Within a fact: uses up the presence that a visit rests on.
+pub(super) fn use_presence(db: &Connection, visit: &NewVisit) -> Result<(), StoreError> {
+    let presence: Option<(bool, Micros)> = db
+        .prepare_cached(
+            "SELECT used_at IS NOT NULL, expires_at FROM presence
+             WHERE id = ?1 AND session = ?2 AND card = ?3 AND resident = ?4",
+        )?
+        .query_row((visit.presence, visit.session, visit.card, visit.resident), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    match presence {
+        None => return Err(StoreError::NotFound(Record::Presence)),
+        Some((true, _)) => return Err(StoreError::Conflict(Obstacle::PresenceUsed)),
+        Some((_, expires)) if expires.0 <= visit.opened_at => {
+            return Err(StoreError::Conflict(Obstacle::PresenceOver));
+        }
+        Some(_) => {}
+    }
+    db.prepare_cached("UPDATE presence SET used_at = ?2 WHERE id = ?1")?
+        .execute((visit.presence, Micros(visit.opened_at)))?;
+    Ok(())
 }

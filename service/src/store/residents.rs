@@ -3,7 +3,7 @@
 use audit::Entry;
 use rusqlite::{OptionalExtension as _, Row, ToSql};
 
-use super::{Receipt, ResidentId, Store, StoreError, micros::Micros};
+use super::{InstitutionId, Receipt, ResidentId, Store, StoreError, micros::Micros};
 use crate::clock::UtcTime;
 
 /// A resident. `sealed_…` are ciphertexts under the data key, which is itself wrapped.
@@ -11,6 +11,8 @@ use crate::clock::UtcTime;
 pub struct Resident {
     /// The pseudonym.
     pub id: ResidentId,
+    /// Who registered the resident.
+    pub institution: InstitutionId,
     /// Blind index of the ID number.
     pub id_number_index: [u8; 32],
     /// The resident's data key, sealed under the key-encryption key.
@@ -37,6 +39,7 @@ impl Resident {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get("id")?,
+            institution: row.get("institution")?,
             id_number_index: row.get("id_number_index")?,
             wrapped_key: row.get("wrapped_key")?,
             sealed_name: row.get("sealed_name")?,
@@ -49,6 +52,8 @@ impl Resident {
 }
 
 impl Store {
+    /// Puts a resident on record.
+    ///
     /// # Errors
     /// [`StoreError::Duplicate`] when the ID number is on record.
     pub async fn record_resident(
@@ -58,9 +63,10 @@ impl Store {
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
             let r = resident;
-            db.prepare_cached("INSERT INTO resident VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+            db.prepare_cached("INSERT INTO resident VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
                 .execute((
                     r.id,
+                    r.institution,
                     r.id_number_index,
                     r.wrapped_key,
                     r.sealed_name,

@@ -140,7 +140,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when it was completed before, its time
-    /// is over, or the certificate was revoked meanwhile.
+    /// is over, or the visit was closed or the certificate revoked meanwhile.
     pub async fn record_signing_completed(
         &self,
         id: SigningId,
@@ -149,20 +149,23 @@ impl Store {
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
-            let signing: Option<(bool, Micros, String)> = db
+            let signing: Option<(bool, Micros, String, VisitId)> = db
                 .prepare_cached(
-                    "SELECT completed_at IS NOT NULL, expires_at, certificate
+                    "SELECT completed_at IS NOT NULL, expires_at, certificate, visit
                      FROM signing WHERE id = ?1",
                 )?
-                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
                 .optional()?;
             match signing {
                 None => return Err(StoreError::NotFound(Record::Signing)),
                 Some((true, ..)) => return Err(StoreError::Conflict(Obstacle::SigningCompleted)),
-                Some((_, expires, _)) if expires.0 <= at => {
+                Some((_, expires, ..)) if expires.0 <= at => {
                     return Err(StoreError::Conflict(Obstacle::Expired));
                 }
-                Some((.., certificate)) => check_certificate(db, &certificate)?,
+                Some((.., certificate, visit)) => {
+                    check_visit(db, visit)?;
+                    check_certificate(db, &certificate)?;
+                }
             }
             db.prepare_cached(
                 "UPDATE signing SET completed_at = ?2, signed_data = ?3 WHERE id = ?1",

@@ -4,8 +4,9 @@ use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{
-    Change, IdentityId, InstitutionId, MAX_PAGE, Obstacle, Receipt, Record, ResidentId, Store,
-    StoreError, VisitId, facts::Found, micros::Micros,
+    CardId, Change, IdentityId, InstitutionId, MAX_PAGE, Obstacle, PresenceId, Receipt, Record,
+    ResidentId, Store, StoreError, VisitId, cards::check_card, facts::Found, micros::Micros,
+    presences::use_presence, sessions::check_session,
 };
 use crate::clock::UtcTime;
 
@@ -14,6 +15,12 @@ use crate::clock::UtcTime;
 pub struct NewVisit {
     /// Its identifier.
     pub id: VisitId,
+    /// The presence that it rests on, and uses up.
+    pub presence: PresenceId,
+    /// The card that was present.
+    pub card: CardId,
+    /// Digest of the session that read the card and opens the visit.
+    pub session: [u8; 32],
     /// Whose visit.
     pub resident: ResidentId,
     /// Where.
@@ -82,9 +89,13 @@ impl Visit {
 }
 
 impl Store {
+    /// Opens a visit for the holder of a card that this session read, once for each reading.
+    ///
     /// # Errors
-    /// [`StoreError::NotFound`] when the resident, the institution or an attending identity is not
-    /// on record.
+    /// [`StoreError::NotFound`] when this session has no such presence of this card of this
+    /// resident, or the institution or an attending identity is not on record;
+    /// [`StoreError::Conflict`] when the session was closed, the presence was used before or is
+    /// over, or the card is no longer active.
     pub async fn record_visit_opened(
         &self,
         visit: NewVisit,
@@ -92,6 +103,9 @@ impl Store {
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
             let v = visit;
+            check_session(db, &v.session)?;
+            use_presence(db, &v)?;
+            check_card(db, v.card, v.resident)?;
             db.prepare_cached("INSERT INTO visit VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL)")?.execute(
                 (v.id, v.resident, v.institution, v.department, v.reason, Micros(v.opened_at)),
             )?;

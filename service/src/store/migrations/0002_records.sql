@@ -31,6 +31,7 @@ CREATE TABLE certificate (
     serial              TEXT PRIMARY KEY,
     identity            TEXT REFERENCES identity (id),
     issuer              TEXT NOT NULL,
+    key_digest          BLOB NOT NULL UNIQUE,
     body                BLOB NOT NULL,
     der                 BLOB,
     not_before          INTEGER NOT NULL,
@@ -64,6 +65,7 @@ CREATE INDEX session_certificate ON session (certificate) WHERE closed_at IS NUL
 
 CREATE TABLE resident (
     id                  TEXT PRIMARY KEY,
+    institution         TEXT NOT NULL REFERENCES institution (id),
     id_number_index     BLOB NOT NULL UNIQUE,
     wrapped_key         BLOB NOT NULL,
     sealed_name         BLOB NOT NULL,
@@ -76,6 +78,7 @@ CREATE TABLE resident (
 CREATE TABLE card (
     id              TEXT PRIMARY KEY,
     resident        TEXT NOT NULL REFERENCES resident (id),
+    institution     TEXT NOT NULL REFERENCES institution (id),
     chip_serial     TEXT NOT NULL UNIQUE,
     factor          BLOB NOT NULL,
     valid_until     TEXT NOT NULL,
@@ -84,7 +87,9 @@ CREATE TABLE card (
     changed_at      INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX card_active ON card (resident) WHERE status = 'active';
+CREATE UNIQUE INDEX card_factor ON card (factor) WHERE status <> 'cancelled';
 
+-- Holds a sealed copy of a person, and is therefore deleted soon after it is over.
 CREATE TABLE presence (
     id              TEXT PRIMARY KEY,
     card            TEXT NOT NULL REFERENCES card (id),
@@ -92,8 +97,11 @@ CREATE TABLE presence (
     session         BLOB NOT NULL,
     sealed_reading  BLOB NOT NULL,
     read_at         INTEGER NOT NULL,
-    expires_at      INTEGER NOT NULL
+    expires_at      INTEGER NOT NULL,
+    used_at         INTEGER
 ) STRICT;
+CREATE INDEX presence_over ON presence (expires_at);
+CREATE INDEX presence_resident ON presence (resident, session);
 
 CREATE TABLE visit (
     id              TEXT PRIMARY KEY,

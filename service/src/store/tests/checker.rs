@@ -91,7 +91,7 @@ async fn what_was_done_to_the_file_is_named() {
         ("INSERT INTO leaf SELECT 300, entry, 'copy', at, action, outcome, actor, resident, visit FROM leaf WHERE position = 7",
          vec![Inserted { position: 300 }]),
         ("INSERT INTO leaf SELECT -1, entry, 'copy', at, action, outcome, actor, resident, visit FROM leaf WHERE position = 7",
-         vec![Inserted { position: u64::MAX }]),
+         vec![Stray { position: -1 }]),
         ("UPDATE leaf SET position = -1 WHERE position = 3; UPDATE leaf SET position = 3 WHERE position = 280; UPDATE leaf SET position = 280 WHERE position = -1",
          vec![Swapped { first: 3, second: 280 }]),
         ("UPDATE leaf SET resident = NULL WHERE position = 42", vec![Column { position: 42, column: "resident" }]),

@@ -89,9 +89,10 @@ pub(super) fn identity(institution: InstitutionId, number: &str) -> Identity {
     }
 }
 
-pub(super) fn resident(index: u8) -> Resident {
+pub(super) fn resident(institution: InstitutionId, index: u8) -> Resident {
     Resident {
         id: ResidentId::generate(),
+        institution,
         id_number_index: [index; 32],
         wrapped_key: vec![4; 44],
         sealed_name: vec![5; 40],
@@ -102,14 +103,28 @@ pub(super) fn resident(index: u8) -> Resident {
     }
 }
 
-pub(super) fn card(resident: ResidentId, chip_serial: &str) -> NewCard {
+/// A card whose factor comes from its chip's serial.
+pub(super) fn card(institution: InstitutionId, resident: ResidentId, chip_serial: &str) -> NewCard {
     NewCard {
         id: CardId::generate(),
         resident,
+        institution,
         chip_serial: chip_serial.into(),
-        factor: [8; 8],
+        factor: chip_serial.as_bytes()[2..].try_into().unwrap(),
         valid_until: time::macros::date!(2036 - 11 - 22),
         registered_at: NOW,
+    }
+}
+
+pub(super) fn presence(card: CardId, resident: ResidentId) -> Presence {
+    Presence {
+        id: PresenceId::generate(),
+        card,
+        resident,
+        session: SESSION,
+        sealed_reading: vec![9; 60],
+        read_at: NOW,
+        expires_at: NOW + Duration::minutes(2),
     }
 }
 
@@ -118,6 +133,7 @@ pub(super) fn draft(serial: &str, identity: IdentityId) -> CertificateDraft {
         serial: serial.into(),
         identity: Some(identity),
         issuer: "person".into(),
+        key_digest: hsm::sm3::digest(serial.as_bytes()),
         body: vec![0x30, 0],
         not_before: NOW,
         not_after: NOW + Duration::days(365),
@@ -141,10 +157,14 @@ pub(super) fn token(hospital: &Hospital) -> NewToken {
 pub(super) async fn hospital(store: &Store) -> Hospital {
     let institution = institution();
     let doctor = identity(institution.id, "D1");
-    let resident = resident(1);
-    let card = card(resident.id, "0000000001");
+    let resident = resident(institution.id, 1);
+    let card = card(institution.id, resident.id, "0000000001");
+    let presence = presence(card.id, resident.id);
     let visit = NewVisit {
         id: VisitId::generate(),
+        presence: presence.id,
+        card: card.id,
+        session: SESSION,
         resident: resident.id,
         institution: institution.id,
         department: "内科".into(),
@@ -177,6 +197,7 @@ pub(super) async fn hospital(store: &Store) -> Hospital {
     store.record_session_opened(session, act("session.open")).await.unwrap();
     store.record_resident(resident, act("resident.register")).await.unwrap();
     store.record_card(card, act("card.register")).await.unwrap();
+    store.record_presence(presence, act("card.read")).await.unwrap();
     store.record_visit_opened(visit, act("visit.open")).await.unwrap();
     built
 }

@@ -8,15 +8,7 @@ async fn records_read_back_and_outlive_a_restart() {
     let store = place.open();
     let h = hospital(&store).await;
     let receipt = store.record_token(token(&h), act("token.issue")).await.unwrap();
-    let presence = Presence {
-        id: PresenceId::generate(),
-        card: h.card,
-        resident: h.resident,
-        session: SESSION,
-        sealed_reading: vec![9; 60],
-        read_at: NOW,
-        expires_at: NOW + Duration::minutes(2),
-    };
+    let presence = presence(h.card, h.resident);
     store.record_presence(presence.clone(), act("card.read")).await.unwrap();
     drop(store);
     let store = place.open();
@@ -26,7 +18,7 @@ async fn records_read_back_and_outlive_a_restart() {
     assert_eq!((found.id, found.sealed_phone), (h.resident, Some(vec![7; 39])));
     assert_eq!(store.resident(h.resident).await.unwrap().unwrap().registered_at, NOW);
     let card = store.card_by_chip("0000000001").await.unwrap().unwrap();
-    assert_eq!((card.id, card.status, card.factor), (h.card, CardStatus::Active, [8; 8]));
+    assert_eq!((card.id, card.status, card.factor), (h.card, CardStatus::Active, *b"00000001"));
     assert_eq!(card.valid_until, time::macros::date!(2036 - 11 - 22));
     assert_eq!(store.visit(h.visit).await.unwrap().unwrap().attending, [h.doctor]);
     assert_eq!(store.identity(h.doctor).await.unwrap().unwrap().number, "D1");
@@ -34,7 +26,7 @@ async fn records_read_back_and_outlive_a_restart() {
     assert_eq!(store.session(&SESSION).await.unwrap().unwrap().closed_at, None);
     assert_eq!(store.open_sessions(NOW).await.unwrap(), 1);
     assert_eq!(store.open_sessions(NOW + Duration::hours(8)).await.unwrap(), 0);
-    assert_eq!(store.log_size(), 10);
+    assert_eq!(store.log_size(), 11);
 }
 
 #[tokio::test]
@@ -43,35 +35,53 @@ async fn what_is_unique_is_recorded_once() {
     let store = place.open();
     let h = hospital(&store).await;
     let size = store.log_size();
+    let same_serial = CertificateDraft { key_digest: [1; 32], ..draft(SERIAL, h.doctor) };
+    let same_key = CertificateDraft { serial: "78".into(), ..draft(SERIAL, h.doctor) };
     let refused = [
         store.record_institution(institution(), act("a")).await,
         store.record_identity(identity(h.institution, "D1"), act("a")).await,
-        store.record_certificate_draft(draft(SERIAL, h.doctor), act("a")).await,
-        store.record_resident(resident(1), act("a")).await,
-        store.record_card(card(h.resident, "0000000002"), act("a")).await,
+        store.record_certificate_draft(same_serial, act("a")).await,
+        store.record_certificate_draft(same_key, act("a")).await,
+        store.record_resident(resident(h.institution, 1), act("a")).await,
+        store.record_card(card(h.institution, h.resident, "0000000002"), act("a")).await,
     ];
-    let expected =
-        [Unique::CreditCode, Unique::Number, Unique::Serial, Unique::IdNumber, Unique::ActiveCard];
+    let expected = [
+        Unique::CreditCode,
+        Unique::Number,
+        Unique::Serial,
+        Unique::PublicKey,
+        Unique::IdNumber,
+        Unique::ActiveCard,
+    ];
     for (refused, expected) in refused.into_iter().zip(expected) {
         assert!(
             matches!(refused, Err(StoreError::Duplicate(found)) if found == expected),
             "{expected:?}"
         );
     }
-    let other = resident(2);
+    let other = resident(h.institution, 2);
     let id = other.id;
     store.record_resident(other, act("a")).await.unwrap();
-    let refused = store.record_card(card(id, "0000000001"), act("a")).await;
+    let same_chip = NewCard { factor: [3; 8], ..card(h.institution, id, "0000000001") };
+    let refused = store.record_card(same_chip, act("a")).await;
     assert!(matches!(refused, Err(StoreError::Duplicate(Unique::ChipSerial))));
+    let same_factor = NewCard { factor: *b"00000001", ..card(h.institution, id, "0000000003") };
+    let refused = store.record_card(same_factor.clone(), act("a")).await;
+    assert!(matches!(refused, Err(StoreError::Duplicate(Unique::CardFactor))));
     let entry = act("a");
     store.record_act(entry.clone()).await.unwrap();
     let refused = store.record_act(entry).await;
     assert!(matches!(refused, Err(StoreError::Duplicate(Unique::Id))));
-    let refused = store.record_card(card(ResidentId::generate(), "0000000009"), act("a")).await;
+    let stranger = card(h.institution, ResidentId::generate(), "0000000009");
+    let refused = store.record_card(stranger, act("a")).await;
     assert!(matches!(refused, Err(StoreError::NotFound(Record::Reference))));
     let refused = store.record_act(act("Not an action")).await;
     assert!(matches!(refused, Err(StoreError::Entry(_))));
     assert_eq!(store.log_size(), size + 2, "a refused fact leaves no leaf");
+    // The factor of a cancelled card is free again.
+    let (from, to) = (&[CardStatus::Active], CardStatus::Cancelled);
+    store.record_card_status(h.card, from, to, NOW, act("card.cancel")).await.unwrap();
+    store.record_card(same_factor, act("card.register")).await.unwrap();
 }
 
 #[tokio::test]
@@ -87,7 +97,8 @@ async fn a_card_changes_only_from_expected_statuses() {
     assert!(matches!(change(&[Active], Lost).await.unwrap(), Change::Recorded(_)));
     assert_eq!(change(&[Active], Lost).await.unwrap(), Change::None);
     // While it is lost its holder may get another; then it cannot become active again.
-    store.record_card(card(h.resident, "0000000002"), act("card.register")).await.unwrap();
+    let another = card(h.institution, h.resident, "0000000002");
+    store.record_card(another, act("card.register")).await.unwrap();
     let refused = change(&[Lost], Active).await;
     assert!(matches!(refused, Err(StoreError::Duplicate(Unique::ActiveCard))));
     assert!(matches!(change(&[Active, Lost], Cancelled).await.unwrap(), Change::Recorded(_)));
