@@ -8,6 +8,7 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 use serde::Deserializer;
 use serde_json::Value;
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 static INTERFACE: LazyLock<DescriptorPool> = LazyLock::new(|| {
     DescriptorPool::decode(proto::DESCRIPTORS).expect("descriptors written by our own build")
@@ -17,6 +18,12 @@ fn descriptor(name: &str) -> MessageDescriptor {
     INTERFACE
         .get_message_by_name(&format!("healthcard.v1.{name}"))
         .expect("a message of the interface; a test reads all names in use")
+}
+
+/// A time outside a message, in the form of those within: RFC 3339, UTC, whole seconds.
+pub(crate) fn instant(at: OffsetDateTime) -> Value {
+    let at = at.to_offset(UtcOffset::UTC).truncate_to_second();
+    at.format(&Rfc3339).map_or(Value::Null, Value::String)
 }
 
 /// The message `healthcard.v1.{name}` as JSON.
@@ -47,6 +54,7 @@ where
 mod tests {
     use proto::v1;
     use serde_json::json;
+    use time::macros::datetime;
 
     use super::*;
 
@@ -68,6 +76,12 @@ mod tests {
         );
         let receipt = v1::Receipt { position: u64::MAX, entry_id: String::new() };
         assert_eq!(of("Receipt", &receipt)["position"], json!(u64::MAX));
+    }
+
+    #[test]
+    fn times_are_in_utc() {
+        let at = datetime!(2026-11-23 16:05:09.5 +8);
+        assert_eq!(instant(at), json!("2026-11-23T08:05:09Z"));
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! What people read: a title, labelled rows, a table. Columns align by the width of characters on a
 //! terminal, where a Chinese one takes two places.
 
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use audit::Entry;
+use time::{
+    OffsetDateTime, format_description::StaticFormatDescription, macros::format_description,
+};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::{
+    clock,
     failure::Both,
     text::{Lang, Text},
 };
@@ -136,13 +140,20 @@ fn printable(text: &str) -> String {
     text.chars().map(safe).collect()
 }
 
-/// A time as people read it here: ISO 8601, UTC, whole seconds.
+const INSTANT: StaticFormatDescription = format_description!(
+    "[year]-[month]-[day] [hour]:[minute]:[second][offset_hour sign:mandatory]:[offset_minute]"
+);
+
+/// A time as people read it here: by the desk's clock, whole seconds, its zone beside it so that
+/// it can be pasted into a command.
 pub(crate) fn instant(at: OffsetDateTime) -> String {
-    at.to_offset(UtcOffset::UTC)
-        .replace_nanosecond(0)
-        .ok()
-        .and_then(|at| at.format(&Rfc3339).ok())
-        .unwrap_or_default()
+    at.to_offset(clock::DESK).format(INSTANT).unwrap_or_default()
+}
+
+/// The time of an entry of the log.
+pub(crate) fn entry_instant(entry: &Entry) -> String {
+    let nanoseconds = i128::from(entry.at_microseconds()) * 1000;
+    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).map(instant).unwrap_or_default()
 }
 
 /// A time of a message.
@@ -188,6 +199,9 @@ impl From<u32> for Cell {
 
 #[cfg(test)]
 mod tests {
+    use audit::{Actor, Outcome};
+    use time::macros::datetime;
+
     use super::*;
     use crate::text;
 
@@ -215,6 +229,22 @@ mod tests {
         ];
         let page = Page::titled(text::IDENTITIES).table(&[text::NAME, text::NUMBER], lines);
         assert_eq!(page.render(Lang::Zh), "身份\n  姓名    工号\n  王秀英  7\n  Li      12\n");
+    }
+
+    #[test]
+    fn times_are_those_of_the_desk() {
+        let cases = [
+            (datetime!(2026-11-23 08:05:09.999999 UTC), "2026-11-23 16:05:09+08:00"),
+            (datetime!(2026-12-31 16:00 UTC), "2027-01-01 00:00:00+08:00"),
+            (datetime!(2027-01-01 00:00 +8), "2027-01-01 00:00:00+08:00"),
+        ];
+        for (at, expected) in cases {
+            assert_eq!(instant(at), expected);
+        }
+        let id = "0193e5a0-0000-7000-8000-000000000001";
+        let at = "2026-11-23T08:05:09.999999Z";
+        let entry = Entry::new(id, at, "card.read", Outcome::Granted, Actor::default());
+        assert_eq!(entry_instant(&entry), "2026-11-23 16:05:09+08:00");
     }
 
     #[test]

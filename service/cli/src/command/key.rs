@@ -10,6 +10,7 @@ use crate::{
     failure::Failure,
     files::{self, Audience},
     identity::{ClientKey, certificate_request},
+    json,
     page::{Page, instant},
     text::{self, problems},
 };
@@ -79,8 +80,8 @@ fn show(context: &Context) -> Outcome {
         "certificate": certificate.as_ref().map(|held| json!({
             "serial": held.serial(),
             "subject": held.subject(),
-            "not_before": instant(held.not_before()),
-            "not_after": instant(held.not_after()),
+            "not_before": json::instant(held.not_before()),
+            "not_after": json::instant(held.not_after()),
         })),
     });
     let page = Page::titled(text::KEY_HELD)

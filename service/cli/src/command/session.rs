@@ -64,7 +64,7 @@ fn held(context: &Context) -> Exit {
         "certificate_serial": session.certificate,
         "role": proto::v1::Role::try_from(session.role).ok().map(|role| role.as_str_name()),
         "institution_id": session.institution_id,
-        "expires_at": instant(session.expires_at),
+        "expires_at": json::instant(session.expires_at),
         "expired": session.expires_at <= clock::now(),
     }});
     let page = Page::titled(text::SESSION_HELD)

@@ -11,11 +11,12 @@ use time::{
 };
 
 use crate::{
+    clock,
     command::Pages,
     context::{Context, Outcome},
     exit::Exit,
     json,
-    page::{Cell, Page},
+    page::{Cell, Page, entry_instant},
     show, text,
 };
 
@@ -36,21 +37,21 @@ pub(crate) struct Search {
     /// 结果 | With this result
     #[arg(long, value_name = "OUTCOME", value_parser = ["granted", "refused", "failed"])]
     outcome: Option<String>,
-    /// 起始时间（含），YYYY-MM-DD 或 RFC 3339 | From this time on, YYYY-MM-DD or RFC 3339
+    /// 起始时间（含），YYYY-MM-DD（北京时间零时）或 RFC 3339 | From this time on, YYYY-MM-DD (midnight at +08:00) or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = instant)]
     from: Option<OffsetDateTime>,
-    /// 截止时间（不含），YYYY-MM-DD 或 RFC 3339 | Before this time, YYYY-MM-DD or RFC 3339
+    /// 截止时间（不含），YYYY-MM-DD（北京时间零时）或 RFC 3339 | Before this time, YYYY-MM-DD (midnight at +08:00) or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = instant)]
     until: Option<OffsetDateTime>,
     #[command(flatten)]
     pages: Pages,
 }
 
-/// A time as typed; a bare date is its first moment in UTC.
+/// A time as typed; a bare date is its first moment at the desk.
 fn instant(text: &str) -> Result<OffsetDateTime, &'static str> {
     let date = || Date::parse(text, &Iso8601::DATE).map(|date| date.with_time(Time::MIDNIGHT));
     OffsetDateTime::parse(text, &Rfc3339)
-        .or_else(|_| date().map(time::PrimitiveDateTime::assume_utc))
+        .or_else(|_| date().map(|midnight| midnight.assume_offset(clock::DESK)))
         .map_err(|_| "YYYY-MM-DD / RFC 3339")
 }
 
@@ -102,7 +103,7 @@ fn line(position: u64, bytes: &[u8]) -> Vec<Cell> {
     };
     vec![
         Cell::from(position),
-        Cell::from(entry.at),
+        Cell::from(entry_instant(&entry)),
         Cell::from(entry.action),
         Cell::from(entry.outcome.as_str()),
         Cell::from(entry.actor.role.unwrap_or_default()),
@@ -124,10 +125,11 @@ pub(super) fn entry_page(page: Page, position: u64, bytes: &[u8]) -> Page {
     let Ok(entry) = Entry::decode(bytes) else {
         return page.row(text::ENTRY, String::from_utf8_lossy(bytes).into_owned());
     };
+    let at = entry_instant(&entry);
     let object = entry.object.map(|object| format!("{} {}", object.kind, object.id));
     let detail: Vec<_> =
         entry.detail.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-    page.row(text::AT, entry.at)
+    page.row(text::AT, at)
         .row(text::ACTION, entry.action)
         .row(text::OUTCOME, entry.outcome.as_str())
         .maybe(text::ACTOR, entry.actor.identity)
@@ -146,21 +148,24 @@ pub(super) fn entry_page(page: Page, position: u64, bytes: &[u8]) -> Page {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use time::macros::datetime;
 
     use super::*;
 
     #[test]
     fn times_are_read_as_typed() {
         let cases = [
-            ("2026-11-23", Some("2026-11-23T00:00:00Z")),
-            ("2026-11-23T08:00:00+08:00", Some("2026-11-23T00:00:00Z")),
+            ("2026-11-23", Some(datetime!(2026-11-22 16:00 UTC))),
+            ("2026-11-23T08:00:00+08:00", Some(datetime!(2026-11-23 00:00 UTC))),
+            ("2026-11-23T00:00:00Z", Some(datetime!(2026-11-23 00:00 UTC))),
+            // As times are shown.
+            ("2026-11-23 16:05:09+08:00", Some(datetime!(2026-11-23 08:05:09 UTC))),
             ("2026-11-31", None),
             ("23.11.2026", None),
             ("", None),
         ];
         for (text, expected) in cases {
-            let read = instant(text).ok().map(crate::page::instant);
-            assert_eq!(read.as_deref(), expected, "{text}");
+            assert_eq!(instant(text).ok(), expected, "{text}");
         }
     }
 
