@@ -22,7 +22,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     show,
-    text::problems,
+    text::{self, problems},
 };
 
 /// How long to wait before the service is looked for again.
@@ -87,11 +87,12 @@ pub(crate) async fn read_one(
     reader: Option<String>,
     patience: Duration,
 ) -> context::Outcome {
+    let screen = context.screen;
     let mut relay = Relay::open(&context.service).await?;
     let mut watch = Watch::start(reader);
     let mut interrupted = Interruption::new()?;
     let card = tokio::select! {
-        card = timeout(patience, first_card(&mut watch)) => card,
+        card = timeout(patience, first_card(&mut watch, || screen.hint(text::DESK_READY))) => card,
         () = interrupted.came() => return Err(problems::INTERRUPTED.into()),
     };
     watch.stop();
@@ -104,7 +105,9 @@ pub(crate) async fn read_one(
     }
 }
 
-async fn first_card(watch: &mut Watch) -> Result<Waiting, Failure> {
+/// The first card; `ready` is called once there is a reader to put it into.
+async fn first_card(watch: &mut Watch, ready: impl FnOnce()) -> Result<Waiting, Failure> {
+    let mut ready = Some(ready);
     while let Some((since, sight)) = watch.next().await {
         match sight {
             Sight::Card { reader, atr } => {
@@ -115,7 +118,12 @@ async fn first_card(watch: &mut Watch) -> Result<Waiting, Failure> {
             Sight::Readers(readers) if readers.is_empty() => {
                 return Err(problems::READER_MISSING.into());
             }
-            Sight::Readers(_) | Sight::Removed { .. } => {}
+            Sight::Readers(_) => {
+                if let Some(ready) = ready.take() {
+                    ready();
+                }
+            }
+            Sight::Removed { .. } => {}
         }
     }
     Err(problems::INTERRUPTED.into())
@@ -235,8 +243,8 @@ struct Interruption {
 
 impl Interruption {
     fn new() -> Result<Self, Failure> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Failure::of(problems::INTERRUPTED).about(error));
+        let unavailable = |error| Failure::of(problems::SIGNALS_UNAVAILABLE).about(error);
+        let listen = |kind| signal(kind).map_err(unavailable);
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
@@ -247,6 +255,40 @@ impl Interruption {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_is_asked_for_the_card_once_there_is_a_reader() {
+        let reader = || "Desk 1".to_owned();
+        let readers =
+            |names: &[&str]| Sight::Readers(names.iter().map(|name| (*name).to_owned()).collect());
+        let card = || Sight::Card { reader: reader(), atr: vec![0x3b] };
+        let cases = [
+            (vec![readers(&["Desk 1"]), card()], Ok(()), 1),
+            (vec![readers(&["Desk 1"]), readers(&["Desk 1", "Desk 2"]), card()], Ok(()), 1),
+            (vec![readers(&[])], Err("READER_MISSING"), 0),
+            (vec![Sight::ServiceLost], Err("READER_SERVICE_UNAVAILABLE"), 0),
+            (
+                vec![readers(&["Desk 1"]), Sight::Unreadable { reader: reader() }],
+                Err("CARD_UNREADABLE"),
+                1,
+            ),
+        ];
+        for (sights, expected, asked) in cases {
+            let told = format!("{sights:?}");
+            let (mut watch, count) = (Watch::of(sights), Cell::new(0));
+            let found = first_card(&mut watch, || count.set(count.get() + 1)).await;
+            let found = found.map(drop).map_err(|failure| failure.reason.clone());
+            assert_eq!(found, expected.map_err(str::to_owned), "{told}");
+            assert_eq!(count.get(), asked, "{told}");
         }
     }
 }

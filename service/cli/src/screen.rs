@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     failure::Failure,
     page::Page,
-    text::{self, Lang},
+    text::{self, Lang, Text},
 };
 
 /// The terminal, in one language and one form.
@@ -47,6 +47,14 @@ impl Screen {
         page = page.row(text::ADVICE, failure.advice.speak(lang));
         // Nothing is left to say when the terminal itself is gone.
         let _ = io::stderr().write_all(page.render(lang).as_bytes());
+    }
+
+    /// Tells a person who waits what to do. It is no part of the answer.
+    pub(crate) fn hint(self, text: Text) {
+        if !self.json {
+            // Nothing is left to say when the terminal itself is gone.
+            let _ = writeln!(io::stderr(), "{}", text.speak(self.lang));
+        }
     }
 
     /// Whether a person is there to be asked.

@@ -41,6 +41,16 @@ impl Watch {
         Self { sights, stopper }
     }
 
+    /// A watch that sees these and ends.
+    #[cfg(test)]
+    pub(super) fn of(seen: Vec<Sight>) -> Self {
+        let (told, sights) = mpsc::unbounded_channel();
+        for sight in seen {
+            told.send((Instant::now(), sight)).unwrap();
+        }
+        Self { sights, stopper: Monitor::new().stopper() }
+    }
+
     /// The next sight and when it was seen. Cancelling loses nothing.
     pub(super) async fn next(&mut self) -> Option<(Instant, Sight)> {
         self.sights.recv().await

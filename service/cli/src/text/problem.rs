@@ -98,6 +98,7 @@ pub(crate) mod problems {
     CLOCK_WRONG Refused: "本机时间与服务相差过大", "请校准本机时间（启用网络对时）", "this machine's clock is far from the service's", "set the clock, best by network time";
     CLOCK_UNKNOWN Refused: "无法得知服务的时间", "请先解决服务连接问题", "the service's time is not known", "see to the connection first";
     USAGE Usage: "命令用法不正确", "请查看 --help", "the command was not understood", "see --help";
+    SIGNALS_UNAVAILABLE Refused: "系统不允许监听中断信号，未开始读卡", "请重新运行；如仍出现，请联系系统管理员", "the system does not let this program listen for interruptions; nothing was read", "run it again; if it persists, contact the system's administrator";
     INTERRUPTED Refused: "操作被中断", "需要时请重新运行", "interrupted", "run it again when needed";
     }
 }
