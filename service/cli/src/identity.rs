@@ -17,7 +17,7 @@ use std::{
 use zeroize::Zeroizing;
 
 pub(crate) use self::{
-    certificate::Certificate,
+    certificate::{Certificate, pem_chain},
     key::{ClientKey, DEFAULT_IDENTIFIER},
     passphrase::Passphrase,
     request::certificate_request,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use der::{Decode as _, Encode as _, pem::LineEnding};
+use der::{Decode as _, Encode as _};
 use proto::v1::{
     EnrollRequest, GetIdentityRequest, ListIdentitiesRequest, RegisterIdentityRequest,
     RevocationReason, RevokeCertificateRequest, Role, identities_client::IdentitiesClient,
@@ -14,7 +14,7 @@ use super::Pages;
 use crate::{
     context::{Context, Outcome},
     files::{self, Audience},
-    identity::Certificate,
+    identity::{Certificate, pem_chain},
     input,
     page::{Page, instant},
     show,
@@ -163,12 +163,7 @@ async fn enroll(context: &Context, order: Enroll) -> Outcome {
         .ok()
         .filter(|certificate| Some(certificate.public_key_der()) == asked_for)
         .ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
-    let chain: Result<Vec<_>, _> = issued
-        .chain
-        .iter()
-        .map(|der| der::pem::encode_string("CERTIFICATE", LineEnding::LF, der))
-        .collect();
-    let chain = chain.map_err(|_| problems::SERVICE_ANSWER_MALFORMED)?.concat();
+    let chain = pem_chain(&issued.chain)?;
     let path = order.out.join("certificate.der");
     files::make_directory(&order.out)?;
     files::write(&order.out.join("chain.pem"), chain.as_bytes(), Audience::Everyone)?;

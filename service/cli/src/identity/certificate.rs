@@ -1,8 +1,6 @@
 //! The identity's own certificate, as far as its holder must read it. The service judges it.
 
-use std::fmt::Write as _;
-
-use der::{Decode as _, Encode as _};
+use der::{Decode as _, Encode as _, pem::LineEnding};
 use sm3::{Digest as _, Sm3};
 use time::OffsetDateTime;
 
@@ -38,11 +36,7 @@ impl Certificate {
 
     /// Serial number, hexadecimal, as the service writes it.
     pub(crate) fn serial(&self) -> String {
-        let bytes = self.parsed.tbs_certificate().serial_number().as_bytes();
-        bytes.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex::encode(self.parsed.tbs_certificate().serial_number().as_bytes())
     }
 
     /// Serial number and issuer as in an IssuerAndSerialNumber, DER each.
@@ -69,6 +63,31 @@ impl Certificate {
     }
 }
 
+/// Certificates that the service gave, as one text (RFC 7468, 5).
+pub(crate) fn pem_chain(certificates: &[Vec<u8>]) -> Result<String, Failure> {
+    let pem = |der: &Vec<u8>| der::pem::encode_string("CERTIFICATE", LineEnding::LF, der);
+    let texts: Result<Vec<_>, _> = certificates.iter().map(pem).collect();
+    texts.map(|texts| texts.concat()).map_err(|_| problems::SERVICE_ANSWER_MALFORMED.into())
+}
+
 fn instant(time: x509_cert::time::Time) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + time.to_unix_duration()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{ClientKey, sample};
+
+    #[test]
+    fn chains_are_read_back_as_they_were_given() {
+        let key = ClientKey::generate().unwrap();
+        let given = [1, 0x7f].map(|serial| sample::certificate(&key, serial).der().to_vec());
+        let text = pem_chain(&given).unwrap();
+        let read = x509_cert::Certificate::load_pem_chain(text.as_bytes()).unwrap();
+        let again: Vec<_> = read.iter().map(|it| it.to_der().unwrap()).collect();
+        assert_eq!(again, given);
+        assert_eq!(pem_chain(&[]).unwrap(), "");
+        assert_eq!(sample::certificate(&key, 0x0f).serial(), "0f");
+    }
 }
