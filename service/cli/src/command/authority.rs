@@ -1,22 +1,24 @@
 //! `healthcard authority`: what others need to check our certificates and signatures.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Subcommand;
-use der::pem::LineEnding;
-use proto::v1::{AuthoritiesRequest, identities_client::IdentitiesClient};
+use der::Decode as _;
+use proto::v1::{AuthoritiesRequest, AuthoritiesResponse, identities_client::IdentitiesClient};
+use x509_cert::{Certificate, crl::CertificateList, name::Name};
 
 use crate::{
     context::{Context, Outcome},
     failure::Failure,
     files::{self, Audience},
+    identity::pem_chain,
     page::Page,
     text::{self, problems},
 };
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthorityCommand {
-    /// 导出 root.pem、issuers.pem 和各 crl-N.der | Save root.pem, issuers.pem and each crl-N.der
+    /// 导出 root.pem、issuers.pem，以及各机构的 .cer 和 .crl | Save root.pem, issuers.pem and each authority's .cer and .crl
     Export {
         /// 目录 | Directory
         #[arg(long, value_name = "DIR")]
@@ -33,24 +35,94 @@ impl AuthorityCommand {
                 IdentitiesClient::new(channel).authorities(AuthoritiesRequest {}).await
             })
             .await?;
+        let root = pem_chain(std::slice::from_ref(&found.root))?;
+        let issuers = pem_chain(&found.issuers)?;
+        let named = by_authority(&found).ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
         files::make_directory(&out)?;
-        let root = pem(std::slice::from_ref(&found.root))?;
-        files::write(&out.join("root.pem"), root.as_bytes(), Audience::Everyone)?;
-        let issuers = pem(&found.issuers)?;
-        files::write(&out.join("issuers.pem"), issuers.as_bytes(), Audience::Everyone)?;
-        for (index, list) in found.revocation_lists.iter().enumerate() {
-            files::write(&out.join(format!("crl-{index}.der")), list, Audience::Everyone)?;
-        }
+        let write = |name: &str, bytes: &[u8]| -> Result<(), Failure> {
+            files::write(&out.join(name), bytes, Audience::Everyone)
+        };
+        write("root.pem", root.as_bytes())?;
+        write("issuers.pem", issuers.as_bytes())?;
+        named.iter().try_for_each(|(name, der)| write(name, der))?;
         let page =
             Page::titled(text::AUTHORITIES_SAVED).row(text::DIRECTORY, out.display().to_string());
         context.answer("AuthoritiesResponse", &found, &page)
     }
 }
 
-fn pem(certificates: &[Vec<u8>]) -> Result<String, Failure> {
-    let texts: Result<Vec<_>, _> = certificates
-        .iter()
-        .map(|der| der::pem::encode_string("CERTIFICATE", LineEnding::LF, der))
-        .collect();
-    texts.map(|texts| texts.concat()).map_err(|_| problems::SERVICE_ANSWER_MALFORMED.into())
+/// Certificates and lists by the names of their files, the authority's own as below the service's
+/// public address (`/ca/ca-people.cer`, `/crl/ca-people.crl`). `None` unless every one has a name
+/// that is its own.
+fn by_authority(found: &AuthoritiesResponse) -> Option<BTreeMap<String, &[u8]>> {
+    let mut named = BTreeMap::new();
+    let mut add = |name: String, der| match named.insert(name, der) {
+        Some(other) if other != der => None,
+        _ => Some(()),
+    };
+    for der in std::iter::once(&found.root).chain(&found.issuers) {
+        let certificate = Certificate::from_der(der).ok()?;
+        let name = common_name(certificate.tbs_certificate().subject())?;
+        add(format!("{name}.cer"), der.as_slice())?;
+    }
+    for der in &found.revocation_lists {
+        let list: CertificateList = CertificateList::from_der(der).ok()?;
+        let name = common_name(&list.tbs_cert_list.issuer)?;
+        add(format!("{name}.crl"), der.as_slice())?;
+    }
+    Some(named)
+}
+
+/// The common name, if it can name a file wherever this runs.
+fn common_name(name: &Name) -> Option<String> {
+    let name = name.common_name().ok()??.value().into_owned();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    ((1..=64).contains(&name.len()) && name.bytes().all(plain)).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{ClientKey, sample};
+
+    #[test]
+    fn files_are_named_after_their_authority() {
+        let key = ClientKey::generate().unwrap();
+        let authority = |name| sample::certificate_of(&key, 1, name).der().to_vec();
+        let other = |name| sample::certificate_of(&key, 2, name).der().to_vec();
+        let (root, people) = (authority("CN=ca-root"), authority("O=county,CN=ca-people"));
+        let list = sample::revocation_list("O=county,CN=ca-people");
+        let whole = AuthoritiesResponse {
+            root: root.clone(),
+            issuers: vec![people.clone()],
+            revocation_lists: vec![list.clone()],
+        };
+        let expected = [
+            ("ca-people.cer".to_owned(), people.as_slice()),
+            ("ca-people.crl".to_owned(), list.as_slice()),
+            ("ca-root.cer".to_owned(), root.as_slice()),
+        ];
+        assert_eq!(by_authority(&whole), Some(BTreeMap::from(expected)));
+        let refused = [
+            ("two of one name", vec![people.clone(), other("CN=ca-people")], vec![]),
+            ("the root's name", vec![other("CN=ca-root")], vec![]),
+            ("another folder", vec![authority(r"CN=..\2fca-root")], vec![]),
+            ("a dot", vec![authority("CN=.profile")], vec![]),
+            ("no common name", vec![authority("O=county")], vec![]),
+            ("no certificate", vec![list.clone()], vec![]),
+            ("no list", vec![], vec![people.clone()]),
+            (
+                "two lists of one authority",
+                vec![],
+                vec![
+                    sample::revocation_list("CN=ca-root"),
+                    sample::revocation_list("CN=ca-root,O=county"),
+                ],
+            ),
+        ];
+        for (why, issuers, revocation_lists) in refused {
+            let found = AuthoritiesResponse { root: root.clone(), issuers, revocation_lists };
+            assert_eq!(by_authority(&found), None, "{why}");
+        }
+    }
 }

@@ -14,24 +14,41 @@ const SM2_WITH_SM3: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.101
 
 /// A certificate for this key with this serial number.
 pub(crate) fn certificate(key: &ClientKey, serial: u8) -> Certificate {
-    let name = |text: &str| Name::from_str(text).unwrap().to_der().unwrap();
-    let algorithm = AlgorithmIdentifierOwned { oid: SM2_WITH_SM3, parameters: None };
-    let algorithm = algorithm.to_der().unwrap();
-    let time = |at| Time::from(UtcTime::from_unix_duration(at).unwrap()).to_der().unwrap();
-    let day = Duration::from_secs(86_400);
-    let validity = tlv(0x30, &[time(day), time(2 * day)].concat());
-    let body = [
-        tlv(0xa0, &tlv(2, &[2])),
-        tlv(2, &[serial]),
-        algorithm.clone(),
-        name("CN=issuer"),
-        validity,
-        name("CN=holder"),
-        key.public_key_der(),
-    ];
-    let body = tlv(0x30, &body.concat());
+    certificate_of(key, serial, "CN=holder")
+}
+
+/// A certificate for this key with this serial number and subject.
+pub(crate) fn certificate_of(key: &ClientKey, serial: u8, subject: &str) -> Certificate {
+    let validity = tlv(0x30, &[day(1), day(2)].concat());
+    let version = tlv(0xa0, &tlv(2, &[2]));
+    let serial = tlv(2, &[serial]);
+    let (issuer, subject) = (name("CN=issuer"), name(subject));
+    let body = [version, serial, algorithm(), issuer, validity, subject, key.public_key_der()];
+    Certificate::parse(signed(&body)).unwrap()
+}
+
+/// A list of this issuer that revokes nothing.
+pub(crate) fn revocation_list(issuer: &str) -> Vec<u8> {
+    signed(&[tlv(2, &[1]), algorithm(), name(issuer), day(1)])
+}
+
+fn signed(body: &[Vec<u8>]) -> Vec<u8> {
     let signature = BitString::from_bytes(&[0; 8]).unwrap().to_der().unwrap();
-    Certificate::parse(tlv(0x30, &[body, algorithm, signature].concat())).unwrap()
+    tlv(0x30, &[tlv(0x30, &body.concat()), algorithm(), signature].concat())
+}
+
+fn algorithm() -> Vec<u8> {
+    AlgorithmIdentifierOwned { oid: SM2_WITH_SM3, parameters: None }.to_der().unwrap()
+}
+
+fn name(text: &str) -> Vec<u8> {
+    Name::from_str(text).unwrap().to_der().unwrap()
+}
+
+/// A day of January 1970.
+fn day(after_the_first: u64) -> Vec<u8> {
+    let at = Duration::from_secs(after_the_first * 86_400);
+    Time::from(UtcTime::from_unix_duration(at).unwrap()).to_der().unwrap()
 }
 
 /// One element of DER.
