@@ -1,4 +1,4 @@
-//! Exit codes. They are part of the interface; README and `--help` list them.
+//! Exit codes. They are part of the interface; `--help` lists them.
 
 use std::process::ExitCode;
 
