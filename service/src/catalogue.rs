@@ -85,6 +85,8 @@ catalogue! {
     PURPOSE_NOT_ALLOWED: "当前角色不能以此目的访问数据", "请核对访问目的", "no rule lets your role use data for this purpose", "check the purpose of the request";
     /// Nothing ties the caller to the resident.
     NO_RELATION: "您与该居民没有诊疗关系", "请由窗口将您登记为接诊人员，或由本科室人员访问", "you have no treatment relation to this resident", "have the desk name you as attending, or leave it to the visit's department";
+    /// Registered by another institution, and the card was not read here.
+    REGISTERED_ELSEWHERE: "该居民或卡由其他机构登记", "请居民出示健康卡，在本窗口读卡后再办理", "the resident or card was registered by another institution", "have the resident's card read at this desk first";
     /// A kind of data that is not covered.
     CLASS_NOT_ALLOWED: "当前角色不能访问此类数据", "请只申请诊疗所需的数据类别", "no rule lets your role use this class of data", "ask only for the classes that the treatment needs";
     /// A grade that is not covered.
@@ -145,6 +147,8 @@ catalogue! {
     CARD_UNREGISTERED: "此卡未在本系统登记", "请先办理卡登记", "the card is not on record here", "register the card first";
     /// Reported as lost.
     CARD_LOST: "此卡已挂失", "请勿办理业务；核对持卡人身份，由窗口办理解挂或换卡", "the card was reported as lost", "do not serve it; check who holds it, then release or replace it at the desk";
+    /// Reported lost or cancelled since it was read.
+    CARD_NOT_ACTIVE: "此卡已挂失或注销", "请勿办理业务；核对持卡人身份", "the card was reported lost or cancelled since it was read", "do not serve it; check who holds it";
     /// Cancelled.
     CARD_CANCELLED: "此卡已注销", "请收回此卡，并使用新卡", "the card was cancelled", "keep the card and use the new one";
     /// The agent broke the protocol of the relay.

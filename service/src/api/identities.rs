@@ -1,5 +1,7 @@
 //! `Identities`: institutions, staff and devices, and their certificates.
 
+use std::sync::Arc;
+
 use ca::crl::Reason;
 use proto::v1::{self, identities_server::Identities};
 use tonic::{Request, Response};
@@ -80,7 +82,8 @@ impl Identities for Desk {
             .and_then(Reason::from_code)
             .ok_or(Error::Field { field: "reason", needs: Needs::ListedValue })?;
         let serial = short_text("serial", message.serial, 40)?;
-        let recorded = self.registrar.revoke_certificate(&caller, &serial, reason).await?;
+        let registrar = Arc::clone(&self.registrar);
+        let recorded = registrar.revoke_certificate(caller, serial, reason).await?;
         Ok(Response::new(v1::RevokeCertificateResponse { receipt: receipt(recorded) }))
     }
 

@@ -1,5 +1,7 @@
 //! `Sessions`: logging in with a certificate and its key.
 
+use std::sync::Arc;
+
 use proto::v1::{self, sessions_server::Sessions};
 use tonic::{Request, Response};
 
@@ -58,7 +60,7 @@ impl Sessions for Desk {
         request: Request<v1::CloseSessionRequest>,
     ) -> Reply<v1::CloseSessionResponse> {
         let caller = self.caller(&request).await?;
-        let closed = self.registrar.close_session(&caller).await?;
+        let closed = Arc::clone(&self.registrar).close_session(caller).await?;
         Ok(Response::new(v1::CloseSessionResponse { receipt: receipt(closed) }))
     }
 }

@@ -32,6 +32,7 @@ fn code(reason: Reason) -> Code {
         | R::VISIT_CLOSED
         | R::PURPOSE_NOT_ALLOWED
         | R::NO_RELATION
+        | R::REGISTERED_ELSEWHERE
         | R::CLASS_NOT_ALLOWED
         | R::GRADE_TOO_HIGH => Code::PermissionDenied,
         R::FIELD_INVALID | R::CERTIFICATE_MALFORMED | R::RECORD_SIGNATURE_INVALID => {
@@ -61,6 +62,7 @@ fn code(reason: Reason) -> Code {
         | R::CARD_GARBAGE
         | R::CARD_UNREGISTERED
         | R::CARD_LOST
+        | R::CARD_NOT_ACTIVE
         | R::CARD_CANCELLED
         | R::RELAY_PROTOCOL => Code::FailedPrecondition,
         R::UNAVAILABLE | R::KEY_UNAVAILABLE | R::REVOCATION_LIST_STALE => Code::Unavailable,

@@ -35,7 +35,8 @@ impl Visits for Desk {
     async fn get(&self, request: Request<v1::GetVisitRequest>) -> Reply<v1::Visit> {
         let caller = self.caller(&request).await?;
         let visit = id("visit_id", &request.get_ref().visit_id)?;
-        Ok(Response::new(message(self.registrar.visit(&caller, visit).await?, None)))
+        let (visit, recorded) = self.registrar.visit(&caller, visit).await?;
+        Ok(Response::new(message(visit, Some(recorded))))
     }
 
     async fn list(&self, request: Request<v1::ListVisitsRequest>) -> Reply<v1::ListVisitsResponse> {

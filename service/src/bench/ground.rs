@@ -22,6 +22,7 @@ use crate::{
     clock,
     config::Config,
     init::{self, InitOptions},
+    registrar::sessions::login_message,
     registrar::{
         Caller, Holder, NewCard, NewIdentity, NewInstitution, NewResident, NewVisit, Registrar,
     },
@@ -104,13 +105,7 @@ impl Ground {
         let certificate = person.certificate.clone();
         let request = v1::ChallengeRequest { certificate: certificate.clone() };
         let given = sessions.challenge(request).await?.into_inner();
-        let message = [
-            b"healthcard.v1.Sessions/Open\n".as_slice(),
-            given.service.as_bytes(),
-            b"\n",
-            &given.challenge,
-        ]
-        .concat();
+        let message = login_message(&given.service, &given.challenge);
         let signature = person.key.sign(&person.key.digest(&message))?;
         let answer = v1::OpenSessionRequest {
             challenge: given.challenge,

@@ -50,6 +50,12 @@ impl Denial {
                 "办理就诊的窗口，或就诊科室负责人",
                 "the desk that opened the visit, or the head of its department",
             ],
+            Self::RegisteredElsewhere => [
+                "居民本人持卡到场，或由登记机构办理",
+                "the resident's card in the reader, or the institution that registered them",
+                "居民本人，或登记机构的窗口",
+                "the resident, or the desk of that institution",
+            ],
             Self::Class => [
                 "该类数据的授权规则",
                 "a rule that covers this class of data",

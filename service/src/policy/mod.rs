@@ -11,16 +11,16 @@ use crate::vocabulary::{DataClass, Grade, Purpose, Relation, Role};
 
 mod act;
 mod explain;
+mod standing;
 #[cfg(test)]
 mod tests;
 
 pub use act::Act;
 pub use explain::Explanation;
+pub use standing::Standing;
 
 /// The rules that ship with the service.
 const DEFAULT_RULES: &str = include_str!("default.toml");
-/// Largest text of rules that is read.
-const MAX_RULES: usize = 256 * 1024;
 
 /// A set of rules, checked, with the digest of its text.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ struct AccessRule {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
-    /// Not TOML of the expected shape, an unknown word, or larger than 256 KiB.
+    /// Not TOML of the expected shape, or an unknown word.
     #[error("reading the rules: {0}")]
     Malformed(String),
     /// A rule's number is out of its range.
@@ -69,17 +69,11 @@ pub enum PolicyError {
     DuplicateRule(String),
 }
 
-/// Who asks for access, and what ties them to the visit.
+/// Who asks for access to what.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessRequest<'a> {
-    /// The caller's role.
-    pub role: Role,
-    /// Whether caller and visit belong to one institution.
-    pub same_institution: bool,
-    /// Whether the visit is still open.
-    pub visit_open: bool,
-    /// What ties the caller to the resident of the visit.
-    pub relations: &'a [Relation],
+    /// How the caller stands to the visit.
+    pub standing: &'a Standing,
     /// Why.
     pub purpose: Purpose,
     /// Highest grade asked for.
@@ -114,6 +108,8 @@ pub enum Denial {
     Purpose,
     /// Nothing ties the caller to this resident.
     NoRelation,
+    /// The resident or card was registered by another institution, and no card was read here.
+    RegisteredElsewhere,
     /// A kind of data that no rule of this role covers.
     Class,
     /// A grade above what the rule allows.
@@ -133,6 +129,7 @@ impl Denial {
             Self::VisitClosed => "visit-open",
             Self::Purpose => "purpose-covered",
             Self::NoRelation => "relation-to-resident",
+            Self::RegisteredElsewhere => "registered-here-or-present",
             Self::Class => "class-covered",
             Self::Grade { .. } => "grade-covered",
         }
@@ -153,14 +150,18 @@ impl Policy {
     /// # Errors
     /// [`PolicyError`] says what is wrong with the text; nothing of it is then used.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        if text.len() > MAX_RULES {
-            return Err(PolicyError::Malformed(format!("longer than {MAX_RULES} bytes")));
-        }
         let rules: RuleText =
             toml::from_str(text).map_err(|e| PolicyError::Malformed(e.message().to_owned()))?;
         for (at, rule) in rules.access.iter().enumerate() {
             let out_of_range =
                 |field| Err(PolicyError::OutOfRange { rule: rule.id.clone(), field });
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            if !(1..=64).contains(&rule.id.len()) || !rule.id.bytes().all(plain) {
+                return out_of_range("id");
+            }
+            if rule.roles.is_empty() || rule.relations.is_empty() {
+                return out_of_range("roles or relations");
+            }
             if !(1..=5).contains(&rule.grade) {
                 return out_of_range("grade");
             }
@@ -200,16 +201,12 @@ impl Policy {
     /// # Errors
     /// The first condition that failed, in the order of [`Denial`].
     pub fn access(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
-        self.may(request.role, Act::TokenIssue)?;
-        if !request.same_institution {
-            return Err(Denial::OtherInstitution);
-        }
-        if !request.visit_open {
-            return Err(Denial::VisitClosed);
-        }
+        let standing = request.standing;
+        self.may(standing.role, Act::TokenIssue)?;
+        standing.in_open_visit()?;
         // The denial of the rule that came furthest names the step that is really missing.
         let mut nearest = Denial::Role;
-        for rule in self.access.iter().filter(|rule| rule.roles.contains(&request.role)) {
+        for rule in self.access.iter().filter(|rule| rule.roles.contains(&standing.role)) {
             match rule.decide(request) {
                 Ok(grant) => return Ok(grant),
                 Err(denial) if denial.distance() >= nearest.distance() => nearest = denial,
@@ -225,7 +222,7 @@ impl Denial {
     fn distance(self) -> u8 {
         match self {
             Self::Role => 0,
-            Self::OtherInstitution => 1,
+            Self::OtherInstitution | Self::RegisteredElsewhere => 1,
             Self::VisitClosed => 2,
             Self::Purpose => 3,
             Self::NoRelation => 4,
@@ -243,7 +240,7 @@ impl AccessRule {
         let relation = self
             .relations
             .iter()
-            .find(|relation| request.relations.contains(relation))
+            .find(|relation| request.standing.relations.contains(relation))
             .ok_or(Denial::NoRelation)?;
         if request.classes.is_empty() || !request.classes.iter().all(|c| self.classes.contains(c)) {
             return Err(Denial::Class);

@@ -1,11 +1,17 @@
 use super::*;
 
-fn request() -> AccessRequest<'static> {
-    AccessRequest {
+fn standing() -> Standing {
+    Standing {
         role: Role::Doctor,
         same_institution: true,
         visit_open: true,
-        relations: &[Relation::Attending],
+        relations: vec![Relation::Attending],
+    }
+}
+
+fn request(standing: &Standing) -> AccessRequest<'_> {
+    AccessRequest {
+        standing,
         purpose: Purpose::Treatment,
         grade: Grade::new(3).unwrap(),
         classes: &[DataClass::Health],
@@ -20,7 +26,7 @@ fn the_shipped_rules_are_well_formed() {
 
 #[test]
 fn a_treating_doctor_gets_access_and_its_ground() {
-    let grant = Policy::shipped().unwrap().access(&request()).unwrap();
+    let grant = Policy::shipped().unwrap().access(&request(&standing())).unwrap();
     assert_eq!(grant.rule, "doctor-treats");
     assert_eq!(grant.relation, Relation::Attending);
     assert_eq!(grant.lifetime, Duration::from_secs(900));
@@ -29,19 +35,26 @@ fn a_treating_doctor_gets_access_and_its_ground() {
 #[test]
 fn each_missing_condition_is_named() {
     let policy = Policy::shipped().unwrap();
-    let ask = request();
+    let good = standing();
+    let ask = request(&good);
+    let auditor = Standing { role: Role::Auditor, ..standing() };
+    let operator = Standing { role: Role::Operator, ..standing() };
+    let nurse = Standing { role: Role::Nurse, ..standing() };
+    let elsewhere = Standing { same_institution: false, ..standing() };
+    let afterwards = Standing { visit_open: false, ..standing() };
+    let stranger = Standing { relations: Vec::new(), ..standing() };
     #[rustfmt::skip]
     let cases = [
-        ("an auditor gets no token", AccessRequest { role: Role::Auditor, ..ask }, Denial::Role),
-        ("an operator gets no token", AccessRequest { role: Role::Operator, ..ask }, Denial::Role),
-        ("another institution", AccessRequest { same_institution: false, ..ask }, Denial::OtherInstitution),
-        ("closed visit", AccessRequest { visit_open: false, ..ask }, Denial::VisitClosed),
+        ("an auditor gets no token", AccessRequest { standing: &auditor, ..ask }, Denial::Role),
+        ("an operator gets no token", AccessRequest { standing: &operator, ..ask }, Denial::Role),
+        ("another institution", AccessRequest { standing: &elsewhere, ..ask }, Denial::OtherInstitution),
+        ("closed visit", AccessRequest { standing: &afterwards, ..ask }, Denial::VisitClosed),
         ("payment is not a doctor's purpose", AccessRequest { purpose: Purpose::Payment, ..ask }, Denial::Purpose),
-        ("no relation", AccessRequest { relations: &[], ..ask }, Denial::NoRelation),
+        ("no relation", AccessRequest { standing: &stranger, ..ask }, Denial::NoRelation),
         ("class", AccessRequest { classes: &[DataClass::Health, DataClass::Payment], ..ask }, Denial::Class),
         ("no class at all", AccessRequest { classes: &[], ..ask }, Denial::Class),
         ("grade", AccessRequest { grade: Grade::new(5).unwrap(), ..ask }, Denial::Grade { most: 4 }),
-        ("a nurse's grade", AccessRequest { role: Role::Nurse, grade: Grade::new(4).unwrap(), ..ask }, Denial::Grade { most: 3 }),
+        ("a nurse's grade", AccessRequest { standing: &nurse, grade: Grade::new(4).unwrap(), ..ask }, Denial::Grade { most: 3 }),
     ];
     for (what, request, denial) in cases {
         assert_eq!(policy.access(&request), Err(denial), "{what}");
@@ -50,9 +63,10 @@ fn each_missing_condition_is_named() {
 
 #[test]
 fn a_life_can_be_shortened_but_not_stretched() {
-    let policy = Policy::shipped().unwrap();
+    let (policy, standing) = (Policy::shipped().unwrap(), standing());
     for (asked, given) in [(60, 60), (900, 900), (901, 900), (u64::MAX, 900)] {
-        let request = AccessRequest { lifetime: Duration::from_secs(asked), ..request() };
+        let lifetime = Duration::from_secs(asked);
+        let request = AccessRequest { lifetime, ..request(&standing) };
         assert_eq!(policy.access(&request).unwrap().lifetime, Duration::from_secs(given));
     }
 }
@@ -68,7 +82,8 @@ fn rules_that_cannot_be_meant_are_refused() {
         (format!("[acts]\n{rule}grade=6\nlifetime=1"), "OutOfRange"),
         (format!("[acts]\n{rule}grade=1\nlifetime=0"), "OutOfRange"),
         (format!("[acts]\n{rule}grade=1\nlifetime=1\n{rule}grade=1\nlifetime=1"), "DuplicateRule"),
-        (" ".repeat(MAX_RULES + 1), "Malformed"),
+        (format!("[acts]\n{rule}grade=1\nlifetime=1").replace("id='a'", "id='A b'"), "OutOfRange"),
+        (format!("[acts]\n{rule}grade=1\nlifetime=1").replace("['attending']", "[]"), "OutOfRange"),
     ];
     for (text, variant) in cases {
         let error = Policy::parse(&text).unwrap_err();

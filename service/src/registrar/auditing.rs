@@ -6,12 +6,10 @@ use tokio::sync::mpsc;
 use super::{Caller, Error, Registrar};
 use crate::{
     catalogue::Reason,
+    clock::rfc3339,
     policy::Act,
     store::{Cursor, LogEntry, SearchFilter, StoreError},
 };
-
-/// Conditions of a search; all that are given must hold.
-pub type AuditFilter = SearchFilter;
 
 /// A proof, with the checkpoint it leads to when that is the newest one.
 pub struct Proof {
@@ -33,7 +31,7 @@ impl Registrar {
     pub async fn search_log(
         &self,
         caller: &Caller,
-        filter: AuditFilter,
+        filter: SearchFilter,
         cursor: Option<Cursor>,
         limit: u32,
     ) -> Result<(Vec<LogEntry>, Option<Cursor>), Error> {
@@ -47,6 +45,14 @@ impl Registrar {
         ] {
             if let Some(value) = value {
                 entry = entry.with(key, value.as_str());
+            }
+        }
+        if let Some(outcome) = filter.outcome {
+            entry = entry.with("outcome", outcome.as_str());
+        }
+        for (key, at) in [("from", filter.from), ("until", filter.until)] {
+            if let Some(at) = at {
+                entry = entry.with(key, rfc3339(at));
             }
         }
         self.record_act(entry).await?;

@@ -12,10 +12,13 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::{Caller, Error, Registrar};
 use crate::{
     catalogue::Reason,
-    clock::UtcTime,
+    clock::{UtcTime, date_at_desk},
     keys::Keys,
     policy::Act,
-    store::{self, Card, CardId, CardStatus, Change, PresenceId, Receipt, ResidentId},
+    store::{
+        self, Card, CardId, CardStatus, Change, Obstacle, PresenceId, Receipt, ResidentId,
+        StoreError,
+    },
 };
 
 /// A personalised card to be put on record.
@@ -102,11 +105,19 @@ impl Registrar {
         order: NewCard,
     ) -> Result<(CardId, Receipt), Error> {
         self.allow(caller, Act::CardRegister).await?;
-        self.store.resident(order.resident).await?.ok_or(Reason::RESIDENT_NOT_FOUND)?;
+        let refused = || {
+            self.entry(caller, Act::CardRegister, Outcome::Refused)
+                .about(order.resident.to_string())
+        };
+        let Some(resident) = self.store.resident(order.resident).await? else {
+            return self.refuse(refused(), Reason::RESIDENT_NOT_FOUND).await;
+        };
+        self.here_or_present(caller, resident.institution, resident.id, refused).await?;
         let id = CardId::generate();
         let new = store::NewCard {
             id,
             resident: order.resident,
+            institution: caller.holder.institution,
             chip_serial: order.chip_serial.as_str().to_owned(),
             factor: order.factor.0,
             valid_until: order.valid_until,
@@ -116,10 +127,8 @@ impl Registrar {
             .entry(caller, Act::CardRegister, Outcome::Granted)
             .about(order.resident.to_string())
             .on("card", id.to_string());
-        match self.store.record_card(new, entry).await {
-            Ok(receipt) => Ok((id, receipt)),
-            Err(error) => Err(self.duplicate(caller, Act::CardRegister, error).await),
-        }
+        let answer = self.store.record_card(new, entry).await;
+        Ok((id, self.settle(refused(), answer).await?))
     }
 
     /// Drives a card through its reading. Blocks while the card works; it belongs on a thread
@@ -157,12 +166,19 @@ impl Registrar {
         read: IdentityReading,
         card_microseconds: u64,
     ) -> Result<(Presence, Receipt), CardFailure> {
-        match self.known_card(&read).await {
-            Ok((card, resident)) => self
-                .record_presence(caller, &read, &card, &resident, card_microseconds)
-                .await
-                .map_err(CardFailure::unrecorded),
-            Err((reason, card)) => Err(self.card_refused(caller, reason, card.as_ref()).await),
+        let (card, resident) = match self.known_card(&read, caller.now).await {
+            Ok(known) => known,
+            Err((reason, card)) => {
+                return Err(self.card_refused(caller, reason, card.as_ref()).await);
+            }
+        };
+        match self.record_presence(caller, &read, &card, &resident, card_microseconds).await {
+            Ok(presence) => Ok(presence),
+            // Reported lost while it was being read.
+            Err(Error::Store(StoreError::Conflict(Obstacle::CardStatus))) => {
+                Err(self.card_refused(caller, Reason::CARD_NOT_ACTIVE, Some(&card)).await)
+            }
+            Err(error) => Err(CardFailure::unrecorded(error)),
         }
     }
 
@@ -176,9 +192,12 @@ impl Registrar {
         self.card_refused(caller, reason, None).await
     }
 
+    /// The card on record and its holder, when all that the card said agrees with them. A reading is
+    /// not signed: what passed through a desk is believed only as far as the record bears it out.
     async fn known_card(
         &self,
         read: &IdentityReading,
+        now: UtcTime,
     ) -> Result<(Card, store::Resident), (Reason, Option<Card>)> {
         let unavailable = |error| (Error::Store(error).reason(), None);
         let serial = read.issuer.chip_serial.as_str();
@@ -194,11 +213,22 @@ impl Registrar {
         }
         let resident = self.store.resident(card.resident).await.map_err(unavailable)?;
         let Some(resident) = resident else { return Err((Reason::INTERNAL, Some(card))) };
-        let index = self
-            .personal
-            .id_number_index(&read.holder.id_number)
-            .map_err(|_| (Reason::KEY_UNAVAILABLE, None))?;
-        if card.factor != read.factors.card.0 || resident.id_number_index != index {
+        if card.valid_until < date_at_desk(now) {
+            return Err((Reason::CARD_EXPIRED, Some(card)));
+        }
+        let record = match self.personal.open_resident(&resident) {
+            Ok(record) => record,
+            Err(error) => {
+                let cause = crate::telemetry::chain(&error);
+                tracing::error!(cause, "opening the record of a card's holder");
+                return Err((error.reason(), Some(card)));
+            }
+        };
+        let agrees = card.factor == read.factors.card.0
+            && card.valid_until == read.valid_until
+            && record.id_number == read.holder.id_number
+            && record.name == read.holder.name.as_str();
+        if !agrees {
             return Err((Reason::CARD_INCONSISTENT, Some(card)));
         }
         Ok((card, resident))
@@ -296,8 +326,16 @@ impl Registrar {
             .store
             .presence(id)
             .await?
-            .filter(|row| row.session == caller.holder.session && row.expires_at > caller.now)
-            .ok_or(Reason::PRESENCE_INVALID)?;
+            .filter(|row| row.session == caller.holder.session && row.expires_at > caller.now);
+        let refused = || self.entry(caller, Act::CardRead, Outcome::Refused);
+        let Some(row) = row else {
+            return self.refuse(refused(), Reason::PRESENCE_INVALID).await;
+        };
+        let card = self.store.card(row.card).await?;
+        if card.is_none_or(|card| card.status != CardStatus::Active) {
+            let entry = refused().about(row.resident.to_string()).on("card", row.card.to_string());
+            return self.refuse(entry, Reason::CARD_NOT_ACTIVE).await;
+        }
         let resident =
             self.store.resident(row.resident).await?.ok_or(Reason::RESIDENT_NOT_FOUND)?;
         let reading = self.personal.open_reading(&resident, id, &row.sealed_reading)?;
@@ -339,11 +377,18 @@ impl Registrar {
     }
 
     async fn card_looked_up(&self, caller: &Caller, card: Option<Card>) -> Result<Card, Error> {
-        let card = card.ok_or(Reason::CARD_NOT_FOUND)?;
-        let entry = self
-            .entry(caller, Act::CardStatus, Outcome::Granted)
-            .about(card.resident.to_string())
-            .on("card", card.id.to_string());
+        let Some(card) = card else {
+            let entry = self.entry(caller, Act::CardStatus, Outcome::Refused);
+            return self.refuse(entry, Reason::CARD_NOT_FOUND).await;
+        };
+        let entry = |outcome| {
+            self.entry(caller, Act::CardStatus, outcome)
+                .about(card.resident.to_string())
+                .on("card", card.id.to_string())
+        };
+        let refused = || entry(Outcome::Refused);
+        self.here_or_present(caller, card.institution, card.resident, refused).await?;
+        let entry = entry(Outcome::Granted);
         self.record_act(entry).await?;
         Ok(card)
     }
@@ -359,8 +404,8 @@ impl Registrar {
     /// Takes a report of loss back (解挂).
     ///
     /// # Errors
-    /// CARD_NOT_FOUND; STATE_CONFLICT unless it is lost, or while the resident has another active
-    /// card; ROLE_NOT_ALLOWED.
+    /// CARD_NOT_FOUND; STATE_CONFLICT unless it is lost; ACTIVE_CARD_EXISTS; REGISTERED_ELSEWHERE;
+    /// ROLE_NOT_ALLOWED.
     pub async fn release_card(
         &self,
         caller: &Caller,
@@ -388,14 +433,19 @@ impl Registrar {
         to: CardStatus,
     ) -> Result<(Card, Receipt), Error> {
         self.allow(caller, act).await?;
-        let card = self.store.card(id).await?;
-        let card = card.ok_or(Reason::CARD_NOT_FOUND)?;
-        let entry = self
-            .entry(caller, act, Outcome::Granted)
-            .about(card.resident.to_string())
-            .on("card", id.to_string());
-        let change = self.store.record_card_status(id, from, to, caller.now, entry).await?;
-        let Change::Recorded(receipt) = change else { return Err(Reason::STATE_CONFLICT.into()) };
+        let entry = |outcome| self.entry(caller, act, outcome).on("card", id.to_string());
+        let Some(card) = self.store.card(id).await? else {
+            return self.refuse(entry(Outcome::Refused), Reason::CARD_NOT_FOUND).await;
+        };
+        let entry = |outcome| entry(outcome).about(card.resident.to_string());
+        let refused = || entry(Outcome::Refused);
+        self.here_or_present(caller, card.institution, card.resident, refused).await?;
+        let granted = entry(Outcome::Granted);
+        let answer = self.store.record_card_status(id, from, to, caller.now, granted).await;
+        let receipt = match self.settle(refused(), answer).await? {
+            Change::Recorded(receipt) => receipt,
+            Change::None => return self.refuse(refused(), Reason::STATE_CONFLICT).await,
+        };
         Ok((Card { status: to, changed_at: caller.now, ..card }, receipt))
     }
 }

@@ -85,6 +85,7 @@ fn denial_reason(denial: Denial) -> Reason {
         Denial::VisitClosed => Reason::VISIT_CLOSED,
         Denial::Purpose => Reason::PURPOSE_NOT_ALLOWED,
         Denial::NoRelation => Reason::NO_RELATION,
+        Denial::RegisteredElsewhere => Reason::REGISTERED_ELSEWHERE,
         Denial::Class => Reason::CLASS_NOT_ALLOWED,
         Denial::Grade { .. } => Reason::GRADE_TOO_HIGH,
     }

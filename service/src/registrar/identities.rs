@@ -1,5 +1,7 @@
 //! Institutions, staff and devices, and their certificates.
 
+use std::sync::Arc;
+
 use audit::{Actor, Entry, Outcome};
 use ca::crl::Revocation;
 use ca::request::CertificateRequest;
@@ -13,16 +15,18 @@ use super::{
     authorities::AuthorityError,
     entry_by, service_actor,
     sessions::{fill_random, stored_role},
+    uncut,
 };
 use crate::{
     catalogue::{Needs, Reason},
     clock::UtcTime,
-    keys::authority_name,
+    keys::{authority_name, authority_named},
     policy::Act,
     store::{
         Certificate as CertificateRecord, CertificateDraft, Change, Identity as IdentityRow,
         IdentityId, Institution, InstitutionId, Receipt, RevocationList,
     },
+    telemetry,
     vocabulary::Role,
 };
 
@@ -124,10 +128,9 @@ impl Registrar {
         let entry = self
             .entry(caller, Act::InstitutionRegister, Outcome::Granted)
             .on("institution", id.to_string());
-        match self.store.record_institution(institution, entry).await {
-            Ok(receipt) => Ok((id, receipt)),
-            Err(error) => Err(self.duplicate(caller, Act::InstitutionRegister, error).await),
-        }
+        let answer = self.store.record_institution(institution, entry).await;
+        let refused = self.entry(caller, Act::InstitutionRegister, Outcome::Refused);
+        Ok((id, self.settle(refused, answer).await?))
     }
 
     /// Puts a person, desk or system on record.
@@ -161,10 +164,9 @@ impl Registrar {
             .on("identity", id.to_string())
             .with("role", order.role.as_str())
             .with("institution", order.institution.to_string());
-        match self.store.record_identity(identity, entry).await {
-            Ok(receipt) => Ok((id, receipt)),
-            Err(error) => Err(self.duplicate(caller, Act::IdentityRegister, error).await),
-        }
+        let answer = self.store.record_identity(identity, entry).await;
+        let refused = self.entry(caller, Act::IdentityRegister, Outcome::Refused);
+        Ok((id, self.settle(refused, answer).await?))
     }
 
     /// Issues a certificate for a key that its holder made.
@@ -185,7 +187,15 @@ impl Registrar {
             .map_err(|_| Error::Field { field: "request", needs: Needs::CertificateRequest })?;
         let key = request.public_key().clone();
         let entry = || self.entry(caller, Act::CertificateIssue, Outcome::Granted);
-        self.issue(&row, key, days, caller.now, entry).await
+        match self.issue(&row, key, days, caller.now, entry).await {
+            Err(Error::Store(error)) => {
+                let refused = self
+                    .entry(caller, Act::CertificateIssue, Outcome::Refused)
+                    .with("identity", identity.to_string());
+                self.settle(refused, Err(error)).await
+            }
+            issued => issued,
+        }
     }
 
     /// Draft, record, sign, record: after a crash there is a record of everything that may have
@@ -208,6 +218,7 @@ impl Registrar {
             .map_err(|e| Error::internal("naming the holder of a certificate", e))?;
         let authority = profile.issued_by();
         let issuer = self.authorities.issuer(authority).map_err(fault)?;
+        let key_digest = hsm::sm3::digest(public_key.as_sec1());
         let draft = issuer
             .draft(Order { profile, subject, public_key, days }, new_serial()?, now)
             .map_err(|e| Error::internal("drafting a certificate", e))?;
@@ -223,11 +234,13 @@ impl Registrar {
             serial: serial.clone(),
             identity: Some(holder.id),
             issuer: authority_name(authority).to_owned(),
+            key_digest,
             body: draft.body().to_vec(),
             not_before: draft.not_before(),
             not_after: draft.not_after(),
             drafted_at: now,
         };
+        // A key is certified once: not again after it was compromised, and not for somebody else.
         self.store.record_certificate_draft(drafted, entry("draft")).await?;
         let certificate = draft
             .sign(&*self.keys.authority(authority)?)
@@ -281,28 +294,46 @@ impl Registrar {
     /// # Errors
     /// CERTIFICATE_NOT_FOUND; STATE_CONFLICT when it is revoked already; ROLE_NOT_ALLOWED.
     pub async fn revoke_certificate(
+        self: Arc<Self>,
+        caller: Caller,
+        serial: String,
+        reason: ca::crl::Reason,
+    ) -> Result<Receipt, Error> {
+        self.allow(&caller, Act::CertificateRevoke).await?;
+        uncut(async move { self.revoke(&caller, &serial, reason).await }).await
+    }
+
+    async fn revoke(
         &self,
         caller: &Caller,
         serial: &str,
         reason: ca::crl::Reason,
     ) -> Result<Receipt, Error> {
-        self.allow(caller, Act::CertificateRevoke).await?;
-        let record = self.store.certificate(serial).await?;
-        let record = record.ok_or(Reason::CERTIFICATE_NOT_FOUND)?;
-        let entry = self
-            .entry(caller, Act::CertificateRevoke, Outcome::Granted)
-            .on("certificate", serial)
-            .with("reason", reason.code().to_string());
+        let entry = |outcome| {
+            self.entry(caller, Act::CertificateRevoke, outcome)
+                .on("certificate", serial)
+                .with("revocation", reason.code().to_string())
+        };
+        let Some(record) = self.store.certificate(serial).await? else {
+            return self.refuse(entry(Outcome::Refused), Reason::CERTIFICATE_NOT_FOUND).await;
+        };
+        let code = reason.code().into();
         let change = self
             .store
-            .record_certificate_revoked(serial, reason.code().into(), caller.now, entry)
+            .record_certificate_revoked(serial, code, caller.now, entry(Outcome::Granted))
             .await?;
-        let Change::Recorded(receipt) = change else { return Err(Reason::STATE_CONFLICT.into()) };
         self.sessions.forget(|holder| holder.certificate == serial);
-        let authority = crate::keys::authority_named(&record.issuer)
-            .ok_or(Error::Internal { what: "an unknown authority on record", source: None })?;
-        self.renew_list(authority, caller.now).await?;
-        Ok(receipt)
+        // The revocation stands; a list that could not be made now is made by the next look at them.
+        if let Some(authority) = authority_named(&record.issuer)
+            && let Err(error) = self.renew_list(authority, caller.now).await
+        {
+            let cause = telemetry::chain(&error);
+            tracing::error!(cause, "making the revocation list");
+        }
+        match change {
+            Change::Recorded(receipt) => Ok(receipt),
+            Change::None => self.refuse(entry(Outcome::Refused), Reason::STATE_CONFLICT).await,
+        }
     }
 
     /// An identity with its certificates.
@@ -330,7 +361,11 @@ impl Registrar {
         limit: u32,
     ) -> Result<Vec<IdentityRecord>, Error> {
         self.allow(caller, Act::IdentityRead).await?;
-        self.record_act(self.entry(caller, Act::IdentityRead, Outcome::Granted)).await?;
+        let mut entry = self.entry(caller, Act::IdentityRead, Outcome::Granted);
+        if let Some(institution) = institution {
+            entry = entry.on("institution", institution.to_string());
+        }
+        self.record_act(entry).await?;
         let rows = self.store.list_identities(institution, after, limit).await?;
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {
@@ -365,32 +400,33 @@ impl Registrar {
         self.authorities.issuer(authority).ok().map(|issuer| issuer.certificate().der().to_vec())
     }
 
-    /// Replaces the lists that are due within `ahead`.
+    /// Replaces the lists that are due within `ahead`, dated after `now`, or lack a certificate that
+    /// was revoked.
     ///
     /// # Errors
     /// [`Error`] when a list could not be made or recorded; the old ones stay in use.
     pub async fn renew_lists(&self, now: UtcTime, ahead: time::Duration) -> Result<(), Error> {
-        let due: Vec<Authority> = self
-            .authorities
-            .issuers()
-            .iter()
-            .filter(|issuer| {
-                self.authorities.with_anchors(|anchors| {
-                    !anchors.crls().any(|list| {
-                        list.issuer() == issuer.certificate().subject()
-                            && list.edition().next_update > now + ahead
-                    })
+        for issuer in self.authorities.issuers() {
+            let authority = issuer.authority();
+            let revoked = self.store.revoked_serials(authority_name(authority)).await?.len();
+            let good = self.authorities.with_anchors(|anchors| {
+                anchors.crls().any(|list| {
+                    let edition = list.edition();
+                    list.issuer() == issuer.certificate().subject()
+                        && list.len() == revoked
+                        && edition.this_update <= now
+                        && edition.next_update > now + ahead
                 })
-            })
-            .map(|issuer| issuer.authority())
-            .collect();
-        for authority in due {
-            self.renew_list(authority, now).await?;
+            });
+            if !good {
+                self.renew_list(authority, now).await?;
+            }
         }
         Ok(())
     }
 
     async fn renew_list(&self, authority: Authority, now: UtcTime) -> Result<(), Error> {
+        let _one_at_a_time = self.lists.lock().await;
         let name = authority_name(authority);
         let number = self.store.crl(name).await?.map_or(1, |list| list.number + 1);
         let rows = self.store.revoked_serials(name).await?;

@@ -13,7 +13,7 @@ use crate::{
     config::Lifetimes,
     keys::Keys,
     policy::{Act, Policy},
-    store::{IdentityId, InstitutionId, Receipt, Store},
+    store::{IdentityId, InstitutionId, Receipt, Store, StoreError},
     token::TokenKeys,
     vocabulary::Role,
 };
@@ -25,15 +25,16 @@ mod challenges;
 mod error;
 mod identities;
 mod personal;
+mod refused_logins;
 mod residents;
 mod session_cache;
-mod sessions;
+pub(crate) mod sessions;
 mod signing;
 mod status;
 mod tokens;
 mod visits;
 
-pub use auditing::{AuditFilter, Proof};
+pub use auditing::Proof;
 pub use authorities::{Authorities, AuthorityError};
 pub use cards::{CardFailure, NewCard, Presence, Reading};
 pub use error::Error;
@@ -61,6 +62,10 @@ pub struct Registrar {
     card_keys: card::SoftSecurityModule,
     challenges: challenges::Challenges,
     sessions: session_cache::SessionCache,
+    /// Logins that were refused a moment ago.
+    refused_logins: refused_logins::RefusedLogins,
+    /// One revocation list is made at a time, so that none is made from old serial numbers.
+    lists: tokio::sync::Mutex<()>,
     started_at: UtcTime,
 }
 
@@ -125,6 +130,8 @@ impl Registrar {
             card_keys: cards::security_module(&keys)?,
             challenges: challenges::Challenges::new(lifetimes.challenge),
             sessions: session_cache::SessionCache::default(),
+            refused_logins: refused_logins::RefusedLogins::default(),
+            lists: tokio::sync::Mutex::default(),
             policy_hash: hex::encode(policy.digest()),
             started_at: clock::now(),
             name,
@@ -151,11 +158,28 @@ impl Registrar {
     /// Lets a caller do something, or leaves a refusal in the log.
     async fn allow(&self, caller: &Caller, act: Act) -> Result<(), Error> {
         let Err(denial) = self.policy.may(caller.holder.role, act) else { return Ok(()) };
-        let entry = self
-            .entry(caller, act, Outcome::Refused)
-            .under(self.policy_hash.as_str(), denial.rule());
-        self.record_act(entry).await?;
-        Err(denial.into())
+        self.refuse(self.entry(caller, act, Outcome::Refused), denial).await
+    }
+
+    /// Leaves a refusal in the log, and says no. `entry` tells who asked for what.
+    async fn refuse<T>(&self, entry: Entry, error: impl Into<Error>) -> Result<T, Error> {
+        let error = error.into();
+        let entry = match &error {
+            Error::Denied(denial) => entry.under(self.policy_hash.as_str(), denial.rule()),
+            _ => entry,
+        };
+        self.record_act(entry.with("reason", error.reason().text().reason)).await?;
+        Err(error)
+    }
+
+    /// An answer of the store. What it refused leaves `entry` in the log; what failed does not.
+    async fn settle<T>(&self, entry: Entry, answer: Result<T, StoreError>) -> Result<T, Error> {
+        match answer {
+            Err(error @ (StoreError::Duplicate(_) | StoreError::Conflict(_))) => {
+                self.refuse(entry, error).await
+            }
+            answer => Ok(answer?),
+        }
     }
 
     /// An entry of the log for an act of this caller.
@@ -175,6 +199,14 @@ impl Registrar {
     async fn record_act(&self, entry: Entry) -> Result<Receipt, Error> {
         Ok(self.store.record_act(entry).await?)
     }
+}
+
+/// Lets work run to its end even when the call that asked for it is cut off: what has to follow a
+/// commit must not be lost with a connection.
+async fn uncut<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::spawn(work).await.map_err(|e| Error::internal("finishing a change", e))?
 }
 
 /// The role of the service itself in the log.

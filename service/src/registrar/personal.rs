@@ -13,7 +13,7 @@ use super::{Error, NewResident, ResidentRecord, cards::Reading};
 use crate::{
     clock::UtcTime,
     keys::Keys,
-    store::{IdentityId, PresenceId, Resident, ResidentId},
+    store::{IdentityId, InstitutionId, PresenceId, Resident, ResidentId},
 };
 
 /// Domain of the blind index of ID numbers.
@@ -47,6 +47,7 @@ impl Seals {
     pub(super) fn seal_resident(
         &self,
         id: ResidentId,
+        institution: InstitutionId,
         order: &NewResident,
         registered_at: UtcTime,
     ) -> Result<Resident, KeyError> {
@@ -54,6 +55,7 @@ impl Seals {
         let seal = |field, text: &str| key.seal(&place("resident", field, id), text.as_bytes());
         Ok(Resident {
             id,
+            institution,
             id_number_index: self.id_number_index(&order.id_number)?,
             wrapped_key: self.data.seal_key(&place("resident", "data_key", id), &key)?,
             sealed_name: seal(NAME, order.name.as_str()),

@@ -1,6 +1,6 @@
 //! Residents on record.
 
-use audit::Outcome;
+use audit::{Entry, Outcome};
 use card::{EthnicGroup, Name, Phone, ResidentIdNumber, Sex};
 use time::Date;
 
@@ -8,8 +8,8 @@ use super::{Caller, Error, Registrar};
 use crate::{
     catalogue::Reason,
     clock::UtcTime,
-    policy::Act,
-    store::{self, Receipt, ResidentId},
+    policy::{Act, Denial},
+    store::{self, InstitutionId, Receipt, ResidentId},
 };
 
 /// A resident to be put on record.
@@ -66,21 +66,21 @@ impl Registrar {
     ) -> Result<(ResidentId, Receipt), Error> {
         self.allow(caller, Act::ResidentRegister).await?;
         let id = ResidentId::generate();
-        let resident = self.personal.seal_resident(id, &order, caller.now)?;
+        let resident =
+            self.personal.seal_resident(id, caller.holder.institution, &order, caller.now)?;
         let entry = self
             .entry(caller, Act::ResidentRegister, Outcome::Granted)
             .about(id.to_string())
             .on("resident", id.to_string());
-        match self.store.record_resident(resident, entry).await {
-            Ok(receipt) => Ok((id, receipt)),
-            Err(error) => Err(self.duplicate(caller, Act::ResidentRegister, error).await),
-        }
+        let answer = self.store.record_resident(resident, entry).await;
+        let refused = self.entry(caller, Act::ResidentRegister, Outcome::Refused);
+        Ok((id, self.settle(refused, answer).await?))
     }
 
     /// A resident, by pseudonym. The reading is in the log before the answer.
     ///
     /// # Errors
-    /// RESIDENT_NOT_FOUND; ROLE_NOT_ALLOWED.
+    /// RESIDENT_NOT_FOUND; REGISTERED_ELSEWHERE; ROLE_NOT_ALLOWED.
     pub async fn resident(
         &self,
         caller: &Caller,
@@ -94,7 +94,7 @@ impl Registrar {
     /// A resident, by ID number. The reading is in the log before the answer.
     ///
     /// # Errors
-    /// RESIDENT_NOT_FOUND; ROLE_NOT_ALLOWED.
+    /// RESIDENT_NOT_FOUND; REGISTERED_ELSEWHERE; ROLE_NOT_ALLOWED.
     pub async fn find_resident(
         &self,
         caller: &Caller,
@@ -111,13 +111,12 @@ impl Registrar {
         caller: &Caller,
         row: Option<store::Resident>,
     ) -> Result<(ResidentRecord, Receipt), Error> {
+        let refused = || self.entry(caller, Act::ResidentRead, Outcome::Refused);
         let Some(row) = row else {
-            let entry = self
-                .entry(caller, Act::ResidentRead, Outcome::Failed)
-                .with("reason", Reason::RESIDENT_NOT_FOUND.text().reason);
-            self.record_act(entry).await?;
-            return Err(Reason::RESIDENT_NOT_FOUND.into());
+            return self.refuse(refused(), Reason::RESIDENT_NOT_FOUND).await;
         };
+        let refused = || refused().about(row.id.to_string());
+        self.here_or_present(caller, row.institution, row.id, refused).await?;
         let record = self.personal.open_resident(&row)?;
         let entry = self
             .entry(caller, Act::ResidentRead, Outcome::Granted)
@@ -127,23 +126,22 @@ impl Registrar {
         Ok((record, receipt))
     }
 
-    /// Leaves a refusal in the log when something was on record already.
-    pub(super) async fn duplicate(
+    /// A resident's or card's record is open to the institution that registered it, and to whoever
+    /// has the resident's card in the reader. A region shares one service: the role alone must not
+    /// open everybody to every desk.
+    pub(super) async fn here_or_present(
         &self,
         caller: &Caller,
-        act: Act,
-        error: store::StoreError,
-    ) -> Error {
-        let error = Error::Store(error);
-        if error.reason() != Reason::ALREADY_REGISTERED {
-            return error;
+        registered_by: InstitutionId,
+        resident: ResidentId,
+        refused: impl FnOnce() -> Entry,
+    ) -> Result<(), Error> {
+        let holder = &caller.holder;
+        if registered_by == holder.institution
+            || self.store.has_presence(holder.session, resident, caller.now).await?
+        {
+            return Ok(());
         }
-        let entry = self
-            .entry(caller, act, Outcome::Refused)
-            .with("reason", Reason::ALREADY_REGISTERED.text().reason);
-        match self.record_act(entry).await {
-            Ok(_) => error,
-            Err(unrecorded) => unrecorded,
-        }
+        self.refuse(refused(), Denial::RegisteredElsewhere).await
     }
 }

@@ -4,11 +4,11 @@ use std::{net::IpAddr, sync::Arc};
 
 use audit::{Actor, Outcome};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ca::{Certificate, ChainError};
+use ca::{Certificate, ChainError, chain::Purpose};
 use hsm::sm2::{Signature, SignerId};
 use zeroize::Zeroizing;
 
-use super::{Caller, Error, Holder, Registrar, entry_by};
+use super::{Caller, Error, Holder, Registrar, entry_by, uncut};
 use crate::{
     catalogue::Reason,
     clock::UtcTime,
@@ -20,7 +20,7 @@ use crate::{
 
 /// First line of what a login signs, so that the signature can mean nothing else.
 const PURPOSE: &str = "healthcard.v1.Sessions/Open";
-/// Most sessions' tokens have this many octets before base64url.
+/// Octets of a session's token before base64url.
 const TOKEN_OCTETS: usize = 32;
 
 /// A login challenge.
@@ -73,42 +73,42 @@ impl Registrar {
     ) -> Result<OpenedSession, Error> {
         let certificate = parse(certificate)?;
         let serial = certificate.serial().to_string();
-        let refused = |holder: Option<&Holder>| Actor {
-            identity: holder.map(|holder| holder.identity.to_string()),
+        let trusted = self.authorities.verify(&certificate, Purpose::Login, now);
+        if let Err(error @ (ChainError::UnknownIssuer { .. } | ChainError::BadSignature { .. })) =
+            trusted
+        {
+            tracing::info!(%address, "a certificate of strangers was refused");
+            return Err(chain_reason(error));
+        }
+        let checked = match self.prove_key(challenge, &certificate, signature, now) {
+            Ok(()) => match trusted {
+                Ok(_) => self.known_holder(&certificate, now).await,
+                Err(error) => Err(chain_reason(error)),
+            },
+            Err(error) => Err(error),
+        };
+        let actor = Actor {
             certificate: Some(serial.clone()),
             address: Some(address.to_string()),
             ..Actor::default()
         };
-        if !self.challenges.take(challenge, &certificate.thumbprint(), now) {
-            return Err(Reason::CHALLENGE_INVALID.into());
-        }
-        let trusted = self.authorities.verify(&certificate, ca::chain::Purpose::Login, now);
-        if let Err(error @ (ChainError::UnknownIssuer { .. } | ChainError::BadSignature { .. })) =
-            trusted
-        {
-            return Err(chain_reason(error));
-        }
-        let checked = match trusted {
-            Ok(_) => self.check_login(challenge, &certificate, signature, now).await,
-            Err(error) => Err(chain_reason(error)),
-        };
         let mut holder = match checked {
             Ok(holder) => holder,
-            Err(error) => {
-                let entry = entry_by(refused(None), Act::SessionOpen, Outcome::Refused, now)
-                    .with("reason", error.reason().text().reason);
-                self.record_act(entry).await?;
-                return Err(error);
+            Err(error) if self.refused_logins.admit(&serial, now) => {
+                let entry = entry_by(actor, Act::SessionOpen, Outcome::Refused, now);
+                return self.refuse(entry, error).await;
             }
+            Err(error) => return Err(error),
         };
         let mut secret = Zeroizing::new([0; TOKEN_OCTETS]);
         fill_random(&mut *secret)?;
         let token = Zeroizing::new(URL_SAFE_NO_PAD.encode(*secret));
         holder.session = hsm::sm3::digest(token.as_bytes());
         let actor = Actor {
+            identity: Some(holder.identity.to_string()),
             role: Some(holder.role.to_string()),
             institution: Some(holder.institution.to_string()),
-            ..refused(Some(&holder))
+            ..actor
         };
         let entry = entry_by(actor, Act::SessionOpen, Outcome::Granted, now);
         let session = NewSession {
@@ -122,22 +122,16 @@ impl Registrar {
         Ok(OpenedSession { token, holder: Arc::new(holder), receipt })
     }
 
-    async fn check_login(
+    /// Whether the holder of the certificate's key answers a challenge that was open for it.
+    fn prove_key(
         &self,
         challenge: &[u8],
         certificate: &Certificate,
         signature: &[u8],
         now: UtcTime,
-    ) -> Result<Holder, Error> {
-        let serial = certificate.serial().to_string();
-        let record = self
-            .store
-            .certificate(&serial)
-            .await?
-            .filter(|record| record.der.as_deref() == Some(certificate.der()))
-            .ok_or(Reason::CERTIFICATE_UNKNOWN)?;
-        if record.revoked_at.is_some() {
-            return Err(Reason::CERTIFICATE_REVOKED.into());
+    ) -> Result<(), Error> {
+        if !self.challenges.take(challenge, &certificate.thumbprint(), now) {
+            return Err(Reason::CHALLENGE_INVALID.into());
         }
         let message = login_message(&self.name, challenge);
         let key = certificate.public_key();
@@ -146,7 +140,21 @@ impl Registrar {
             .filter(|signature| {
                 key.verify(&key.digest(&SignerId::DEFAULT, &message), signature).is_ok()
             })
-            .ok_or(Reason::SIGNATURE_INVALID)?;
+            .map(drop)
+            .ok_or(Reason::SIGNATURE_INVALID.into())
+    }
+
+    /// Who holds a certificate that is on record and not revoked.
+    async fn known_holder(&self, certificate: &Certificate, now: UtcTime) -> Result<Holder, Error> {
+        let record = self
+            .store
+            .certificate(&certificate.serial().to_string())
+            .await?
+            .filter(|record| record.der.as_deref() == Some(certificate.der()))
+            .ok_or(Reason::CERTIFICATE_UNKNOWN)?;
+        if record.revoked_at.is_some() {
+            return Err(Reason::CERTIFICATE_REVOKED.into());
+        }
         let identity = record.identity.ok_or(Reason::CERTIFICATE_UNKNOWN)?;
         let expires_at = (now + self.lifetimes.session).min(certificate.not_after());
         self.holder(identity, certificate, [0; 32], expires_at).await
@@ -160,6 +168,15 @@ impl Registrar {
         expires_at: UtcTime,
     ) -> Result<Holder, Error> {
         let record = self.store.identity(identity).await?.ok_or(Reason::CERTIFICATE_UNKNOWN)?;
+        // The certificate says who its holder is, and its signature cannot be edited in a database.
+        let (institution, id) = (record.institution.to_string(), identity.to_string());
+        let subject = ca::Name::of_identity(&institution, &record.role, &id).ok();
+        if subject.as_ref() != Some(certificate.subject()) {
+            return Err(Error::Internal {
+                what: "an identity on record is not the one its certificate was issued to",
+                source: None,
+            });
+        }
         Ok(Holder {
             session,
             identity,
@@ -221,18 +238,21 @@ impl Registrar {
     ///
     /// # Errors
     /// [`Error::Store`] when it could not be recorded; the session then goes on.
-    pub async fn close_session(&self, caller: &Caller) -> Result<Receipt, Error> {
-        self.allow(caller, Act::SessionClose).await?;
-        let entry = self.entry(caller, Act::SessionClose, Outcome::Granted);
-        let digest = caller.holder.session;
-        let receipt = self.store.record_session_closed(&digest, caller.now, entry).await?;
-        self.sessions.forget(|holder| holder.session == digest);
-        Ok(receipt)
+    pub async fn close_session(self: Arc<Self>, caller: Caller) -> Result<Receipt, Error> {
+        self.allow(&caller, Act::SessionClose).await?;
+        uncut(async move {
+            let entry = self.entry(&caller, Act::SessionClose, Outcome::Granted);
+            let digest = caller.holder.session;
+            let closed = self.store.record_session_closed(&digest, caller.now, entry).await;
+            self.sessions.forget(|holder| holder.session == digest);
+            Ok(closed?)
+        })
+        .await
     }
 }
 
 /// What a login signs.
-fn login_message(service: &str, challenge: &[u8]) -> Vec<u8> {
+pub(crate) fn login_message(service: &str, challenge: &[u8]) -> Vec<u8> {
     [PURPOSE.as_bytes(), b"\n", service.as_bytes(), b"\n", challenge].concat()
 }
 

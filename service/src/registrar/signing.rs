@@ -6,12 +6,12 @@ use ca::cms::{Binding, CmsError, SignedAttributes, SignedData};
 use ca::{Certificate, ChainError};
 use hsm::sm2::Signature;
 
-use super::{Caller, Error, Registrar, visits::relations};
+use super::{Caller, Error, Registrar, visits::standing};
 use crate::{
     catalogue::Reason,
     clock::UtcTime,
-    policy::{Act, Denial},
-    store::{NewSigning, Receipt, SigningId, StoreError, VisitId},
+    policy::Act,
+    store::{NewSigning, Receipt, SigningId, VisitId},
 };
 
 /// What is to be signed, fixed.
@@ -59,14 +59,10 @@ impl Registrar {
         record_type: String,
     ) -> Result<Prepared, Error> {
         self.allow(caller, Act::RecordSign).await?;
-        let visit = self.visit_of(caller, Act::RecordSign, visit).await?;
-        if visit.closed_at.is_some() {
-            return self
-                .refuse_in_visit(caller, Act::RecordSign, &visit, Denial::VisitClosed)
-                .await;
-        }
-        if relations(caller, &visit).is_empty() {
-            return self.refuse_in_visit(caller, Act::RecordSign, &visit, Denial::NoRelation).await;
+        let visit = self.visit_asked_for(caller, Act::RecordSign, visit).await?;
+        let refused = || self.entry_in(caller, Act::RecordSign, Outcome::Refused, &visit);
+        if let Err(denial) = standing(caller, &visit).may_work() {
+            return self.refuse(refused(), denial).await;
         }
         let certificate = self.own_certificate(caller).await?;
         self.authorities
@@ -92,7 +88,8 @@ impl Registrar {
             .in_visit(visit.id.to_string())
             .on("signing", id.to_string())
             .with("step", "prepare");
-        self.store.record_signing_prepared(signing, entry).await?;
+        let answer = self.store.record_signing_prepared(signing, entry).await;
+        self.settle(refused(), answer).await?;
         Ok(Prepared { id, attributes: attributes.der().to_vec(), expires_at })
     }
 
@@ -108,17 +105,17 @@ impl Registrar {
         signature: &[u8],
     ) -> Result<(Vec<u8>, Receipt), Error> {
         self.allow(caller, Act::RecordSign).await?;
-        let signing = self
-            .store
-            .signing(id)
-            .await?
-            .filter(|signing| {
-                signing.identity == caller.holder.identity
-                    && signing.certificate == caller.holder.certificate
-                    && signing.completed_at.is_none()
-                    && signing.expires_at > caller.now
-            })
-            .ok_or(Reason::SIGNING_NOT_FOUND)?;
+        let signing = self.store.signing(id).await?.filter(|signing| {
+            signing.identity == caller.holder.identity
+                && signing.certificate == caller.holder.certificate
+                && signing.completed_at.is_none()
+                && signing.expires_at > caller.now
+        });
+        let Some(signing) = signing else {
+            let entry =
+                self.entry(caller, Act::RecordSign, Outcome::Refused).on("signing", id.to_string());
+            return self.refuse(entry, Reason::SIGNING_NOT_FOUND).await;
+        };
         let visit = self.store.visit(signing.visit).await?.ok_or(Reason::VISIT_NOT_FOUND)?;
         let certificate = self.own_certificate(caller).await?;
         let path = self
@@ -141,18 +138,15 @@ impl Registrar {
         });
         let Some(signed_data) = completed else {
             let reason = Reason::RECORD_SIGNATURE_INVALID;
-            self.record_act(entry(Outcome::Refused).with("reason", reason.text().reason)).await?;
-            return Err(reason.into());
+            return self.refuse(entry(Outcome::Refused), reason).await;
         };
         let signed = entry(Outcome::Granted)
             .with("step", "complete")
             .with("signed-data-digest", hex::encode(hsm::sm3::digest(&signed_data)));
-        match self.store.record_signing_completed(id, signed_data.clone(), caller.now, signed).await
-        {
-            Ok(receipt) => Ok((signed_data, receipt)),
-            Err(StoreError::Conflict(_)) => Err(Reason::SIGNING_NOT_FOUND.into()),
-            Err(error) => Err(Error::Store(error)),
-        }
+        let answer =
+            self.store.record_signing_completed(id, signed_data.clone(), caller.now, signed).await;
+        let receipt = self.settle(entry(Outcome::Refused), answer).await?;
+        Ok((signed_data, receipt))
     }
 
     /// Checks a signed record. It changes nothing and leaves no entry.
@@ -175,6 +169,16 @@ impl Registrar {
             })
         });
         Ok(match checked {
+            // Whoever could not sign now can still claim to have signed before.
+            Ok(signer)
+                if witnessed.is_none()
+                    && self
+                        .authorities
+                        .verify(&signer.certificate, Purpose::SignRecord, caller.now)
+                        .is_err() =>
+            {
+                Verdict::Invalid(UNWITNESSED)
+            }
             Ok(signer) => Verdict::Valid { signer: Box::new(signer) },
             Err(error) => Verdict::Invalid(invalid(&error)),
         })
@@ -193,6 +197,13 @@ impl Registrar {
         Certificate::parse(&der).map_err(|e| Error::internal("reading a certificate on record", e))
     }
 }
+
+/// A signature that nobody but the signer dates, with a certificate that is not good any more.
+const UNWITNESSED: InvalidSignature = InvalidSignature {
+    reason: "UNWITNESSED",
+    zh: "证书已失效，且本系统没有当时的签名记录，无法确认签名时间",
+    en: "the certificate is no longer good, and no record here says that it was when it signed",
+};
 
 fn invalid(error: &CmsError) -> InvalidSignature {
     let [reason, zh, en] = match error {

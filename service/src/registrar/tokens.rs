@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use audit::Outcome;
-use subtle::ConstantTimeEq as _;
+use audit::{Entry, Outcome};
 
-use super::{Caller, Error, Registrar, visits::relations};
+use super::{Caller, Error, Registrar, visits::standing};
 use crate::{
     catalogue::Reason,
     clock::UtcTime,
-    policy::{AccessRequest, Act},
-    store::{Change, NewToken, Receipt, TokenId, VisitId},
+    policy::{AccessRequest, Act, Grant},
+    store::{Change, Ended, NewToken, Receipt, TokenId, Visit, VisitId},
     token::{Claims, Confirmation, Data, Ground},
     vocabulary::{DataClass, Grade, Purpose, Relation, Role},
 };
@@ -71,13 +70,10 @@ impl Registrar {
         order: TokenOrder,
     ) -> Result<IssuedToken, Error> {
         self.allow(caller, Act::TokenIssue).await?;
-        let visit = self.store.visit(order.visit).await?.ok_or(Reason::VISIT_NOT_FOUND)?;
-        let holder = &caller.holder;
+        let visit = self.visit_asked_for(caller, Act::TokenIssue, order.visit).await?;
+        let refused = || self.entry_in(caller, Act::TokenIssue, Outcome::Refused, &visit);
         let decided = self.policy.access(&AccessRequest {
-            role: holder.role,
-            same_institution: visit.institution == holder.institution,
-            visit_open: visit.closed_at.is_none(),
-            relations: &relations(caller, &visit),
+            standing: &standing(caller, &visit),
             purpose: order.purpose,
             grade: order.grade,
             classes: &order.classes,
@@ -85,27 +81,14 @@ impl Registrar {
         });
         let grant = match decided {
             Ok(grant) => grant,
-            Err(denial) => {
-                return self.refuse_in_visit(caller, Act::TokenIssue, &visit, denial).await;
-            }
+            Err(denial) => return self.refuse(refused(), denial).await,
         };
+        let holder = &caller.holder;
         let id = TokenId::generate();
         // Tokens speak in whole seconds; the token ends when the log says it does.
         let issued = caller.now.unix_timestamp();
         let expires = (caller.now + grant.lifetime).min(holder.expires_at).unix_timestamp();
-        let classes = order.classes.iter().map(|class| class.as_str()).collect::<Vec<_>>();
-        let entry = self
-            .entry(caller, Act::TokenIssue, Outcome::Granted)
-            .about(visit.resident.to_string())
-            .in_visit(visit.id.to_string())
-            .for_purpose(order.purpose.as_str())
-            .under(self.policy_hash.as_str(), grant.rule.as_str())
-            .on("token", id.to_string())
-            .with("relation", grant.relation.as_str())
-            .with("grade", order.grade.level().to_string())
-            .with("classes", classes.join(","))
-            .with("audience", order.audience.as_str())
-            .with("expires", expires.to_string());
+        let entry = self.token_entry(caller, &visit, &order, &grant, id, expires);
         let claims = Claims {
             iss: self.name.clone(),
             sub: holder.identity.to_string(),
@@ -144,7 +127,8 @@ impl Registrar {
             expires_at,
         };
         // Refused when the visit was closed, or the certificate revoked, while we were signing.
-        let receipt = self.store.record_token(record, entry).await?;
+        let answer = self.store.record_token(record, entry).await;
+        let receipt = self.settle(refused(), answer).await?;
         Ok(IssuedToken {
             token,
             id,
@@ -153,6 +137,29 @@ impl Registrar {
             relation: grant.relation,
             receipt,
         })
+    }
+
+    fn token_entry(
+        &self,
+        caller: &Caller,
+        visit: &Visit,
+        order: &TokenOrder,
+        grant: &Grant,
+        id: TokenId,
+        expires: i64,
+    ) -> Entry {
+        let classes: Vec<_> = order.classes.iter().map(|class| class.as_str()).collect();
+        self.entry(caller, Act::TokenIssue, Outcome::Granted)
+            .about(visit.resident.to_string())
+            .in_visit(visit.id.to_string())
+            .for_purpose(order.purpose.as_str())
+            .under(self.policy_hash.as_str(), grant.rule.as_str())
+            .on("token", id.to_string())
+            .with("relation", grant.relation.as_str())
+            .with("grade", order.grade.level().to_string())
+            .with("classes", classes.join(","))
+            .with("audience", order.audience.as_str())
+            .with("expires", expires.to_string())
     }
 
     /// Whether a token is good now, for this audience. It changes nothing and leaves no entry: a
@@ -174,14 +181,11 @@ impl Registrar {
         if claims.iss != self.name {
             return Ok(Introspection::Inactive("OTHER_ISSUER"));
         }
-        if !bool::from(claims.aud.as_bytes().ct_eq(audience.as_bytes())) {
+        if claims.aud != audience {
             return Ok(Introspection::Inactive("OTHER_AUDIENCE"));
         }
         if now < claims.nbf {
             return Ok(Introspection::Inactive("NOT_YET_VALID"));
-        }
-        if now >= claims.exp {
-            return Ok(Introspection::Inactive("EXPIRED"));
         }
         let Some(id) = claims.jti.parse::<TokenId>().ok() else {
             return Ok(Introspection::Inactive("UNKNOWN"));
@@ -190,18 +194,15 @@ impl Registrar {
         let Some(record) = record else {
             return Ok(Introspection::Inactive("UNKNOWN"));
         };
-        let ended = [
-            (record.revoked_at, "REVOKED"),
-            (record.visit_closed_at, "VISIT_CLOSED"),
-            (record.certificate_revoked_at, "CERTIFICATE_REVOKED"),
-        ];
-        let reason = ended.into_iter().find_map(|(at, reason)| at.map(|_| reason));
-        Ok(match reason {
+        Ok(match record.ended(caller.now) {
             None => Introspection::Active {
                 claims: Box::new(claims),
                 log_position: record.log_position,
             },
-            Some(reason) => Introspection::Inactive(reason),
+            Some(Ended::Expired) => Introspection::Inactive("EXPIRED"),
+            Some(Ended::Revoked) => Introspection::Inactive("REVOKED"),
+            Some(Ended::VisitClosed) => Introspection::Inactive("VISIT_CLOSED"),
+            Some(Ended::CertificateRevoked) => Introspection::Inactive("CERTIFICATE_REVOKED"),
         })
     }
 
@@ -218,8 +219,11 @@ impl Registrar {
         let record = self.store.token(id).await?;
         let may_end =
             |identity| identity == caller.holder.identity || caller.holder.role == Role::Operator;
-        let record =
-            record.filter(|record| may_end(record.identity)).ok_or(Reason::TOKEN_NOT_FOUND)?;
+        let Some(record) = record.filter(|record| may_end(record.identity)) else {
+            let entry =
+                self.entry(caller, Act::TokenRevoke, Outcome::Refused).on("token", id.to_string());
+            return self.refuse(entry, Reason::TOKEN_NOT_FOUND).await;
+        };
         let entry = self
             .entry(caller, Act::TokenRevoke, Outcome::Granted)
             .about(record.resident.to_string())

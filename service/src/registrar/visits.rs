@@ -1,12 +1,15 @@
 //! Visits: the frame in which a resident's data may be used.
 
-use audit::Outcome;
+use audit::{Entry, Outcome};
 
 use super::{Caller, Error, Registrar};
 use crate::{
     catalogue::{Needs, Reason},
-    policy::{Act, Denial},
-    store::{self, Change, IdentityId, PresenceId, Receipt, Visit, VisitFilter, VisitId},
+    policy::{Act, Standing},
+    store::{
+        self, Change, IdentityId, Obstacle, PresenceId, Receipt, StoreError, Visit, VisitFilter,
+        VisitId,
+    },
     vocabulary::{Relation, Role},
 };
 
@@ -40,28 +43,30 @@ impl Registrar {
         if order.attending.len() > MOST_ATTENDING {
             return Err(Error::Field { field: "attending", needs: Needs::Attending });
         }
-        let presence = self
-            .store
-            .presence(order.presence)
-            .await?
-            .filter(|presence| {
-                presence.session == caller.holder.session && presence.expires_at > caller.now
-            })
-            .ok_or(Reason::PRESENCE_INVALID)?;
+        let refused = || self.entry(caller, Act::VisitOpen, Outcome::Refused);
+        let presence = self.store.presence(order.presence).await?.filter(|presence| {
+            presence.session == caller.holder.session && presence.expires_at > caller.now
+        });
+        let Some(presence) = presence else {
+            return self.refuse(refused(), Reason::PRESENCE_INVALID).await;
+        };
+        let refused = || refused().about(presence.resident.to_string());
         for identity in &order.attending {
-            self.store
-                .identity(*identity)
-                .await?
-                .filter(|record| {
-                    record.institution == caller.holder.institution
-                        && [Role::Doctor, Role::Nurse].map(Role::as_str).contains(&&*record.role)
-                })
-                .ok_or(Reason::IDENTITY_NOT_FOUND)?;
+            let treats = self.store.identity(*identity).await?.is_some_and(|record| {
+                record.institution == caller.holder.institution
+                    && [Role::Doctor, Role::Nurse].map(Role::as_str).contains(&&*record.role)
+            });
+            if !treats {
+                return self.refuse(refused(), Reason::IDENTITY_NOT_FOUND).await;
+            }
         }
         let visit = store::NewVisit {
             id: VisitId::generate(),
             resident: presence.resident,
             institution: caller.holder.institution,
+            presence: order.presence,
+            card: presence.card,
+            session: caller.holder.session,
             department: order.department,
             reason: order.reason,
             attending: order.attending,
@@ -75,20 +80,36 @@ impl Registrar {
             .on("visit", id.to_string())
             .with("card", presence.card.to_string())
             .with("presence", order.presence.to_string());
-        let receipt = self.store.record_visit_opened(visit, entry).await?;
+        let answer = self.store.record_visit_opened(visit, entry).await;
+        let receipt = match answer {
+            // A card that was lost a moment ago, or a presence used before, says so by its own name.
+            Err(StoreError::Conflict(Obstacle::CardStatus)) => {
+                return self.refuse(refused(), Reason::CARD_NOT_ACTIVE).await;
+            }
+            Err(StoreError::Conflict(Obstacle::PresenceUsed | Obstacle::PresenceOver)) => {
+                return self.refuse(refused(), Reason::PRESENCE_INVALID).await;
+            }
+            answer => self.settle(refused(), answer).await?,
+        };
         Ok((self.known_visit(id).await?, receipt))
     }
 
-    /// A visit of the caller's institution.
+    /// A visit: for clinicians one they have a relation to, for desks one of their institution. The
+    /// reading is in the log before the answer.
     ///
     /// # Errors
-    /// VISIT_NOT_FOUND; OTHER_INSTITUTION; ROLE_NOT_ALLOWED.
-    pub async fn visit(&self, caller: &Caller, id: VisitId) -> Result<Visit, Error> {
+    /// VISIT_NOT_FOUND; OTHER_INSTITUTION; NO_RELATION; ROLE_NOT_ALLOWED.
+    pub async fn visit(&self, caller: &Caller, id: VisitId) -> Result<(Visit, Receipt), Error> {
         self.allow(caller, Act::VisitRead).await?;
-        self.visit_of(caller, Act::VisitRead, id).await
+        let visit = self.visit_seen(caller, Act::VisitRead, id).await?;
+        let receipt = self
+            .record_act(self.entry_in(caller, Act::VisitRead, Outcome::Granted, &visit))
+            .await?;
+        Ok((visit, receipt))
     }
 
-    /// Open visits: for clinicians those they have a relation to, for desks all of their institution.
+    /// Open visits: for clinicians those they have a relation to, for desks all of their
+    /// institution. The reading is in the log before the answer.
     ///
     /// # Errors
     /// ROLE_NOT_ALLOWED.
@@ -103,62 +124,73 @@ impl Registrar {
         let clinician = matches!(holder.role, Role::Doctor | Role::Nurse)
             .then(|| (holder.identity, holder.department.clone()));
         let filter = VisitFilter { institution: holder.institution, clinician };
-        Ok(self.store.open_visits(filter, after, limit).await?)
+        let visits = self.store.open_visits(filter, after, limit).await?;
+        let entry = self
+            .entry(caller, Act::VisitRead, Outcome::Granted)
+            .with("visits", visits.len().to_string());
+        self.record_act(entry).await?;
+        Ok(visits)
     }
 
     /// Closes a visit, and with it its tokens.
     ///
     /// # Errors
-    /// VISIT_NOT_FOUND; OTHER_INSTITUTION; STATE_CONFLICT when it is closed; ROLE_NOT_ALLOWED.
+    /// VISIT_NOT_FOUND; OTHER_INSTITUTION; NO_RELATION; STATE_CONFLICT when it is closed;
+    /// ROLE_NOT_ALLOWED.
     pub async fn close_visit(
         &self,
         caller: &Caller,
         id: VisitId,
     ) -> Result<(Visit, Receipt), Error> {
         self.allow(caller, Act::VisitClose).await?;
-        let visit = self.visit_of(caller, Act::VisitClose, id).await?;
-        let entry = self
-            .entry(caller, Act::VisitClose, Outcome::Granted)
-            .about(visit.resident.to_string())
-            .in_visit(id.to_string())
-            .on("visit", id.to_string());
-        let Change::Recorded(receipt) =
-            self.store.record_visit_closed(id, caller.now, entry).await?
-        else {
-            return Err(Reason::STATE_CONFLICT.into());
-        };
-        Ok((self.known_visit(id).await?, receipt))
+        let visit = self.visit_seen(caller, Act::VisitClose, id).await?;
+        let entry = |outcome| self.entry_in(caller, Act::VisitClose, outcome, &visit);
+        let granted = entry(Outcome::Granted);
+        match self.store.record_visit_closed(id, caller.now, granted).await? {
+            Change::Recorded(receipt) => Ok((self.known_visit(id).await?, receipt)),
+            Change::None => self.refuse(entry(Outcome::Refused), Reason::STATE_CONFLICT).await,
+        }
     }
 
-    /// A visit, if it belongs to the caller's institution; a refusal is left in the log.
-    pub(super) async fn visit_of(
+    /// A visit that the caller may see; otherwise a refusal is left in the log.
+    async fn visit_seen(&self, caller: &Caller, act: Act, id: VisitId) -> Result<Visit, Error> {
+        let visit = self.visit_asked_for(caller, act, id).await?;
+        match standing(caller, &visit).may_see() {
+            Ok(()) => Ok(visit),
+            Err(denial) => {
+                self.refuse(self.entry_in(caller, act, Outcome::Refused, &visit), denial).await
+            }
+        }
+    }
+
+    /// A visit, seen by nobody yet; that there is none is left in the log.
+    pub(super) async fn visit_asked_for(
         &self,
         caller: &Caller,
         act: Act,
         id: VisitId,
     ) -> Result<Visit, Error> {
-        let visit = self.known_visit(id).await?;
-        if visit.institution == caller.holder.institution {
-            return Ok(visit);
+        match self.store.visit(id).await? {
+            Some(visit) => Ok(visit),
+            None => {
+                let entry = self.entry(caller, act, Outcome::Refused).in_visit(id.to_string());
+                self.refuse(entry, Reason::VISIT_NOT_FOUND).await
+            }
         }
-        self.refuse_in_visit(caller, act, &visit, Denial::OtherInstitution).await
     }
 
-    /// Leaves a refusal within a visit in the log, and says no.
-    pub(super) async fn refuse_in_visit<T>(
+    /// An entry for an act within a visit.
+    pub(super) fn entry_in(
         &self,
         caller: &Caller,
         act: Act,
+        outcome: Outcome,
         visit: &Visit,
-        denial: Denial,
-    ) -> Result<T, Error> {
-        let entry = self
-            .entry(caller, act, Outcome::Refused)
+    ) -> Entry {
+        self.entry(caller, act, outcome)
             .about(visit.resident.to_string())
             .in_visit(visit.id.to_string())
-            .under(self.policy_hash.as_str(), denial.rule());
-        self.record_act(entry).await?;
-        Err(denial.into())
+            .on("visit", visit.id.to_string())
     }
 
     async fn known_visit(&self, id: VisitId) -> Result<Visit, Error> {
@@ -167,13 +199,20 @@ impl Registrar {
     }
 }
 
-/// What ties the caller to the resident of a visit.
-pub(super) fn relations(caller: &Caller, visit: &Visit) -> Vec<Relation> {
+/// How the caller stands to a visit.
+pub(super) fn standing(caller: &Caller, visit: &Visit) -> Standing {
     let holder = &caller.holder;
+    let same_institution = visit.institution == holder.institution;
     let attending = visit.attending.contains(&holder.identity).then_some(Relation::Attending);
-    let department = (!holder.department.is_empty()
-        && visit.institution == holder.institution
-        && visit.department == holder.department)
-        .then_some(Relation::Department);
-    attending.into_iter().chain(department).collect()
+    let in_department =
+        same_institution && !holder.department.is_empty() && visit.department == holder.department;
+    Standing {
+        role: holder.role,
+        same_institution,
+        visit_open: visit.closed_at.is_none(),
+        relations: attending
+            .into_iter()
+            .chain(in_department.then_some(Relation::Department))
+            .collect(),
+    }
 }

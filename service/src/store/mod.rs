@@ -55,7 +55,7 @@ pub use presences::Presence;
 pub use residents::Resident;
 pub use sessions::{NewSession, Session};
 pub use signings::{NewSigning, Signing};
-pub use tokens::{NewToken, Token};
+pub use tokens::{Ended, NewToken, Token};
 pub use visits::{NewVisit, Visit, VisitFilter};
 pub use writer::Stats;
 

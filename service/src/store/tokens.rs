@@ -62,6 +62,19 @@ pub struct Token {
     pub certificate_revoked_at: Option<UtcTime>,
 }
 
+/// What ended a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Its time is over.
+    Expired,
+    /// It was revoked.
+    Revoked,
+    /// Its visit was closed.
+    VisitClosed,
+    /// The certificate it rests on was revoked.
+    CertificateRevoked,
+}
+
 const SELECT: &str = "
     SELECT token.*, visit.closed_at AS visit_closed_at,
            certificate.revoked_at AS certificate_revoked_at
@@ -70,13 +83,16 @@ const SELECT: &str = "
     WHERE token.id = ?1";
 
 impl Token {
-    /// Whether nothing has ended it before `now`.
+    /// What has ended it by `now`, if anything has.
     #[must_use]
-    pub fn is_active(&self, now: UtcTime) -> bool {
-        self.expires_at > now
-            && self.revoked_at.is_none()
-            && self.visit_closed_at.is_none()
-            && self.certificate_revoked_at.is_none()
+    pub fn ended(&self, now: UtcTime) -> Option<Ended> {
+        let ends = [
+            (self.revoked_at.is_some(), Ended::Revoked),
+            (self.visit_closed_at.is_some(), Ended::VisitClosed),
+            (self.certificate_revoked_at.is_some(), Ended::CertificateRevoked),
+            (self.expires_at <= now, Ended::Expired),
+        ];
+        ends.into_iter().find_map(|(ended, how)| ended.then_some(how))
     }
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -153,7 +169,7 @@ impl Store {
             let token = db.prepare_cached(SELECT)?.query_row([id], Token::read).optional()?;
             match token {
                 None => return Err(StoreError::NotFound(Record::Token)),
-                Some(token) if !token.is_active(at) => return Ok(Found::Same(())),
+                Some(token) if token.ended(at).is_some() => return Ok(Found::Same(())),
                 Some(_) => {}
             }
             db.prepare_cached("UPDATE token SET revoked_at = ?2 WHERE id = ?1")?

@@ -119,14 +119,14 @@ async fn a_revocation_ends_what_rests_on_the_certificate() {
     let issued = token(&h);
     let receipt = store.record_token(issued.clone(), act("token.issue")).await.unwrap();
     let on_record = store.token(issued.id).await.unwrap().unwrap();
-    assert!(on_record.is_active(NOW));
+    assert!(on_record.ended(NOW).is_none());
     assert_eq!(on_record.log_position, receipt.position);
     let later = NOW + Duration::minutes(1);
     let revoke = || store.record_certificate_revoked(SERIAL, 1, later, act("certificate.revoke"));
     assert!(matches!(revoke().await.unwrap(), Change::Recorded(_)));
     assert_eq!(revoke().await.unwrap(), Change::None);
     let ended = store.token(issued.id).await.unwrap().unwrap();
-    assert!(!ended.is_active(later));
+    assert!(ended.ended(later).is_some());
     assert_eq!((ended.revoked_at, ended.certificate_revoked_at), (Some(later), Some(later)));
     assert_eq!(store.session(&SESSION).await.unwrap().unwrap().closed_at, Some(later));
     let refused = store.record_token(token(&h), act("token.issue")).await;
@@ -154,7 +154,7 @@ async fn a_closed_visit_ends_its_tokens() {
     let close = || store.record_visit_closed(h.visit, NOW, act("visit.close"));
     assert!(matches!(close().await.unwrap(), Change::Recorded(_)));
     assert_eq!(close().await.unwrap(), Change::None);
-    assert!(!store.token(issued.id).await.unwrap().unwrap().is_active(NOW));
+    assert_eq!(store.token(issued.id).await.unwrap().unwrap().ended(NOW), Some(Ended::VisitClosed));
     assert_eq!(store.open_visits(filter(None), None, 10).await.unwrap(), []);
     let refused = store.record_token(token(&h), act("token.issue")).await;
     assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::VisitClosed))));
