@@ -68,6 +68,10 @@ pub enum Form {
     Json,
 }
 
+/// Columns of a step's title, and of who does it.
+const TITLE: usize = 48;
+const WHO: usize = 24;
+
 /// Prints steps as they happen and remembers them for the table at the end.
 pub(super) struct Report {
     language: Language,
@@ -111,8 +115,8 @@ impl Report {
                 }))?;
             }
             Form::Lines => {
-                let title = pad(self.language.of(&title), 34);
-                let who = pad(self.language.of(&who), 22);
+                let title = pad(self.language.of(&title), TITLE);
+                let who = pad(self.language.of(&who), WHO);
                 print(&format_args!("{number:>2}  {title} {who} {:>8.1} ms", milliseconds(took)))?;
                 if let Ok(what) = &outcome {
                     for line in self.language.of(what).lines() {
@@ -141,8 +145,8 @@ impl Report {
         }
         self.say(&text("小结：每一步都如预期。", "Summary: every step was as expected."))?;
         for (at, told) in self.told.iter().enumerate() {
-            let title = pad(self.language.of(&told.title), 34);
-            let who = pad(self.language.of(&told.who), 22);
+            let title = pad(self.language.of(&told.title), TITLE);
+            let who = pad(self.language.of(&told.who), WHO);
             print(&format_args!(
                 "  ✓ {:>2}  {title} {who} {:>8.1} ms",
                 at + 1,
