@@ -43,34 +43,37 @@ pub(super) struct Make {
     /// File with one master for all keys, 32 hex digits, readable by its owner alone.
     #[arg(long, value_name = "FILE")]
     master_key_file: Option<PathBuf>,
-    /// TOML file with any of the fields below: underscores for hyphens; phones and payments are lists.
+    /// TOML with name, id_number and, if wanted, ethnic_group (1 to 56), phones, payments (1 to 8)
+    /// and photo (a JPEG file of at most 3072 bytes); it may also have any of the fields below,
+    /// with underscores for hyphens. - is standard input.
     #[arg(long, value_name = "FILE")]
-    person: Option<PathBuf>,
+    person: PathBuf,
     #[command(flatten)]
     form: Form,
 }
 
-/// What is asked about a person. Flags win over the file.
+/// What is asked about a card. Flags win over the file; the person is in the file only, since every
+/// process can read the flags of another.
 #[derive(Args, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct Form {
     /// Name (姓名).
-    #[arg(long)]
+    #[arg(skip)]
     name: Option<String>,
     /// ID number (公民身份号码).
-    #[arg(long)]
+    #[arg(skip)]
     id_number: Option<String>,
     /// Ethnic group (民族), 1 to 56.
-    #[arg(long)]
+    #[arg(skip)]
     ethnic_group: Option<u8>,
-    /// Phone (电话); at most two.
-    #[arg(long = "phone")]
+    /// Phones (电话), at most two.
+    #[arg(skip)]
     phones: Vec<String>,
-    /// Means of payment (医疗费用支付方式), 1 to 8; at most three.
-    #[arg(long = "payment")]
+    /// Means of payment (医疗费用支付方式), 1 to 8, at most three.
+    #[arg(skip)]
     payments: Vec<u8>,
-    /// JPEG of at most 3072 bytes.
-    #[arg(long, value_name = "FILE")]
+    /// File with a JPEG of at most 3072 bytes.
+    #[arg(skip)]
     photo: Option<PathBuf>,
     /// First day, YYYY-MM-DD.
     #[arg(long, value_name = "DAY")]
@@ -100,20 +103,7 @@ fn named_key(text: &str) -> Result<(CardKey, KeyRef), String> {
 
 pub(super) fn make(make: &Make) -> Result<(), Failure> {
     let masters = masters(make)?;
-    let form = match &make.person {
-        None => Form::default(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| format!("reading {}: {error}", path.display()))?;
-            // The parser's own message quotes the line, and with it the person.
-            toml::from_str(&text).map_err(|_| {
-                format!(
-                    "{} is not a file of a person: see the flags for its fields",
-                    path.display()
-                )
-            })?
-        }
-    };
+    let form = form(&make.person)?;
     let image = personalise(&person(&make.form, form)?, &masters)?;
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&make.out);
     let mut file = file.map_err(|error| format!("creating {}: {error}", make.out.display()))?;
@@ -121,6 +111,18 @@ pub(super) fn make(make: &Make) -> Result<(), Failure> {
     file.sync_all()?;
     println!("made {}", make.out.display());
     Ok(())
+}
+
+/// The form in a file, or in what comes on the standard input.
+fn form(path: &Path) -> Result<Form, Failure> {
+    let text = match path.to_str() {
+        Some("-") => std::io::read_to_string(std::io::stdin()),
+        _ => std::fs::read_to_string(path),
+    };
+    let text = text.map_err(|error| format!("reading {}: {error}", path.display()))?;
+    // The parser's own message quotes the line, and with it the person.
+    toml::from_str(&text)
+        .map_err(|_| format!("{} is not a file of a person: see --help", path.display()).into())
 }
 
 fn masters(make: &Make) -> Result<Masters, Failure> {
@@ -153,8 +155,8 @@ fn hex_key(path: &Path) -> Result<Sm4Key, Failure> {
 
 fn person(flags: &Form, file: Form) -> Result<Person, Failure> {
     let given = |flag: &Option<String>, filed: Option<String>| flag.clone().or(filed);
-    let name = given(&flags.name, file.name).ok_or("give --name")?;
-    let id_number = given(&flags.id_number, file.id_number).ok_or("give --id-number")?;
+    let name = file.name.ok_or("the person has no name")?;
+    let id_number = file.id_number.ok_or("the person has no id_number")?;
     let valid_until = given(&flags.valid_until, file.valid_until).ok_or("give --valid-until")?;
     let issued_on = given(&flags.issued_on, file.issued_on).ok_or("give --issued-on")?;
     let chip_serial = given(&flags.chip_serial, file.chip_serial).ok_or("give --chip-serial")?;
@@ -162,8 +164,6 @@ fn person(flags: &Form, file: Form) -> Result<Person, Failure> {
     let historical = historical.ok_or("give --historical-bytes")?;
     let issuer_name = given(&flags.issuer_name, file.issuer_name);
     let city = given(&flags.city, file.city).ok_or("give --city")?;
-    let phones = if flags.phones.is_empty() { &file.phones } else { &flags.phones };
-    let payments = if flags.payments.is_empty() { &file.payments } else { &flags.payments };
 
     let mut factor = CardFactor([0; 8]);
     hex::decode_to_slice(&historical, &mut factor.0)
@@ -171,15 +171,15 @@ fn person(flags: &Form, file: Form) -> Result<Person, Failure> {
     Ok(Person {
         name: name.parse()?,
         id_number: id_number.parse()?,
-        ethnic_group: match flags.ethnic_group.or(file.ethnic_group) {
+        ethnic_group: match file.ethnic_group {
             None | Some(0) => None,
-            Some(code) => Some(EthnicGroup::from_code(code).ok_or("--ethnic-group is 1 to 56")?),
+            Some(code) => Some(EthnicGroup::from_code(code).ok_or("ethnic_group is 1 to 56")?),
         },
-        phones: up_to(phones, |phone| phone.parse().ok())
-            .ok_or("--phone is given at most twice, 20 characters each")?,
-        payments: up_to(payments, |code| Payment::from_code(*code))
-            .ok_or("--payment is given at most three times, 1 to 8")?,
-        photo: match flags.photo.as_ref().or(file.photo.as_ref()) {
+        phones: up_to(&file.phones, |phone| phone.parse().ok())
+            .ok_or("there are at most two phones, 20 characters each")?,
+        payments: up_to(&file.payments, |code| Payment::from_code(*code))
+            .ok_or("there are at most three payments, 1 to 8")?,
+        photo: match &file.photo {
             None => None,
             Some(path) => Some(Photo::new(std::fs::read(path)?)?),
         },

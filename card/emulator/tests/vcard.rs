@@ -17,10 +17,14 @@ use time::macros::date;
 use zeroize::Zeroizing;
 
 fn vcard(folder: &Path, arguments: &[&str]) -> Output {
+    vcard_told(folder, arguments, Stdio::null())
+}
+
+fn vcard_told(folder: &Path, arguments: &[&str], input: Stdio) -> Output {
     Command::new(env!("CARGO_BIN_EXE_vcard"))
         .current_dir(folder)
         .args(arguments)
-        .stdin(Stdio::null())
+        .stdin(input)
         .output()
         .unwrap()
 }
@@ -71,6 +75,12 @@ fn a_card_made_from_the_root_of_the_vectors_has_their_keys() {
     let expected = hex_literal::hex!("A403DDABD7ED14F3BBE534CC5613DE57");
     assert_eq!(*image.keys[&CardKey::IrkDdf1], expected);
     assert_eq!(image.holder, sample::image().holder);
+
+    let input = std::fs::File::open(folder.path().join("person.toml")).unwrap();
+    let piped = ["make", "--out", "b.toml", "--master-key-file", "root.hex", "--person", "-"];
+    let made = vcard_told(folder.path(), &piped, input.into());
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(self::image(&folder.path().join("b.toml")).holder, image.holder);
 
     let again = vcard(folder.path(), &arguments);
     assert!(!again.status.success(), "an image is never overwritten");
@@ -123,24 +133,39 @@ fn a_card_made_from_a_keystore_opens_to_that_keystore() {
 #[test]
 fn what_is_wrong_is_said_without_saying_who() {
     let folder = folder();
-    std::fs::write(folder.path().join("odd.toml"), format!("{PERSON}nickname = \"三\"")).unwrap();
+    let persons = [
+        ("odd.toml", format!("{PERSON}nickname = \"三\"")),
+        ("nameless.toml", PERSON.replace("name = \"张三\"\n", "")),
+        ("misspelt.toml", PERSON.replace("002X", "0021")),
+        ("other.toml", PERSON.replace("ethnic_group = 1", "ethnic_group = 57")),
+        ("phones.toml", PERSON.replace("[\"13800138000\"]", "[\"1\", \"2\", \"3\"]")),
+    ];
+    for (name, text) in persons {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
     std::fs::write(folder.path().join("open.hex"), ROOT).unwrap();
     std::fs::set_permissions(folder.path().join("open.hex"), PermissionsExt::from_mode(0o644))
         .unwrap();
     private(&folder.path().join("short.hex"), "0123");
     let root = ["--master-key-file", "root.hex"];
     let person = ["--person", "person.toml"];
-    let cases: [(&[&str], &[&str], &str); 8] = [
+    let cases: [(&[&str], &[&str], &str); 14] = [
         (&root, &["--person", "odd.toml"], "not a file of a person"),
         (&root, &["--person", "none.toml"], "reading none.toml"),
-        (&root, &[], "give --name"),
+        (&root, &["--person", "nameless.toml"], "the person has no name"),
+        (&root, &["--person", "misspelt.toml"], "check character"),
+        (&root, &["--person", "other.toml"], "1 to 56"),
+        (&root, &["--person", "phones.toml"], "at most two phones"),
+        (&root, &[], "--person <FILE>"),
+        (&root, &["--person", "person.toml", "--name", "张三"], "unexpected argument '--name'"),
         (
             &root,
-            &["--person", "person.toml", "--id-number", "110105194912310021"],
-            "check character",
+            &["--person", "person.toml", "--id-number=11010519491231002X"],
+            "unexpected argument '--id-number'",
         ),
+        (&root, &["--person", "person.toml", "--phone", "310021"], "unexpected argument '--phone'"),
+        (&root, &["--person", "-"], "the person has no name"),
         (&root, &["--person", "person.toml", "--valid-until", "2034-02-30"], "YYYY-MM-DD"),
-        (&root, &["--person", "person.toml", "--ethnic-group", "57"], "1 to 56"),
         (&["--master-key-file", "open.hex"], &person, "chmod 600"),
         (&["--master-key-file", "short.hex"], &person, "32 hex digits"),
     ];
@@ -148,7 +173,7 @@ fn what_is_wrong_is_said_without_saying_who() {
         let made = vcard(folder.path(), &[&["make", "--out", "a.toml"], key, form].concat());
         let told = String::from_utf8(made.stderr).unwrap();
         assert!(!made.status.success() && told.contains(expected), "{expected}: {told}");
-        for secret in ["张三", "002X", "310021", "0123456789ABCDEF"] {
+        for secret in ["张三", "002X", "310021", "13800138000", "0123456789ABCDEF"] {
             assert!(!told.contains(secret), "{told}");
         }
         assert!(!folder.path().join("a.toml").exists(), "{expected}");
