@@ -44,7 +44,7 @@ impl Address {
             "" => 7443,
             _ => authority.port_u16().ok_or_else(malformed)?,
         };
-        if host.is_empty() {
+        if host.is_empty() || host.contains(['[', ']']) {
             return Err(malformed());
         }
         Ok(Self { security, host, port })
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn addresses_are_checked() {
         #[rustfmt::skip]
-        let cases: [(&str, bool, Result<&str, &str>); 11] = [
+        let cases: [(&str, bool, Result<&str, &str>); 12] = [
             ("https://localhost:7443", false, Ok("https://localhost:7443")),
             ("https://localhost", false, Ok("https://localhost:7443")),
             ("https://[::1]:7443/", false, Ok("https://[::1]:7443")),
@@ -84,6 +84,7 @@ mod tests {
             ("https://user@localhost", false, Err("SERVER_ADDRESS_MALFORMED")),
             ("https://localhost/path", false, Err("SERVER_ADDRESS_MALFORMED")),
             ("https://localhost:99999", false, Err("SERVER_ADDRESS_MALFORMED")),
+            ("https://0[]", false, Err("SERVER_ADDRESS_MALFORMED")),
             ("", false, Err("SERVER_ADDRESS_MALFORMED")),
         ];
         for (text, allowed, expected) in cases {
