@@ -1,4 +1,7 @@
-//! How often one address may try to log in: a bucket of tokens per address.
+//! How often one peer may try to get in: a bucket of tries for each IPv4 address or IPv6 /64.
+//!
+//! A login is two tries, since asking for a challenge and answering it are calls of their own. A
+//! call with a token that was not seen before is one.
 
 use std::{
     collections::HashMap,
@@ -6,16 +9,18 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::clock::UtcTime;
+use crate::{clock::UtcTime, serve::network};
 
-/// Tries that are allowed at once.
-const BURST: f64 = 200.0;
-/// Tries that come back each second.
-const PER_SECOND: f64 = 20.0;
-/// Addresses that are remembered.
+/// Tries of a login: its challenge and its answer.
+const LOGIN: f64 = 2.0;
+/// Tries that are allowed at once: 200 logins.
+const BURST: f64 = 200.0 * LOGIN;
+/// Tries that come back each second: 20 logins.
+const PER_SECOND: f64 = 20.0 * LOGIN;
+/// Peers that are remembered.
 const MOST: usize = 10_000;
 
-/// Counts tries by address.
+/// Counts tries by peer.
 #[derive(Default)]
 pub(crate) struct LoginRate {
     buckets: Mutex<HashMap<IpAddr, (f64, UtcTime)>>,
@@ -24,6 +29,7 @@ pub(crate) struct LoginRate {
 impl LoginRate {
     /// Whether one more try from `address` is allowed now.
     pub(crate) fn admit(&self, address: IpAddr, now: UtcTime) -> bool {
+        let address = network(address);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MOST && !buckets.contains_key(&address) {
             // Whoever has a full bucket again need not be remembered.
@@ -57,14 +63,24 @@ mod tests {
 
     #[test]
     fn a_burst_is_allowed_then_a_rate_and_others_are_not_touched() {
-        let rate = LoginRate::default();
-        let now = datetime!(2026-11-23 08:00 UTC);
-        let one = IpAddr::from([10, 0, 0, 1]);
-        assert!((0..200).all(|_| rate.admit(one, now)));
-        assert!(!rate.admit(one, now));
-        assert!(rate.admit(IpAddr::from([10, 0, 0, 2]), now));
-        let later = now + Duration::from_secs(1);
-        assert_eq!((0..100).filter(|_| rate.admit(one, later)).count(), 20);
+        // (who, another address that counts as the same peer, somebody else)
+        let cases = [
+            ("10.0.0.1", "::ffff:10.0.0.1", "10.0.0.2"),
+            ("2001:db8::1", "2001:db8::ffff:0:0:2", "2001:db8:0:1::1"),
+        ];
+        for (one, same, other) in cases.map(|(a, b, c)| (address(a), address(b), address(c))) {
+            let rate = LoginRate::default();
+            let now = datetime!(2026-11-23 08:00 UTC);
+            assert!((0..400).all(|_| rate.admit(one, now)), "{one}: 200 logins of two tries");
+            assert!(!rate.admit(one, now) && !rate.admit(same, now));
+            assert!(rate.admit(other, now));
+            let later = now + Duration::from_secs(1);
+            assert_eq!((0..100).filter(|_| rate.admit(same, later)).count(), 40, "20 logins");
+        }
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 
     #[test]
