@@ -49,7 +49,7 @@ impl Cards for Desk {
     ) -> Reply<Self::RelayStream> {
         let caller = self.caller(&request).await?;
         self.registrar.may_read_cards(&caller).await?;
-        let steps = relay::serve(self.clone(), caller, request);
+        let steps = relay::serve(self.clone(), caller, request)?;
         Ok(Response::new(ReceiverStream::new(steps)))
     }
 

@@ -15,6 +15,7 @@ mod admin;
 mod audit;
 mod cards;
 mod convert;
+mod gate;
 mod identities;
 mod rate;
 mod relay;
@@ -33,12 +34,15 @@ type Reply<T> = Result<Response<T>, Status>;
 
 /// Largest request that is read.
 const MAX_REQUEST: usize = 256 * 1024;
+/// Largest request that is read from somebody without a session.
+const MAX_STRANGERS_REQUEST: usize = 16 * 1024;
 
 /// State that all handlers share.
 #[derive(Clone)]
 struct Desk {
     registrar: Arc<Registrar>,
     logins: Arc<rate::LoginRate>,
+    relays: Arc<relay::Relays>,
 }
 
 impl Desk {
@@ -51,18 +55,23 @@ impl Desk {
 }
 
 fn bearer(metadata: &MetadataMap) -> Result<&str, Error> {
-    metadata
-        .get("authorization")
-        .and_then(|value| value.to_str().ok())
+    token_of(metadata.get("authorization").and_then(|value| value.to_str().ok()))
+}
+
+/// The token in the value of an `authorization` header.
+fn token_of(authorization: Option<&str>) -> Result<&str, Error> {
+    authorization
         .and_then(|value| value.strip_prefix("Bearer "))
         .ok_or(Error::Refused(Reason::SESSION_MISSING))
 }
 
 /// The address that the listener noted for this connection.
 fn peer<T>(request: &Request<T>) -> Result<SocketAddr, Error> {
-    request
-        .extensions()
-        .get::<SocketAddr>()
+    peer_of(request.extensions().get())
+}
+
+fn peer_of(noted: Option<&SocketAddr>) -> Result<SocketAddr, Error> {
+    noted
         .copied()
         .ok_or(Error::Internal { what: "a connection without its peer's address", source: None })
 }

@@ -1,193 +1,221 @@
 //! The relay: the service drives a card in a reader far away, and the agent only carries bytes.
 //!
-//! The stream is read in one task; a card is driven on a thread of its own, which may wait. Each
-//! command must be answered in time, and a card gets a bounded number of them.
+//! One task reads a stream, sends its steps and knows whose turn it is; `wire` has the thread that
+//! a card is driven on. Nothing waits without end: not for an answer, not for an agent that does
+//! not read, not for a card.
 
-use std::{
-    sync::{Arc, mpsc as sync_mpsc},
-    time::Duration,
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
+
+use card::{Atr, IdentityReading, ReadError};
+use proto::v1::{self, relay_request::Event, relay_response::Step};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::timeout,
 };
-
-use card::{Apdu, Atr, ReadError, Response, Transport, TransportError};
-use proto::v1::{self, card_removed::Cause, relay_request::Event, relay_response::Step};
-use tokio::sync::mpsc;
+use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Status, Streaming};
+use zeroize::Zeroizing;
 
 use super::{Desk, cards::reading, convert::receipt};
 use crate::{
     catalogue::Reason,
     clock,
-    registrar::{Caller, CardFailure, Presence},
-    store::Receipt,
+    registrar::{Caller, CardFailure, Error},
+    serve::{Share, Shares},
 };
 
-/// Longest that a card and the network may take for one command.
+mod wire;
+
+use wire::{Driven, End};
+
+/// Longest that a card and the network may take for one command, and an agent to read a step.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest that an idle stream is kept; agents that are alive send cards or open a new one.
 const IDLE: Duration = Duration::from_secs(24 * 3600);
-/// Most octets of an answer: 256 of data and the status word.
-const MAX_RESPONSE: usize = 258;
-
-/// Most events that wait to be looked at.
-const UNREAD: usize = 4;
+/// Cards that are driven at once. Each has a thread, and the records need threads too.
+const MOST_CARDS: usize = 64;
+/// Streams that a session may have: one, and one that is taking its place.
+const MOST_STREAMS: usize = 2;
+/// Longest name of a reader, octets.
+const MAX_READER: usize = 128;
 
 type Steps = mpsc::Sender<Result<v1::RelayResponse, Status>>;
 
-/// Serves one relay stream until the agent ends it or its session is over.
+/// What all relays of the service share.
+pub(super) struct Relays {
+    cards: Arc<Semaphore>,
+    streams: Arc<Shares<[u8; 32]>>,
+}
+
+impl Default for Relays {
+    fn default() -> Self {
+        Self { cards: Arc::new(Semaphore::new(MOST_CARDS)), streams: Arc::default() }
+    }
+}
+
+/// Serves one relay stream until the agent ends it or breaks its rules, or its session is over.
+///
+/// # Errors
+/// RATE_LIMITED when the session has enough streams already.
 pub(super) fn serve(
     desk: Desk,
     caller: Caller,
     request: Request<Streaming<v1::RelayRequest>>,
-) -> mpsc::Receiver<Result<v1::RelayResponse, Status>> {
+) -> Result<mpsc::Receiver<Result<v1::RelayResponse, Status>>, Error> {
+    let token = Zeroizing::new(super::bearer(request.metadata())?.to_owned());
+    let share = desk
+        .relays
+        .streams
+        .take(caller.holder.session, MOST_STREAMS)
+        .ok_or(Reason::RATE_LIMITED)?;
     let (steps, stream) = mpsc::channel(4);
-    let token = super::bearer(request.metadata()).map(str::to_owned);
-    let mut events = request.into_inner();
-    tokio::spawn(async move {
-        let Ok(token) = token else { return };
-        let mut relay = Relay { desk, caller, steps, running: None };
-        while let Ok(Ok(Some(message))) = tokio::time::timeout(IDLE, events.message()).await {
-            let Some(event) = message.event else { break };
-            if let Event::Inserted(card) = event {
-                // The session may have ended since the last card.
-                let address = relay.caller.address;
-                match relay.desk.registrar.caller(&token, address, clock::now()).await {
-                    Ok(caller) => relay.caller = caller,
-                    Err(error) => {
-                        let _ = relay.steps.send(Err(error.into())).await;
-                        break;
-                    }
-                }
-                relay.inserted(card).await;
-            } else if let Some(running) = &relay.running
-                && let Err(sync_mpsc::TrySendError::Full(_)) = running.try_send(event)
-            {
-                // More answers than were asked for. (A card's thread that has ended is no
-                // longer listening, and its verdict is on its way.)
-                relay.running = None;
-            }
-        }
-    });
-    stream
+    let relay = Relay { desk, caller, token, _share: share, steps };
+    tokio::spawn(relay.run(request.into_inner()));
+    Ok(stream)
 }
 
 struct Relay {
     desk: Desk,
     caller: Caller,
+    token: Zeroizing<String>,
+    /// Given back before the stream ends, so that its agent can open the next one at once.
+    _share: Share<[u8; 32]>,
     steps: Steps,
-    /// Where the answers for the running card go.
-    running: Option<sync_mpsc::SyncSender<Event>>,
 }
 
 impl Relay {
-    /// Starts on a card; whatever ran before ends, since its answers stop coming.
-    async fn inserted(&mut self, inserted: v1::CardInserted) {
-        let Ok(atr) = Atr::parse(&inserted.atr) else {
-            self.running = None;
-            let failure = CardFailure { reason: Reason::NOT_HEALTH_CARD, receipt: None };
-            let _ = self.steps.send(Ok(failed(failure))).await;
-            return;
-        };
-        let (answers, events) = sync_mpsc::sync_channel(UNREAD);
-        self.running = Some(answers);
-        let wire = Wire { atr, steps: self.steps.clone(), events, card_microseconds: 0 };
-        let (desk, caller, steps) = (self.desk.clone(), self.caller.clone(), self.steps.clone());
-        tokio::spawn(async move {
-            let step = match drive(&desk, &caller, wire).await {
-                Ok((presence, recorded)) => {
-                    v1::RelayResponse { step: Some(Step::Reading(reading(presence, recorded))) }
+    async fn run(
+        mut self,
+        mut events: impl Stream<Item = Result<v1::RelayRequest, Status>> + Unpin,
+    ) {
+        // The last card's last command came to nothing, but its answer may still be on its way.
+        let mut owed = false;
+        while let Ok(Some(Ok(message))) = timeout(IDLE, events.next()).await {
+            let flow = match message.event {
+                Some(Event::Inserted(card)) => self.card(card, &mut events, &mut owed).await,
+                // The last card, whose verdict is out.
+                Some(Event::Removed(_)) => ControlFlow::Continue(()),
+                Some(Event::Response(_)) if owed => {
+                    owed = false;
+                    ControlFlow::Continue(())
                 }
-                Err(failure) => failed(failure),
+                Some(Event::Response(_)) | None => self.broken(Reason::RELAY_PROTOCOL).await,
             };
-            let _ = steps.send(Ok(step)).await;
+            if flow.is_break() {
+                break;
+            }
+        }
+    }
+
+    /// Drives one card to its verdict.
+    async fn card(
+        &mut self,
+        card: v1::CardInserted,
+        events: &mut (impl Stream<Item = Result<v1::RelayRequest, Status>> + Unpin),
+        owed: &mut bool,
+    ) -> ControlFlow<()> {
+        *owed = false;
+        // The session may have ended since the last card.
+        if let Err(error) = self.check_session().await {
+            return self.ended(error).await;
+        }
+        if card.reader.len() > MAX_READER || card.reader.chars().any(char::is_control) {
+            return self.broken(Reason::RELAY_PROTOCOL).await;
+        }
+        let Ok(atr) = Atr::parse(&card.atr) else {
+            return self.unreadable(Reason::NOT_HEALTH_CARD).await;
+        };
+        let place = Arc::clone(&self.desk.relays.cards).acquire_owned();
+        let Ok(Ok(place)) = timeout(PATIENCE, place).await else {
+            return self.unreadable(Reason::RATE_LIMITED).await;
+        };
+        let registrar = Arc::clone(&self.desk.registrar);
+        let today = clock::date_at_desk(self.caller.now);
+        let driven = Driven::start(atr, place, move |wire| {
+            (registrar.read_card(wire, today), wire.card_microseconds)
         });
+        match driven.carry(events, &self.steps).await {
+            End::Done { outcome: (read, card_microseconds), owed: still_owed } => {
+                *owed = still_owed;
+                self.verdict(read, card_microseconds).await
+            }
+            End::Broken(reason) => self.broken(reason).await,
+        }
+    }
+
+    /// Records what came of a card, and tells it.
+    async fn verdict(
+        &mut self,
+        read: Result<IdentityReading, ReadError>,
+        card_microseconds: u64,
+    ) -> ControlFlow<()> {
+        // The session may have ended meanwhile: then nobody is left who may know the person.
+        if let Err(error) = self.check_session().await {
+            self.record(error.reason()).await;
+            return self.ended(error).await;
+        }
+        let registrar = &self.desk.registrar;
+        let verdict = match read {
+            Ok(read) => registrar.card_presented(&self.caller, read, card_microseconds).await,
+            Err(error) => {
+                let cause = crate::telemetry::chain(&error);
+                tracing::info!(cause, "a card brought no reading");
+                Err(registrar.card_failed(&self.caller, &error).await)
+            }
+        };
+        match verdict {
+            Ok((presence, recorded)) => self.say(Step::Reading(reading(presence, recorded))).await,
+            Err(failure) => self.say(failed(failure)).await,
+        }
+    }
+
+    /// Notes who the session's holder is now, and the time.
+    async fn check_session(&mut self) -> Result<(), Error> {
+        let address = self.caller.address;
+        self.caller = self.desk.registrar.caller(&self.token, address, clock::now()).await?;
+        Ok(())
+    }
+
+    /// A card that could not be driven; the next one may be.
+    async fn unreadable(&self, reason: Reason) -> ControlFlow<()> {
+        let failure = self.record(reason).await;
+        self.say(failed(failure)).await
+    }
+
+    /// The agent broke the stream or its rules: it is told why, as far as it listens.
+    async fn broken(&self, reason: Reason) -> ControlFlow<()> {
+        tracing::info!(reason = reason.text().reason, "a relay was broken");
+        let _ = self.unreadable(reason).await;
+        ControlFlow::Break(())
+    }
+
+    async fn ended(&self, error: Error) -> ControlFlow<()> {
+        let _ = timeout(PATIENCE, self.steps.send(Err(error.into()))).await;
+        ControlFlow::Break(())
+    }
+
+    async fn record(&self, reason: Reason) -> CardFailure {
+        let caller = Caller { now: clock::now(), ..self.caller.clone() };
+        self.desk.registrar.card_unreadable(&caller, reason).await
+    }
+
+    async fn say(&self, step: Step) -> ControlFlow<()> {
+        let step = v1::RelayResponse { step: Some(step) };
+        match timeout(PATIENCE, self.steps.send(Ok(step))).await {
+            Ok(Ok(())) => ControlFlow::Continue(()),
+            Ok(Err(_)) | Err(_) => ControlFlow::Break(()),
+        }
     }
 }
 
-/// Reads one card to its end.
-async fn drive(
-    desk: &Desk,
-    caller: &Caller,
-    mut wire: Wire,
-) -> Result<(Presence, Receipt), CardFailure> {
-    let registrar = Arc::clone(&desk.registrar);
-    let today = clock::date_at_desk(caller.now);
-    let (read, wire) =
-        tokio::task::spawn_blocking(move || (registrar.read_card(&mut wire, today), wire))
-            .await
-            .map_err(|_| CardFailure { reason: Reason::INTERNAL, receipt: None })?;
-    // The reading is recorded at the time it ended.
-    let caller = Caller { now: clock::now(), ..caller.clone() };
-    match read {
-        Ok(read) => desk.registrar.card_presented(&caller, read, wire.card_microseconds).await,
-        Err(error) => Err(failure(desk, &caller, &error).await),
-    }
-}
-
-async fn failure(desk: &Desk, caller: &Caller, error: &ReadError) -> CardFailure {
-    let cause = crate::telemetry::chain(error);
-    tracing::info!(cause, "a card brought no reading");
-    desk.registrar.card_failed(caller, error).await
-}
-
-fn failed(failure: CardFailure) -> v1::RelayResponse {
+fn failed(failure: CardFailure) -> Step {
     let text = failure.reason.text();
-    v1::RelayResponse {
-        step: Some(Step::Failure(v1::CardFailure {
-            reason: text.reason.to_owned(),
-            message_zh: text.zh.to_owned(),
-            message_en: text.en.to_owned(),
-            advice_zh: text.advice_zh.to_owned(),
-            advice_en: text.advice_en.to_owned(),
-            receipt: failure.receipt.and_then(receipt),
-        })),
-    }
-}
-
-/// A card at the other end of the stream.
-struct Wire {
-    atr: Atr,
-    steps: Steps,
-    events: sync_mpsc::Receiver<Event>,
-    card_microseconds: u64,
-}
-
-impl Transport for Wire {
-    fn atr(&self) -> &Atr {
-        &self.atr
-    }
-
-    fn transmit(&mut self, command: &Apdu) -> Result<Response, TransportError> {
-        match self.events.try_recv() {
-            Err(sync_mpsc::TryRecvError::Empty) => {}
-            Ok(Event::Response(_)) => {
-                return Err(TransportError::Failed("an answer to no command".to_owned()));
-            }
-            Ok(_) | Err(sync_mpsc::TryRecvError::Disconnected) => {
-                return Err(TransportError::CardRemoved);
-            }
-        }
-        let step = Step::Command(v1::CardCommand { command: command.to_bytes() });
-        self.steps
-            .blocking_send(Ok(v1::RelayResponse { step: Some(step) }))
-            .map_err(|_| TransportError::ReaderGone)?;
-        match self.events.recv_timeout(PATIENCE) {
-            Ok(Event::Response(answer)) => {
-                self.card_microseconds =
-                    self.card_microseconds.saturating_add(answer.card_microseconds);
-                if answer.response.len() > MAX_RESPONSE {
-                    return Err(TransportError::Garbage { length: answer.response.len() });
-                }
-                Ok(Response::parse(&answer.response)?)
-            }
-            Ok(Event::Removed(removed)) => Err(match removed.cause() {
-                Cause::Reader => TransportError::ReaderGone,
-                Cause::Garbage => TransportError::Garbage { length: 0 },
-                Cause::Card | Cause::Unspecified => TransportError::CardRemoved,
-            }),
-            Ok(Event::Inserted(_)) => Err(TransportError::CardRemoved),
-            Err(sync_mpsc::RecvTimeoutError::Timeout) => Err(TransportError::Timeout),
-            // The stream ended, or another card was put in.
-            Err(sync_mpsc::RecvTimeoutError::Disconnected) => Err(TransportError::CardRemoved),
-        }
-    }
+    Step::Failure(v1::CardFailure {
+        reason: text.reason.to_owned(),
+        message_zh: text.zh.to_owned(),
+        message_en: text.en.to_owned(),
+        advice_zh: text.advice_zh.to_owned(),
+        advice_en: text.advice_en.to_owned(),
+        receipt: failure.receipt.and_then(receipt),
+    })
 }

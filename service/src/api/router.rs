@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::{
     extract::{Path, State},
     http::{StatusCode, header},
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -16,9 +17,8 @@ use proto::v1::{
     visits_server::VisitsServer,
 };
 use tonic::service::Routes;
-use tonic_health::server::health_reporter;
 
-use super::{Desk, MAX_REQUEST, rate::LoginRate};
+use super::{Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, gate};
 use crate::{keys::authority_named, registrar::Registrar};
 
 /// Why the router could not be made.
@@ -31,19 +31,26 @@ pub struct RouterError(#[from] tonic_reflection::server::Error);
 /// # Errors
 /// [`RouterError`] only when the descriptors of this build are broken.
 pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterError> {
-    let desk = Desk { registrar: Arc::clone(&registrar), logins: Arc::new(LoginRate::default()) };
-    let (reporter, health) = health_reporter();
-    reporter.set_serving::<SessionsServer<Desk>>().await;
+    let desk =
+        Desk { registrar: Arc::clone(&registrar), logins: Arc::default(), relays: Arc::default() };
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
+        .build_v1()?
+        .max_decoding_message_size(MAX_STRANGERS_REQUEST);
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<SessionsServer<Desk>>().await;
+    let health = health.max_decoding_message_size(MAX_STRANGERS_REQUEST);
+    let gate = gate::Gate::new(desk.clone());
     macro_rules! limited {
+        ($server:ident, $most:expr) => {
+            $server::new(desk.clone()).max_decoding_message_size($most)
+        };
         ($server:ident) => {
-            $server::new(desk.clone()).max_decoding_message_size(MAX_REQUEST)
+            limited!($server, MAX_REQUEST)
         };
     }
-    let grpc = Routes::new(limited!(SessionsServer))
+    let grpc = Routes::new(limited!(SessionsServer, MAX_STRANGERS_REQUEST))
         .add_service(limited!(IdentitiesServer))
         .add_service(limited!(ResidentsServer))
         .add_service(limited!(CardsServer))
@@ -55,6 +62,8 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .add_service(health)
         .add_service(reflection)
         .into_axum_router()
+        // Within what translates gRPC-web, so that refusals are translated too.
+        .layer(from_fn_with_state(gate, gate::pass))
         .layer(tonic_web::GrpcWebLayer::new());
     let http = axum::Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
