@@ -204,6 +204,10 @@ needs! {
     PageSize: "不超过 500", "at most 500";
     PageToken: "上一页返回的续页标记", "the token that came with the page before";
     ShortText: "简短文字，不含控制字符，首尾无空格", "a short text without control characters or spaces around it";
+    Audience: "受理方的主机名或网址，只含字母、数字和 . : / -", "a host or address of letters, digits and . : / -";
+    RecordType: "病历类型，只含小写字母、数字和 -", "a kind of record of lower-case letters, digits and -";
+    Actor: "身份编号或服务名称", "an identity's id or a service's name";
+    Action: "操作名称，如 token.issue", "an action such as token.issue";
     Identifier: "本系统给出的编号", "an identifier given by this service";
     CreditCode: "18 位统一社会信用代码，校验码须正确", "a unified social credit code of 18 characters with its check";
     Region: "六位行政区划代码", "a region code of six digits";

@@ -9,9 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ca::request::CertificateRequest;
 use hsm::{
     Sm2Signer as _,
-    sm2::SecretKey,
+    sm2::{PublicKey, SecretKey},
     soft::{KeystoreError, Passphrase, SoftKeystore},
 };
 
@@ -27,6 +28,10 @@ use crate::{
 /// Directory of the first operator's identity, within the data directory.
 pub const OPERATOR: &str = "operator";
 
+/// Life of the TLS authority's certificate, and of the listener's.
+const TLS_AUTHORITY_LIFE: time::Duration = time::Duration::days(10 * 365);
+const TLS_LIFE: time::Duration = time::Duration::days(2 * 365);
+
 /// What is to be made.
 pub struct InitOptions {
     /// The data directory: absent or empty.
@@ -39,6 +44,8 @@ pub struct InitOptions {
     pub listen: String,
     /// Further names and addresses that the TLS certificate is for.
     pub hosts: Vec<String>,
+    /// The first operator's certification request, when the operator made the key.
+    pub operator_request: Option<PathBuf>,
 }
 
 /// Why a service could not be made.
@@ -54,6 +61,15 @@ pub enum InitError {
     /// The name cannot name a service.
     #[error("a service is named by 1 to 64 letters, digits, dots and hyphens")]
     Name,
+    /// The operator's request could not be read, or is none.
+    #[error("reading the operator's certification request {}", path.display())]
+    Request {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A file could not be written.
     #[error("writing {}", path.display())]
     Write {
@@ -91,10 +107,13 @@ pub enum InitError {
 /// # Errors
 /// [`InitError`]; what was written so far then stays, and the directory is not used again.
 pub async fn init(options: InitOptions) -> Result<(), InitError> {
-    let InitOptions { data, passphrase, name, listen, hosts } = options;
+    let InitOptions { data, passphrase, name, listen, hosts, operator_request } = options;
     if !config::is_service_name(&name) {
         return Err(InitError::Name);
     }
+    // All that can be wrong with what was asked for comes before anything is written.
+    let operator = operator_request.as_deref().map(requested_key).transpose()?;
+    let hosts = rcgen::CertificateParams::new(hosts)?.subject_alt_names;
     make_empty(&data)?;
     let raw = RawConfig {
         name,
@@ -114,28 +133,35 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         keystore.generate(&key, key_use)?;
     }
     keystore.save()?;
-    tls(&config, &hosts)?;
-    found(config, Keys::new(Box::new(keystore)), &data).await?;
+    tls(&config, hosts)?;
+    found(config, Keys::new(Box::new(keystore)), &data, operator).await?;
     write(&data.join(config::FILE), settings.as_bytes(), Secrecy::Public)
 }
 
-/// Authorities, their first lists, and the first operator.
-async fn found(config: Config, keys: Keys, data: &Path) -> Result<(), InitError> {
+/// The key that the operator asks a certificate for.
+fn requested_key(path: &Path) -> Result<PublicKey, InitError> {
+    let read = || -> Result<PublicKey, Box<dyn std::error::Error + Send + Sync>> {
+        if fs::metadata(path)?.len() > 16 * 1024 {
+            return Err("larger than 16 KiB".into());
+        }
+        Ok(CertificateRequest::parse(&fs::read(path)?)?.public_key().clone())
+    };
+    read().map_err(|source| InitError::Request { path: path.to_owned(), source })
+}
+
+/// Authorities, their first lists, and the first operator: with a key of their own when `operator`
+/// is given, otherwise with one that is made here.
+async fn found(
+    config: Config,
+    keys: Keys,
+    data: &Path,
+    operator: Option<PublicKey>,
+) -> Result<(), InitError> {
     let now = clock::now();
     let log_key = keys.log().map_err(Error::from)?;
     let store = Store::open(&config.database, log_key, &config.name)?;
     let founding = Founding::new(&config.name, now);
-    let mut serials = Vec::new();
-    for _ in keys::AUTHORITIES {
-        serials.push(new_serial()?);
-    }
-    let mut serials = serials.into_iter();
-    let certificates = Authorities::found(
-        &keys,
-        &config.name,
-        || serials.next().expect("one serial number for each authority"),
-        now,
-    )?;
+    let certificates = Authorities::found(&keys, &config.name, new_serial, now)?;
     for (authority, certificate) in &certificates {
         let name = authority_name(*authority).to_owned();
         let entry = founding.entry("authority", &name);
@@ -149,9 +175,15 @@ async fn found(config: Config, keys: Keys, data: &Path) -> Result<(), InitError>
 
     let directory = data.join(OPERATOR);
     make_empty(&directory)?;
-    let key = SecretKey::generate();
-    write(&directory.join("key.pem"), key.to_pkcs8_pem().as_bytes(), Secrecy::Secret)?;
-    let operator = registrar.found_operator(&founding, key.public_key().clone()).await?;
+    let key = match operator {
+        Some(key) => key,
+        None => {
+            let key = SecretKey::generate();
+            write(&directory.join("key.pem"), key.to_pkcs8_pem().as_bytes(), Secrecy::Secret)?;
+            key.public_key().clone()
+        }
+    };
+    let operator = registrar.found_operator(&founding, key).await?;
     let certificate = operator.certificate.der();
     write(&directory.join("certificate.der"), certificate, Secrecy::Public)?;
     let chain: String =
@@ -161,11 +193,10 @@ async fn found(config: Config, keys: Keys, data: &Path) -> Result<(), InitError>
 }
 
 /// An ordinary certificate for the TLS listener, under an authority of its own.
-fn tls(config: &Config, hosts: &[String]) -> Result<(), InitError> {
+fn tls(config: &Config, hosts: Vec<rcgen::SanType>) -> Result<(), InitError> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     // A service name with a dot may be one that clients connect to.
     names.extend(config.name.contains('.').then(|| config.name.clone()));
-    names.extend(hosts.iter().cloned());
     if !config.listen.ip().is_unspecified() {
         names.push(IpAddr::to_string(&config.listen.ip()));
     }
@@ -173,7 +204,9 @@ fn tls(config: &Config, hosts: &[String]) -> Result<(), InitError> {
     names.dedup();
 
     let authority_key = rcgen::KeyPair::generate()?;
+    let now = clock::now();
     let mut authority = rcgen::CertificateParams::new(Vec::new())?;
+    (authority.not_before, authority.not_after) = (now, now + TLS_AUTHORITY_LIFE);
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
     authority.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
     authority.distinguished_name.push(rcgen::DnType::CommonName, format!("{} TLS", config.name));
@@ -182,6 +215,8 @@ fn tls(config: &Config, hosts: &[String]) -> Result<(), InitError> {
 
     let key = rcgen::KeyPair::generate()?;
     let mut server = rcgen::CertificateParams::new(names)?;
+    server.subject_alt_names.extend(hosts);
+    (server.not_before, server.not_after) = (now, now + TLS_LIFE);
     server.distinguished_name.push(rcgen::DnType::CommonName, config.name.as_str());
     server.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
     let certificate = server.signed_by(&key, &issuer)?;
@@ -212,6 +247,11 @@ fn write(path: &Path, content: &[u8], secrecy: Secrecy) -> Result<(), InitError>
         .mode(mode)
         .open(path)
         .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(|()| match path.parent() {
+            // The name of the file is on disk once its directory is.
+            Some(directory) => fs::File::open(directory)?.sync_all(),
+            None => Ok(()),
+        })
         .map_err(|source| InitError::Write { path: path.to_owned(), source })
 }
 

@@ -68,6 +68,9 @@ struct Init {
     /// TLS 证书包含的其他主机名或地址，可多次 · A further host name or address for the TLS certificate; may be repeated.
     #[arg(long = "host", value_name = "HOST")]
     hosts: Vec<String>,
+    /// 首位管理员的证书申请（healthcard key new），私钥不离开管理员；省略时在数据目录内生成 · The first operator's certification request (`healthcard key new`), whose key stays with them; made in the data directory when absent.
+    #[arg(long, value_name = "FILE")]
+    operator_request: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -142,11 +145,12 @@ fn main() -> ExitCode {
 }
 
 fn make(options: Init) -> Result<(), Failure> {
-    let Init { place, name, listen, hosts } = options;
+    let Init { place, name, listen, hosts, operator_request } = options;
     let passphrase = place.new_passphrase()?;
     let data = place.data;
     let listen = listen.to_string();
-    let init = InitOptions { data: data.clone(), passphrase, name, listen, hosts };
+    let init =
+        InitOptions { data: data.clone(), passphrase, name, listen, hosts, operator_request };
     runtime()?.block_on(init::init(init))?;
     println!(
         "服务已建立：{0}\n首位管理员：{0}/{1}\n启动：healthcardd serve --data {0}\n\

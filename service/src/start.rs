@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::{
     api, clock,
-    config::{Config, ConfigError},
+    config::Config,
     keys::{AUTHORITIES, Keys, authority_name},
     registrar::{Authorities, AuthorityError, Error, Parts, Registrar},
     serve::{self, ListenError, Protection},
@@ -28,9 +28,6 @@ const LIST_CHECK: Duration = Duration::from_secs(3600);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The settings are not accepted.
-    #[error("reading the settings")]
-    Config(#[from] ConfigError),
     /// The keystore does not open.
     #[error("opening the keystore")]
     Keystore(#[from] KeystoreError),
@@ -62,6 +59,10 @@ pub async fn open(config: Config, passphrase: &Passphrase) -> Result<Registrar, 
     let keystore: Box<dyn Keystore> = Box::new(SoftKeystore::open(&config.keystore, passphrase)?);
     let keys = Keys::new(keystore);
     let store = Store::open(&config.database, keys.log()?, &config.name)?;
+    for draft in store.unsigned_drafts().await? {
+        // The service stopped between draft and signature: it may have been signed, and nobody has it.
+        tracing::warn!(serial = draft.serial, "a certificate was drafted and never given out");
+    }
     let authorities = authorities(&store, &keys, config.public_url.as_deref()).await?;
     registrar(config, keys, authorities, store).await
 }

@@ -7,12 +7,14 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Desk, Reply,
-    convert::{moment, page},
+    convert::{id, moment, page},
 };
 use crate::{
     catalogue::Needs,
+    config::is_service_name,
+    policy::Act,
     registrar::{Error, Proof},
-    store::{LogEntry, SearchFilter},
+    store::{IdentityId, LogEntry, ResidentId, SearchFilter, VisitId},
 };
 
 #[tonic::async_trait]
@@ -103,7 +105,6 @@ impl Audit for Desk {
 }
 
 fn filter(asked: v1::SearchAuditRequest) -> Result<SearchFilter, Error> {
-    let given = |text: String| (!text.is_empty()).then_some(text);
     let outcome = match asked.outcome.as_str() {
         "" => None,
         "granted" => Some(audit::Outcome::Granted),
@@ -112,14 +113,32 @@ fn filter(asked: v1::SearchAuditRequest) -> Result<SearchFilter, Error> {
         _ => return Err(Error::Field { field: "outcome", needs: Needs::Outcome }),
     };
     Ok(SearchFilter {
-        resident: given(asked.resident_id),
-        actor: given(asked.actor_id),
-        action: given(asked.action),
-        visit: given(asked.visit_id),
+        resident: given(asked.resident_id, |text| id::<ResidentId>("resident_id", text))?,
+        actor: given(asked.actor_id, |text| {
+            let known = text.parse::<IdentityId>().is_ok() || is_service_name(text);
+            known.then_some(()).ok_or(Error::Field { field: "actor_id", needs: Needs::Actor })
+        })?,
+        action: given(asked.action, |text| {
+            Act::from_word(text).ok_or(Error::Field { field: "action", needs: Needs::Action })
+        })?,
+        visit: given(asked.visit_id, |text| id::<VisitId>("visit_id", text))?,
         outcome,
         from: moment("from", asked.from)?,
         until: moment("until", asked.until)?,
     })
+}
+
+/// A condition that was given, if it can match anything. What a search asked for stands in the log,
+/// so nothing but identifiers and words of ours gets there.
+fn given<T>(
+    text: String,
+    check: impl FnOnce(&str) -> Result<T, Error>,
+) -> Result<Option<String>, Error> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    check(&text)?;
+    Ok(Some(text))
 }
 
 fn message(entry: LogEntry) -> v1::AuditEntry {

@@ -121,8 +121,36 @@ pub(super) fn page<T: FromStr>(
 pub(super) fn short_text(field: &'static str, text: String, most: usize) -> Result<String, Error> {
     let good = (1..=most).contains(&text.len())
         && text.trim() == text
-        && !text.chars().any(char::is_control);
+        && !text.chars().any(|c| c.is_control() || is_invisible(c));
     if good { Ok(text) } else { Err(Error::Field { field, needs: Needs::ShortText }) }
+}
+
+/// Characters that change how text looks without being seen: zero-width ones and those that turn
+/// its direction.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A word that goes into the log as it is: of few characters, so that nobody writes a person there.
+pub(super) fn plain_word(
+    field: &'static str,
+    text: String,
+    most: usize,
+    extra: &[u8],
+    needs: Needs,
+) -> Result<String, Error> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || extra.contains(&b);
+    if (1..=most).contains(&text.len()) && text.bytes().all(allowed) {
+        Ok(text)
+    } else {
+        Err(Error::Field { field, needs })
+    }
+}
+
+/// A resource server: a host or an address.
+pub(super) fn audience(text: String) -> Result<String, Error> {
+    plain_word("audience", text.to_ascii_lowercase(), 128, b".:/-", Needs::Audience)
 }
 
 /// Sex as the card codes it.
@@ -142,4 +170,55 @@ pub(super) fn parsed<T: FromStr>(
 /// An identifier of ours.
 pub(super) fn id<T: FromStr>(field: &'static str, text: &str) -> Result<T, Error> {
     parsed(field, text, Needs::Identifier)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_hold_nothing_that_is_not_seen() {
+        for (text, good) in [
+            ("内科", true),
+            ("Ward 3", true),
+            ("", false),
+            (" a", false),
+            ("a\n", false),
+            ("a\u{202e}b", false),
+            ("a\u{200b}b", false),
+            (&"a".repeat(11), false),
+        ] {
+            assert_eq!(short_text("name", text.to_owned(), 10).is_ok(), good, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_audience_is_a_host_or_an_address() {
+        for (text, good) in [
+            ("emr.example", true),
+            ("https://emr.example:8443/fhir", true),
+            ("", false),
+            ("张三", false),
+            ("a b", false),
+        ] {
+            assert_eq!(audience(text.to_owned()).is_ok(), good, "{text:?}");
+        }
+        assert_eq!(audience("EMR.example".to_owned()).ok().as_deref(), Some("emr.example"));
+    }
+
+    #[test]
+    fn moments_are_within_what_can_be_written() {
+        let moment =
+            |seconds, nanos| moment("from", Some(prost_types::Timestamp { seconds, nanos }));
+        for (seconds, nanos, good) in [
+            (0, 0, true),
+            (253_402_300_799, 999_999_999, true),
+            (-1, 0, false),
+            (0, -1, false),
+            (0, 1_000_000_000, false),
+            (253_402_300_800, 0, false),
+        ] {
+            assert_eq!(moment(seconds, nanos).is_ok(), good, "{seconds} {nanos}");
+        }
+    }
 }

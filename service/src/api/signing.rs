@@ -5,7 +5,7 @@ use tonic::{Request, Response};
 
 use super::{
     Desk, Reply,
-    convert::{id, receipt, short_text, timestamp},
+    convert::{id, plain_word, receipt, timestamp},
 };
 use crate::catalogue::Needs;
 use crate::registrar::{Error, Verdict};
@@ -20,7 +20,8 @@ impl Signing for Desk {
         let asked = request.into_inner();
         let visit = id("visit_id", &asked.visit_id)?;
         let digest = digest(&asked.record_digest)?;
-        let record_type = short_text("record_type", asked.record_type, 64)?;
+        let record_type =
+            plain_word("record_type", asked.record_type, 64, b"-", Needs::RecordType)?;
         let prepared =
             self.registrar.prepare_signature(&caller, visit, digest, record_type).await?;
         Ok(Response::new(v1::PrepareSignatureResponse {

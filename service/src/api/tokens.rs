@@ -8,8 +8,7 @@ use tonic::{Request, Response};
 use super::{
     Desk, Reply,
     convert::{
-        class, class_number, id, purpose, purpose_number, receipt, role_number, short_text,
-        timestamp,
+        audience, class, class_number, id, purpose, purpose_number, receipt, role_number, timestamp,
     },
 };
 use crate::{
@@ -48,7 +47,7 @@ impl Tokens for Desk {
         if asked.token.len() > MAX_TOKEN {
             return Err(Error::Field { field: "token", needs: Needs::TokenLength }.into());
         }
-        let audience = short_text("audience", asked.audience, 128)?;
+        let audience = audience(asked.audience)?;
         let found = self.registrar.introspect_token(&caller, &asked.token, &audience).await?;
         Ok(Response::new(match found {
             Introspection::Active { claims, log_position } => v1::IntrospectTokenResponse {
@@ -100,7 +99,7 @@ fn order(asked: v1::IssueTokenRequest) -> Result<TokenOrder, Error> {
         grade: Grade::new(asked.grade)
             .ok_or(Error::Field { field: "grade", needs: Needs::Grade })?,
         classes,
-        audience: short_text("audience", asked.audience, 128)?,
+        audience: audience(asked.audience)?,
         lifetime: Duration::from_secs(asked.lifetime_seconds.into()),
     })
 }

@@ -138,6 +138,7 @@ pub(super) async fn make_service(data: &Path) -> Result<(), BenchError> {
         name: "bench.localhost".to_owned(),
         listen: "127.0.0.1:0".to_owned(),
         hosts: Vec::new(),
+        operator_request: None,
     };
     Ok(init::init(options).await?)
 }

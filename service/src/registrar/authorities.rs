@@ -7,6 +7,7 @@ use ca::crl::{Crl, Edition, Revocation};
 use ca::{Authority, BadName, Certificate, ChainError, IssueError, Issuer, Order, Profile, Serial};
 use hsm::{KeyError, Sm2Signer};
 
+use super::Error;
 use crate::{
     clock::UtcTime,
     keys::{AUTHORITIES, Keys, authority_name},
@@ -43,6 +44,9 @@ pub enum AuthorityError {
     /// A key of an authority is not in the keystore.
     #[error("using the key of an authority")]
     Key(#[from] KeyError),
+    /// There is no randomness for a serial number.
+    #[error("making a serial number")]
+    Serial(#[from] Box<Error>),
     /// The certificate on record is for another key than the keystore's.
     #[error("the certificate of {0} is for another key than the keystore's")]
     OtherKey(&'static str),
@@ -56,7 +60,7 @@ impl Authorities {
     pub fn found(
         keys: &Keys,
         organization: &str,
-        mut serial: impl FnMut() -> Serial,
+        serial: impl Fn() -> Result<Serial, Error>,
         now: UtcTime,
     ) -> Result<Vec<(Authority, Certificate)>, AuthorityError> {
         let root_key = keys.authority(Authority::Root)?;
@@ -74,13 +78,17 @@ impl Authorities {
                 days: None,
             })
         };
-        let root = Issuer::draft_root(order(Authority::Root, &*root_key)?, serial(), now)?
-            .sign(&*root_key)?;
+        let root = Issuer::draft_root(
+            order(Authority::Root, &*root_key)?,
+            serial().map_err(Box::new)?,
+            now,
+        )?
+        .sign(&*root_key)?;
         let above = Issuer::new(root.clone(), Authority::Root)?;
         let mut certificates = vec![(Authority::Root, root)];
         for authority in AUTHORITIES.into_iter().skip(1) {
             let key = keys.authority(authority)?;
-            let draft = above.draft(order(authority, &*key)?, serial(), now)?;
+            let draft = above.draft(order(authority, &*key)?, serial().map_err(Box::new)?, now)?;
             certificates.push((authority, draft.sign(&*root_key)?));
         }
         Ok(certificates)
@@ -136,7 +144,7 @@ impl Authorities {
         &self.issuers
     }
 
-    /// Makes the next list of an authority and puts it into use.
+    /// Makes the next list of an authority. It is put into use by [`adopt`](Self::adopt).
     pub(crate) fn next_list(
         &self,
         keys: &Keys,
