@@ -76,12 +76,38 @@ fn entries(db: &Connection, from: u64, until: u64) -> Result<Vec<u8>, StoreError
     let mut lines = Vec::new();
     let mut count = 0;
     while let Some(row) = rows.next()? {
-        bundle::write_entry(&mut lines, row.get(0)?, row.get_ref(1)?.as_blob().unwrap_or_default());
+        let position = row.get(0)?;
+        let entry = row.get_ref(1)?.as_blob();
+        let entry = entry.map_err(|_| StoreError::Damaged(format!("the entry at {position}")))?;
+        bundle::write_entry(&mut lines, position, entry);
         count += 1;
     }
     if count == until - from {
         Ok(lines)
     } else {
         Err(StoreError::Damaged(format!("entries are missing between {from} and {until}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_entry_is_not_exported_as_an_empty_one() {
+        let db = Connection::open_in_memory().unwrap();
+        // Not STRICT, as after somebody's work on the schema.
+        db.execute_batch("CREATE TABLE leaf (position INTEGER PRIMARY KEY, entry)").unwrap();
+        for (value, damaged) in [("x'7b7d'", false), ("NULL", true), ("7", true), ("'{}'", true)] {
+            db.execute(&format!("REPLACE INTO leaf VALUES (0, {value})"), []).unwrap();
+            let lines = entries(&db, 0, 1);
+            match damaged {
+                true => assert!(
+                    matches!(&lines, Err(StoreError::Damaged(what)) if what.contains("at 0")),
+                    "{value}: {lines:?}"
+                ),
+                false => assert!(!lines.unwrap().is_empty(), "{value}"),
+            }
+        }
     }
 }
