@@ -46,6 +46,8 @@ impl Identity {
 }
 
 impl Store {
+    /// Puts a member of staff, a desk or a system on record.
+    ///
     /// # Errors
     /// [`StoreError::Duplicate`] when the institution has this number,
     /// [`StoreError::NotFound`] when there is no such institution.

@@ -34,6 +34,8 @@ impl Institution {
 }
 
 impl Store {
+    /// Puts an institution on record.
+    ///
     /// # Errors
     /// [`StoreError::Duplicate`] when the credit code is on record.
     pub async fn record_institution(

@@ -39,6 +39,8 @@ pub struct Session {
 }
 
 impl Store {
+    /// Records a session before its secret is given out.
+    ///
     /// # Errors
     /// [`StoreError::Conflict`] when the certificate is a draft or was revoked meanwhile.
     pub async fn record_session_opened(
@@ -85,6 +87,8 @@ impl Store {
         .await
     }
 
+    /// Closes a session before its time.
+    ///
     /// # Errors
     /// [`StoreError::NotFound`], or [`StoreError::Conflict`] when it was closed before.
     pub async fn record_session_closed(
