@@ -148,16 +148,6 @@ impl Store {
         .await
     }
 
-    /// Position of the entry with this identifier.
-    pub async fn entry_position(&self, entry_id: &str) -> Result<Option<u64>, StoreError> {
-        let entry_id = entry_id.to_owned();
-        self.read(move |db| {
-            let mut select = db.prepare_cached("SELECT position FROM leaf WHERE entry_id = ?1")?;
-            Ok(select.query_row([entry_id], |row| row.get(0)).optional()?)
-        })
-        .await
-    }
-
     /// Entries that meet the conditions, newest first, at most `limit` (and [`MAX_PAGE`]), and
     /// where to go on; `None` on the last page.
     pub async fn search(

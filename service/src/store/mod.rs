@@ -7,7 +7,8 @@
 //!
 //! In reading order: the facts (`institutions` to `signings`), the log (`auditing`, `export`), and
 //! below them `facts` (how a fact is handed over), `writer` (the one thread that commits), `tail`
-//! (the growing edge of the tree), `readers`, `schema`.
+//! (the growing edge of the tree), `note_file` (what tells an older copy of the database),
+//! `readers`, `schema`.
 
 use std::{path::Path, sync::Arc};
 
@@ -25,6 +26,7 @@ mod identities;
 mod ids;
 mod institutions;
 mod micros;
+mod note_file;
 mod opening;
 mod presences;
 mod readers;
@@ -76,11 +78,13 @@ impl std::fmt::Debug for Store {
 
 impl Store {
     /// Opens the database file at `path`, or creates it. Checkpoints are signed with `log_key` and
-    /// bear the name `origin`.
+    /// bear the name `origin`. The newest is kept in `PATH.checkpoint` as well; to restore a backup
+    /// takes the file of that backup, too.
     ///
     /// # Errors
     /// [`StoreError::InUse`] while another process has it open, [`StoreError::Tampered`] when the
-    /// end of the log is not what was last signed, [`StoreError::Schema`] for a database of a
+    /// end of the log is not what was last signed, or the log does not go on from the checkpoint in
+    /// `PATH.checkpoint`, [`StoreError::Schema`] for a database of a
     /// later version.
     pub fn open(
         path: &Path,
@@ -94,6 +98,12 @@ impl Store {
     #[must_use]
     pub fn verifier_key(&self) -> &VerifierKey {
         self.inner.verifier_key()
+    }
+
+    /// Whether the last commit succeeded: false after one failed, until one with leaves is on disk.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.inner.published().is_writable()
     }
 
     /// Commits since the store was opened, and the leaves they carried.

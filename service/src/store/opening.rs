@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::{
     StoreError,
     facts::Job,
+    note_file::{self, NoteFile, beside},
     readers::Readers,
     schema,
     tail::{LogSigner, Tail},
@@ -27,7 +28,8 @@ pub(super) struct Inner {
     /// `None` only while it is dropped.
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     threads: Vec<JoinHandle<()>>,
-    readers: Arc<Readers>,
+    /// `None` only while it is dropped.
+    readers: Option<Readers>,
     published: Arc<Published>,
     key: VerifierKey,
     /// Held as long as the database is open.
@@ -46,27 +48,25 @@ impl Inner {
         create(path)?;
         let mut db = schema::open_writer(path)?;
         schema::migrate(&mut db)?;
-        let (mut tail, head) = Tail::load(&db, signer.key())?;
-        let head = match head {
-            Some(head) => head,
-            // The empty log is signed too, so that there is always a checkpoint to hand out.
-            None => tail.save(&db, &signer)?,
-        };
-        let readers = Arc::new(Readers::open(path)?);
+        let (tail, head) = Tail::load(&db, &signer)?;
+        let mut note_file = NoteFile::open(path)?;
+        note_file.check(&db, head.size, signer.key())?;
+        note_file.keep(head.clone());
+        let readers = Readers::open(path)?;
+        let (note, reminders) = note_file::channel(head.size);
         let published = Arc::new(Published::new(head));
         let (nudge, nudges) = wal::channel();
         let mover = schema::open_writer(path)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
         let key = signer.key().clone();
-        let writer =
-            Writer { db, signer, tail: Some(tail), published: Arc::clone(&published), wal: nudge };
-        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
-            thread::Builder::new().name(name.into()).spawn(run).map_err(StoreError::unavailable)
-        };
+        let (written, kept) = (Arc::clone(&published), Arc::clone(&published));
+        let writer = Writer { db, signer, tail: Some(tail), published: written, wal: nudge, note };
         let threads = vec![
-            spawn("store-writer", Box::new(move || writer.run(jobs)))?,
-            spawn("store-wal", Box::new(move || wal::run(&mover, &nudges)))?,
+            spawn("store-writer", move || writer.run(jobs))?,
+            spawn("store-wal", move || wal::run(&mover, &nudges))?,
+            spawn("store-note", move || note_file::run(note_file, &kept, &reminders))?,
         ];
+        let readers = Some(readers);
         Ok(Self { queue: Some(queue), threads, readers, published, key, _lock: lock })
     }
 
@@ -78,8 +78,8 @@ impl Inner {
         &self.published
     }
 
-    pub(super) fn readers(&self) -> &Arc<Readers> {
-        &self.readers
+    pub(super) fn readers(&self) -> Option<&Readers> {
+        self.readers.as_ref()
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -100,8 +100,10 @@ impl Inner {
 }
 
 impl Drop for Inner {
-    /// Lets the writer finish what is queued; the lock goes only then.
+    /// Lets the writer finish what is queued; the lock goes only then. The readers go first: the
+    /// last connection to close is one that can empty the write-ahead log.
     fn drop(&mut self) {
+        drop(self.readers.take());
         drop(self.queue.take());
         for thread in self.threads.drain(..) {
             // A panic of that thread was reported by itself.
@@ -113,9 +115,7 @@ impl Drop for Inner {
 /// One process at a time. The lock is on a file beside the database, as SQLite locks the database
 /// itself in its own way.
 fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let file = create(Path::new(&name))?;
+    let file = create(&beside(path, ".lock"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
@@ -128,4 +128,12 @@ fn create(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true).mode(0o600);
     options.open(path).map_err(StoreError::unavailable)
+}
+
+/// Starts a thread of the store.
+pub(super) fn spawn(
+    name: &str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StoreError> {
+    thread::Builder::new().name(name.into()).spawn(run).map_err(StoreError::unavailable)
 }

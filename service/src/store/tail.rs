@@ -63,27 +63,31 @@ pub(super) struct Tail {
 
 impl Tail {
     /// Reads the edge from the tiles, whatever the length of the log, and holds it against the
-    /// newest checkpoint and the last leaves.
-    pub(super) fn load(
-        db: &Connection,
-        key: &VerifierKey,
-    ) -> Result<(Self, Option<Head>), StoreError> {
-        let size: u64 =
-            db.query_row("SELECT coalesce(max(position) + 1, 0) FROM leaf", [], |row| row.get(0))?;
+    /// newest checkpoint, the last leaves, and the records that name a leaf. In a database without
+    /// any record the empty log is signed before anything else, so that from then on there is
+    /// always a checkpoint.
+    pub(super) fn load(db: &Connection, signer: &LogSigner) -> Result<(Self, Head), StoreError> {
         let newest: Option<(u64, String)> = db
             .query_row("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1", [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })
             .optional()?;
         let Some((signed_size, note)) = newest else {
-            return match size {
-                0 => Ok((Self::default(), None)),
-                _ => Err(StoreError::Tampered("there is no checkpoint")),
-            };
+            if !is_unused(db)? {
+                return Err(StoreError::Tampered("there is no checkpoint"));
+            }
+            let mut tail = Self::default();
+            let head = tail.save(db, signer)?;
+            return Ok((tail, head));
         };
-        let checkpoint = Checkpoint::verify(&note, key)
+        let checkpoint = Checkpoint::verify(&note, signer.key())
             .map_err(|_| StoreError::Tampered("its signature is not by the key of the log"))?;
-        if checkpoint.size != signed_size || checkpoint.size != size {
+        let (first, size): (i64, u64) = db.query_row(
+            "SELECT coalesce(min(position), 0), coalesce(max(position) + 1, 0) FROM leaf",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        if checkpoint.size != signed_size || checkpoint.size != size || first != 0 {
             return Err(StoreError::Tampered("it speaks of another number of entries"));
         }
         let tail = Self::read(db, size)?;
@@ -91,7 +95,15 @@ impl Tail {
             return Err(StoreError::Tampered("the tree has another root"));
         }
         tail.check_last_leaves(db)?;
-        Ok((tail, Some(Head { size, note })))
+        let beyond: bool = db.query_row(
+            "SELECT EXISTS (SELECT 1 FROM token WHERE position >= ?1)",
+            [size],
+            |row| row.get(0),
+        )?;
+        if beyond {
+            return Err(StoreError::Tampered("a token names an entry that is not there"));
+        }
+        Ok((tail, Head { size, note }))
     }
 
     fn read(db: &Connection, size: u64) -> Result<Self, StoreError> {
@@ -186,6 +198,23 @@ impl Tail {
         .execute((size, ANCHOR, size.saturating_sub(2 * ANCHOR)))?;
         Ok(Head { size, note })
     }
+}
+
+/// Whether no table but that of the schema's steps holds a row.
+fn is_unused(db: &Connection) -> Result<bool, StoreError> {
+    let mut tables = db.prepare(
+        "SELECT name FROM sqlite_schema
+         WHERE type = 'table' AND name <> 'migration' AND name NOT LIKE 'sqlite%'",
+    )?;
+    let tables = tables.query_map([], |row| row.get(0))?;
+    for table in tables.collect::<rusqlite::Result<Vec<String>>>()? {
+        let table = table.replace('"', "\"\"");
+        let exists = format!("SELECT EXISTS (SELECT 1 FROM \"{table}\")");
+        if db.query_row(&exists, [], |row| row.get(0))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The bytes of a tile.

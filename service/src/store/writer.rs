@@ -4,7 +4,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::{
     StoreError,
     facts::{Job, Refused},
+    note_file,
     tail::{Head, LogSigner, Tail},
     wal,
 };
@@ -37,11 +38,17 @@ pub(super) struct Published {
     head: RwLock<Head>,
     commits: AtomicU64,
     leaves: AtomicU64,
+    writable: AtomicBool,
 }
 
 impl Published {
     pub(super) fn new(head: Head) -> Self {
-        Self { head: RwLock::new(head), commits: AtomicU64::new(0), leaves: AtomicU64::new(0) }
+        Self {
+            head: RwLock::new(head),
+            commits: AtomicU64::new(0),
+            leaves: AtomicU64::new(0),
+            writable: AtomicBool::new(true),
+        }
     }
 
     pub(super) fn head(&self) -> Head {
@@ -59,11 +66,20 @@ impl Published {
         }
     }
 
+    pub(super) fn is_writable(&self) -> bool {
+        self.writable.load(Ordering::Relaxed)
+    }
+
     fn publish(&self, head: Head) {
         let mut current = self.head.write().unwrap_or_else(PoisonError::into_inner);
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.leaves.fetch_add(head.size - current.size, Ordering::Relaxed);
         *current = head;
+        self.writable.store(true, Ordering::Relaxed);
+    }
+
+    fn fail(&self) {
+        self.writable.store(false, Ordering::Relaxed);
     }
 }
 
@@ -74,6 +90,7 @@ pub(super) struct Writer {
     pub(super) tail: Option<Tail>,
     pub(super) published: Arc<Published>,
     pub(super) wal: wal::Nudge,
+    pub(super) note: note_file::Reminder,
 }
 
 impl Writer {
@@ -94,12 +111,15 @@ impl Writer {
         match self.commit(&mut group) {
             Ok(head) => {
                 if let Some(head) = head {
+                    let size = head.size;
                     self.published.publish(head);
+                    self.note.committed(size);
                     self.wal.committed();
                 }
                 group.into_iter().for_each(|job| job.answer(Ok(())));
             }
             Err(error) => {
+                self.published.fail();
                 tracing::error!(error = &error as &dyn std::error::Error, "a commit failed");
                 let cause = match error {
                     StoreError::Unavailable(cause) => cause,
@@ -116,7 +136,7 @@ impl Writer {
     fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<Option<Head>, StoreError> {
         let mut tail = match self.tail.take() {
             Some(tail) => tail,
-            None => Tail::load(&self.db, self.signer.key())?.0,
+            None => Tail::load(&self.db, &self.signer)?.0,
         };
         let before = tail.size();
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;

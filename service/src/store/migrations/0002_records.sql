@@ -129,7 +129,7 @@ CREATE TABLE token (
     visit           TEXT NOT NULL REFERENCES visit (id),
     issued_at       INTEGER NOT NULL,
     expires_at      INTEGER NOT NULL,
-    position        INTEGER NOT NULL,
+    position        INTEGER NOT NULL UNIQUE,
     revoked_at      INTEGER
 ) STRICT;
 

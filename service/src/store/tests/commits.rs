@@ -132,6 +132,7 @@ async fn sixty_four_callers_all_get_what_was_recorded() {
 async fn a_full_disk_refuses_everything_and_harms_nothing() {
     let place = Place::new();
     let store = place.open();
+    assert!(store.is_writable());
     let h = hospital(&store).await;
     limit_pages(&store, 1).await;
     let size = store.log_size();
@@ -145,6 +146,7 @@ async fn a_full_disk_refuses_everything_and_harms_nothing() {
         assert!(recorded < 100, "the disk never was full");
     };
     assert!(matches!(refused, StoreError::Unavailable(Some(_))), "{refused:?}");
+    assert!(!store.is_writable());
     let refused =
         store.record_token(token(&h), act("token.issue").with("p", "x".repeat(500))).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(Some(_)))), "{refused:?}");
@@ -154,6 +156,7 @@ async fn a_full_disk_refuses_everything_and_harms_nothing() {
     limit_pages(&store, 0).await;
     let receipt = store.record_token(token(&h), act("token.issue")).await.unwrap();
     assert_eq!(receipt.position, size + recorded);
+    assert!(store.is_writable());
     assert_proven(&store, &receipt).await;
     drop(store);
     assert_proven(&place.open(), &receipt).await;
@@ -172,6 +175,12 @@ async fn a_database_has_one_master() {
     }
     drop(store);
     place.open();
+}
+
+#[test]
+fn the_log_has_the_public_form() {
+    let migration = include_str!("../migrations/0001_log.sql");
+    assert!(migration.contains(audit::table::CREATE));
 }
 
 #[tokio::test]

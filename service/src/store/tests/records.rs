@@ -212,6 +212,11 @@ async fn a_signature_is_completed_once_and_in_time() {
     assert!(matches!(late, Err(StoreError::Conflict(Obstacle::Expired))));
     let unknown = complete(SigningId::generate(), NOW).await;
     assert!(matches!(unknown, Err(StoreError::NotFound(Record::Signing))));
+    let closed = SigningId::generate();
+    store.record_signing_prepared(prepared(closed), act("signing.prepare")).await.unwrap();
+    store.record_visit_closed(h.visit, NOW, act("visit.close")).await.unwrap();
+    let refused = complete(closed, NOW).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::VisitClosed))));
     let signing = store.signing(id).await.unwrap().unwrap();
     assert_eq!((signing.signed_data, signing.completed_at), (Some(vec![0x30, 2]), Some(NOW)));
     for (digest, signed_data, at) in [
