@@ -18,6 +18,7 @@ demo: setup ## play a visit step by step; ONCE=1 ends with it, LANG_UI=en speaks
 
 test: setup lint ## everything that must hold: lints, documentation, and all tests
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+	$(PROGRAMS)
 	cargo test --workspace --locked
 	@if command -v cargo-deny >/dev/null; then cargo deny --locked check bans licenses sources; \
 	else echo 'cargo-deny is not installed; tests/tests/dependencies.rs kept its rules'; fi
@@ -31,7 +32,8 @@ fmt: ## format the code
 
 bench: setup ## the figures of speed and size, on a release build
 	cargo build --locked --release -p service -p cli -p card-emulator --bins
-	scripts/with-pcsc target/release/healthcardd bench tokens log size desk
+	target/release/healthcardd bench tokens log size
+	scripts/with-pcsc target/release/healthcardd bench desk
 	cargo bench --locked -p hsm -p audit
 
 fuzz: ## feed one parser arbitrary bytes: make fuzz T=certificate SECONDS=60
