@@ -63,7 +63,7 @@ fn lists(authorities: &Path) -> Vec<std::path::PathBuf> {
     let mut lists: Vec<_> = std::fs::read_dir(authorities)
         .unwrap()
         .map(|file| file.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "der"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "crl"))
         .collect();
     lists.sort();
     assert!(!lists.is_empty());
