@@ -16,6 +16,7 @@ mod audit;
 mod cards;
 mod convert;
 mod gate;
+mod health;
 mod identities;
 mod rate;
 mod relay;

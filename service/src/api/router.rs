@@ -18,7 +18,7 @@ use proto::v1::{
 };
 use tonic::service::Routes;
 
-use super::{Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, gate};
+use super::{Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, gate, health};
 use crate::{keys::authority_named, registrar::Registrar};
 
 /// Why the router could not be made.
@@ -38,9 +38,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?
         .max_decoding_message_size(MAX_STRANGERS_REQUEST);
-    let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_serving::<SessionsServer<Desk>>().await;
-    let health = health.max_decoding_message_size(MAX_STRANGERS_REQUEST);
+    let health = health::service(&registrar).await;
     let gate = gate::Gate::new(desk.clone());
     macro_rules! limited {
         ($server:ident, $most:expr) => {
@@ -66,7 +64,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .layer(from_fn_with_state(gate, gate::pass))
         .layer(tonic_web::GrpcWebLayer::new());
     let http = axum::Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(health::healthz))
         .route("/jwks.json", get(jwks))
         .route("/crl/{file}", get(revocation_list))
         .route("/ca/{file}", get(authority))

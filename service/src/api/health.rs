@@ -1,0 +1,78 @@
+//! Whether the service can do its work: `grpc.health.v1` and `/healthz`. Nothing is granted that
+//! cannot be recorded, so a service whose log cannot grow serves nobody.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use proto::v1::{
+    admin_server, audit_server, cards_server, identities_server, residents_server, sessions_server,
+    signing_server, tokens_server, visits_server,
+};
+use tokio::time::{MissedTickBehavior, interval};
+use tonic_health::{
+    ServingStatus,
+    pb::health_server::{Health, HealthServer},
+    server::{HealthReporter, health_reporter},
+};
+
+use super::MAX_STRANGERS_REQUEST;
+use crate::registrar::Registrar;
+
+/// The service as a whole, and each of its parts: all need the log.
+const PARTS: [&str; 10] = [
+    "",
+    sessions_server::SERVICE_NAME,
+    identities_server::SERVICE_NAME,
+    residents_server::SERVICE_NAME,
+    cards_server::SERVICE_NAME,
+    visits_server::SERVICE_NAME,
+    tokens_server::SERVICE_NAME,
+    signing_server::SERVICE_NAME,
+    audit_server::SERVICE_NAME,
+    admin_server::SERVICE_NAME,
+];
+/// How soon those who watch hear of a change.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// `grpc.health.v1.Health` of this service, kept true for as long as there is a registrar.
+pub(super) async fn service(registrar: &Arc<Registrar>) -> HealthServer<impl Health> {
+    let (reporter, server) = health_reporter();
+    tell(&reporter, registrar).await;
+    tokio::spawn(watch(reporter, Arc::downgrade(registrar)));
+    server.max_decoding_message_size(MAX_STRANGERS_REQUEST)
+}
+
+async fn watch(reporter: HealthReporter, registrar: Weak<Registrar>) {
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        let Some(registrar) = registrar.upgrade() else { break };
+        tell(&reporter, &registrar).await;
+    }
+}
+
+async fn tell(reporter: &HealthReporter, registrar: &Registrar) {
+    let status = match registrar.store().is_writable() {
+        true => ServingStatus::Serving,
+        false => ServingStatus::NotServing,
+    };
+    for part in PARTS {
+        reporter.set_service_status(part, status).await;
+    }
+}
+
+/// `/healthz`: 200, or 503 while the log cannot grow.
+pub(super) async fn healthz(State(registrar): State<Arc<Registrar>>) -> Response {
+    match registrar.store().is_writable() {
+        true => "ok\n".into_response(),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "the log cannot be written\n").into_response(),
+    }
+}
