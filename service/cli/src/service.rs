@@ -179,10 +179,15 @@ async fn open(
     key: &ClientKey,
     certificate: &Certificate,
 ) -> Result<OpenSessionResponse, Failure> {
+    let issued_by = certificate.issuing_service();
     let certificate = certificate.der().to_vec();
     let mut sessions = SessionsClient::new(channel);
     let asked = ChallengeRequest { certificate: certificate.clone() };
     let given = sessions.challenge(asked).await?.into_inner();
+    // A signature made for one service must not open a session at another that relays its challenge.
+    if issued_by.as_ref() != Some(&given.service) {
+        return Err(problems::SERVICE_OTHER.into());
+    }
     let message = login_message(&given.service, &given.challenge)
         .ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
     let signature = key.sign(&message).to_vec();

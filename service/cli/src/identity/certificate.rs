@@ -49,6 +49,13 @@ impl Certificate {
         self.parsed.tbs_certificate().subject().to_string()
     }
 
+    /// Name of the service whose authorities issued it: the organization in the issuer's name. A
+    /// service's name has no character that would be written with an escape.
+    pub(crate) fn issuing_service(&self) -> Option<String> {
+        let issuer = self.parsed.tbs_certificate().issuer().to_string();
+        issuer.split(',').find_map(|part| part.strip_prefix("O=").map(str::to_owned))
+    }
+
     pub(crate) fn not_before(&self) -> OffsetDateTime {
         instant(self.parsed.tbs_certificate().validity().not_before)
     }

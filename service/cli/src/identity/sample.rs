@@ -22,7 +22,7 @@ pub(crate) fn certificate_of(key: &ClientKey, serial: u8, subject: &str) -> Cert
     let validity = tlv(0x30, &[day(1), day(2)].concat());
     let version = tlv(0xa0, &tlv(2, &[2]));
     let serial = tlv(2, &[serial]);
-    let (issuer, subject) = (name("CN=issuer"), name(subject));
+    let (issuer, subject) = (name("CN=issuer,O=county"), name(subject));
     let body = [version, serial, algorithm(), issuer, validity, subject, key.public_key_der()];
     Certificate::parse(signed(&body)).unwrap()
 }

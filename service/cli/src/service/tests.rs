@@ -43,6 +43,8 @@ fn login_signs_context_service_and_challenge() {
 /// A service that knows logging in and its own status. The session that was opened last is good.
 #[derive(Clone, Default)]
 struct County {
+    /// What it calls itself in place of `county`.
+    name: Option<&'static str>,
     opened: Arc<AtomicU32>,
     asked: Arc<AtomicU32>,
 }
@@ -60,7 +62,7 @@ impl Sessions for County {
     ) -> Result<Response<ChallengeResponse>, Status> {
         Ok(Response::new(ChallengeResponse {
             challenge: vec![7; 32],
-            service: "county".to_owned(),
+            service: self.name.unwrap_or("county").to_owned(),
             expires_at: None,
         }))
     }
@@ -121,7 +123,10 @@ struct Stage {
 }
 
 async fn stage() -> Stage {
-    let county = County::default();
+    stage_of(County::default()).await
+}
+
+async fn stage_of(county: County) -> Stage {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = Server::builder()
@@ -188,6 +193,13 @@ async fn session_of_another_server_is_not_sent() {
     other.status().await.unwrap();
     // The first call already carried a session of its own: none was refused.
     assert_eq!(other.counts(), (1, 1));
+}
+
+#[tokio::test]
+async fn a_service_that_did_not_issue_the_certificate_gets_no_signature() {
+    let stage = stage_of(County { name: Some("city"), ..County::default() }).await;
+    assert_eq!(stage.status().await.unwrap_err().reason, "SERVICE_OTHER");
+    assert_eq!(stage.counts(), (0, 0));
 }
 
 #[tokio::test]

@@ -65,6 +65,7 @@ pub(crate) mod problems {
     SERVICE_UNTRUSTED Unreachable: "服务的证书不受信任，已停止连接", "请核对 --tls-ca 和服务地址；若此前正常，请立即报告", "the server's certificate is not trusted; nothing was sent", "check --tls-ca and the address; report it if it worked before";
     SERVICE_TIMEOUT Unreachable: "服务未在规定时间内答复", "请稍后重试；操作可能已完成，请先查询", "the service did not answer in time", "try again later; the act may have happened, so look first";
     SERVICE_ANSWER_MALFORMED Refused: "服务的答复不符合约定", "请核对客户端与服务的版本", "the service's answer is not as agreed", "compare the versions of client and service";
+    SERVICE_OTHER Refused: "所连接的服务不是签发您证书的服务，未登录", "请核对 --server 和 --as；若地址无误，请立即报告", "this is not the service that issued your certificate; you were not logged in", "check --server and --as; report it at once if they are right";
     // readers and cards
     READER_SERVICE_UNAVAILABLE Unreachable: "读卡服务（pcscd）未运行", "请启动 pcscd，或联系系统管理员", "the smart card service (pcscd) is not running", "start pcscd or contact the administrator";
     READER_MISSING Unreachable: "没有找到读卡器", "请连接读卡器，或核对 --reader", "no reader was found", "connect a reader, or check --reader";
