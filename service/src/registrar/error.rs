@@ -5,7 +5,7 @@ use hsm::KeyError;
 use crate::{
     catalogue::{Needs, Reason},
     policy::Denial,
-    store::{StoreError, Unique},
+    store::{Obstacle, Record, StoreError, Unique},
 };
 
 /// Why a request was refused or failed. Nothing in it names a person or holds a secret.
@@ -95,7 +95,11 @@ fn store_reason(error: &StoreError) -> Reason {
     match error {
         StoreError::Duplicate(Unique::ActiveCard) => Reason::ACTIVE_CARD_EXISTS,
         StoreError::Duplicate(_) => Reason::ALREADY_REGISTERED,
+        StoreError::Conflict(Obstacle::SessionClosed) => Reason::SESSION_INVALID,
+        StoreError::Conflict(Obstacle::VisitClosed) => Reason::VISIT_CLOSED,
+        StoreError::Conflict(Obstacle::CertificateNotValid) => Reason::CERTIFICATE_REVOKED,
         StoreError::Conflict(_) => Reason::STATE_CONFLICT,
+        StoreError::NotFound(Record::Presence) => Reason::PRESENCE_INVALID,
         StoreError::OutsideLog { .. } => Reason::ENTRY_NOT_FOUND,
         StoreError::Unavailable(_) => Reason::UNAVAILABLE,
         StoreError::NotFound(_)
