@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hsm::Sm2Signer as _;
+use hsm::Sm2Signer;
 use hsm::sm2::SecretKey;
 use hyper_util::rt::TokioIo;
 use proto::v1::sessions_client::SessionsClient;
@@ -73,13 +73,13 @@ impl Interceptor for Bearer {
 pub struct Holder {
     /// The certificate, DER.
     pub certificate: Vec<u8>,
-    key: SecretKey,
+    key: Arc<dyn Sm2Signer>,
 }
 
 impl Holder {
     /// Any certificate with any key.
     #[must_use]
-    pub fn new(certificate: Vec<u8>, key: SecretKey) -> Self {
+    pub fn new(certificate: Vec<u8>, key: Arc<dyn Sm2Signer>) -> Self {
         Self { certificate, key }
     }
 
@@ -91,7 +91,8 @@ impl Holder {
     pub fn read(directory: &Path) -> Self {
         let certificate = std::fs::read(directory.join("certificate.der")).expect("certificate");
         let key = std::fs::read_to_string(directory.join("key.pem")).expect("key");
-        Self { certificate, key: SecretKey::from_pkcs8_pem(&key).expect("an SM2 key") }
+        let key = SecretKey::from_pkcs8_pem(&key).expect("an SM2 key");
+        Self { certificate, key: Arc::new(key) }
     }
 
     /// An answer to a challenge.

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
 
+use std::sync::Arc;
+
 use ca::{Authority, Issuer, Name, Order, Profile, Serial};
 use hsm::sm2::SecretKey;
 use hsm::soft::{Passphrase, SoftKeystore};
-use hsm::{KeyUse, Keystore as _};
+use hsm::{KeyUse, Keystore as _, Sm2Signer};
 use proto::v1::sessions_client::SessionsClient;
 use proto::v1::tokens_client::TokensClient;
 use proto::v1::visits_client::VisitsClient;
@@ -91,7 +93,7 @@ async fn certificates_of_nobody_of_others_and_of_the_past() {
     // Not certificates at all, and one with a byte after its end.
     let trailing = [&genuine.certificate[..], &[0]].concat();
     for certificate in [Vec::new(), vec![0x30, 0x00], vec![0x30; 4096], trailing] {
-        let stranger = Holder::new(certificate, key());
+        let stranger = Holder::new(certificate, Arc::new(key()));
         assert_eq!(refusal(try_to_log_in(&channel, &stranger).await), "CERTIFICATE_MALFORMED");
     }
 
@@ -100,16 +102,9 @@ async fn certificates_of_nobody_of_others_and_of_the_past() {
     let stranger = Holder::read(&other.stage.identity(DOCTOR.key));
     assert_eq!(refusal(try_to_log_in(&channel, &stranger).await), "CERTIFICATE_UNTRUSTED");
 
-    // A genuine one of an authority, which is not for logging in.
-    hospital.granted(
-        "emr",
-        &["authority", "export", "--out", &hospital.stage.path("ca").to_string_lossy()],
-    );
-    let chain = std::fs::read_to_string(hospital.stage.path("ca/issuers.pem")).unwrap();
-    let end = "-----END CERTIFICATE-----\n";
-    let first = &chain[..chain.find(end).unwrap() + end.len()];
-    let authority = ca::Certificate::from_pem(first).unwrap().der().to_vec();
-    let stranger = Holder::new(authority, key());
+    // A genuine one of an authority, whose key is not for logging in.
+    let (authority, signer) = authority_for_people(&hospital);
+    let stranger = Holder::new(authority.der().to_vec(), signer);
     assert_eq!(refusal(try_to_log_in(&channel, &stranger).await), "CERTIFICATE_WRONG_USE");
 
     // Revoked: its session ends at once, and it opens no other.
@@ -147,10 +142,8 @@ fn serve_later(hospital: &mut Hospital, offset: &str) {
         .unwrap();
 }
 
-/// Signed by a genuine authority, but on no record: whoever has the key of an authority still cannot get in unseen.
-#[tokio::test]
-async fn a_certificate_that_is_on_no_record() {
-    let hospital = Hospital::open();
+/// Certificate and key of the authority for people, as somebody has them who stole keystore and passphrase.
+fn authority_for_people(hospital: &Hospital) -> (ca::Certificate, Arc<dyn Sm2Signer>) {
     let stage = &hospital.stage;
     let passphrase = Passphrase::from_file(&stage.path("passphrase")).unwrap();
     let keystore = SoftKeystore::open(&stage.path("data/keystore.hck"), &passphrase).unwrap();
@@ -164,7 +157,14 @@ async fn a_certificate_that_is_on_no_record() {
         .map(|pem| ca::Certificate::from_pem(pem).unwrap())
         .find(|certificate| certificate.public_key() == signer.public_key())
         .expect("the authority for people");
+    (people, signer)
+}
 
+/// Signed by a genuine authority, but on no record: whoever has the key of an authority still cannot get in unseen.
+#[tokio::test]
+async fn a_certificate_that_is_on_no_record() {
+    let hospital = Hospital::open();
+    let (people, signer) = authority_for_people(&hospital);
     let key = SecretKey::generate();
     let doctor = &hospital.staff[DOCTOR.key];
     let order = Order {
@@ -177,8 +177,8 @@ async fn a_certificate_that_is_on_no_record() {
     let issuer = Issuer::new(people, Authority::People).unwrap();
     let draft = issuer.draft(order, Serial::from_random([7; 16]), now).unwrap();
     let forged = draft.sign(&*signer).unwrap();
-    let stranger = Holder::new(forged.der().to_vec(), key);
-    let channel = connect(stage).await;
+    let stranger = Holder::new(forged.der().to_vec(), Arc::new(key));
+    let channel = connect(&hospital.stage).await;
     assert_eq!(refusal(try_to_log_in(&channel, &stranger).await), "CERTIFICATE_UNKNOWN");
 }
 
