@@ -80,12 +80,12 @@ impl Registrar {
             tracing::info!(%address, "a certificate of strangers was refused");
             return Err(chain_reason(error));
         }
-        let checked = match self.prove_key(challenge, &certificate, signature, now) {
-            Ok(()) => match trusted {
-                Ok(_) => self.known_holder(&certificate, now).await,
-                Err(error) => Err(chain_reason(error)),
-            },
-            Err(error) => Err(error),
+        // The challenge is used up either way; what is wrong with the certificate itself is said first.
+        let proven = self.prove_key(challenge, &certificate, signature, now);
+        let checked = match (trusted, proven) {
+            (Ok(_), Ok(())) => self.known_holder(&certificate, now).await,
+            (Ok(_), Err(error)) => Err(error),
+            (Err(error), _) => Err(chain_reason(error)),
         };
         let actor = Actor {
             certificate: Some(serial.clone()),
