@@ -1,8 +1,6 @@
 //! Who may do what to whom: two hospitals on one service, a card lost between reading and visit, a colleague without
 //! relation, a certificate that is revoked while its session is in use.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use ca::crl::Crl;
 use proto::v1::cards_client::CardsClient;
 use proto::v1::identities_client::IdentitiesClient;
