@@ -101,7 +101,9 @@ impl From<Error> for Status {
                     metadata.insert(key.to_owned(), value.to_owned());
                 }
             }
-            Error::Store(_) | Error::Key(_) | Error::Internal { .. } => {
+            Error::Store(_) | Error::Key(_) | Error::Internal { .. }
+                if matches!(code(reason), Code::Unavailable | Code::Internal) =>
+            {
                 // The cause stays here; the caller gets the reason and a number to find it by.
                 let (cause, number) = (crate::telemetry::chain(&error), Uuid::now_v7());
                 tracing::error!(cause, reason = text.reason, %number, "request failed");
@@ -109,7 +111,7 @@ impl From<Error> for Status {
                 zh = format!("{zh}（错误编号 {number}）");
                 en = format!("{en} (error {number})");
             }
-            Error::Refused(_) => {}
+            Error::Refused(_) | Error::Store(_) | Error::Key(_) | Error::Internal { .. } => {}
         }
         let details: [ErrorDetail; 3] = [
             ErrorInfo::new(text.reason, DOMAIN, metadata).into(),
