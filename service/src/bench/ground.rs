@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use ca::Certificate;
 use hsm::{Sm2Signer as _, sm2::SecretKey, soft::Passphrase};
 use hyper_util::rt::TokioIo;
 use proto::v1::{self, sessions_client::SessionsClient};
@@ -28,7 +29,9 @@ use crate::{
     },
     serve::{self, Protection},
     start,
-    store::{IdentityId, InstitutionId, Presence, PresenceId, ResidentId, Store, VisitId},
+    store::{
+        IdentityId, InstitutionId, NewSession, Presence, PresenceId, ResidentId, Store, VisitId,
+    },
     vocabulary::Role,
 };
 
@@ -177,9 +180,18 @@ async fn people(registrar: &Registrar) -> Result<(VisitId, Person, Person), Benc
     };
     let (doctor_id, doctor) = enroll(Role::Doctor, "doctor").await?;
     let (_, auditor) = enroll(Role::Auditor, "auditor").await?;
-    let (clerk_id, _) = enroll(Role::Clerk, "clerk").await?;
+    let (clerk_id, clerk_person) = enroll(Role::Clerk, "clerk").await?;
 
     let clerk = caller(Role::Clerk, clerk_id, hospital);
+    let session = NewSession {
+        digest: clerk.holder.session,
+        identity: clerk_id,
+        certificate: Certificate::parse(&clerk_person.certificate)?.serial().to_string(),
+        opened_at: clerk.now,
+        expires_at: clerk.holder.expires_at,
+    };
+    let entry = super::log::entry("bench", "session.open", clerk.now);
+    registrar.store().record_session_opened(session, entry).await?;
     let resident = NewResident {
         name: "测试".parse()?,
         id_number: "11010519491231002X".parse()?,
