@@ -137,7 +137,10 @@ fn serve(shared: &Shared, address: SocketAddr, tell: &dyn Fn(SlotEvent)) {
         told_waiting = false;
         {
             let mut inner = shared.lock();
-            // The card may have been taken out while the connection was made.
+            // The slot may have been closed, or the card taken out, while the connection was made.
+            if inner.closed {
+                return;
+            }
             let (true, Ok(handle)) = (inner.card.is_some(), stream.try_clone()) else { continue };
             inner.stream = Some(handle);
         }
