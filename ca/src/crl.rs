@@ -32,7 +32,7 @@ pub enum Reason {
     Superseded,
     /// It is no longer needed.
     CessationOfOperation,
-    /// Suspended for now.
+    /// Suspended, which can be taken back (certificateHold).
     Hold,
     /// A privilege in it was withdrawn.
     PrivilegeWithdrawn,
