@@ -5,14 +5,25 @@
 pub struct CodeTable {
     /// The standard it is from.
     pub standard: &'static str,
-    /// Code, Chinese label, English label.
-    pub entries: &'static [(u8, &'static str, &'static str)],
+    /// Code as written, Chinese label, English label.
+    pub entries: &'static [(&'static str, &'static str, &'static str)],
 }
 
 impl CodeTable {
-    /// The labels of `code`, Chinese and English.
-    pub fn labels(&self, code: u8) -> Option<(&'static str, &'static str)> {
-        self.entries.iter().find(|(known, ..)| *known == code).map(|(_, zh, en)| (*zh, *en))
+    /// The labels of `code`, Chinese and English. Of a code that is a number, zeros before it do
+    /// not count: fields of two digits hold `01` or `1`.
+    pub fn labels(&self, code: &str) -> Option<(&'static str, &'static str)> {
+        let number = |text: &str| text.parse::<u16>().ok();
+        let found = self.entries.iter().find(|(known, ..)| {
+            *known == code || number(known).is_some_and(|known| number(code) == Some(known))
+        });
+        found.map(|(_, zh, en)| (*zh, *en))
+    }
+
+    /// The labels of a code that is a number.
+    pub fn labels_of(&self, code: u8) -> Option<(&'static str, &'static str)> {
+        let found = self.entries.iter().find(|(known, ..)| known.parse() == Ok(code));
+        found.map(|(_, zh, en)| (*zh, *en))
     }
 }
 
@@ -20,10 +31,10 @@ impl CodeTable {
 pub static SEXES: CodeTable = CodeTable {
     standard: "GB/T 2261.1-2003",
     entries: &[
-        (0, "未知的性别", "unknown"),
-        (1, "男", "male"),
-        (2, "女", "female"),
-        (9, "未说明的性别", "not stated"),
+        ("0", "未知的性别", "unknown"),
+        ("1", "男", "male"),
+        ("2", "女", "female"),
+        ("9", "未说明的性别", "not stated"),
     ],
 };
 
@@ -31,14 +42,14 @@ pub static SEXES: CodeTable = CodeTable {
 pub static PAYMENTS: CodeTable = CodeTable {
     standard: "WS 364.13 CV07.10.003",
     entries: &[
-        (1, "城镇职工基本医疗保险", "urban employees' insurance"),
-        (2, "城镇居民基本医疗保险", "urban residents' insurance"),
-        (3, "新型农村合作医疗", "rural cooperative insurance"),
-        (4, "贫困救助", "poverty aid"),
-        (5, "商业医疗保险", "commercial insurance"),
-        (6, "全公费", "fully public"),
-        (7, "全自费", "self-paid"),
-        (8, "其他", "other"),
+        ("1", "城镇职工基本医疗保险", "urban employees' insurance"),
+        ("2", "城镇居民基本医疗保险", "urban residents' insurance"),
+        ("3", "新型农村合作医疗", "rural cooperative insurance"),
+        ("4", "贫困救助", "poverty aid"),
+        ("5", "商业医疗保险", "commercial insurance"),
+        ("6", "全公费", "fully public"),
+        ("7", "全自费", "self-paid"),
+        ("8", "其他", "other"),
     ],
 };
 
@@ -46,64 +57,231 @@ pub static PAYMENTS: CodeTable = CodeTable {
 pub static ETHNIC_GROUPS: CodeTable = CodeTable {
     standard: "GB 3304-1991",
     entries: &[
-        (1, "汉族", "Han"),
-        (2, "蒙古族", "Mongol"),
-        (3, "回族", "Hui"),
-        (4, "藏族", "Zang"),
-        (5, "维吾尔族", "Uygur"),
-        (6, "苗族", "Miao"),
-        (7, "彝族", "Yi"),
-        (8, "壮族", "Zhuang"),
-        (9, "布依族", "Buyei"),
-        (10, "朝鲜族", "Chosen"),
-        (11, "满族", "Man"),
-        (12, "侗族", "Dong"),
-        (13, "瑶族", "Yao"),
-        (14, "白族", "Bai"),
-        (15, "土家族", "Tujia"),
-        (16, "哈尼族", "Hani"),
-        (17, "哈萨克族", "Kazak"),
-        (18, "傣族", "Dai"),
-        (19, "黎族", "Li"),
-        (20, "傈僳族", "Lisu"),
-        (21, "佤族", "Va"),
-        (22, "畲族", "She"),
-        (23, "高山族", "Gaoshan"),
-        (24, "拉祜族", "Lahu"),
-        (25, "水族", "Sui"),
-        (26, "东乡族", "Dongxiang"),
-        (27, "纳西族", "Naxi"),
-        (28, "景颇族", "Jingpo"),
-        (29, "柯尔克孜族", "Kirgiz"),
-        (30, "土族", "Tu"),
-        (31, "达斡尔族", "Daur"),
-        (32, "仫佬族", "Mulao"),
-        (33, "羌族", "Qiang"),
-        (34, "布朗族", "Blang"),
-        (35, "撒拉族", "Salar"),
-        (36, "毛南族", "Maonan"),
-        (37, "仡佬族", "Gelao"),
-        (38, "锡伯族", "Xibe"),
-        (39, "阿昌族", "Achang"),
-        (40, "普米族", "Pumi"),
-        (41, "塔吉克族", "Tajik"),
-        (42, "怒族", "Nu"),
-        (43, "乌孜别克族", "Uzbek"),
-        (44, "俄罗斯族", "Russ"),
-        (45, "鄂温克族", "Ewenki"),
-        (46, "德昂族", "Deang"),
-        (47, "保安族", "Bonan"),
-        (48, "裕固族", "Yugur"),
-        (49, "京族", "Gin"),
-        (50, "塔塔尔族", "Tatar"),
-        (51, "独龙族", "Derung"),
-        (52, "鄂伦春族", "Oroqen"),
-        (53, "赫哲族", "Hezhen"),
-        (54, "门巴族", "Monba"),
-        (55, "珞巴族", "Lhoba"),
-        (56, "基诺族", "Jino"),
+        ("1", "汉族", "Han"),
+        ("2", "蒙古族", "Mongol"),
+        ("3", "回族", "Hui"),
+        ("4", "藏族", "Zang"),
+        ("5", "维吾尔族", "Uygur"),
+        ("6", "苗族", "Miao"),
+        ("7", "彝族", "Yi"),
+        ("8", "壮族", "Zhuang"),
+        ("9", "布依族", "Buyei"),
+        ("10", "朝鲜族", "Chosen"),
+        ("11", "满族", "Man"),
+        ("12", "侗族", "Dong"),
+        ("13", "瑶族", "Yao"),
+        ("14", "白族", "Bai"),
+        ("15", "土家族", "Tujia"),
+        ("16", "哈尼族", "Hani"),
+        ("17", "哈萨克族", "Kazak"),
+        ("18", "傣族", "Dai"),
+        ("19", "黎族", "Li"),
+        ("20", "傈僳族", "Lisu"),
+        ("21", "佤族", "Va"),
+        ("22", "畲族", "She"),
+        ("23", "高山族", "Gaoshan"),
+        ("24", "拉祜族", "Lahu"),
+        ("25", "水族", "Sui"),
+        ("26", "东乡族", "Dongxiang"),
+        ("27", "纳西族", "Naxi"),
+        ("28", "景颇族", "Jingpo"),
+        ("29", "柯尔克孜族", "Kirgiz"),
+        ("30", "土族", "Tu"),
+        ("31", "达斡尔族", "Daur"),
+        ("32", "仫佬族", "Mulao"),
+        ("33", "羌族", "Qiang"),
+        ("34", "布朗族", "Blang"),
+        ("35", "撒拉族", "Salar"),
+        ("36", "毛南族", "Maonan"),
+        ("37", "仡佬族", "Gelao"),
+        ("38", "锡伯族", "Xibe"),
+        ("39", "阿昌族", "Achang"),
+        ("40", "普米族", "Pumi"),
+        ("41", "塔吉克族", "Tajik"),
+        ("42", "怒族", "Nu"),
+        ("43", "乌孜别克族", "Uzbek"),
+        ("44", "俄罗斯族", "Russ"),
+        ("45", "鄂温克族", "Ewenki"),
+        ("46", "德昂族", "Deang"),
+        ("47", "保安族", "Bonan"),
+        ("48", "裕固族", "Yugur"),
+        ("49", "京族", "Gin"),
+        ("50", "塔塔尔族", "Tatar"),
+        ("51", "独龙族", "Derung"),
+        ("52", "鄂伦春族", "Oroqen"),
+        ("53", "赫哲族", "Hezhen"),
+        ("54", "门巴族", "Monba"),
+        ("55", "珞巴族", "Lhoba"),
+        ("56", "基诺族", "Jino"),
     ],
 };
+
+/// Card classes (卡的类别).
+pub static CARD_CLASSES: CodeTable = CodeTable {
+    standard: "文件结构表 (2012), item 1",
+    entries: &[("1", "普通卡", "ordinary"), ("2", "高级卡", "advanced")],
+};
+
+/// Address classes (地址类别).
+pub static ADDRESS_CLASSES: CodeTable = CodeTable {
+    standard: "文件结构表 (2012), item 21",
+    entries: &[("1", "户籍住址", "registered"), ("2", "现居住地址", "current")],
+};
+
+/// Family relations (联系人关系).
+pub static RELATIONS: CodeTable = CodeTable {
+    standard: "GB/T 4761-2008",
+    entries: &[
+        ("0", "本人或户主", "self"),
+        ("1", "配偶", "spouse"),
+        ("2", "子", "son"),
+        ("3", "女", "daughter"),
+        ("4", "孙子、孙女或外孙子、外孙女", "grandchild"),
+        ("5", "父母", "parent"),
+        ("6", "祖父母或外祖父母", "grandparent"),
+        ("7", "兄、弟、姐、妹", "sibling"),
+        ("8", "其他", "other"),
+        ("97", "其他亲属", "other relative"),
+        ("98", "护工", "nurse"),
+        ("99", "非亲属", "not related"),
+    ],
+};
+
+/// Education (文化程度).
+pub static EDUCATION: CodeTable = CodeTable {
+    standard: "GB/T 4658-2006",
+    entries: &[
+        ("1", "研究生教育", "postgraduate"),
+        ("2", "大学本科教育", "undergraduate"),
+        ("3", "大学专科教育", "college"),
+        ("4", "中等职业教育", "secondary vocational school"),
+        ("5", "技工学校教育", "technical school"),
+        ("6", "普通高级中学教育", "senior high school"),
+        ("7", "初级中学教育", "junior high school"),
+        ("8", "小学教育", "primary school"),
+        ("9", "文盲或半文盲", "illiterate or nearly so"),
+    ],
+};
+
+/// Marital status (婚姻状况).
+pub static MARRIAGE: CodeTable = CodeTable {
+    standard: "GB/T 2261.2-2003",
+    entries: &[
+        ("10", "未婚", "single"),
+        ("20", "已婚", "married"),
+        ("30", "丧偶", "widowed"),
+        ("40", "离婚", "divorced"),
+        ("90", "未说明的婚姻状况", "other"),
+    ],
+};
+
+/// Occupations (职业): the first character of the code.
+pub static OCCUPATIONS: CodeTable = CodeTable {
+    standard: "GB/T 6565-2009",
+    entries: &[
+        ("0", "国家机关、党群组织、企业、事业单位负责人", "head of an organisation"),
+        ("1", "专业技术人员", "professional or technician"),
+        ("3", "办事人员和有关人员", "clerk"),
+        ("4", "商业、服务业人员", "commerce and service"),
+        ("5", "农、林、牧、渔、水利业生产人员", "agriculture"),
+        ("6", "生产、运输设备操作人员及有关人员", "production and transport"),
+        ("X", "军人", "soldier"),
+        ("Y", "不便分类的其他从业人员", "other"),
+    ],
+};
+
+/// Documents (证件类别).
+pub static DOCUMENTS: CodeTable = CodeTable {
+    standard: "WS 364.3 CV02.01.101",
+    entries: &[
+        ("1", "居民身份证", "ID card"),
+        ("2", "居民户口簿", "household book"),
+        ("3", "护照", "passport"),
+        ("4", "军官证", "officer's card"),
+        ("5", "驾驶证", "driving licence"),
+        ("99", "其他", "other"),
+    ],
+};
+
+/// ABO blood groups (ABO血型).
+pub static ABO_GROUPS: CodeTable = CodeTable {
+    standard: "WS 364.9 CV04.50.005",
+    entries: &[
+        ("1", "A型", "A"),
+        ("2", "B型", "B"),
+        ("3", "O型", "O"),
+        ("4", "AB型", "AB"),
+        ("5", "不详", "unknown"),
+    ],
+};
+
+/// Rh blood groups (RH血型).
+pub static RH_GROUPS: CodeTable = CodeTable {
+    standard: "文件结构表 (2012), item 42",
+    entries: &[("1", "阳性", "positive"), ("2", "阴性", "negative"), ("3", "不详", "unknown")],
+};
+
+/// Index entries (记录标识).
+pub static INDEX_FLAGS: CodeTable = CodeTable {
+    standard: "应用接口技术规范 (2012), DF03",
+    entries: &[("0", "有效", "valid"), ("255", "无效", "invalid")],
+};
+
+/// Serology items (血清学检查项目).
+pub static SEROLOGY_ITEMS: CodeTable = CodeTable {
+    standard: "文件结构表 (2012), item 73",
+    entries: &[("0", "HBsAg", "HBsAg"), ("1", "HCV-Ab", "HCV-Ab"), ("2", "HIV-Ab", "HIV-Ab")],
+};
+
+/// Serology results (血清学检查结果).
+pub static SEROLOGY_RESULTS: CodeTable = CodeTable {
+    standard: "文件结构表 (2012), item 74",
+    entries: &[("0", "未做", "not done"), ("1", "阴性", "negative"), ("2", "阳性", "positive")],
+};
+
+/// Outcomes of treatment (治疗结果). The values could not be read.
+pub static OUTCOMES: CodeTable = CodeTable { standard: "WS 364.11 CV05.10.010", entries: &[] };
+
+/// Anaesthesia (麻醉方法). The values could not be read.
+pub static ANAESTHESIA: CodeTable = CodeTable { standard: "CV06.00.103", entries: &[] };
+
+/// Wound healing (切口愈合等级).
+pub static WOUND_HEALING: CodeTable = CodeTable {
+    standard: "文件结构表 (2012), item 88",
+    entries: &[
+        ("1", "甲级愈合", "grade A"),
+        ("2", "乙级愈合", "grade B"),
+        ("3", "丙级愈合", "grade C"),
+        ("9", "其他", "other"),
+    ],
+};
+
+/// Blood products (输血品种).
+pub static TRANSFUSIONS: CodeTable = CodeTable {
+    standard: "文件结构表 (2012), item 121",
+    entries: &[
+        ("1", "红细胞", "red cells"),
+        ("2", "血小板", "platelets"),
+        ("3", "血浆", "plasma"),
+        ("4", "全血", "whole blood"),
+        ("9", "其他", "other"),
+    ],
+};
+
+/// Results of tests (检查/检验结果).
+pub static TEST_RESULTS: CodeTable = CodeTable {
+    standard: "文件结构表 (2012), item 255",
+    entries: &[("1", "异常", "abnormal"), ("2", "正常", "normal"), ("3", "不确定", "unclear")],
+};
+
+/// Forms of drugs (药物剂型). The values could not be read.
+pub static DRUG_FORMS: CodeTable = CodeTable { standard: "CV08.50.002", entries: &[] };
+
+/// Routes of drugs (药物使用途径). The values could not be read.
+pub static DRUG_ROUTES: CodeTable = CodeTable { standard: "CV06.00.102", entries: &[] };
+
+/// Classes of outpatient fees (门诊费用分类). The values could not be read.
+pub static OUTPATIENT_FEES: CodeTable = CodeTable { standard: "CV07.10.001", entries: &[] };
 
 /// Sex (性别, GB/T 2261.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -147,7 +325,7 @@ impl Sex {
 
     /// Labels in Chinese and English.
     pub fn labels(self) -> (&'static str, &'static str) {
-        SEXES.labels(self.code()).expect("every sex is in the table")
+        SEXES.labels_of(self.code()).expect("every sex is in the table")
     }
 }
 
@@ -161,7 +339,7 @@ macro_rules! coded {
         impl $name {
             /// The entry of that code, when the table has it.
             pub fn from_code(code: u8) -> Option<Self> {
-                $table.labels(code).map(|_| Self(code))
+                $table.labels_of(code).map(|_| Self(code))
             }
 
             /// The code.
@@ -171,7 +349,7 @@ macro_rules! coded {
 
             /// Labels in Chinese and English.
             pub fn labels(self) -> (&'static str, &'static str) {
-                $table.labels(self.0).expect("the code was looked up when it was made")
+                $table.labels_of(self.0).expect("the code was looked up when it was made")
             }
         }
     };
@@ -192,10 +370,10 @@ mod tests {
 
     #[test]
     fn tables_are_complete() {
-        let codes: Vec<u8> = ETHNIC_GROUPS.entries.iter().map(|(code, ..)| *code).collect();
-        assert_eq!(codes, (1..=56).collect::<Vec<_>>());
+        let codes = ETHNIC_GROUPS.entries.iter().map(|(code, ..)| code.parse::<u8>().unwrap());
+        assert!(codes.eq(1..=56));
         for code in 0..=u8::MAX {
-            assert_eq!(Sex::from_code(code).is_some(), SEXES.labels(code).is_some(), "{code}");
+            assert_eq!(Sex::from_code(code).is_some(), SEXES.labels_of(code).is_some(), "{code}");
         }
         assert_eq!(EthnicGroup::from_code(57), None);
         assert_eq!(Sex::Female.labels(), ("女", "female"));

@@ -69,7 +69,7 @@ pub(crate) fn one<T>(
     record: &[u8],
     read: fn(&[u8]) -> Result<T, BadValue>,
 ) -> Result<T, MalformedRecord> {
-    let malformed = |why| MalformedRecord { file: file.name, record: element.record, why };
+    let malformed = |why| MalformedRecord { file: file.name, record: element.record(), why };
     let value = tlv::unwrap(element, record).map_err(|bad| malformed(bad.into()))?;
     read(value).map_err(|bad| malformed(bad.into()))
 }
@@ -79,9 +79,9 @@ impl Records for &[Vec<u8>] {
     type Error = MalformedRecord;
 
     fn record(&mut self, file: &File, element: &Element) -> Result<Vec<u8>, MalformedRecord> {
-        self.get(usize::from(element.record) - 1).cloned().ok_or(MalformedRecord {
+        self.get(usize::from(element.record()) - 1).cloned().ok_or(MalformedRecord {
             file: file.name,
-            record: element.record,
+            record: element.record(),
             why: BadRecord::Truncated(0).into(),
         })
     }

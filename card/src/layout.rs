@@ -1,7 +1,16 @@
 //! The facts of the card's files, in one table: one line a file, one line a data element.
 //!
-//! A correction of the standard is a correction of one line here. Files of DDF1; the directories
-//! below it (DF01 to DF03) take the same shape when they come.
+//! A correction of the standard is a correction of one line here. The table has all 384 items of
+//! the interface specification (health-card.md, 2.4 to 2.7), in the order of the card: [`ddf1`],
+//! [`df01`], [`df02`], [`df03`].
+
+pub mod ddf1;
+pub mod df01;
+pub mod df02;
+pub mod df03;
+mod name;
+
+pub use name::{Directory, FileName, NoSuchFile};
 
 use crate::codes::CodeTable;
 use crate::key::CardKey;
@@ -9,28 +18,14 @@ use crate::key::CardKey;
 /// Master file (主文件).
 pub const MASTER_FILE: u16 = 0x3F00;
 
-/// The health application's directory, directly under the master file.
-pub const HEALTH_DIRECTORY: u16 = 0xDDF1;
-
-/// Name of an elementary file, for errors and images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the facts of each are in `FILES`")]
-pub enum FileName {
-    Ef05,
-    Ef06,
-    Ef07,
-    Ef08,
-}
-
-impl std::fmt::Display for FileName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Ef05 => "DDF1/EF05",
-            Self::Ef06 => "DDF1/EF06",
-            Self::Ef07 => "DDF1/EF07",
-            Self::Ef08 => "DDF1/EF08",
-        })
-    }
+/// Which files a card has (卡容量).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Profile {
+    /// 32K: everything.
+    #[default]
+    Full,
+    /// 16K: fewer records of visits, and no element that is marked as [`Element::full_only`].
+    Reduced,
 }
 
 /// Who may do something with a file.
@@ -47,37 +42,74 @@ pub enum Access {
 /// How a file is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Structure {
-    /// Records of variable length (变长记录), each one element.
-    Records(&'static [Element]),
-    /// A run of bytes (透明) of this size.
-    Transparent(u16),
+    /// Records of variable length (变长记录), each one element with its tag and length.
+    Variable(&'static [Element]),
+    /// Records of one fixed length (定长记录), without tags.
+    Fixed {
+        /// How many.
+        records: u8,
+        /// How many a 16K card has.
+        reduced_records: u8,
+        /// What each of them holds.
+        elements: &'static [Element],
+    },
+    /// A ring of records of one fixed length (循环), without tags; record 1 is the newest.
+    Cyclic {
+        /// How many the ring holds.
+        records: u8,
+        /// What each of them holds.
+        elements: &'static [Element],
+    },
+    /// A run of bytes (透明).
+    Transparent {
+        /// How many.
+        size: u16,
+        /// What they hold, in order; empty for the photo, which is one picture.
+        sections: &'static [Section],
+    },
+}
+
+/// A part of a transparent file that may be there several times, one behind the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Section {
+    /// How often it is there.
+    pub count: u8,
+    /// Bytes from one repetition to the next.
+    pub stride: u16,
+    /// The elements of the first repetition, with their offsets in the file.
+    pub elements: &'static [Element],
 }
 
 /// An elementary file (基本文件).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct File {
-    /// Its name in this code.
+    /// Its name: directory and identifier.
     pub name: FileName,
-    /// File identifier, by which it is selected.
-    pub id: u16,
     /// Chinese title.
     pub zh: &'static str,
+    /// English title.
+    pub en: &'static str,
     /// How it is built.
     pub structure: Structure,
     /// Who may read it.
     pub read: Access,
-    /// Who may change it after issuing.
+    /// Who may change it after issuing; in an index: who may set a record valid.
     pub update: Access,
+    /// Who may set a record of an index invalid; [`Access::Never`] elsewhere.
+    pub erase: Access,
+    /// What becomes of it on a 16K card.
+    pub reduced: Reduced,
 }
 
-impl File {
-    /// The elements, in record order; none in a transparent file.
-    pub fn elements(&self) -> &'static [Element] {
-        match self.structure {
-            Structure::Records(elements) => elements,
-            Structure::Transparent(_) => &[],
-        }
-    }
+/// A file on a 16K card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reduced {
+    /// As on a 32K card, less the elements that only those have.
+    Kept,
+    /// The same, but it can be changed with this key.
+    Updatable(CardKey),
+    /// Not there.
+    Absent,
 }
 
 /// How a value is written.
@@ -87,183 +119,252 @@ pub enum Kind {
     Text,
     /// `cn`: digits, two to a byte, filled with nibbles `F`.
     Digits,
+    /// `cn`: an amount with at most two decimals; a nibble `A` is the decimal point.
+    Amount,
     /// `cn` 4: YYYYMMDD.
     Date,
-    /// `b`: bytes as they are.
+    /// `cn` 7: YYYYMMDDhhmmss.
+    DateTime,
+    /// `b` 1: `01` true, `00` false.
+    Flag,
+    /// `b`: bytes as they are; of a single byte that has a code table, the code.
     Bytes,
 }
 
-/// A data element (数据元): one record of a file.
+/// Where a value stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A record of its own.
+    Record {
+        /// Number of the record in its file, from 1.
+        number: u8,
+        /// Tag before the value.
+        tag: u8,
+    },
+    /// This many bytes into the record or the transparent file.
+    Offset(u16),
+}
+
+/// A data element (数据元).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Element {
-    /// Number of the record in its file, from 1.
-    pub record: u8,
-    /// Tag before the value.
-    pub tag: u8,
-    /// Item number used by the ministry's interfaces.
+    /// Where it stands.
+    pub place: Place,
+    /// Item number used by the ministry's interfaces, 1 to 384.
     pub item: u16,
     /// Chinese name.
     pub zh: &'static str,
+    /// English name.
+    pub en: &'static str,
     /// How the value is written.
     pub kind: Kind,
-    /// Length of the value; also the length written in the record.
-    pub length: u8,
+    /// Length of the value in bytes; also the length written in a record.
+    pub length: u16,
     /// The table its codes are from.
     pub codes: Option<&'static CodeTable>,
+    /// Whether only 32K cards have it.
+    pub full_only: bool,
 }
 
 impl Element {
+    /// The record it is alone in, from 1; 0 when it shares its record or file with others.
+    pub const fn record(&self) -> u8 {
+        match self.place {
+            Place::Record { number, .. } => number,
+            Place::Offset(_) => 0,
+        }
+    }
+
+    /// The tag before the value; 0 where there is none.
+    pub const fn tag(&self) -> u8 {
+        match self.place {
+            Place::Record { tag, .. } => tag,
+            Place::Offset(_) => 0,
+        }
+    }
+
+    /// Where the value starts in its record or transparent file, tag and length left out.
+    pub const fn offset(&self) -> u16 {
+        match self.place {
+            Place::Record { .. } => 0,
+            Place::Offset(offset) => offset,
+        }
+    }
+
     /// Size of the whole record: tag, length, value. This is also the Le it is read with.
     pub const fn record_size(&self) -> u16 {
-        self.length as u16 + 2
+        self.length + 2
+    }
+
+    /// The same element in repetition `times` (from 0) of its section.
+    const fn repeated(self, section: &Section, times: u8) -> Self {
+        let times = times as u16;
+        Self {
+            place: Place::Offset(self.offset() + times * section.stride),
+            item: self.item + times * section.elements.len() as u16,
+            ..self
+        }
     }
 
     const fn coded(self, codes: &'static CodeTable) -> Self {
         Self { codes: Some(codes), ..self }
     }
+
+    const fn full_only(self) -> Self {
+        Self { full_only: true, ..self }
+    }
 }
 
-const fn element(
-    record: u8,
-    tag: u8,
-    item: u16,
+/// An element that is the whole of a record.
+const fn record(
+    (number, tag, item): (u8, u8, u16),
     zh: &'static str,
+    en: &'static str,
     kind: Kind,
-    length: u8,
+    length: u16,
 ) -> Element {
-    Element { record, tag, item, zh, kind, length, codes: None }
+    let place = Place::Record { number, tag };
+    Element { place, item, zh, en, kind, length, codes: None, full_only: false }
 }
 
-/// Every file of the table.
-pub static FILES: [&File; 4] = [&ef05::FILE, &ef06::FILE, &ef07::FILE, &ef08::FILE];
-
-/// Issuer data (发卡机构基本数据文件).
-#[expect(missing_docs, reason = "each line is a row of the table and names itself")]
-pub mod ef05 {
-    use super::{Access, Element, File, FileName, Kind, Structure, element};
-
-    pub static FILE: File = File {
-        name: FileName::Ef05,
-        id: 0xEF05,
-        zh: "发卡机构基本数据文件",
-        structure: Structure::Records(&ELEMENTS),
-        read: Access::Free,
-        update: Access::Never,
-    };
-
-    //                                              rec  tag  item  name      written as     bytes
-    pub const CARD_CLASS: Element = element(1, 0x01, 1, "卡的类别", Kind::Text, 1);
-    pub const VERSION: Element = element(2, 0x02, 2, "规范版本", Kind::Text, 4);
-    pub const ISSUER_NAME: Element = element(3, 0x03, 3, "发卡机构名称", Kind::Text, 30);
-    pub const ISSUER_CODE: Element = element(4, 0x04, 4, "发卡机构代码", Kind::Digits, 11);
-    pub const CERTIFICATE: Element = element(5, 0x05, 5, "发卡机构证书", Kind::Bytes, 180);
-    pub const ISSUED_ON: Element = element(6, 0x06, 6, "发卡时间", Kind::Date, 4);
-    pub const CARD_NUMBER: Element = element(7, 0x08, 8, "卡号", Kind::Text, 18);
-    pub const SECURITY_CODE: Element = element(8, 0x09, 9, "安全码", Kind::Text, 3);
-    pub const CHIP_SERIAL: Element = element(9, 0x0A, 10, "发卡序列号", Kind::Text, 10);
-    pub const CITY_CODE: Element = element(10, 0x39, 57, "应用城市代码", Kind::Digits, 3);
-
-    #[rustfmt::skip]
-    static ELEMENTS: [Element; 10] = [
-        CARD_CLASS, VERSION, ISSUER_NAME, ISSUER_CODE, CERTIFICATE, ISSUED_ON, CARD_NUMBER, SECURITY_CODE,
-        CHIP_SERIAL, CITY_CODE,
-    ];
+/// An element at an offset.
+const fn at(
+    (offset, item): (u16, u16),
+    zh: &'static str,
+    en: &'static str,
+    kind: Kind,
+    length: u16,
+) -> Element {
+    let place = Place::Offset(offset);
+    Element { place, item, zh, en, kind, length, codes: None, full_only: false }
 }
 
-/// Holder data (持卡人基本信息数据文件).
-#[expect(missing_docs, reason = "each line is a row of the table and names itself")]
-pub mod ef06 {
-    use super::{Access, CardKey, Element, File, FileName, Kind, Structure, element};
-    use crate::codes::{ETHNIC_GROUPS, SEXES};
-
-    pub static FILE: File = File {
-        name: FileName::Ef06,
-        id: 0xEF06,
-        zh: "持卡人基本信息数据文件",
-        structure: Structure::Records(&ELEMENTS),
-        read: Access::Key(CardKey::Rk1Ddf1),
-        update: Access::Never,
-    };
-
-    pub const NAME: Element = element(1, 0x0B, 11, "姓名", Kind::Text, 30);
-    pub const SEX: Element = element(2, 0x0C, 12, "性别", Kind::Bytes, 1).coded(&SEXES);
-    pub const ETHNIC_GROUP: Element =
-        element(3, 0x0D, 13, "民族代码", Kind::Digits, 1).coded(&ETHNIC_GROUPS);
-    pub const BIRTH_DATE: Element = element(4, 0x0E, 14, "出生日期", Kind::Date, 4);
-    pub const ID_NUMBER: Element = element(5, 0x0F, 15, "居民身份证号码", Kind::Text, 18);
-
-    static ELEMENTS: [Element; 5] = [NAME, SEX, ETHNIC_GROUP, BIRTH_DATE, ID_NUMBER];
+/// A section that is there once.
+const fn once(elements: &'static [Element]) -> Section {
+    Section { count: 1, stride: 0, elements }
 }
 
-/// Photo (照片文件): two bytes of length, then the picture.
-pub mod ef07 {
-    use super::{Access, CardKey, File, FileName, Structure};
-
-    /// The file.
-    pub static FILE: File = File {
-        name: FileName::Ef07,
-        id: 0xEF07,
-        zh: "照片文件",
-        structure: Structure::Transparent(SIZE),
-        read: Access::Key(CardKey::Rk1Ddf1),
-        update: Access::Key(CardKey::Uk1Ddf1),
-    };
-
-    /// Size of the file in bytes.
-    pub const SIZE: u16 = 3074;
+/// Elements that are there `count` times, every `stride` bytes.
+const fn times(count: u8, stride: u16, elements: &'static [Element]) -> Section {
+    Section { count, stride, elements }
 }
 
-/// Validity, phones, payment (持卡人支付信息数据文件).
-#[expect(missing_docs, reason = "each line is a row of the table and names itself")]
-pub mod ef08 {
-    use super::{Access, CardKey, Element, File, FileName, Kind, Structure, element};
-    use crate::codes::PAYMENTS;
-
-    pub static FILE: File = File {
-        name: FileName::Ef08,
-        id: 0xEF08,
-        zh: "持卡人支付信息数据文件",
-        structure: Structure::Records(&ELEMENTS),
-        read: Access::Key(CardKey::Rk1Ddf1),
-        update: Access::Key(CardKey::Uk1Ddf1),
-    };
-
-    pub const VALID_UNTIL: Element = element(1, 0x07, 7, "卡有效期", Kind::Date, 4);
-    pub const PHONE_1: Element = element(2, 0x10, 16, "本人电话1", Kind::Text, 20);
-    pub const PHONE_2: Element = element(3, 0x11, 17, "本人电话2", Kind::Text, 20);
-    pub const PAYMENT_1: Element =
-        element(4, 0x12, 18, "医疗费用支付方式1", Kind::Digits, 1).coded(&PAYMENTS);
-    pub const PAYMENT_2: Element =
-        element(5, 0x13, 19, "医疗费用支付方式2", Kind::Digits, 1).coded(&PAYMENTS);
-    pub const PAYMENT_3: Element =
-        element(6, 0x14, 20, "医疗费用支付方式3", Kind::Digits, 1).coded(&PAYMENTS);
-
-    static ELEMENTS: [Element; 6] =
-        [VALID_UNTIL, PHONE_1, PHONE_2, PAYMENT_1, PAYMENT_2, PAYMENT_3];
+/// An item of a file, with the repetition it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Item {
+    /// The element, with its own item number and offset.
+    pub element: Element,
+    /// Which repetition, from 1, where the table has several; else `None`.
+    pub repetition: Option<u8>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl File {
+    /// The elements that are records of their own, in record order; none in other files.
+    pub const fn elements(&self) -> &'static [Element] {
+        match self.structure {
+            Structure::Variable(elements) => elements,
+            _ => &[],
+        }
+    }
 
-    #[test]
-    fn the_table_is_consistent() {
-        for file in FILES {
-            for (at, element) in file.elements().iter().enumerate() {
-                assert_eq!(usize::from(element.record), at + 1, "{}", element.zh);
-                assert_eq!(u16::from(element.tag), element.item, "{}", element.zh);
+    /// Every item of the file on a card of `profile`, in the order of the card. Of files made of
+    /// like records, the items of one record.
+    pub fn items(&self, profile: Profile) -> Vec<Item> {
+        let alone = |elements: &'static [Element]| {
+            elements.iter().map(|element| Item { element: *element, repetition: None }).collect()
+        };
+        let mut items: Vec<Item> = match self.structure {
+            Structure::Variable(elements)
+            | Structure::Fixed { elements, .. }
+            | Structure::Cyclic { elements, .. } => alone(elements),
+            Structure::Transparent { sections, .. } => {
+                let repeated = sections.iter().flat_map(|section| {
+                    (0..section.count).flat_map(move |times| {
+                        section.elements.iter().map(move |element| Item {
+                            element: element.repeated(section, times),
+                            repetition: (section.count > 1).then_some(times + 1),
+                        })
+                    })
+                });
+                repeated.collect()
+            }
+        };
+        items.retain(|item| profile == Profile::Full || !item.element.full_only);
+        items
+    }
+
+    /// Whether a card of `profile` has the file.
+    pub const fn exists(&self, profile: Profile) -> bool {
+        !matches!((profile, self.reduced), (Profile::Reduced, Reduced::Absent))
+    }
+
+    /// Who may change it on an issued card of `profile`.
+    pub const fn update_on(&self, profile: Profile) -> Access {
+        match (profile, self.reduced) {
+            (Profile::Reduced, Reduced::Updatable(key)) => Access::Key(key),
+            _ => self.update,
+        }
+    }
+
+    /// How many records a card of `profile` has in it; 0 for a transparent file.
+    pub fn records(&self, profile: Profile) -> u8 {
+        match self.structure {
+            Structure::Variable(_) => self.items(profile).len() as u8,
+            Structure::Fixed { reduced_records, .. } if profile == Profile::Reduced => {
+                reduced_records
+            }
+            Structure::Fixed { records, .. } | Structure::Cyclic { records, .. } => records,
+            Structure::Transparent { .. } => 0,
+        }
+    }
+
+    /// Bytes of one record of a file of like records, or of the whole transparent file, on a card of
+    /// `profile`; 0 where each record has a size of its own.
+    pub fn size(&self, profile: Profile) -> u16 {
+        let end = |items: Vec<Item>| {
+            items.iter().map(|item| item.element.offset() + item.element.length).max()
+        };
+        match self.structure {
+            Structure::Variable(_) => 0,
+            Structure::Transparent { size, .. } if profile == Profile::Full => size,
+            Structure::Transparent { size, .. } => end(self.items(profile)).unwrap_or(size),
+            Structure::Fixed { .. } | Structure::Cyclic { .. } => {
+                end(self.items(profile)).unwrap_or(0)
             }
         }
     }
-
-    #[test]
-    fn sizes_are_those_of_the_standard() {
-        // health-card.md, 2.4 (sizes with tag and length) and 2.6 (Le of each record of EF05).
-        for (file, size) in [(&ef05::FILE, 284), (&ef06::FILE, 64), (&ef08::FILE, 59)] {
-            let sum: u16 = file.elements().iter().map(Element::record_size).sum();
-            assert_eq!(sum, size, "{}", file.name);
-        }
-        let expected: Vec<u16> = ef05::FILE.elements().iter().map(Element::record_size).collect();
-        assert_eq!(expected, [3, 6, 0x20, 0x0D, 0xB6, 6, 0x14, 5, 0x0C, 5]);
-    }
 }
+
+/// Every file of the table, in the order of the card.
+pub static FILES: [&File; 22] = [
+    &ddf1::ef05::FILE,
+    &ddf1::ef06::FILE,
+    &ddf1::ef07::FILE,
+    &ddf1::ef08::FILE,
+    &df01::ef05::FILE,
+    &df01::ef06::FILE,
+    &df01::ef07::FILE,
+    &df01::ef08::FILE,
+    &df02::ef05::FILE,
+    &df02::ef06::FILE,
+    &df02::ef07::FILE,
+    &df02::ef08::FILE,
+    &df03::ef05::FILE,
+    &df03::ef06::FILE,
+    &df03::inpatient::FILES[0],
+    &df03::inpatient::FILES[1],
+    &df03::inpatient::FILES[2],
+    &df03::outpatient::FILES[0],
+    &df03::outpatient::FILES[1],
+    &df03::outpatient::FILES[2],
+    &df03::outpatient::FILES[3],
+    &df03::outpatient::FILES[4],
+];
+
+/// The file of that name.
+pub fn file(name: FileName) -> Option<&'static File> {
+    FILES.into_iter().find(|file| file.name == name)
+}
+
+#[cfg(test)]
+mod tests;

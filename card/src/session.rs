@@ -24,7 +24,8 @@ use crate::command::{
 };
 use crate::data::{self, HolderData, Records};
 use crate::key::{CardFactors, CardKey, KeyVersion, ProvinceFactor};
-use crate::layout::{Access, Element, File, FileName, HEALTH_DIRECTORY, MASTER_FILE, ef05, ef08};
+use crate::layout::ddf1::{ef05, ef08};
+use crate::layout::{Access, Directory, Element, File, FileName, MASTER_FILE};
 use crate::number::{CardNumber, ChipSerial, CityCode};
 use crate::security::SecurityModule;
 use crate::transport::{Link, LinkError, Transport};
@@ -114,7 +115,7 @@ impl<'a> Session<'a> {
             randomness,
             factors,
             city,
-            selected: FileName::Ef05,
+            selected: ef05::FILE.name,
             proven_at: None,
         };
         session.prove_genuine()?;
@@ -230,7 +231,7 @@ impl<'a> Session<'a> {
     /// Makes `file` the selected one, and proves the right to read it if that was not done yet.
     fn enter(&mut self, file: &File) -> Result<(), ReadError> {
         if self.selected != file.name {
-            self.run(Step::Select(file.name), &Select(file.id))?;
+            self.run(Step::Select(file.name), &Select(file.name.id))?;
             self.selected = file.name;
         }
         match (file.read, self.proven_at) {
@@ -276,21 +277,23 @@ impl<'a> Session<'a> {
 /// The recognition rule: after the master file the card knows DDF1, then EF05 in it, and answers
 /// tag 39. Never by AID, and never by DDF1 alone, which transit cards have too.
 fn recognise(link: &mut Link<'_>) -> Result<CityCode, ReadError> {
-    for file in [MASTER_FILE, HEALTH_DIRECTORY, ef05::FILE.id] {
+    for file in [MASTER_FILE, Directory::Ddf1.id(), ef05::FILE.name.id] {
         link.run(&Select(file)).map_err(|error| match error {
             // A blocked card is one of ours, and the desk should hear that.
             LinkError::Card(CardError::Refused(status)) if !status.is_blocking() => {
                 NotHealthCard::NoFile(file).into()
             }
-            other => ReadError::at(Step::Select(FileName::Ef05), other),
+            other => ReadError::at(Step::Select(ef05::FILE.name), other),
         })?;
     }
     let element = &ef05::CITY_CODE;
     let record = link.run(&ReadRecord::ByTag(element)).map_err(|error| match error {
         LinkError::Card(_) => NotHealthCard::NoCityCode.into(),
-        other => ReadError::at(Step::Read { file: FileName::Ef05, record: element.record }, other),
+        other => {
+            ReadError::at(Step::Read { file: ef05::FILE.name, record: element.record() }, other)
+        }
     })?;
-    if record.first() != Some(&element.tag) {
+    if record.first() != Some(&element.tag()) {
         return Err(NotHealthCard::NoCityCode.into());
     }
     Ok(data::one(&ef05::FILE, element, &record, data::city)?)
@@ -300,6 +303,6 @@ impl Records for Session<'_> {
     type Error = ReadError;
 
     fn record(&mut self, file: &File, element: &Element) -> Result<Vec<u8>, ReadError> {
-        self.read(file, element.record, &ReadRecord::ByTag(element))
+        self.read(file, element.record(), &ReadRecord::ByTag(element))
     }
 }

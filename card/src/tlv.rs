@@ -21,7 +21,7 @@ pub enum BadRecord {
     #[error("the record says {found} bytes, the field has {expected}")]
     Length {
         /// The length in the table.
-        expected: u8,
+        expected: u16,
         /// The length on the card.
         found: u8,
     },
@@ -38,10 +38,10 @@ pub fn unwrap<'r>(element: &Element, record: &'r [u8]) -> Result<&'r [u8], BadRe
     let [tag, length, value @ ..] = record else {
         return Err(BadRecord::Truncated(record.len()));
     };
-    if *tag != element.tag {
-        return Err(BadRecord::Tag { expected: element.tag, found: *tag });
+    if *tag != element.tag() {
+        return Err(BadRecord::Tag { expected: element.tag(), found: *tag });
     }
-    if *length != element.length {
+    if u16::from(*length) != element.length {
         return Err(BadRecord::Length { expected: element.length, found: *length });
     }
     match value.len().checked_sub(usize::from(element.length)) {
@@ -54,16 +54,16 @@ pub fn unwrap<'r>(element: &Element, record: &'r [u8]) -> Result<&'r [u8], BadRe
 /// The record of `element` holding `value`, which is padded already.
 ///
 /// # Panics
-/// When `value` is not as long as the element: encoders fill their field.
+/// When `value` is not as long as the element, which is a record: encoders fill their field.
 pub fn wrap(element: &Element, value: &[u8]) -> Vec<u8> {
     assert_eq!(value.len(), usize::from(element.length), "the field is filled to its length");
-    [&[element.tag, element.length], value].concat()
+    [&[element.tag(), element.length as u8], value].concat()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::ef06;
+    use crate::layout::ddf1::ef06;
     use hex_literal::hex;
     use proptest::prelude::*;
 

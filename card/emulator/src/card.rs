@@ -6,7 +6,7 @@ mod files;
 mod keys;
 
 use ::card::key::CardKey;
-use ::card::layout::{FileName, HEALTH_DIRECTORY, MASTER_FILE};
+use ::card::layout::{self, FileName, MASTER_FILE};
 use ::card::{Apdu, Atr, Response, Status};
 use std::collections::BTreeSet;
 
@@ -14,6 +14,9 @@ use crate::fault::{Fault, Faults};
 use crate::image::{Answers, Image, ImageError};
 use files::Files;
 use keys::Keys;
+
+/// The health application's directory.
+const HEALTH_DIRECTORY: u16 = layout::Directory::Ddf1.id();
 
 /// Fills eight bytes for a challenge; a test hands in fixed ones.
 pub type Randomness = Box<dyn FnMut(&mut [u8; 8]) + Send>;

@@ -2,6 +2,7 @@
 
 use card::data::{Malformed, MalformedRecord, Photo};
 use card::layout::FileName;
+use card::layout::ddf1::{ef05, ef06, ef08};
 use card::session::{Inconsistency, NotHealthCard, Step};
 use card::tlv::BadRecord;
 use card::transport::transcript::{Recorder, Replay, Transcript};
@@ -83,27 +84,27 @@ fn text(tag: u8, length: u8, value: &[u8]) -> Vec<u8> {
 
 #[test]
 fn bad_records_are_named() {
-    use FileName::{Ef05, Ef06, Ef08};
+    let (ef05, ef06, ef08) = (ef05::FILE.name, ef06::FILE.name, ef08::FILE.name);
     let value = |why| Malformed::Value(why);
     let cases: [(&str, FileName, u8, Vec<u8>, Malformed); 12] = [
-        ("city letters", Ef05, 10, vec![0x39, 3, 0xAB, 1, 0], value(BadValue::NotDigits)),
+        ("city letters", ef05, 10, vec![0x39, 3, 0xAB, 1, 0], value(BadValue::NotDigits)),
         (
             "city short",
-            Ef05,
+            ef05,
             10,
             vec![0x39, 2, 0x41, 1],
             BadRecord::Length { expected: 3, found: 2 }.into(),
         ),
-        ("serial", Ef05, 9, text(0x0A, 10, b"12-4567890"), value(BadValue::Number)),
-        ("issuer GBK", Ef05, 3, text(3, 30, &[0xFF, 0x41]), value(BadValue::NotGbk)),
-        ("validity", Ef08, 1, vec![7, 4, 0x20, 0x34, 0x02, 0x30], value(BadValue::NoSuchDate)),
-        ("no validity", Ef08, 1, vec![7, 4, 0xFF, 0xFF, 0xFF, 0xFF], value(BadValue::Empty)),
-        ("name GBK", Ef06, 1, text(0x0B, 30, &[0xD5]), value(BadValue::NotGbk)),
-        ("check digit", Ef06, 5, text(0x0F, 18, b"110105194912310021"), value(BadValue::Number)),
-        ("tag", Ef06, 2, vec![0x0D, 1, 2], BadRecord::Tag { expected: 0x0C, found: 0x0D }.into()),
-        ("truncated", Ef06, 4, vec![0x0E, 4, 0x19], BadRecord::Truncated(3).into()),
-        ("oversized", Ef06, 2, vec![0x0C, 1, 2, 0, 0], BadRecord::Trailing(2).into()),
-        ("empty", Ef06, 2, vec![], BadRecord::Truncated(0).into()),
+        ("serial", ef05, 9, text(0x0A, 10, b"12-4567890"), value(BadValue::Number)),
+        ("issuer GBK", ef05, 3, text(3, 30, &[0xFF, 0x41]), value(BadValue::NotGbk)),
+        ("validity", ef08, 1, vec![7, 4, 0x20, 0x34, 0x02, 0x30], value(BadValue::NoSuchDate)),
+        ("no validity", ef08, 1, vec![7, 4, 0xFF, 0xFF, 0xFF, 0xFF], value(BadValue::Empty)),
+        ("name GBK", ef06, 1, text(0x0B, 30, &[0xD5]), value(BadValue::NotGbk)),
+        ("check digit", ef06, 5, text(0x0F, 18, b"110105194912310021"), value(BadValue::Number)),
+        ("tag", ef06, 2, vec![0x0D, 1, 2], BadRecord::Tag { expected: 0x0C, found: 0x0D }.into()),
+        ("truncated", ef06, 4, vec![0x0E, 4, 0x19], BadRecord::Truncated(3).into()),
+        ("oversized", ef06, 2, vec![0x0C, 1, 2, 0, 0], BadRecord::Trailing(2).into()),
+        ("empty", ef06, 2, vec![], BadRecord::Truncated(0).into()),
     ];
     for (name, file, record, bytes, why) in cases {
         match read(&mut powered(&with(file, record, &bytes))) {
@@ -118,9 +119,9 @@ fn bad_records_are_named() {
 #[test]
 fn a_card_that_contradicts_itself_is_refused() {
     let cases = [
-        (FileName::Ef05, 7, text(8, 18, b"440524188001010014"), Inconsistency::CardNumber),
-        (FileName::Ef06, 4, vec![0x0E, 4, 0x19, 0x49, 0x12, 0x30], Inconsistency::BirthDate),
-        (FileName::Ef06, 2, vec![0x0C, 1, 1], Inconsistency::Sex),
+        (ef05::FILE.name, 7, text(8, 18, b"440524188001010014"), Inconsistency::CardNumber),
+        (ef06::FILE.name, 4, vec![0x0E, 4, 0x19, 0x49, 0x12, 0x30], Inconsistency::BirthDate),
+        (ef06::FILE.name, 2, vec![0x0C, 1, 1], Inconsistency::Sex),
     ];
     for (file, record, bytes, expected) in cases {
         match read(&mut powered(&with(file, record, &bytes))) {
@@ -129,7 +130,7 @@ fn a_card_that_contradicts_itself_is_refused() {
         }
     }
     // A sex that is not stated contradicts nothing.
-    let reading = read(&mut powered(&with(FileName::Ef06, 2, &[0x0C, 1, 9]))).unwrap();
+    let reading = read(&mut powered(&with(ef06::FILE.name, 2, &[0x0C, 1, 9]))).unwrap();
     assert_eq!(reading.holder.sex, Sex::NotStated);
 }
 
@@ -196,7 +197,7 @@ fn a_removed_card_is_told_at_every_command() {
         assert!(read(&mut card).is_ok(), "put in again after command {at}");
     }
     assert_eq!(steps[4], Step::ProveGenuine);
-    assert_eq!(steps[17], Step::Read { file: FileName::Ef06, record: 5 });
+    assert_eq!(steps[17], Step::Read { file: ef06::FILE.name, record: 5 });
     let mut card = powered(&sample::image());
     card.card().misbehave(Fault::GoneAt(19));
     assert!(read(&mut card).is_ok(), "there are eighteen commands");

@@ -16,7 +16,7 @@ impl Instruction for ReadRecord<'_> {
     fn encode(&self) -> Apdu {
         match self {
             Self::ByTag(element) => {
-                Apdu::new([0x00, 0xB2, element.tag, 0x00]).expecting(element.record_size())
+                Apdu::new([0x00, 0xB2, element.tag(), 0x00]).expecting(element.record_size())
             }
             Self::ByNumber(number) => Apdu::new([0x00, 0xB2, *number, 0x04]).expecting(256),
         }

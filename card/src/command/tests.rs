@@ -1,6 +1,6 @@
 use super::*;
 use crate::key::{CardKey, KeyVersion};
-use crate::layout::ef05;
+use crate::layout::ddf1::ef05;
 use hex_literal::hex;
 
 #[test]

@@ -3,7 +3,7 @@ use time::Date;
 use super::holder::{code, code_field};
 use super::{MalformedRecord, Records, date, text_record};
 use crate::codes::Payment;
-use crate::layout::ef08::{self, FILE};
+use crate::layout::ddf1::ef08::{self, FILE};
 use crate::tlv;
 use crate::value::{self, BadValue, Phone};
 

@@ -4,7 +4,7 @@ use time::Date;
 
 use super::{MalformedRecord, Records, date, number, text_record};
 use crate::codes::{EthnicGroup, Sex};
-use crate::layout::ef06::{self, FILE};
+use crate::layout::ddf1::ef06::{self, FILE};
 use crate::number::ResidentIdNumber;
 use crate::tlv;
 use crate::value::{self, BadValue, Name};

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use time::Date;
 
 use super::{MalformedRecord, Records, date, number, text_record};
-use crate::layout::ef05::{self, FILE};
+use crate::layout::ddf1::ef05::{self, FILE};
 use crate::number::{CardNumber, ChipSerial, CityCode};
 use crate::tlv;
 use crate::value::{self, BadText, BadValue};

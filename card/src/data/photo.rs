@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::{Malformed, MalformedRecord};
-use crate::layout::{FileName, ef07};
+use crate::layout::ddf1::ef07;
 use crate::value::BadValue;
 
 /// Photo (照片文件, DDF1/EF07): a JPEG of at most 3072 bytes.
@@ -73,5 +73,5 @@ impl PhotoFile {
 }
 
 fn malformed() -> MalformedRecord {
-    MalformedRecord { file: FileName::Ef07, record: 0, why: Malformed::Value(BadValue::Picture) }
+    MalformedRecord { file: ef07::FILE.name, record: 0, why: Malformed::Value(BadValue::Picture) }
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::codes::{EthnicGroup, Payment, Sex};
-use crate::layout::{FILES, ef05, ef06, ef08};
+use crate::layout::FILES;
+use crate::layout::ddf1::{ef05, ef06, ef08};
 use hex_literal::hex;
 use proptest::prelude::*;
 use time::macros::date;
@@ -80,12 +81,12 @@ fn a_wrong_record_is_named() {
     ];
     for (name, element, field, why) in cases {
         let mut records = holder().encode();
-        records[usize::from(element.record) - 1] = text_record(element, field);
-        let expected = MalformedRecord { file: FileName::Ef06, record: element.record, why };
+        records[usize::from(element.record()) - 1] = text_record(element, field);
+        let expected = MalformedRecord { file: ef06::FILE.name, record: element.record(), why };
         assert_eq!(HolderData::decode(&records), Err(expected), "{name}");
     }
     let missing = MalformedRecord {
-        file: FileName::Ef06,
+        file: ef06::FILE.name,
         record: 5,
         why: Malformed::Record(BadRecord::Truncated(0)),
     };

@@ -3,7 +3,7 @@ use time::Date;
 use super::{ReadError, Session};
 use crate::command::ReadBinary;
 use crate::data::{Photo, PhotoFile};
-use crate::layout::ef07;
+use crate::layout::ddf1::ef07;
 use crate::security::SecurityModule;
 use crate::transport::Transport;
 

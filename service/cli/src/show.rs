@@ -95,7 +95,7 @@ pub(crate) fn resident(resident: &v1::Resident) -> Page {
 
 /// Names of GB 3304-1991; the code itself where there is none, and nothing when not stated.
 fn ethnic_group(code: u32) -> Option<Cell> {
-    let labels = u8::try_from(code).ok().and_then(|code| ETHNIC_GROUPS.labels(code));
+    let labels = u8::try_from(code).ok().and_then(|code| ETHNIC_GROUPS.labels_of(code));
     match labels {
         _ if code == 0 => None,
         Some((zh, en)) => Some(Text::new(zh, en).into()),

@@ -123,8 +123,8 @@ impl State {
 /// Where in the file the wanted record stands.
 fn position(file: &File, wanted: &Wanted) -> Option<usize> {
     file.elements().iter().position(|element: &Element| match wanted {
-        Wanted::Number(number) => element.record == *number,
-        Wanted::Tag(tag) => element.tag == *tag,
+        Wanted::Number(number) => element.record() == *number,
+        Wanted::Tag(tag) => element.tag() == *tag,
     })
 }
 

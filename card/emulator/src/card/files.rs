@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use ::card::data::PhotoFile;
-use ::card::layout::{self, File, FileName};
+use ::card::layout::ddf1::{ef05, ef06, ef07, ef08};
+use ::card::layout::{File, FileName};
 
 use crate::image::{Image, ImageError};
 
@@ -21,13 +22,13 @@ pub(super) struct Files(BTreeMap<FileName, (&'static File, Content)>);
 impl Files {
     pub(super) fn new(image: &Image) -> Result<Self, ImageError> {
         let mut files = BTreeMap::new();
-        for file in layout::FILES {
-            let content = match file.name {
-                FileName::Ef05 => Content::Records(image.issuer.encode()?),
-                FileName::Ef06 => Content::Records(image.holder.encode()),
-                FileName::Ef07 => Content::Transparent(PhotoFile::encode(image.photo.as_ref())),
-                FileName::Ef08 => Content::Records(image.contact.encode()),
-            };
+        let contents = [
+            (&ef05::FILE, Content::Records(image.issuer.encode()?)),
+            (&ef06::FILE, Content::Records(image.holder.encode())),
+            (&ef07::FILE, Content::Transparent(PhotoFile::encode(image.photo.as_ref()))),
+            (&ef08::FILE, Content::Records(image.contact.encode())),
+        ];
+        for (file, content) in contents {
             files.insert(file.name, (file, content));
         }
         for ((name, record), bytes) in &image.overrides {
@@ -46,7 +47,7 @@ impl Files {
 
     /// The file with identifier `id`.
     pub(super) fn named(&self, id: u16) -> Option<FileName> {
-        self.0.values().find(|(file, _)| file.id == id).map(|(file, _)| file.name)
+        self.0.values().find(|(file, _)| file.name.id == id).map(|(file, _)| file.name)
     }
 
     pub(super) fn file(&mut self, name: FileName) -> (&'static File, &mut Content) {

@@ -1,7 +1,8 @@
 use ::card::command::{
     CardError, ExternalAuthenticate, GetChallenge, ReadBinary, ReadRecord, Select, UpdateBinary,
 };
-use ::card::layout::{HEALTH_DIRECTORY, MASTER_FILE, ef06, ef07, ef08};
+use ::card::layout::ddf1::{ef06, ef07, ef08};
+use ::card::layout::{Directory, MASTER_FILE};
 use ::card::messaging::protect;
 use ::card::transport::{Link, LinkError};
 use ::card::{CardFactors, CardKey, KeyVersion, ProvinceFactor, SecurityModule};
@@ -122,7 +123,7 @@ fn run<I: ::card::Instruction>(link: &mut Link<'_>, command: &I) -> Result<I::An
 }
 
 fn enter(link: &mut Link<'_>, file: u16) {
-    for id in [MASTER_FILE, HEALTH_DIRECTORY, file] {
+    for id in [MASTER_FILE, Directory::Ddf1.id(), file] {
         run(link, &Select(id)).unwrap();
     }
 }
@@ -136,22 +137,22 @@ fn reading_needs_the_read_key_and_ends_with_the_directory() {
     let name = ReadRecord::ByTag(&ef06::NAME);
     {
         let link = &mut Link::new(&mut desk.card);
-        enter(link, ef06::FILE.id);
+        enter(link, ef06::FILE.name.id);
         assert_eq!(run(link, &name), Err(NOT_ALLOWED), "no key");
         Desk::prove(link, CardKey::Uk1Ddf1, ROOT).unwrap();
         assert_eq!(run(link, &name), Err(NOT_ALLOWED), "update key");
         Desk::prove(link, CardKey::Rk1Ddf1, ROOT).unwrap();
         assert!(run(link, &name).is_ok());
-        run(link, &Select(ef08::FILE.id)).unwrap();
+        run(link, &Select(ef08::FILE.name.id)).unwrap();
         assert!(run(link, &ReadRecord::ByTag(&ef08::VALID_UNTIL)).is_ok(), "same directory");
-        enter(link, ef06::FILE.id);
+        enter(link, ef06::FILE.name.id);
         assert_eq!(run(link, &name), Err(NOT_ALLOWED), "reselected");
         Desk::prove(link, CardKey::Rk1Ddf1, ROOT).unwrap();
     }
     desk.card.reinsert();
     let link = &mut Link::new(&mut desk.card);
     assert_eq!(run(link, &name), Err(CardError::Refused(Status::NoFile)), "reset");
-    enter(link, ef06::FILE.id);
+    enter(link, ef06::FILE.name.id);
     assert_eq!(run(link, &name), Err(NOT_ALLOWED), "reset");
 }
 
@@ -159,7 +160,7 @@ fn reading_needs_the_read_key_and_ends_with_the_directory() {
 fn a_challenge_serves_once() {
     let mut desk = Desk::new();
     let link = &mut Link::new(&mut desk.card);
-    enter(link, ef06::FILE.id);
+    enter(link, ef06::FILE.name.id);
     let prove = ExternalAuthenticate {
         key: CardKey::Rk1Ddf1,
         version: KeyVersion::FIRST,
@@ -183,7 +184,7 @@ fn fifteen_failures_block_a_key_for_good() {
     let wrong = [9; 16];
     {
         let link = &mut Link::new(&mut desk.card);
-        enter(link, ef06::FILE.id);
+        enter(link, ef06::FILE.name.id);
         for tries_left in (1..15).rev().map(Some) {
             assert_eq!(
                 Desk::prove(link, CardKey::Rk1Ddf1, wrong),
@@ -200,7 +201,7 @@ fn fifteen_failures_block_a_key_for_good() {
     }
     desk.card.reinsert();
     let link = &mut Link::new(&mut desk.card);
-    enter(link, ef06::FILE.id);
+    enter(link, ef06::FILE.name.id);
     assert_eq!(Desk::prove(link, CardKey::Rk1Ddf1, ROOT), Err(CardError::KeyBlocked));
     assert_eq!(Desk::prove(link, CardKey::Uk1Ddf1, ROOT), Ok(()), "each key counts alone");
 }
@@ -239,7 +240,7 @@ fn a_protected_update_needs_key_mac_challenge_and_form() {
     for (name, key, contents, change, expected) in cases {
         let mut desk = Desk::new();
         let link = &mut Link::new(&mut desk.card);
-        enter(link, ef08::FILE.id);
+        enter(link, ef08::FILE.name.id);
         if let Some(key) = key {
             Desk::prove(link, key, ROOT).unwrap();
         }
@@ -266,7 +267,7 @@ fn a_protected_update_needs_key_mac_challenge_and_form() {
 fn the_photo_is_written_plain_under_the_update_key() {
     let mut desk = Desk::new();
     let link = &mut Link::new(&mut desk.card);
-    enter(link, ef07::FILE.id);
+    enter(link, ef07::FILE.name.id);
     let write = |offset| UpdateBinary { offset, bytes: &[1, 2, 3, 4] };
     assert_eq!(run(link, &write(0)), Err(NOT_ALLOWED));
     Desk::prove(link, CardKey::Uk1Ddf1, ROOT).unwrap();

@@ -1,5 +1,6 @@
 use super::*;
 use crate::sample;
+use ::card::layout::ddf1::ef06;
 
 #[test]
 fn an_image_reads_as_it_is_written() {
@@ -7,7 +8,7 @@ fn an_image_reads_as_it_is_written() {
     image.answers = Answers::InParts;
     image.photo = Some(Photo::new(vec![0xFF, 0xD8, 0xFF, 0xE0, 1]).unwrap());
     image.issuer.certificate.0[179] = 9;
-    image.overrides.insert((FileName::Ef06, 3), vec![0x0D, 1, 0x57]);
+    image.overrides.insert((ef06::FILE.name, 3), vec![0x0D, 1, 0x57]);
     let again = Image::from_toml(&image.to_toml()).unwrap();
     assert_eq!(again.keys, image.keys);
     assert_eq!(again.issuer, image.issuer);
@@ -32,7 +33,7 @@ fn a_wrong_image_is_refused_without_telling_its_secrets() {
         ("date", good.replace("2034-01-01", "2034-13-01"), field("valid_until")),
         ("sex", good.replace("sex = 2", "sex = 3"), field("sex")),
         ("answers", good.replace("\"direct\"", "\"slowly\""), field("answers")),
-        ("overrides", format!("{}\"EF09/1\" = \"00\"\n", *good), field("overrides")),
+        ("overrides", format!("{}\"DDF1/EF09/1\" = \"00\"\n", *good), field("overrides")),
     ];
     for (name, text, expected) in cases {
         let refused = Image::from_toml(&text).err().unwrap_or_else(|| panic!("{name}: accepted"));
@@ -41,9 +42,9 @@ fn a_wrong_image_is_refused_without_telling_its_secrets() {
         assert!(!told.contains("张三") && !told.contains("002X"), "{name}: {told}");
     }
     let mut image = sample::image();
-    image.overrides.insert((FileName::Ef06, 6), vec![]);
+    image.overrides.insert((ef06::FILE.name, 6), vec![]);
     let refused = crate::Card::new(&image, Box::new(|_| {})).err();
-    assert_eq!(refused, Some(ImageError::NoSuchRecord { file: FileName::Ef06, record: 6 }));
+    assert_eq!(refused, Some(ImageError::NoSuchRecord { file: ef06::FILE.name, record: 6 }));
 }
 
 proptest::proptest! {

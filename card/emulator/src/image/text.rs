@@ -193,17 +193,10 @@ fn holder(raw: &RawHolder) -> Result<HolderData, ImageError> {
     })
 }
 
-/// `EF06/3`: file and record.
+/// `DDF1/EF06/3`: file and record.
 fn record(place: &str) -> Option<(FileName, u8)> {
-    let (file, record) = place.split_once('/')?;
-    let file = match file {
-        "EF05" => FileName::Ef05,
-        "EF06" => FileName::Ef06,
-        "EF07" => FileName::Ef07,
-        "EF08" => FileName::Ef08,
-        _ => return None,
-    };
-    Some((file, record.parse().ok()?))
+    let (file, record) = place.rsplit_once('/')?;
+    Some((file.parse().ok()?, record.parse().ok()?))
 }
 
 fn spelled(day: Date) -> String {
@@ -255,10 +248,7 @@ pub(super) fn write(image: &Image) -> Zeroizing<String> {
         overrides: image
             .overrides
             .iter()
-            .map(|((file, record), bytes)| {
-                let file = file.to_string().replace("DDF1/", "");
-                (format!("{file}/{record}"), hex::encode_upper(bytes))
-            })
+            .map(|((file, record), bytes)| (format!("{file}/{record}"), hex::encode_upper(bytes)))
             .collect(),
     };
     Zeroizing::new(toml::to_string(&raw).expect("strings, numbers and tables of them"))
