@@ -12,6 +12,7 @@
 //!   and protected updates.
 //! - [`transport`]: the wire to a card, and [`transport::Link`], which talks over it.
 //! - [`session`]: from a powered card to a trusted reading.
+//! - [`status_list`]: the signed list of cards that are not to be served, for checking off line.
 //!
 //! The crate reads no clock and draws no randomness: both are handed in. It performs I/O only in
 //! `transport::pcsc` (feature `pcsc`).
@@ -28,6 +29,7 @@ pub mod messaging;
 pub mod number;
 pub mod security;
 pub mod session;
+pub mod status_list;
 pub mod tlv;
 pub mod transport;
 pub mod value;
@@ -43,5 +45,6 @@ pub use number::{
 };
 pub use security::{KeySession, SecurityError, SecurityModule, SoftSecurityModule};
 pub use session::{IdentityReading, ReadError, Session, read_identity, read_photo};
+pub use status_list::StatusList;
 pub use transport::{Transport, TransportError};
 pub use value::{Name, Phone};
