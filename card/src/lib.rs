@@ -44,6 +44,7 @@ pub use number::{
     CardNumber, ChipSerial, CityCode, CreditCode, OrganizationCode, ResidentIdNumber,
 };
 pub use security::{KeySession, SecurityError, SecurityModule, SoftSecurityModule};
+pub use session::{FreeReading, read_free, recognise_card};
 pub use session::{IdentityReading, ReadError, Session, read_identity, read_photo};
 pub use status_list::StatusList;
 pub use transport::{Transport, TransportError};

@@ -9,9 +9,11 @@
 //! together there.
 
 mod error;
+mod free;
 mod photo;
 
 pub use error::{Inconsistency, NotHealthCard, ReadError, Step};
+pub use free::{FreeReading, read_free, recognise_card};
 pub use photo::read_photo;
 
 use subtle::ConstantTimeEq;

@@ -143,6 +143,7 @@ pub fn answer(card: &mut Card, command: &[u8]) -> Answer {
     match card.exchange(command) {
         card_emulator::card::Outcome::Answer(bytes) => Answer::Card(bytes),
         card_emulator::card::Outcome::Gone => Answer::Gone(Cause::Card),
+        card_emulator::card::Outcome::Silent => Answer::Gone(Cause::Timeout),
     }
 }
 

@@ -22,10 +22,14 @@ struct Window {
 
 impl Window {
     fn open() -> Self {
+        Self::open_with(&[])
+    }
+
+    fn open_with(options: &[&str]) -> Self {
         let hospital = Hospital::open();
         let daemon = PcscDaemon::start(&hospital.stage.path("log/pcscd")).unwrap();
         let readers = VirtualReaders::start(&hospital.stage).unwrap();
-        let desk = Desk::start(&hospital.stage, DESK.key, &[]).unwrap();
+        let desk = Desk::start(&hospital.stage, DESK.key, options).unwrap();
         Self { desk, readers, daemon, hospital }
     }
 
@@ -97,9 +101,9 @@ fn cards_that_fail_in_the_reader() {
 }
 
 #[test]
-fn two_cards_at_once_are_two_people() {
+fn two_cards_at_two_windows_are_two_people() {
     in_private_space(|| {
-        let mut window = Window::open();
+        let mut window = Window::open_with(&["--each"]);
         let stage = &window.hospital.stage;
         let id = stage.register_resident(CLERK.key, &SOMEBODY_ELSE).unwrap();
         stage.register_card(CLERK.key, &id, &SOMEBODY_ELSE).unwrap();

@@ -61,6 +61,8 @@ pub enum Outcome {
     Answer(Vec<u8>),
     /// Nothing: the card left the reader.
     Gone,
+    /// Nothing, though the card is still there.
+    Silent,
 }
 
 impl Card {
@@ -105,6 +107,9 @@ impl Card {
         self.state.commands += 1;
         if self.faults.gone_at(self.state.commands) {
             return Outcome::Gone;
+        }
+        if self.faults.mute() {
+            return Outcome::Silent;
         }
         let response = match Apdu::parse(command) {
             Ok(command) => {

@@ -24,6 +24,8 @@ pub enum Fault {
     Endless,
     /// Every reading command is answered with this status word.
     Says(u16),
+    /// No command is answered, and the card stays.
+    Mute,
     /// The card leaves the reader instead of answering this command, counted from 1 since reset.
     GoneAt(u32),
 }
@@ -31,7 +33,7 @@ pub enum Fault {
 /// A word that names no fault.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "faults are forged, garbage, short, truncated, oversized, huge, endless, says:SW, gone-at:N"
+    "faults are forged, garbage, short, truncated, oversized, huge, endless, mute, says:SW, gone-at:N"
 )]
 pub struct UnknownFault;
 
@@ -47,6 +49,7 @@ impl FromStr for Fault {
             ("oversized", "") => Ok(Self::Oversized),
             ("huge", "") => Ok(Self::Huge),
             ("endless", "") => Ok(Self::Endless),
+            ("mute", "") => Ok(Self::Mute),
             ("says", word) => {
                 u16::from_str_radix(word, 16).map(Self::Says).map_err(|_| UnknownFault)
             }
@@ -70,6 +73,10 @@ impl Faults {
 
     pub(crate) fn gone_at(&self, command: u32) -> bool {
         self.active.contains(&Fault::GoneAt(command))
+    }
+
+    pub(crate) fn mute(&self) -> bool {
+        self.active.contains(&Fault::Mute)
     }
 
     /// Changes an answer that is still one.

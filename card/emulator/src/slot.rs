@@ -182,6 +182,8 @@ fn converse(shared: &Shared, mut stream: TcpStream, tell: &dyn Fn(SlotEvent)) ->
             _ => match card.exchange(&message) {
                 Outcome::Answer(reply) => reply,
                 Outcome::Gone => return Ok(()),
+                // The reader waits on, until it gives up or the card is taken out.
+                Outcome::Silent => continue,
             },
         };
         drop(inner);

@@ -41,6 +41,7 @@ impl Transport for InMemory {
         }
         match self.card.exchange(&command.to_bytes()) {
             Outcome::Answer(bytes) => Ok(Response::parse(&bytes)?),
+            Outcome::Silent => Err(TransportError::Timeout),
             Outcome::Gone => {
                 self.gone = true;
                 Err(TransportError::CardRemoved)

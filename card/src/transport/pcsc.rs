@@ -1,13 +1,17 @@
 //! Real readers, through the system's PC/SC service.
 //!
 //! [`Monitor`] tells what happens at the readers and outlives the service itself; [`PcscCard`] is
-//! the card in one of them. Facts they rest on (pcsc-lite 1.9): the service reports a card within
-//! its polling interval of 400 ms, passes `61xx` and `6Cxx` through unchanged, and a context that
-//! has failed once never recovers, although it calls itself valid.
+//! the card in one of them; a [`Worker`] is the thread that waits for it, so that nobody else does.
+//! Facts they rest on (pcsc-lite 1.9): the service reports a card within its polling interval of
+//! 400 ms, passes `61xx` and `6Cxx` through unchanged, a context that has failed once never
+//! recovers, although it calls itself valid, and a command has no time limit: whoever sent it to a
+//! mute card waits until the card is out.
 
 mod monitor;
+mod worker;
 
 pub use monitor::{Event, Monitor, Stopper};
+pub use worker::{Place, Worker};
 
 use std::ffi::CString;
 
@@ -36,16 +40,23 @@ impl PcscCard {
     /// [`TransportError::Busy`] while another program holds it, [`TransportError::CardRemoved`] when
     /// there is none, [`TransportError::Garbage`] when its answer to reset is malformed.
     pub fn connect(reader: &str) -> Result<Self, TransportError> {
-        let name = CString::new(reader).map_err(|_| TransportError::ReaderGone)?;
         // A context of its own: a wait on another one does not hold this one up.
-        let context = Context::establish(Scope::User)?;
-        let card = context.connect(&name, ShareMode::Exclusive, Protocols::ANY)?;
+        Self::connect_over(&Context::establish(Scope::User)?, reader)
+    }
+
+    fn connect_over(context: &Context, reader: &str) -> Result<Self, TransportError> {
+        let card = exclusive(context, reader)?;
         let status = card.status2_owned()?;
         let atr = Atr::parse(status.atr())
             .map_err(|_| TransportError::Garbage { length: status.atr().len() })?;
         let protocol = status.protocol2();
         Ok(Self { card, atr, protocol, buffer: vec![0; MAX_BUFFER_SIZE_EXTENDED] })
     }
+}
+
+fn exclusive(context: &Context, reader: &str) -> Result<Card, Error> {
+    let name = CString::new(reader).map_err(|_| Error::UnknownReader)?;
+    context.connect(&name, ShareMode::Exclusive, Protocols::ANY)
 }
 
 /// The command as the reader sends it. T=0 has one length byte: with data it is Lc, and the answer

@@ -1,5 +1,7 @@
 //! What every command is given.
 
+use std::sync::Arc;
+
 use prost::Message;
 use proto::v1::Receipt;
 
@@ -11,7 +13,7 @@ use crate::{
 /// The screen and the service.
 pub(crate) struct Context {
     pub(crate) screen: Screen,
-    pub(crate) service: Service,
+    pub(crate) service: Arc<Service>,
 }
 
 /// How a command ends.

@@ -1,32 +1,55 @@
-//! The desk agent: it watches readers and relays bytes between a card and the service. It holds no
-//! card key, chooses no command and understands no answer; the person comes from the service.
+//! The desk agent: it watches readers and relays bytes between cards and the service. It holds no
+//! card key and understands no answer of a reading; the person comes from the service.
+//!
+//! Each reader has a worker with a PC/SC context of its own (`reader`) and a stream of its own
+//! (`relay`), joined in a `seat`: a card that is slow, mute or floods keeps nobody waiting but
+//! itself. `table` decides what to do about the cards; this module has it done.
 
+mod answers;
 mod event;
+mod interruption;
+mod reader;
 mod relay;
+mod seat;
+mod single;
+mod table;
 mod watch;
 
-use std::time::{Duration, Instant};
-
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::timeout,
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
+use tokio::{
+    task::{AbortHandle, JoinError, JoinSet, LocalSet},
+    time::sleep,
+};
+
+pub(crate) use self::single::read_one;
 use self::{
+    answers::{Answers, meant},
     event::{Shown, tell},
-    relay::{Outcome, Relay},
+    interruption::Interruption,
+    reader::{Abandoned, Reader, Reset, reset},
+    relay::{Ended, Outcome, Relay},
+    seat::Seat,
+    table::{Presence, Rule, Step, Table},
     watch::{Sight, Watch},
 };
 use crate::{
     context::{self, Context},
     exit::Exit,
     failure::Failure,
-    show,
-    text::{self, problems},
+    screen::Screen,
+    service::Service,
 };
 
 /// How long to wait before the service is looked for again.
 const RETRY: Duration = Duration::from_secs(1);
+/// Streams of readers that are kept at once; the service takes sixteen of a session. A reader
+/// beyond them takes over the stream of one that has nothing to do.
+const MOST_STREAMS: usize = 12;
 
 /// When the desk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,140 +58,272 @@ pub(crate) enum Until {
     FirstCard,
 }
 
-/// A card that waits to be read.
-#[derive(Debug)]
-struct Waiting {
-    reader: String,
-    atr: Vec<u8>,
-    since: Instant,
-    attempt: Attempt,
+/// Whose readers these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Windows {
+    /// All of one desk: with two cards it asks which one is meant.
+    One,
+    /// Each reader is a desk of its own.
+    Each,
 }
 
-/// A card during whose reading the service was lost is read once more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Attempt {
-    First,
-    Last,
+/// What the desk is asked to be.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// Only readers whose names contain this.
+    pub(crate) reader: Option<String>,
+    pub(crate) until: Until,
+    pub(crate) windows: Windows,
 }
 
 /// The desk at work.
-struct Desk<'a> {
-    context: &'a Context,
+struct Desk {
+    screen: Screen,
+    service: Arc<Service>,
     until: Until,
     watch: Watch,
-    relay: Option<Relay>,
-    /// Cards in a reader that were not read yet, in the order they came.
-    waiting: Vec<Waiting>,
+    /// A stream with no card: while the desk is idle, its end says that the service is gone.
+    line: Option<Relay>,
+    seeking: bool,
+    table: Table,
+    /// The readers that have been used; `None` while something is done there.
+    seats: BTreeMap<String, Option<Seat>>,
+    jobs: JoinSet<Report>,
+    resets: BTreeMap<String, AbortHandle>,
+    /// What was seen at a reader while something was done there, in order.
+    deferred: Vec<(Instant, Sight)>,
+    abandoned: Abandoned,
+    answers: Answers,
+}
+
+/// What was done in the background.
+enum Report {
+    Recognised(Seat, Option<Ended>),
+    Read(Seat, Result<Ended, Failure>),
+    Reset(String, Reset),
+    Line(Result<Relay, Failure>),
+}
+
+/// What wakes the desk.
+enum Wake {
+    Report(Box<Result<Report, JoinError>>),
+    Sight(Option<(Instant, Sight)>),
+    LineEnded(Failure),
+    Answer(String),
+    Retry,
 }
 
 /// Runs the desk until it is interrupted, or for one card.
-pub(crate) async fn run(
-    context: &Context,
-    reader: Option<String>,
-    until: Until,
-) -> context::Outcome {
+pub(crate) async fn run(context: &Context, options: Options) -> context::Outcome {
     // A desk that cannot log in is told at once; a service that goes later is waited for.
-    let relay = Relay::open(&context.service).await?;
-    let watch = Watch::start(reader);
-    let mut desk = Desk { context, until, watch, relay: Some(relay), waiting: Vec::new() };
-    let mut interrupted = Interruption::new()?;
-    let ended = tokio::select! {
-        ended = desk.work() => ended,
-        () = interrupted.came() => Ok(Exit::Done),
+    let line = Relay::open(&context.service).await?;
+    let rule = match options.windows {
+        Windows::One => Rule::Ask,
+        Windows::Each => Rule::Each,
     };
+    let mut desk = Desk {
+        screen: context.screen,
+        service: Arc::clone(&context.service),
+        until: options.until,
+        watch: Watch::start(options.reader),
+        line: Some(line),
+        seeking: false,
+        table: Table::new(rule),
+        seats: BTreeMap::new(),
+        jobs: JoinSet::new(),
+        resets: BTreeMap::new(),
+        deferred: Vec::new(),
+        abandoned: Abandoned::default(),
+        answers: Answers::default(),
+    };
+    let mut interrupted = Interruption::new()?;
+    let local = LocalSet::new();
+    let ended = local
+        .run_until(async {
+            tokio::select! {
+                ended = desk.work() => ended,
+                () = interrupted.came() => Ok(Exit::Done),
+            }
+        })
+        .await;
     desk.watch.stop();
     tell(context.screen, &Shown::Ended);
     ended
 }
 
-/// Waits for one card and answers with its reading.
-pub(crate) async fn read_one(
-    context: &Context,
-    reader: Option<String>,
-    patience: Duration,
-) -> context::Outcome {
-    let screen = context.screen;
-    let mut relay = Relay::open(&context.service).await?;
-    let mut watch = Watch::start(reader);
-    let mut interrupted = Interruption::new()?;
-    let card = tokio::select! {
-        card = timeout(patience, first_card(&mut watch, || screen.hint(text::DESK_READY))) => card,
-        () = interrupted.came() => return Err(problems::INTERRUPTED.into()),
-    };
-    watch.stop();
-    let card = card.map_err(|_| Failure::of(problems::CARD_TIMEOUT))??;
-    match relay.read(&card.reader, card.atr).await? {
-        Outcome::Reading(reading) => {
-            context.answer("CardReading", &*reading, &show::reading(&reading))
-        }
-        Outcome::Refused(refused) => Err(event::failure(&refused)),
-    }
-}
-
-/// The first card; `ready` is called once there is a reader to put it into.
-async fn first_card(watch: &mut Watch, ready: impl FnOnce()) -> Result<Waiting, Failure> {
-    let mut ready = Some(ready);
-    while let Some((since, sight)) = watch.next().await {
-        match sight {
-            Sight::Card { reader, atr } => {
-                return Ok(Waiting { reader, atr, since, attempt: Attempt::First });
-            }
-            Sight::Unreadable { .. } => return Err(problems::CARD_UNREADABLE.into()),
-            Sight::ServiceLost => return Err(problems::READER_SERVICE_UNAVAILABLE.into()),
-            Sight::Readers(readers) if readers.is_empty() => {
-                return Err(problems::READER_MISSING.into());
-            }
-            Sight::Readers(_) => {
-                if let Some(ready) = ready.take() {
-                    ready();
-                }
-            }
-            Sight::Removed { .. } => {}
-        }
-    }
-    Err(problems::INTERRUPTED.into())
-}
-
-impl Desk<'_> {
+impl Desk {
     async fn work(&mut self) -> context::Outcome {
         loop {
-            self.find_service().await?;
-            while !self.waiting.is_empty() && self.relay.is_some() {
-                let card = self.waiting.remove(0);
-                if let Some(exit) = self.read(card).await {
+            while let Some(step) = self.table.next(self.presence()) {
+                if let Some(exit) = self.take(step) {
                     return Ok(exit);
                 }
             }
-            let sight = match &mut self.relay {
-                // While the desk is idle, a stream that ends says that the service is gone.
-                Some(relay) => tokio::select! {
-                    sight = self.watch.next() => sight,
-                    failure = relay.ended() => {
-                        self.lose_service(&failure);
-                        continue;
-                    }
-                },
-                None => match timeout(RETRY, self.watch.next()).await {
-                    Ok(sight) => sight,
-                    Err(_) => continue,
-                },
+            let woken = match self.wake().await {
+                Wake::Report(report) => self.heed(*report)?,
+                Wake::Sight(None) => return Ok(Exit::Done),
+                Wake::Sight(Some((at, sight))) => self.notice(at, sight),
+                Wake::LineEnded(failure) => {
+                    self.lose_service(&failure);
+                    None
+                }
+                Wake::Answer(line) => {
+                    self.answered(&line);
+                    None
+                }
+                Wake::Retry => {
+                    self.seek_service();
+                    None
+                }
             };
-            let Some((at, sight)) = sight else { return Ok(Exit::Done) };
-            if let Some(exit) = self.notice(at, sight) {
+            if let Some(exit) = woken {
                 return Ok(exit);
             }
         }
     }
 
-    /// Connects again, if the service was lost and is back. A refusal, such as that of a revoked
-    /// certificate, ends the desk: waiting would not change it.
-    async fn find_service(&mut self) -> Result<(), Failure> {
-        if self.relay.is_some() {
-            return Ok(());
+    async fn wake(&mut self) -> Wake {
+        let away = self.line.is_none() && !self.seeking;
+        let asked = self.table.question().is_some();
+        tokio::select! {
+            biased; // what was done at a reader comes before what was seen there meanwhile
+            Some(report) = self.jobs.join_next() => Wake::Report(Box::new(report)),
+            sight = self.watch.next() => Wake::Sight(sight),
+            failure = line_ended(&mut self.line) => Wake::LineEnded(failure),
+            line = self.answers.next(), if asked => Wake::Answer(line),
+            () = sleep(RETRY), if away => Wake::Retry,
         }
-        match Relay::open(&self.context.service).await {
-            Ok(relay) => {
-                self.relay = Some(relay);
+    }
+
+    fn presence(&self) -> Presence {
+        if self.line.is_some() { Presence::Here } else { Presence::Away }
+    }
+
+    /// Takes a step, or has it taken in the background.
+    fn take(&mut self, step: Step) -> Option<Exit> {
+        match step {
+            Step::Recognise { reader } => {
+                let mut seat = self.seat(&reader);
+                self.jobs.spawn_local(async move {
+                    let refused = seat.recognise().await;
+                    Report::Recognised(seat, refused)
+                });
+                None
+            }
+            Step::Read { reader, atr } => {
+                let mut seat = self.seat(&reader);
+                let service = Arc::clone(&self.service);
+                self.jobs.spawn_local(async move {
+                    let ended = seat.read(&service, atr).await;
+                    Report::Read(seat, ended)
+                });
+                None
+            }
+            Step::Show { reader, since, outcome } => self.show(&reader, since, &outcome),
+            Step::Ask { readers } => {
+                if self.screen.json || self.screen.can_ask() {
+                    self.answers.listen();
+                }
+                self.tell(&Shown::Choose(&readers));
+                None
+            }
+        }
+    }
+
+    /// The seat of a reader, for somebody who brings it back.
+    fn seat(&mut self, reader: &str) -> Seat {
+        if let Some(reset) = self.resets.remove(reader) {
+            reset.abort();
+        }
+        let mut seat = self.seats.insert(reader.to_owned(), None).flatten().unwrap_or_else(|| {
+            let reader = Reader::new(reader, self.abandoned.clone());
+            Seat { reader, relay: None }
+        });
+        if seat.relay.is_none() {
+            seat.relay = self.spare_stream();
+        }
+        seat
+    }
+
+    /// The stream of a reader that has nothing to do, when there are enough of them.
+    fn spare_stream(&mut self) -> Option<Relay> {
+        let has = |seat: &&mut Option<Seat>| seat.as_ref().is_none_or(|seat| seat.relay.is_some());
+        if self.seats.values_mut().filter(has).count() <= MOST_STREAMS {
+            return None;
+        }
+        self.seats.values_mut().flatten().find_map(|seat| seat.relay.take())
+    }
+
+    /// Takes note of what was done.
+    fn heed(&mut self, report: Result<Report, JoinError>) -> Result<Option<Exit>, Failure> {
+        let report = match report {
+            Ok(report) => report,
+            // A reset that is no longer wanted.
+            Err(ended) if ended.is_cancelled() => return Ok(None),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        let (seat, step) = match report {
+            Report::Recognised(seat, refused) => {
+                let why = refused.as_ref().and_then(|refused| refused.quarantine);
+                let step = self.table.recognised(seat.reader.name(), refused);
+                (seat, (step, why))
+            }
+            Report::Read(seat, Ok(ended)) => {
+                let why = ended.quarantine;
+                let step = self.table.read(seat.reader.name(), ended);
+                (seat, (step, why))
+            }
+            Report::Read(seat, Err(failure)) => {
+                self.lose_service(&failure);
+                let again = self.table.unread(seat.reader.name());
+                self.settle(seat);
+                return Ok(if again { None } else { self.after_card(failure.exit) });
+            }
+            Report::Reset(reader, reset) => {
+                self.resets.remove(&reader);
+                self.tell(&Shown::Reset(&reader, reset));
+                return Ok(None);
+            }
+            Report::Line(found) => return self.found_service(found).map(|()| None),
+        };
+        let (step, quarantine) = step;
+        let reader = seat.reader.name().to_owned();
+        let shown = step.and_then(|step| self.take(step));
+        if let Some(why) = quarantine {
+            self.tell(&Shown::Quarantined(&reader, why));
+            let resetting = reset(reader.clone(), self.abandoned.clone());
+            let name = reader.clone();
+            let job = async move { Report::Reset(name, resetting.await) };
+            self.resets.insert(reader, self.jobs.spawn_local(job));
+        }
+        Ok(shown.or_else(|| self.settle(seat)))
+    }
+
+    /// Puts a seat back, and takes note of what was seen there meanwhile.
+    fn settle(&mut self, seat: Seat) -> Option<Exit> {
+        let reader = seat.reader.name().to_owned();
+        self.seats.insert(reader.clone(), Some(seat));
+        let (mine, others) = std::mem::take(&mut self.deferred)
+            .into_iter()
+            .partition(|(_, sight)| sight.reader() == Some(reader.as_str()));
+        self.deferred = others;
+        let mine: Vec<_> = mine;
+        mine.into_iter().find_map(|(at, sight)| self.notice(at, sight))
+    }
+
+    /// Looks for the service in the background: a network that swallows everything takes its time.
+    fn seek_service(&mut self) {
+        self.seeking = true;
+        let service = Arc::clone(&self.service);
+        self.jobs.spawn_local(async move { Report::Line(Relay::open(&service).await) });
+    }
+
+    /// A refusal, such as that of a revoked certificate, ends the desk: waiting would not change it.
+    fn found_service(&mut self, found: Result<Relay, Failure>) -> Result<(), Failure> {
+        self.seeking = false;
+        match found {
+            Ok(line) => {
+                self.line = Some(line);
                 self.tell(&Shown::ServiceBack);
                 Ok(())
             }
@@ -178,52 +333,66 @@ impl Desk<'_> {
     }
 
     fn lose_service(&mut self, failure: &Failure) {
-        self.relay = None;
-        self.tell(&Shown::ServiceLost(failure));
+        // Streams that have nothing to do are over as well; the others will notice.
+        for seat in self.seats.values_mut().flatten() {
+            seat.relay = None;
+        }
+        if self.line.take().is_some() {
+            self.tell(&Shown::ServiceLost(failure));
+            self.seek_service();
+        }
     }
 
     /// Takes note of what happened at the readers.
-    fn notice(&mut self, since: Instant, sight: Sight) -> Option<Exit> {
+    fn notice(&mut self, at: Instant, sight: Sight) -> Option<Exit> {
+        if sight.reader().is_some_and(|reader| self.table.is_busy(reader)) {
+            self.deferred.push((at, sight));
+            return None;
+        }
         self.tell(&Shown::Sight(&sight));
         match sight {
             Sight::Card { reader, atr } => {
-                self.waiting.push(Waiting { reader, atr, since, attempt: Attempt::First });
+                self.table.put_in(reader, at, atr);
                 None
             }
             Sight::Removed { reader } => {
-                self.waiting.retain(|card| card.reader != reader);
+                self.table.take_out(&reader);
+                // The card took its fault with it.
+                if let Some(reset) = self.resets.remove(&reader) {
+                    reset.abort();
+                }
+                if let Some(Some(Seat { relay: Some(relay), .. })) = self.seats.get(&reader) {
+                    relay.card_left();
+                }
                 None
             }
             Sight::Unreadable { .. } => self.after_card(Exit::Refused),
-            Sight::Readers(_) | Sight::ServiceLost => None,
+            Sight::Readers(readers) => {
+                // Seats at work come back first.
+                self.seats.retain(|name, seat| seat.is_none() || readers.contains(name));
+                None
+            }
+            Sight::ServiceLost => None,
         }
     }
 
-    /// Reads one card and shows what came of it.
-    async fn read(&mut self, card: Waiting) -> Option<Exit> {
-        let relay = self.relay.as_mut()?;
-        match relay.read(&card.reader, card.atr.clone()).await {
-            Ok(outcome) => {
-                let exit = match outcome {
-                    Outcome::Reading(_) => Exit::Done,
-                    Outcome::Refused(_) => Exit::Refused,
-                };
-                let Waiting { reader, since, .. } = card;
-                self.tell(&Shown::Outcome { reader: &reader, outcome: &outcome, since });
-                self.after_card(exit)
+    fn answered(&mut self, line: &str) {
+        let Some(readers) = self.table.question().map(<[String]>::to_vec) else { return };
+        match meant(line, &readers) {
+            Some(reader) => {
+                self.tell(&Shown::Chosen(reader));
+                self.table.choose(reader);
             }
-            Err(failure) => {
-                self.lose_service(&failure);
-                match card.attempt {
-                    // Read again when the service is back, if the card is still there.
-                    Attempt::First => {
-                        self.waiting.insert(0, Waiting { attempt: Attempt::Last, ..card });
-                        None
-                    }
-                    Attempt::Last => self.after_card(failure.exit),
-                }
-            }
+            None => self.tell(&Shown::Choose(&readers)),
         }
+    }
+
+    fn show(&mut self, reader: &str, since: Instant, outcome: &Outcome) -> Option<Exit> {
+        self.tell(&Shown::Outcome { reader, outcome, since });
+        self.after_card(match outcome {
+            Outcome::Reading(_) => Exit::Done,
+            Outcome::Refused(_) => Exit::Refused,
+        })
     }
 
     fn after_card(&self, exit: Exit) -> Option<Exit> {
@@ -231,64 +400,14 @@ impl Desk<'_> {
     }
 
     fn tell(&self, shown: &Shown<'_>) {
-        tell(self.context.screen, shown);
+        tell(self.screen, shown);
     }
 }
 
-/// Ctrl-C, or the request of a supervisor to end.
-struct Interruption {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Interruption {
-    fn new() -> Result<Self, Failure> {
-        let unavailable = |error| Failure::of(problems::SIGNALS_UNAVAILABLE).about(error);
-        let listen = |kind| signal(kind).map_err(unavailable);
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    async fn came(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn one_is_asked_for_the_card_once_there_is_a_reader() {
-        let reader = || "Desk 1".to_owned();
-        let readers =
-            |names: &[&str]| Sight::Readers(names.iter().map(|name| (*name).to_owned()).collect());
-        let card = || Sight::Card { reader: reader(), atr: vec![0x3b] };
-        let cases = [
-            (vec![readers(&["Desk 1"]), card()], Ok(()), 1),
-            (vec![readers(&["Desk 1"]), readers(&["Desk 1", "Desk 2"]), card()], Ok(()), 1),
-            (vec![readers(&[])], Err("READER_MISSING"), 0),
-            (vec![Sight::ServiceLost], Err("READER_SERVICE_UNAVAILABLE"), 0),
-            (
-                vec![readers(&["Desk 1"]), Sight::Unreadable { reader: reader() }],
-                Err("CARD_UNREADABLE"),
-                1,
-            ),
-        ];
-        for (sights, expected, asked) in cases {
-            let told = format!("{sights:?}");
-            let (mut watch, count) = (Watch::of(sights), Cell::new(0));
-            let found = first_card(&mut watch, || count.set(count.get() + 1)).await;
-            let found = found.map(drop).map_err(|failure| failure.reason.clone());
-            assert_eq!(found, expected.map_err(str::to_owned), "{told}");
-            assert_eq!(count.get(), asked, "{told}");
-        }
+/// Ends when the line does; never, when there is none.
+async fn line_ended(line: &mut Option<Relay>) -> Failure {
+    match line {
+        Some(line) => line.ended().await,
+        None => std::future::pending().await,
     }
 }

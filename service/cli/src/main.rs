@@ -24,7 +24,7 @@ mod show;
 mod testing;
 mod text;
 
-use std::{env, ffi::OsString, process::ExitCode};
+use std::{env, ffi::OsString, process::ExitCode, sync::Arc};
 
 use crate::{
     arguments::{Cli, parse},
@@ -60,7 +60,7 @@ async fn run(cli: Cli, screen: Screen) -> Outcome {
     let address = Address::parse(&global.server, global.insecure_plaintext)?;
     let home = Home::new(global.identity, global.passphrase_file, screen)?;
     let tls_ca = TlsCa { named: global.tls_ca, beside: home.tls_ca_path() };
-    let context = Context { screen, service: Service::new(address, tls_ca, home) };
+    let context = Context { screen, service: Arc::new(Service::new(address, tls_ca, home)) };
     command.run(&context).await
 }
 

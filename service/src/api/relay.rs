@@ -34,8 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(24 * 3600);
 /// Cards that are driven at once. Each has a thread, and the records need threads too.
 const MOST_CARDS: usize = 64;
-/// Streams that a session may have: one, and one that is taking its place.
-const MOST_STREAMS: usize = 2;
+/// Streams that a session may have: a desk keeps one for each of its readers, up to twelve, and one
+/// to hear of the service itself; some more may be taking the place of others.
+const MOST_STREAMS: usize = 16;
 /// Longest name of a reader, octets.
 const MAX_READER: usize = 128;
 

@@ -83,6 +83,19 @@ impl Desk {
         Ok(desk)
     }
 
+    /// Says one line to it, such as the reader that is meant.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when it does not listen any more.
+    pub fn say(&mut self, line: &str) -> Result<(), DemoError> {
+        Ok(self.0.say(line)?)
+    }
+
+    /// Ends it at once, as a power cut would (SIGKILL).
+    pub fn kill(&mut self) {
+        self.0.kill();
+    }
+
     /// The next event of this kind.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ fn talk(card: &mut Card, commands: &[&str]) -> Vec<String> {
         match card.exchange(&command) {
             Outcome::Answer(answer) => hex::encode_upper(answer),
             Outcome::Gone => "gone".to_owned(),
+            Outcome::Silent => "silent".to_owned(),
         }
     };
     commands.iter().map(ask).collect()

@@ -5,7 +5,11 @@ use std::time::Instant;
 use proto::v1::CardFailure;
 use serde_json::{Value, json};
 
-use super::{relay::Outcome, watch::Sight};
+use super::{
+    reader::{Quarantine, Reset},
+    relay::Outcome,
+    watch::Sight,
+};
 use crate::{
     exit::Exit,
     failure::{Both, Failure, Told},
@@ -27,6 +31,13 @@ pub(super) enum Shown<'a> {
         outcome: &'a Outcome,
         since: Instant,
     },
+    /// There are health cards in these readers: which one is meant?
+    Choose(&'a [String]),
+    /// The card in this one.
+    Chosen(&'a str),
+    /// The card in this reader is left alone until it is taken out.
+    Quarantined(&'a str, Quarantine),
+    Reset(&'a str, Reset),
     Ended,
 }
 
@@ -53,6 +64,37 @@ pub(super) fn tell(screen: Screen, shown: &Shown<'_>) {
             let milliseconds = since.elapsed().as_secs_f64() * 1000.0;
             event["screen_ms"] = json!((milliseconds * 10.0).round() / 10.0);
             screen.show(&event, &timed(page, outcome, milliseconds));
+        }
+        Shown::Choose(readers) => {
+            let event = json!({ "event": "choose", "readers": readers });
+            let lines = readers.iter().enumerate();
+            let lines = lines
+                .map(|(at, reader)| vec![(at + 1).to_string().into(), (*reader).clone().into()]);
+            let page = Page::titled(text::DESK_CHOOSE)
+                .table(&[text::DESK_CHOICE, text::DESK_READER], lines.collect())
+                .note(Cell::Spoken(text::DESK_CHOOSE_HOW));
+            screen.show(&event, &page);
+        }
+        Shown::Chosen(reader) => {
+            let page = Page::titled(text::DESK_CHOSEN).row(text::DESK_READER, *reader);
+            screen.show(&json!({ "event": "chosen", "reader": reader }), &page);
+        }
+        Shown::Quarantined(reader, why) => {
+            let event = json!({ "event": "quarantined", "reader": reader, "cause": why.word() });
+            let cause = match why {
+                Quarantine::Hung => text::DESK_HUNG,
+                Quarantine::Flooding => text::DESK_FLOODING,
+            };
+            let page = Page::titled(text::DESK_QUARANTINED)
+                .row(text::DESK_READER, *reader)
+                .row(text::WHY, Cell::Spoken(cause));
+            screen.show(&event, &page);
+        }
+        Shown::Reset(reader, reset) => {
+            let done = *reset == Reset::Done;
+            let event = json!({ "event": "reader_reset", "reader": reader, "done": done });
+            let title = if done { text::DESK_RESET } else { text::DESK_STUCK };
+            screen.show(&event, &Page::titled(title).row(text::DESK_READER, *reader));
         }
         Shown::Ended => {
             screen.show(&json!({ "event": "ended" }), &Page::titled(text::DESK_ENDED));

@@ -1,24 +1,23 @@
 //! The stream to the service: it sends commands, the card's raw answers go back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use card::{
-    apdu::Apdu,
-    transport::{Transport as _, TransportError, pcsc::PcscCard},
-};
+use card::{apdu::Apdu, transport::TransportError};
 use proto::v1::{
     CardFailure, CardInserted, CardReading, CardRemoved, CardResponse, RelayRequest, RelayResponse,
     card_removed::Cause, cards_client::CardsClient, relay_request, relay_response,
 };
 use tokio::{
     sync::mpsc::{self, Sender},
-    task::spawn_blocking,
     time::timeout,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-use super::event::local_failure;
+use super::{
+    event::local_failure,
+    reader::{Quarantine, Reader, Trouble},
+};
 use crate::{
     failure::Failure,
     service::Service,
@@ -27,8 +26,6 @@ use crate::{
 
 /// Longest wait for the service's next step.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Longest answer of a card that the service takes, status word included.
-const LONGEST_ANSWER: usize = 258;
 /// Longest reader name that the service takes, bytes.
 const LONGEST_NAME: usize = 128;
 
@@ -45,6 +42,22 @@ pub(super) enum Outcome {
     Refused(Box<CardFailure>),
 }
 
+/// How the work on a card ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    /// Why it is to be left alone from now on.
+    pub(super) quarantine: Option<Quarantine>,
+}
+
+/// What stood between the service and the card.
+#[derive(Clone, Copy, Default)]
+struct Stopped {
+    /// What only this side knows to say.
+    local: Option<Problem>,
+    quarantine: Option<Quarantine>,
+}
+
 impl Relay {
     /// Opens the stream, logging in if need be.
     pub(super) async fn open(service: &Service) -> Result<Self, Failure> {
@@ -56,6 +69,11 @@ impl Relay {
                 Ok(relayed.map(|incoming| Self { outgoing, incoming }))
             })
             .await
+    }
+
+    /// Whether nothing is known against the stream.
+    pub(super) fn is_open(&self) -> bool {
+        !self.outgoing.is_closed()
     }
 
     /// Ends when the stream does, with the reason. Cancelling loses nothing: between two cards the
@@ -70,87 +88,83 @@ impl Relay {
 
     /// Lets the service read the card in `reader`. Fails when the service is lost; the card's own
     /// failures are an outcome.
-    pub(super) async fn read(&mut self, reader: &str, atr: Vec<u8>) -> Result<Outcome, Failure> {
-        // The reader takes hold of the card while the service chooses its first command.
-        let name = reader.to_owned();
-        let connecting = spawn_blocking(move || PcscCard::connect(&name));
-        let inserted = CardInserted { reader: shortened(reader), atr };
+    pub(super) async fn read(
+        &mut self,
+        reader: &mut Reader,
+        atr: Vec<u8>,
+    ) -> Result<Ended, Failure> {
+        let read = self.converse(reader, atr).await;
+        reader.release();
+        read
+    }
+
+    async fn converse(&mut self, reader: &mut Reader, atr: Vec<u8>) -> Result<Ended, Failure> {
+        // The service chooses its first command while the reader takes hold of the card.
+        let inserted = CardInserted { reader: shortened(reader.name()), atr };
         self.send(relay_request::Event::Inserted(inserted)).await?;
-        let mut held = match connecting.await {
-            Ok(Ok(card)) => Ok(card),
-            Ok(Err(error)) => Err(self.give_up(&error).await?),
-            Err(_) => Err(self.give_up(&TransportError::ReaderGone).await?),
+        let mut stopped = match reader.connect().await {
+            Ok(()) => None,
+            Err(trouble) => Some(self.give_up(&trouble).await?),
         };
         loop {
-            let command = match self.step().await? {
-                relay_response::Step::Command(command) => command.command,
-                relay_response::Step::Reading(reading) => {
-                    release(held.ok());
-                    return Ok(Outcome::Reading(Box::new(reading)));
+            let outcome = match self.step().await? {
+                relay_response::Step::Command(command) => {
+                    // A command sent before the service heard of it is not answered.
+                    if stopped.is_none() {
+                        stopped = self.execute(reader, &command.command).await?;
+                    }
+                    continue;
                 }
+                relay_response::Step::Reading(reading) => Outcome::Reading(Box::new(reading)),
                 relay_response::Step::Failure(told) => {
-                    let local = held.as_ref().err().copied().flatten();
-                    release(held.ok());
-                    return Ok(Outcome::Refused(Box::new(local.map_or(told, local_failure))));
+                    let local = stopped.and_then(|stopped| stopped.local);
+                    Outcome::Refused(Box::new(local.map_or(told, local_failure)))
                 }
             };
-            // A command sent before the service heard that the card is gone is not answered.
-            if let Ok(card) = held {
-                held = self.execute(card, &command).await?;
-            }
+            return Ok(Ended { outcome, quarantine: stopped.and_then(|it| it.quarantine) });
         }
     }
 
-    /// Executes one command; what is left of the card afterwards.
+    /// Executes one command; why there will be no other, if that is so.
     async fn execute(
         &mut self,
-        mut card: PcscCard,
+        reader: &mut Reader,
         command: &[u8],
-    ) -> Result<Result<PcscCard, Option<Problem>>, Failure> {
+    ) -> Result<Option<Stopped>, Failure> {
         let command = Apdu::parse(command)
             .ok()
             .filter(|parsed| parsed.to_bytes() == command)
             .ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
-        let executed = spawn_blocking(move || {
-            let began = Instant::now();
-            let answer = card.transmit(&command);
-            (card, answer, began.elapsed())
-        });
-        let Ok((card, answer, taken)) = executed.await else {
-            return Ok(Err(self.give_up(&TransportError::ReaderGone).await?));
-        };
-        let answer = answer.map(|response| response.to_bytes()).and_then(|bytes| {
-            let length = bytes.len();
-            if length > LONGEST_ANSWER {
-                Err(TransportError::Garbage { length })
-            } else {
-                Ok(bytes)
-            }
-        });
-        match answer {
-            Ok(response) => {
+        match reader.transmit(command).await {
+            Ok((response, taken)) => {
                 let card_microseconds = u64::try_from(taken.as_micros()).unwrap_or(u64::MAX);
                 let response = CardResponse { response, card_microseconds };
                 self.send(relay_request::Event::Response(response)).await?;
-                Ok(Ok(card))
+                Ok(None)
             }
-            Err(error) => {
-                release(Some(card));
-                Ok(Err(self.give_up(&error).await?))
+            Err(trouble) => {
+                reader.release();
+                Ok(Some(self.give_up(&trouble).await?))
             }
         }
     }
 
-    /// Tells the service that there is no card to talk to, and why; what only this side knows.
-    async fn give_up(&mut self, error: &TransportError) -> Result<Option<Problem>, Failure> {
-        let (cause, local) = match error {
-            TransportError::CardRemoved => (Cause::Card, None),
-            TransportError::Garbage { .. } => (Cause::Garbage, None),
-            TransportError::Busy => (Cause::Reader, Some(problems::CARD_BUSY)),
-            _ => (Cause::Reader, None),
-        };
-        self.send(relay_request::Event::Removed(CardRemoved { cause: cause.into() })).await?;
-        Ok(local)
+    /// Tells the service that there is no card to talk to, and why.
+    async fn give_up(&mut self, trouble: &Trouble) -> Result<Stopped, Failure> {
+        let (cause, stopped) = judge(trouble);
+        self.removed(cause).await?;
+        Ok(stopped)
+    }
+
+    async fn removed(&self, cause: Cause) -> Result<(), Failure> {
+        self.send(relay_request::Event::Removed(CardRemoved { cause: cause.into() })).await
+    }
+
+    /// Tells the service that the last card is out. It may go unheard: the stream may be over.
+    pub(super) fn card_left(&self) {
+        let removed = CardRemoved { cause: Cause::Card.into() };
+        let event = Some(relay_request::Event::Removed(removed));
+        let _ = self.outgoing.try_send(RelayRequest { event });
     }
 
     async fn send(&self, event: relay_request::Event) -> Result<(), Failure> {
@@ -166,10 +180,18 @@ impl Relay {
     }
 }
 
-/// Lets go of the card, which resets it, without keeping the person from the screen.
-fn release(held: Option<PcscCard>) {
-    if let Some(card) = held {
-        drop(spawn_blocking(move || drop(card)));
+/// What the service is told, and what this side knows better.
+fn judge(trouble: &Trouble) -> (Cause, Stopped) {
+    let known = |problem| Stopped { local: Some(problem), quarantine: None };
+    let quarantined = |why| Stopped { local: None, quarantine: Some(why) };
+    match trouble {
+        Trouble::Transport(TransportError::CardRemoved) => (Cause::Card, Stopped::default()),
+        Trouble::Transport(TransportError::Garbage { .. }) => (Cause::Garbage, Stopped::default()),
+        Trouble::Transport(TransportError::Busy) => (Cause::Reader, known(problems::CARD_BUSY)),
+        Trouble::Transport(_) => (Cause::Reader, Stopped::default()),
+        Trouble::Quarantine(why @ Quarantine::Hung) => (Cause::Timeout, quarantined(*why)),
+        Trouble::Quarantine(why @ Quarantine::Flooding) => (Cause::Flood, quarantined(*why)),
+        Trouble::Exhausted => (Cause::Reader, known(problems::READERS_EXHAUSTED)),
     }
 }
 

@@ -24,6 +24,18 @@ pub(super) enum Sight {
     },
 }
 
+impl Sight {
+    /// The reader whose card it is about.
+    pub(super) fn reader(&self) -> Option<&str> {
+        match self {
+            Self::Card { reader, .. } | Self::Unreadable { reader } | Self::Removed { reader } => {
+                Some(reader)
+            }
+            Self::ServiceLost | Self::Readers(_) => None,
+        }
+    }
+}
+
 /// A running watch.
 pub(super) struct Watch {
     sights: UnboundedReceiver<(Instant, Sight)>,
@@ -54,6 +66,16 @@ impl Watch {
     /// The next sight and when it was seen. Cancelling loses nothing.
     pub(super) async fn next(&mut self) -> Option<(Instant, Sight)> {
         self.sights.recv().await
+    }
+
+    /// Whether a card was put into a reader other than this one since.
+    pub(super) fn saw_another_card(&mut self, than: &str) -> bool {
+        while let Ok((_, sight)) = self.sights.try_recv() {
+            if matches!(&sight, Sight::Card { reader, .. } if reader != than) {
+                return true;
+            }
+        }
+        false
     }
 
     pub(super) fn stop(&self) {

@@ -73,6 +73,16 @@ labels! {
     DESK_REMOVED: "卡已取出", "The card was taken out";
     DESK_TIMING: "{} 毫秒显示（{} 条命令，卡用时 {} 毫秒）", "on screen after {} ms ({} commands, {} ms of it the card)";
     DESK_ENDED: "窗口读卡已结束", "The desk has ended";
+    DESK_CHOOSE: "同时有两张以上的居民健康卡，请选择要读哪一张", "There is more than one health card: which one is meant?";
+    DESK_CHOOSE_HOW: "输入序号并回车；或取出不读的卡", "Enter its number, or take the other one out";
+    DESK_CHOICE: "序号", "No.";
+    DESK_READER: "读卡器", "Reader";
+    DESK_CHOSEN: "已选择", "Chosen";
+    DESK_QUARANTINED: "此卡已停止读取，取出前不再重试；其他读卡器不受影响", "This card is left alone until it is taken out; the other readers go on";
+    DESK_HUNG: "卡不应答", "the card does not answer";
+    DESK_FLOODING: "卡的应答没有尽头", "the card's answers do not end";
+    DESK_RESET: "读卡器已复位", "The reader was reset";
+    DESK_STUCK: "读卡器不能复位，请取出卡；仍不行请重新插拔读卡器", "The reader cannot be reset: take the card out, or unplug the reader";
 
     // fields
     DIRECTORY: "身份目录", "Directory";

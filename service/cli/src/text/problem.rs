@@ -70,6 +70,11 @@ pub(crate) mod problems {
     READER_SERVICE_UNAVAILABLE Unreachable: "读卡服务（pcscd）未运行", "请启动 pcscd，或联系系统管理员", "the smart card service (pcscd) is not running", "start pcscd or contact the administrator";
     READER_MISSING Unreachable: "没有找到读卡器", "请连接读卡器，或核对 --reader", "no reader was found", "connect a reader, or check --reader";
     CARD_UNREADABLE Refused: "无法与卡通信：卡可能放反、损坏，或不是健康卡", "请取出擦净后按正确方向重新放入；仍不行请换卡或换读卡器", "the card does not answer: it may be upside down, damaged, or no health card", "take it out, wipe it, put it in the right way round; else try another reader";
+    CARDS_TWO Refused: "同时放了两张卡，不能确定是哪一位", "请只留一张卡，或用 --reader 指定读卡器", "there are two cards, and it is not known which one is meant", "leave only one, or name the reader with --reader";
+    NOT_HEALTH_CARD Refused: "这不是居民健康卡", "请放入居民健康卡", "this is not a resident health card", "insert a resident health card";
+    CARD_HUNG Refused: "卡长时间无响应，已停止读取", "请取出后重新放卡；仍不行请换卡", "the card does not answer and is left alone", "take it out and insert it again, or have it replaced";
+    CARD_FLOODING Refused: "卡的应答没有尽头，已停止读取", "请取出此卡；请勿办理业务并报告", "the card's answers do not end; it is left alone", "take it out, do not serve it, and report it";
+    READERS_EXHAUSTED Refused: "多个读卡器被不应答的卡占住", "请取出不应答的卡，或重启读卡服务", "too many readers wait for cards that do not answer", "take those cards out, or restart the smart card service";
     CARD_BUSY Refused: "卡正被其他程序占用", "请关闭其他读卡程序后重新放卡", "another program is using the card", "close the other program and put the card in again";
     CARD_TIMEOUT Refused: "等待放卡超时", "请放卡后重试", "no card was put in in time", "put the card in and try again";
     // signing

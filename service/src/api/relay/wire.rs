@@ -116,7 +116,8 @@ fn done<T>(outcome: Result<T, tokio::task::JoinError>, owed: bool) -> End<T> {
 fn gone(removed: &v1::CardRemoved) -> TransportError {
     match removed.cause() {
         Cause::Reader => TransportError::ReaderGone,
-        Cause::Garbage => TransportError::Garbage { length: 0 },
+        Cause::Garbage | Cause::Flood => TransportError::Garbage { length: 0 },
+        Cause::Timeout => TransportError::Timeout,
         Cause::Card | Cause::Unspecified => TransportError::CardRemoved,
     }
 }

@@ -1,0 +1,193 @@
+//! A reader as the desk uses it: through a worker that may be kept waiting, with a deadline for
+//! everything that is asked of it.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use card::{
+    Apdu, Status, Transport as _, TransportError,
+    transport::pcsc::{Place, Worker},
+};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
+
+/// Longest that a card may take for one command, or a reader for one order.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Longest answer of a card, status word included.
+const LONGEST_ANSWER: usize = 258;
+/// How many answers in a row may say that there is more. No answer of a health card needs more
+/// than two.
+const MOST_PARTS: u32 = 8;
+/// Workers that wait for a card that never answers, at most. Each is a thread; one whose card is
+/// taken out ends.
+const MOST_ABANDONED: usize = 8;
+/// How long a reset is tried for while the card still holds the reader, and how often.
+const RESET_PATIENCE: Duration = Duration::from_secs(20);
+const RESET_RETRY: Duration = Duration::from_millis(250);
+
+/// Why a reader or its card did not do what was asked.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Transport(TransportError),
+    /// The card misbehaves in a way that no other command will mend.
+    Quarantine(Quarantine),
+    /// Too many workers wait for cards that never answer.
+    Exhausted,
+}
+
+/// Why a card is left alone until it is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quarantine {
+    /// It does not answer.
+    Hung,
+    /// Its answers do not end.
+    Flooding,
+}
+
+impl Quarantine {
+    /// The word in events and metrics.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Hung => "hung",
+            Self::Flooding => "flooding",
+        }
+    }
+}
+
+impl From<TransportError> for Trouble {
+    fn from(error: TransportError) -> Self {
+        Self::Transport(error)
+    }
+}
+
+/// The workers that were given up and have not ended yet.
+#[derive(Clone, Default)]
+pub(super) struct Abandoned(Rc<RefCell<Vec<JoinHandle<()>>>>);
+
+impl Abandoned {
+    pub(super) fn count(&self) -> usize {
+        let mut waiting = self.0.borrow_mut();
+        waiting.retain(|thread| !thread.is_finished());
+        waiting.len()
+    }
+
+    fn add(&self, worker: Worker) {
+        self.0.borrow_mut().push(worker.abandon());
+    }
+}
+
+/// One reader.
+pub(super) struct Reader {
+    name: String,
+    worker: Option<Worker>,
+    abandoned: Abandoned,
+    /// Answers in a row that said there is more.
+    parts: u32,
+}
+
+impl Reader {
+    pub(super) fn new(name: &str, abandoned: Abandoned) -> Self {
+        Self { name: name.to_owned(), worker: None, abandoned, parts: 0 }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes hold of the card.
+    pub(super) async fn connect(&mut self) -> Result<(), Trouble> {
+        self.parts = 0;
+        Ok(self.ask(|place| place.connect().map(drop)).await??)
+    }
+
+    /// Sends a command to the card that is held; its raw answer and how long that took.
+    pub(super) async fn transmit(&mut self, command: Apdu) -> Result<(Vec<u8>, Duration), Trouble> {
+        let (answer, taken) = self
+            .ask(move |place| {
+                let began = Instant::now();
+                let answer = place.card().and_then(|card| card.transmit(&command));
+                (answer, began.elapsed())
+            })
+            .await?;
+        let answer = match answer {
+            Err(TransportError::Garbage { length }) if length > LONGEST_ANSWER => {
+                return Err(Trouble::Quarantine(Quarantine::Flooding));
+            }
+            answer => answer?,
+        };
+        let more = matches!(answer.status, Status::MoreData { .. });
+        self.parts = if more { self.parts + 1 } else { 0 };
+        if self.parts > MOST_PARTS {
+            return Err(Trouble::Quarantine(Quarantine::Flooding));
+        }
+        Ok((answer.to_bytes(), taken))
+    }
+
+    /// Lets go of the card, which resets it, without waiting for that.
+    pub(super) fn release(&mut self) {
+        if let Some(worker) = &self.worker {
+            worker.act(Place::release);
+        }
+    }
+
+    /// Has the worker do something, unless the deadline passes first: the worker is then given up,
+    /// and the next one is a new thread with a new context.
+    pub(super) async fn ask<T: Send + 'static>(
+        &mut self,
+        act: impl FnOnce(&mut Place) -> T + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let worker = match self.worker.take() {
+            Some(worker) => worker,
+            None if self.abandoned.count() >= MOST_ABANDONED => return Err(Trouble::Exhausted),
+            None => Worker::start(&self.name)?,
+        };
+        let (tell, told) = oneshot::channel();
+        worker.act(move |place| {
+            // Nobody listens any more once the deadline has passed.
+            let _ = tell.send(act(place));
+        });
+        match timeout(DEADLINE, told).await {
+            Ok(Ok(done)) => {
+                self.worker = Some(worker);
+                Ok(done)
+            }
+            // The thread ended without a word; there will be another.
+            Ok(Err(_)) => Err(TransportError::ReaderGone.into()),
+            Err(_) => {
+                self.abandoned.add(worker);
+                Err(Trouble::Quarantine(Quarantine::Hung))
+            }
+        }
+    }
+}
+
+/// How the reset of a reader ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reset {
+    /// The card has lost its power, or is gone: the reader is as good as new.
+    Done,
+    /// The reader itself does not react.
+    Stuck,
+}
+
+/// Resets a reader over a fresh worker and context. A command that still runs holds the reader, so
+/// this is tried until that ends.
+pub(super) async fn reset(name: String, abandoned: Abandoned) -> Reset {
+    let until = Instant::now() + RESET_PATIENCE;
+    let mut reader = Reader::new(&name, abandoned);
+    loop {
+        match reader.ask(Place::power_off).await {
+            Ok(Ok(()) | Err(TransportError::CardRemoved | TransportError::ReaderGone)) => {
+                return Reset::Done;
+            }
+            Ok(Err(_)) if Instant::now() < until => sleep(RESET_RETRY).await,
+            Ok(Err(_)) | Err(_) => return Reset::Stuck,
+        }
+    }
+}

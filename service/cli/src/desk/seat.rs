@@ -1,0 +1,60 @@
+//! A reader and its own stream to the service: what is done there, one thing at a time, while the
+//! other readers go on.
+
+use card::{CardError, ReadError, recognise_card};
+
+use super::{
+    event::local_failure,
+    reader::{Quarantine, Reader, Trouble},
+    relay::{Ended, Outcome, Relay},
+};
+use crate::{
+    failure::Failure,
+    service::Service,
+    text::{Problem, problems},
+};
+
+pub(super) struct Seat {
+    pub(super) reader: Reader,
+    pub(super) relay: Option<Relay>,
+}
+
+impl Seat {
+    /// Lets the service read the card. Fails when the service is lost.
+    pub(super) async fn read(&mut self, service: &Service, atr: Vec<u8>) -> Result<Ended, Failure> {
+        let mut relay = match self.relay.take().filter(Relay::is_open) {
+            Some(relay) => relay,
+            None => Relay::open(service).await?,
+        };
+        let ended = relay.read(&mut self.reader, atr).await?;
+        self.relay = Some(relay);
+        Ok(ended)
+    }
+
+    /// Finds out whether there is a health card, with what anyone may ask a card: why it counts for
+    /// nothing, if it does. A card that fails in other ways is left to the service's judgement.
+    pub(super) async fn recognise(&mut self) -> Option<Ended> {
+        let looked = self
+            .reader
+            .ask(|place| {
+                let looked = place.connect().map(|card| recognise_card(card));
+                place.release();
+                looked
+            })
+            .await;
+        match looked {
+            Ok(Ok(Err(ReadError::NotHealthCard(_)))) => {
+                Some(refused(problems::NOT_HEALTH_CARD, None))
+            }
+            Ok(Ok(Err(ReadError::Refused { source: CardError::Endless, .. }))) => {
+                Some(refused(problems::CARD_FLOODING, Some(Quarantine::Flooding)))
+            }
+            Err(Trouble::Quarantine(why)) => Some(refused(problems::CARD_HUNG, Some(why))),
+            _ => None,
+        }
+    }
+}
+
+fn refused(problem: Problem, quarantine: Option<Quarantine>) -> Ended {
+    Ended { outcome: Outcome::Refused(Box::new(local_failure(problem))), quarantine }
+}

@@ -1,0 +1,105 @@
+//! One card, read once: `healthcard card read`.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{
+    event,
+    interruption::Interruption,
+    reader::{Abandoned, Reader},
+    relay::{Outcome, Relay},
+    watch::{Sight, Watch},
+};
+use crate::{
+    context::{self, Context},
+    failure::Failure,
+    show,
+    text::{self, problems},
+};
+
+/// Waits for one card and answers with its reading. With two cards it refuses: nobody is there to
+/// be asked which one is meant.
+pub(crate) async fn read_one(
+    context: &Context,
+    reader: Option<String>,
+    patience: Duration,
+) -> context::Outcome {
+    let screen = context.screen;
+    let mut relay = Relay::open(&context.service).await?;
+    let mut watch = Watch::start(reader);
+    let mut interrupted = Interruption::new()?;
+    let card = tokio::select! {
+        card = timeout(patience, first_card(&mut watch, || screen.hint(text::DESK_READY))) => card,
+        () = interrupted.came() => return Err(problems::INTERRUPTED.into()),
+    };
+    let (name, atr) = card.map_err(|_| Failure::of(problems::CARD_TIMEOUT))??;
+    let mut reader = Reader::new(&name, Abandoned::default());
+    let ended = relay.read(&mut reader, atr).await?;
+    watch.stop();
+    if watch.saw_another_card(&name) {
+        return Err(problems::CARDS_TWO.into());
+    }
+    match ended.outcome {
+        Outcome::Reading(reading) => {
+            context.answer("CardReading", &*reading, &show::reading(&reading))
+        }
+        Outcome::Refused(refused) => Err(event::failure(&refused)),
+    }
+}
+
+/// The first card; `ready` is called once there is a reader to put it into.
+async fn first_card(watch: &mut Watch, ready: impl FnOnce()) -> Result<(String, Vec<u8>), Failure> {
+    let mut ready = Some(ready);
+    while let Some((_, sight)) = watch.next().await {
+        match sight {
+            Sight::Card { reader, atr } => return Ok((reader, atr)),
+            Sight::Unreadable { .. } => return Err(problems::CARD_UNREADABLE.into()),
+            Sight::ServiceLost => return Err(problems::READER_SERVICE_UNAVAILABLE.into()),
+            Sight::Readers(readers) if readers.is_empty() => {
+                return Err(problems::READER_MISSING.into());
+            }
+            Sight::Readers(_) => {
+                if let Some(ready) = ready.take() {
+                    ready();
+                }
+            }
+            Sight::Removed { .. } => {}
+        }
+    }
+    Err(problems::INTERRUPTED.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_is_asked_for_the_card_once_there_is_a_reader() {
+        let reader = || "Desk 1".to_owned();
+        let readers =
+            |names: &[&str]| Sight::Readers(names.iter().map(|name| (*name).to_owned()).collect());
+        let card = || Sight::Card { reader: reader(), atr: vec![0x3b] };
+        let cases = [
+            (vec![readers(&["Desk 1"]), card()], Ok(()), 1),
+            (vec![readers(&["Desk 1"]), readers(&["Desk 1", "Desk 2"]), card()], Ok(()), 1),
+            (vec![readers(&[])], Err("READER_MISSING"), 0),
+            (vec![Sight::ServiceLost], Err("READER_SERVICE_UNAVAILABLE"), 0),
+            (
+                vec![readers(&["Desk 1"]), Sight::Unreadable { reader: reader() }],
+                Err("CARD_UNREADABLE"),
+                1,
+            ),
+        ];
+        for (sights, expected, asked) in cases {
+            let told = format!("{sights:?}");
+            let (mut watch, count) = (Watch::of(sights), Cell::new(0));
+            let found = first_card(&mut watch, || count.set(count.get() + 1)).await;
+            let found = found.map(drop).map_err(|failure| failure.reason.clone());
+            assert_eq!(found, expected.map_err(str::to_owned), "{told}");
+            assert_eq!(count.get(), asked, "{told}");
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! The cards that lie before one desk, and what to do about them next. Pure: sights, outcomes and
+//! answers go in, steps come out.
+//!
+//! With one health card at the desk it is read. With two the desk asks which one is meant, and
+//! nothing of either is shown before it is told, or before only one is left: of two people it must
+//! never be the wrong one. A card that is none of ours, or is quarantined, counts for nothing.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use super::relay::{Ended, Outcome};
+
+/// Reasons that say something of the place of a card rather than of its holder.
+const NOT_OURS: &str = "NOT_HEALTH_CARD";
+const REMOVED: &str = "CARD_REMOVED";
+
+/// Whose readers these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// One desk: of two cards only one can be meant.
+    Ask,
+    /// Each reader is a desk of its own.
+    Each,
+}
+
+/// What to do next. A card that is worked on gets no other step until it is done.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Find out whether it is a health card at all.
+    Recognise { reader: String },
+    /// Have it read.
+    Read { reader: String, atr: Vec<u8> },
+    /// Show what came of it.
+    Show { reader: String, since: Instant, outcome: Outcome },
+    /// Ask which one is meant.
+    Ask { readers: Vec<String> },
+}
+
+/// Whether the service can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    Here,
+    Away,
+}
+
+/// A card whose reading came to nothing with the service is read once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    First,
+    Last,
+}
+
+#[derive(Debug)]
+struct Card {
+    atr: Vec<u8>,
+    since: Instant,
+    attempt: Attempt,
+    stage: Stage,
+    work: Work,
+}
+
+/// The step that is under way for a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    None,
+    Recognising,
+    Reading,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Nothing is known of it.
+    Fresh,
+    /// A health card that is still to be read.
+    Ours,
+    /// Read, and not shown: there is another one.
+    Withheld(Outcome),
+    Shown,
+    /// Counts for nothing until it is out.
+    Aside,
+}
+
+/// All cards at one desk.
+#[derive(Debug)]
+pub(super) struct Table {
+    rule: Rule,
+    cards: BTreeMap<String, Card>,
+    /// The readers that were asked about, while they are those with a card that counts.
+    asked: Option<Vec<String>>,
+    chosen: Option<String>,
+}
+
+impl Table {
+    pub(super) fn new(rule: Rule) -> Self {
+        Self { rule, cards: BTreeMap::new(), asked: None, chosen: None }
+    }
+
+    pub(super) fn put_in(&mut self, reader: String, since: Instant, atr: Vec<u8>) {
+        let (attempt, stage) = (Attempt::First, Stage::Fresh);
+        self.cards.insert(reader, Card { atr, since, attempt, stage, work: Work::None });
+    }
+
+    pub(super) fn take_out(&mut self, reader: &str) {
+        self.cards.remove(reader);
+    }
+
+    pub(super) fn is_busy(&self, reader: &str) -> bool {
+        self.cards.get(reader).is_some_and(|card| card.work != Work::None)
+    }
+
+    /// Readers whose card is a health card, or may be one.
+    fn in_play(&self) -> Vec<String> {
+        let counts = |card: &Card| !matches!(card.stage, Stage::Aside);
+        self.cards.iter().filter(|(_, card)| counts(card)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The question that waits for an answer.
+    pub(super) fn question(&self) -> Option<&[String]> {
+        self.asked.as_deref().filter(|_| self.chosen.is_none())
+    }
+
+    /// Takes the answer: a reader that was asked about.
+    pub(super) fn choose(&mut self, reader: &str) {
+        if let Some(card) = self.cards.get_mut(reader) {
+            // Whoever asks for a card that was shown wants to see it again.
+            if matches!(card.stage, Stage::Shown) {
+                card.stage = Stage::Ours;
+            }
+            self.chosen = Some(reader.to_owned());
+        }
+    }
+
+    /// The next step, if there is one. Cards are read while the service is there.
+    pub(super) fn next(&mut self, service: Presence) -> Option<Step> {
+        let in_play = self.in_play();
+        if self.asked.as_ref().is_some_and(|asked| *asked != in_play) {
+            (self.asked, self.chosen) = (None, None);
+        }
+        if self.rule == Rule::Each || in_play.len() < 2 {
+            return in_play.iter().find_map(|reader| self.proceed(reader, service));
+        }
+        for reader in &in_play {
+            let unknown =
+                |card: &&mut Card| card.work == Work::None && matches!(card.stage, Stage::Fresh);
+            if let Some(card) = self.cards.get_mut(reader).filter(unknown) {
+                card.work = Work::Recognising;
+                return Some(Step::Recognise { reader: reader.clone() });
+            }
+        }
+        match self.chosen.clone() {
+            Some(chosen) => self.proceed(&chosen, service),
+            None if self.asked.is_none() && self.two_are_ours(&in_play) => {
+                self.asked = Some(in_play.clone());
+                Some(Step::Ask { readers: in_play })
+            }
+            None => None,
+        }
+    }
+
+    /// Whether two cards at least are known to be health cards, or are being read as such.
+    fn two_are_ours(&self, in_play: &[String]) -> bool {
+        let ours = |card: &&Card| card.work == Work::Reading || !matches!(card.stage, Stage::Fresh);
+        in_play.iter().filter_map(|reader| self.cards.get(reader)).filter(ours).count() > 1
+    }
+
+    /// The next step for a card that may be read and shown.
+    fn proceed(&mut self, reader: &str, service: Presence) -> Option<Step> {
+        let card = self.cards.get_mut(reader).filter(|card| card.work == Work::None)?;
+        match card.stage {
+            Stage::Fresh | Stage::Ours if service == Presence::Away => None,
+            Stage::Fresh | Stage::Ours => {
+                card.work = Work::Reading;
+                Some(Step::Read { reader: reader.to_owned(), atr: card.atr.clone() })
+            }
+            Stage::Withheld(_) => {
+                let Stage::Withheld(outcome) = std::mem::replace(&mut card.stage, Stage::Shown)
+                else {
+                    return None;
+                };
+                Some(Step::Show { reader: reader.to_owned(), since: card.since, outcome })
+            }
+            Stage::Shown | Stage::Aside => None,
+        }
+    }
+
+    /// What the look at a card said. Answers what is to be shown of it now.
+    pub(super) fn recognised(&mut self, reader: &str, refused: Option<Ended>) -> Option<Step> {
+        let card = self.cards.get_mut(reader)?;
+        match refused {
+            None => {
+                (card.work, card.stage) = (Work::None, Stage::Ours);
+                None
+            }
+            Some(refused) => self.read(reader, refused),
+        }
+    }
+
+    /// What came of a card. Answers it when it is to be shown now.
+    pub(super) fn read(&mut self, reader: &str, ended: Ended) -> Option<Step> {
+        let alone = self.rule == Rule::Each || self.in_play().len() < 2;
+        let meant = alone || self.chosen.as_deref() == Some(reader);
+        let Ended { outcome, quarantine } = ended;
+        let card = self.cards.get_mut(reader)?;
+        card.work = Work::None;
+        let reason = match &outcome {
+            Outcome::Reading(_) => "",
+            Outcome::Refused(refused) => refused.reason.as_str(),
+        };
+        if quarantine.is_some() || reason == NOT_OURS {
+            card.stage = Stage::Aside;
+        } else if meant || reason == REMOVED {
+            card.stage = Stage::Shown;
+        } else {
+            card.stage = Stage::Withheld(outcome);
+            return None;
+        }
+        Some(Step::Show { reader: reader.to_owned(), since: card.since, outcome })
+    }
+
+    /// The service was lost while the card was read: it is read once more, if it may be.
+    /// Answers whether it may.
+    pub(super) fn unread(&mut self, reader: &str) -> bool {
+        let Some(card) = self.cards.get_mut(reader) else { return true };
+        card.work = Work::None;
+        let again = card.attempt == Attempt::First;
+        card.stage = if again { Stage::Ours } else { Stage::Shown };
+        card.attempt = Attempt::Last;
+        again
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::v1::{CardFailure, CardReading};
+
+    use super::{super::reader::Quarantine, *};
+
+    fn reading(name: &str) -> Ended {
+        let reading = CardReading { name: name.to_owned(), ..CardReading::default() };
+        Ended { outcome: Outcome::Reading(Box::new(reading)), quarantine: None }
+    }
+
+    fn refused(reason: &str, quarantine: Option<Quarantine>) -> Ended {
+        let failure = CardFailure { reason: reason.to_owned(), ..CardFailure::default() };
+        Ended { outcome: Outcome::Refused(Box::new(failure)), quarantine }
+    }
+
+    /// A step in a few letters.
+    fn told(step: Option<Step>) -> String {
+        match step {
+            None => String::new(),
+            Some(Step::Recognise { reader }) => format!("recognise {reader}"),
+            Some(Step::Read { reader, .. }) => format!("read {reader}"),
+            Some(Step::Ask { readers }) => format!("ask {}", readers.join(" ")),
+            Some(Step::Show { reader, outcome: Outcome::Reading(it), .. }) => {
+                format!("show {reader} {}", it.name)
+            }
+            Some(Step::Show { reader, outcome: Outcome::Refused(it), .. }) => {
+                format!("show {reader} {}", it.reason)
+            }
+        }
+    }
+
+    struct Play(Table);
+
+    impl Play {
+        fn new(rule: Rule) -> Self {
+            Self(Table::new(rule))
+        }
+
+        fn put_in(&mut self, reader: &str) {
+            self.0.put_in(reader.to_owned(), Instant::now(), vec![0x3b]);
+        }
+
+        #[track_caller]
+        fn next(&mut self, expected: &str) {
+            assert_eq!(told(self.0.next(Presence::Here)), expected);
+        }
+
+        #[track_caller]
+        fn read(&mut self, reader: &str, ended: Ended, expected: &str) {
+            assert_eq!(told(self.0.read(reader, ended)), expected);
+        }
+    }
+
+    #[test]
+    fn one_card_is_read_at_once() {
+        let mut play = Play::new(Rule::Ask);
+        play.put_in("a");
+        play.next("read a");
+        play.next("");
+        play.read("a", reading("A"), "show a A");
+        play.next("");
+    }
+
+    #[test]
+    fn no_card_is_read_while_the_service_is_away() {
+        let mut play = Play::new(Rule::Ask);
+        play.put_in("a");
+        assert_eq!(told(play.0.next(Presence::Away)), "");
+        play.next("read a");
+    }
+
+    #[test]
+    fn of_two_cards_one_is_asked_for() {
+        let mut play = Play::new(Rule::Ask);
+        play.put_in("a");
+        play.put_in("b");
+        play.next("recognise a");
+        play.next("recognise b");
+        play.next("");
+        assert_eq!(told(play.0.recognised("a", None)), "");
+        play.next("");
+        assert_eq!(told(play.0.recognised("b", None)), "");
+        play.next("ask a b");
+        play.next("");
+        assert_eq!(play.0.question(), Some(&["a".to_owned(), "b".to_owned()][..]));
+        play.0.choose("b");
+        assert_eq!(play.0.question(), None);
+        play.next("read b");
+        play.read("b", reading("B"), "show b B");
+        play.next("");
+        // The other one is read when it is alone.
+        play.0.take_out("b");
+        play.next("read a");
+    }
+
+    #[test]
+    fn a_card_that_joins_another_withholds_it() {
+        let mut play = Play::new(Rule::Ask);
+        play.put_in("a");
+        play.next("read a");
+        play.put_in("b");
+        play.next("recognise b");
+        play.read("a", reading("A"), "");
+        assert_eq!(told(play.0.recognised("b", None)), "");
+        play.next("ask a b");
+        play.0.take_out("b");
+        play.next("show a A");
+        // What was shown is shown again to whoever asks for it.
+        play.put_in("b");
+        play.next("recognise b");
+        assert_eq!(told(play.0.recognised("b", None)), "");
+        play.next("ask a b");
+        play.0.choose("a");
+        play.next("read a");
+    }
+
+    #[test]
+    fn a_new_card_is_a_new_question() {
+        let mut play = Play::new(Rule::Ask);
+        for reader in ["a", "b"] {
+            play.put_in(reader);
+        }
+        play.next("recognise a");
+        play.next("recognise b");
+        play.0.recognised("a", None);
+        play.0.recognised("b", None);
+        play.next("ask a b");
+        play.0.choose("a");
+        play.put_in("c");
+        play.next("recognise c");
+        play.0.recognised("c", None);
+        play.next("ask a b c");
+    }
+
+    #[test]
+    fn what_is_none_of_ours_asks_nothing() {
+        let mut play = Play::new(Rule::Ask);
+        play.put_in("a");
+        play.next("read a");
+        play.put_in("b");
+        play.next("recognise b");
+        let shown = play.0.recognised("b", Some(refused(NOT_OURS, None)));
+        assert_eq!(told(shown), "show b NOT_HEALTH_CARD");
+        play.read("a", reading("A"), "show a A");
+        play.next("");
+    }
+
+    #[test]
+    fn a_card_in_quarantine_keeps_nobody_waiting() {
+        let mut play = Play::new(Rule::Ask);
+        play.put_in("a");
+        play.next("read a");
+        play.put_in("b");
+        play.next("recognise b");
+        play.0.recognised("b", None);
+        play.next("ask a b");
+        let hung = refused("CARD_TIMEOUT", Some(Quarantine::Hung));
+        play.read("a", hung, "show a CARD_TIMEOUT");
+        play.next("read b");
+        play.read("b", reading("B"), "show b B");
+        // It is left alone until it is taken out.
+        play.next("");
+        play.0.take_out("a");
+        play.put_in("a");
+        play.next("recognise a");
+    }
+
+    #[test]
+    fn readers_that_are_desks_of_their_own_ask_nothing() {
+        let mut play = Play::new(Rule::Each);
+        play.put_in("a");
+        play.put_in("b");
+        play.next("read a");
+        play.next("read b");
+        play.next("");
+        play.read("b", reading("B"), "show b B");
+        play.read("a", reading("A"), "show a A");
+    }
+
+    #[test]
+    fn a_card_is_read_once_more_when_the_service_was_lost() {
+        let mut play = Play::new(Rule::Ask);
+        play.put_in("a");
+        play.next("read a");
+        assert!(play.0.unread("a"));
+        play.next("read a");
+        assert!(!play.0.unread("a"));
+        play.next("");
+    }
+}
