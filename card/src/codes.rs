@@ -13,11 +13,16 @@ impl CodeTable {
     /// The labels of `code`, Chinese and English. Of a code that is a number, zeros before it do
     /// not count: fields of two digits hold `01` or `1`.
     pub fn labels(&self, code: &str) -> Option<(&'static str, &'static str)> {
+        self.find(code).map(|(_, zh, en)| (zh, en))
+    }
+
+    /// The entry of `code`: code as the table writes it, Chinese label, English label.
+    pub fn find(&self, code: &str) -> Option<(&'static str, &'static str, &'static str)> {
         let number = |text: &str| text.parse::<u16>().ok();
         let found = self.entries.iter().find(|(known, ..)| {
             *known == code || number(known).is_some_and(|known| number(code) == Some(known))
         });
-        found.map(|(_, zh, en)| (*zh, *en))
+        found.copied()
     }
 
     /// The labels of a code that is a number.

@@ -1,21 +1,34 @@
-//! What the files of DDF1 say, typed in both directions.
+//! What the files say, typed in both directions.
+//!
+//! - [`read`] and [`write()`] are the one codec: the [`Value`] of an [`Element`] and its bytes.
+//! - [`Contents`] is what a file says, or one record of a file of like records, by item.
+//! - [`IssuerData`], [`HolderData`], [`ContactData`] and [`Photo`] are the files of DDF1 with a type
+//!   for each element, read strictly: they say who somebody is.
 
+mod amount;
 mod contact;
+mod contents;
+mod field;
 mod holder;
 mod issuer;
 mod photo;
 
-use time::Date;
-
+pub use amount::Amount;
 pub use contact::ContactData;
+pub use contents::{CannotSet, Contents};
+pub use field::{CannotHold, Code, Value, read, write};
 pub use holder::HolderData;
 pub use issuer::{CardClass, IssuerCertificate, IssuerCode, IssuerData, SecurityCode, Version};
-pub(crate) use issuer::{card_number, chip_serial, city, issuer_name};
 pub use photo::{Photo, PhotoFile};
+
+use std::str::FromStr;
+
+use time::Date;
+use zeroize::Zeroizing;
 
 use crate::layout::{Element, File, FileName};
 use crate::tlv::{self, BadRecord};
-use crate::value::{self, BadValue};
+use crate::value::BadValue;
 
 /// A record that cannot be read as what it should be. Its contents are not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,28 +63,28 @@ pub(crate) trait Records {
     /// The bytes of one record, tag and length included.
     fn record(&mut self, file: &File, element: &Element) -> Result<Vec<u8>, Self::Error>;
 
-    /// Reads one element: fetches the record, checks its frame, hands the value to `read`.
+    /// Reads one element: fetches the record, checks it, hands the value to `convert`.
     fn element<T>(
         &mut self,
         file: &File,
         element: &Element,
-        read: fn(&[u8]) -> Result<T, BadValue>,
+        convert: fn(Value) -> Result<T, BadValue>,
     ) -> Result<T, Self::Error> {
         let bytes = self.record(file, element)?;
-        Ok(one(file, element, &bytes, read)?)
+        Ok(one(file, element, &bytes, convert)?)
     }
 }
 
-/// Reads one record: checks its frame, then its value.
+/// Reads one record and hands its value to `convert`.
 pub(crate) fn one<T>(
     file: &File,
     element: &Element,
     record: &[u8],
-    read: fn(&[u8]) -> Result<T, BadValue>,
+    convert: fn(Value) -> Result<T, BadValue>,
 ) -> Result<T, MalformedRecord> {
     let malformed = |why| MalformedRecord { file: file.name, record: element.record(), why };
-    let value = tlv::unwrap(element, record).map_err(|bad| malformed(bad.into()))?;
-    read(value).map_err(|bad| malformed(bad.into()))
+    let value = read_record(element, record).map_err(malformed)?;
+    convert(value).map_err(|bad| malformed(bad.into()))
 }
 
 /// A file in memory: its records in order.
@@ -87,22 +100,74 @@ impl Records for &[Vec<u8>] {
     }
 }
 
-/// A text field that must be filled and is a number of its own form.
-fn number<T: std::str::FromStr>(field: &[u8]) -> Result<T, BadValue> {
-    let text = value::read_text(field)?.ok_or(BadValue::Empty)?;
-    text.parse().map_err(|_| BadValue::Number)
+/// Reads the record that `element` is alone in: its frame, then its value.
+///
+/// # Errors
+/// [`Malformed`] when either is not as the table says.
+pub fn read_record(element: &Element, record: &[u8]) -> Result<Value, Malformed> {
+    Ok(read(element, tlv::unwrap(element, record)?)?)
+}
+
+/// Writes the record that `element` is alone in: tag, length, value.
+///
+/// # Errors
+/// [`CannotHold`] when the element cannot hold the value.
+pub fn write_record(element: &Element, value: &Value) -> Result<Vec<u8>, CannotHold> {
+    Ok(tlv::wrap(element, &write(element, value)?))
+}
+
+/// The record of `element`, of which the caller's types say that it can hold `value`.
+fn record(element: &Element, value: Value) -> Vec<u8> {
+    write_record(element, &value).expect("a type of its own keeps to the field")
+}
+
+impl Value {
+    /// A text, from a type that keeps to its field.
+    fn of(text: &str) -> Self {
+        Self::Text(Zeroizing::new(text.to_owned()))
+    }
+}
+
+/// A text that must be there.
+pub(crate) fn filled(value: Value) -> Result<Zeroizing<String>, BadValue> {
+    match value {
+        Value::Empty => Err(BadValue::Empty),
+        value => Ok(value.to_text()),
+    }
+}
+
+/// A text that must be there and has a form of its own.
+pub(crate) fn number<T: FromStr>(value: Value) -> Result<T, BadValue> {
+    filled(value)?.parse().map_err(|_| BadValue::Number)
 }
 
 /// A date that must be there.
-pub(crate) fn date(field: &[u8]) -> Result<Date, BadValue> {
-    value::read_date(field)?.ok_or(BadValue::Empty)
+pub(crate) fn date(value: Value) -> Result<Date, BadValue> {
+    match value {
+        Value::Date(date) => Ok(date),
+        _ => Err(BadValue::Empty),
+    }
 }
 
-/// The record of `element` holding bytes, filled with `00`.
-fn text_record(element: &Element, bytes: &[u8]) -> Vec<u8> {
-    let mut field = bytes.to_vec();
-    field.resize(usize::from(element.length), 0);
-    tlv::wrap(element, &field)
+/// A code of a type of its own; `None` when the field is not filled.
+fn coded<T>(value: Value, from_code: fn(u8) -> Option<T>) -> Result<Option<T>, BadValue> {
+    match value {
+        Value::Code(code) => {
+            let known = code.number().and_then(from_code);
+            known.map(Some).ok_or(BadValue::UnknownCode)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The code of `element` that is this number, or nothing.
+fn code(element: &Element, number: Option<u8>) -> Value {
+    match number {
+        None => Value::Empty,
+        Some(number) => {
+            Value::parse(element, &number.to_string()).expect("codes of the table fit its field")
+        }
+    }
 }
 
 #[cfg(test)]

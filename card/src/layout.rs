@@ -119,7 +119,7 @@ pub enum Kind {
     Text,
     /// `cn`: digits, two to a byte, filled with nibbles `F`.
     Digits,
-    /// `cn`: an amount with at most two decimals; a nibble `A` is the decimal point.
+    /// `cn`: an amount or a measured value; a nibble `A` is the decimal point.
     Amount,
     /// `cn` 4: YYYYMMDD.
     Date,

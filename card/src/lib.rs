@@ -38,7 +38,7 @@ pub use apdu::{Apdu, Response, Status};
 pub use atr::{Atr, CardFactor};
 pub use codes::{EthnicGroup, Payment, Sex};
 pub use command::{CardError, Instruction};
-pub use data::{ContactData, HolderData, IssuerData, Photo};
+pub use data::{ContactData, Contents, HolderData, IssuerData, Photo, Value};
 pub use key::{CardFactors, CardKey, KeyVersion, ProvinceFactor};
 pub use number::{
     CardNumber, ChipSerial, CityCode, CreditCode, OrganizationCode, ResidentIdNumber,

@@ -141,9 +141,11 @@ impl<'a> Session<'a> {
     pub fn issuer(&mut self) -> Result<IssuerSummary, ReadError> {
         let file = &ef05::FILE;
         Ok(IssuerSummary {
-            chip_serial: self.element(file, &ef05::CHIP_SERIAL, data::chip_serial)?,
-            card_number: self.element(file, &ef05::CARD_NUMBER, data::card_number)?,
-            name: self.element(file, &ef05::ISSUER_NAME, data::issuer_name)?,
+            chip_serial: self.element(file, &ef05::CHIP_SERIAL, data::number)?,
+            card_number: self.element(file, &ef05::CARD_NUMBER, data::number)?,
+            name: self.element(file, &ef05::ISSUER_NAME, |value| {
+                data::filled(value).map(|name| String::clone(&name))
+            })?,
             city: self.city.clone(),
         })
     }
@@ -298,7 +300,7 @@ fn recognise(link: &mut Link<'_>) -> Result<CityCode, ReadError> {
     if record.first() != Some(&element.tag()) {
         return Err(NotHealthCard::NoCityCode.into());
     }
-    Ok(data::one(&ef05::FILE, element, &record, data::city)?)
+    Ok(data::one(&ef05::FILE, element, &record, data::number)?)
 }
 
 impl Records for Session<'_> {

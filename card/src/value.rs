@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use encoding_rs::GBK;
-use time::{Date, Month};
+use time::{Date, Month, PrimitiveDateTime, Time};
 
 /// Why the value of a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +31,18 @@ pub enum BadValue {
     /// Eight digits that are no date.
     #[error("there is no such date")]
     NoSuchDate,
+    /// Six digits after a date that are no time of a day.
+    #[error("there is no such time")]
+    NoSuchTime,
+    /// Nibbles that are no decimal number.
+    #[error("the field holds no amount")]
+    NotAmount,
+    /// A byte that is neither true nor false.
+    #[error("the flag is neither true nor false")]
+    NotFlag,
+    /// A field that is not as long as the table says.
+    #[error("the field has {0} bytes")]
+    Size(usize),
     /// A code that is not in its table.
     #[error("the code is not in its table")]
     UnknownCode,
@@ -169,18 +181,58 @@ pub(crate) fn write_digits(digits: &str, room: usize) -> Option<Vec<u8>> {
 /// Reads a date, `cn` 4, YYYYMMDD; `None` when the field is empty (all `F`, or all `0`).
 pub(crate) fn read_date(field: &[u8]) -> Result<Option<Date>, BadValue> {
     let digits = read_digits(field)?;
-    match digits.as_str() {
-        "" | "00000000" => return Ok(None),
-        all if all.len() == 8 => {}
-        other => return Err(BadValue::DigitCount(other.len())),
+    match digits.trim_matches('0') {
+        "" if digits.is_empty() || digits.len() == 8 => Ok(None),
+        _ => date_of(&digits).map(Some),
     }
-    let number = |range: std::ops::Range<usize>| {
-        digits[range].bytes().fold(0u16, |n, d| n * 10 + u16::from(d - b'0'))
+}
+
+/// The date that eight digits are.
+pub(crate) fn date_of(digits: &str) -> Result<Date, BadValue> {
+    let [year, month, day] = numbers(digits, [4, 2, 2])?;
+    let month = Month::try_from(month as u8).map_err(|_| BadValue::NoSuchDate)?;
+    Date::from_calendar_date(i32::from(year), month, day as u8).map_err(|_| BadValue::NoSuchDate)
+}
+
+/// Reads a date and time, `cn` 7, YYYYMMDDhhmmss; `None` when the field is empty.
+pub(crate) fn read_date_time(field: &[u8]) -> Result<Option<PrimitiveDateTime>, BadValue> {
+    let digits = read_digits(field)?;
+    match digits.trim_matches('0') {
+        "" if digits.is_empty() || digits.len() == 14 => Ok(None),
+        _ => date_time_of(&digits).map(Some),
+    }
+}
+
+/// The moment that fourteen digits are.
+pub(crate) fn date_time_of(digits: &str) -> Result<PrimitiveDateTime, BadValue> {
+    let (date, time) = match digits.len() {
+        14 => digits.split_at(8),
+        other => return Err(BadValue::DigitCount(other)),
     };
-    let month = Month::try_from(number(4..6) as u8).map_err(|_| BadValue::NoSuchDate)?;
-    Date::from_calendar_date(i32::from(number(0..4)), month, number(6..8) as u8)
-        .map(Some)
-        .map_err(|_| BadValue::NoSuchDate)
+    let [hour, minute, second] = numbers(time, [2, 2, 2])?;
+    let time = Time::from_hms(hour as u8, minute as u8, second as u8);
+    Ok(date_of(date)?.with_time(time.map_err(|_| BadValue::NoSuchTime)?))
+}
+
+/// Splits digits into numbers of so many digits each, at most four.
+fn numbers<const N: usize>(digits: &str, lengths: [usize; N]) -> Result<[u16; N], BadValue> {
+    if digits.len() != lengths.iter().sum::<usize>() {
+        return Err(BadValue::DigitCount(digits.len()));
+    }
+    let mut rest = digits;
+    Ok(lengths.map(|length| {
+        let (number, tail) = rest.split_at(length);
+        rest = tail;
+        number.bytes().fold(0, |n, d| n * 10 + u16::from(d - b'0'))
+    }))
+}
+
+/// Writes a date and time, as [`write_date`] does.
+pub(crate) fn write_date_time(at: PrimitiveDateTime) -> Vec<u8> {
+    let (hour, minute, second) = at.as_hms();
+    let time = format!("{hour:02}{minute:02}{second:02}");
+    let time = write_digits(&time, 3).expect("six digits fit three bytes");
+    [write_date(at.date()), time].concat()
 }
 
 /// Writes a date of the years 0 to 9999, which is all that `Date` holds.

@@ -1,11 +1,9 @@
 use time::Date;
 
-use super::holder::{code, code_field};
-use super::{MalformedRecord, Records, date, text_record};
+use super::{MalformedRecord, Records, Value, code, coded, date, number, record};
 use crate::codes::Payment;
 use crate::layout::ddf1::ef08::{self, FILE};
-use crate::tlv;
-use crate::value::{self, BadValue, Phone};
+use crate::value::{BadValue, Phone};
 
 /// Validity, phones and payment (持卡人支付信息数据文件, DDF1/EF08).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,28 +43,29 @@ impl ContactData {
     /// The records of the file, in order.
     pub fn encode(&self) -> Vec<Vec<u8>> {
         let phone = |phone: &Option<Phone>| {
-            phone.as_ref().map_or_else(Vec::new, |phone| phone.as_str().as_bytes().to_vec())
+            phone.as_ref().map_or(Value::Empty, |phone| Value::of(phone.as_str()))
         };
-        let payment = |payment: Option<Payment>| code_field(payment.map(Payment::code));
+        let payment = |element, payment: Option<Payment>| {
+            record(element, code(element, payment.map(Payment::code)))
+        };
         vec![
-            tlv::wrap(&ef08::VALID_UNTIL, &value::write_date(self.valid_until)),
-            text_record(&ef08::PHONE_1, &phone(&self.phones[0])),
-            text_record(&ef08::PHONE_2, &phone(&self.phones[1])),
-            tlv::wrap(&ef08::PAYMENT_1, &payment(self.payments[0])),
-            tlv::wrap(&ef08::PAYMENT_2, &payment(self.payments[1])),
-            tlv::wrap(&ef08::PAYMENT_3, &payment(self.payments[2])),
+            record(&ef08::VALID_UNTIL, Value::Date(self.valid_until)),
+            record(&ef08::PHONE_1, phone(&self.phones[0])),
+            record(&ef08::PHONE_2, phone(&self.phones[1])),
+            payment(&ef08::PAYMENT_1, self.payments[0]),
+            payment(&ef08::PAYMENT_2, self.payments[1]),
+            payment(&ef08::PAYMENT_3, self.payments[2]),
         ]
     }
 }
 
-fn phone(field: &[u8]) -> Result<Option<Phone>, BadValue> {
-    let text = value::read_text(field)?;
-    text.map(|text| text.parse().map_err(|_| BadValue::Number)).transpose()
+fn phone(value: Value) -> Result<Option<Phone>, BadValue> {
+    match value {
+        Value::Empty => Ok(None),
+        value => number(value).map(Some),
+    }
 }
 
-fn payment(field: &[u8]) -> Result<Option<Payment>, BadValue> {
-    match code(field)? {
-        None => Ok(None),
-        Some(code) => Payment::from_code(code).map(Some).ok_or(BadValue::UnknownCode),
-    }
+fn payment(value: Value) -> Result<Option<Payment>, BadValue> {
+    coded(value, Payment::from_code)
 }

@@ -2,12 +2,11 @@ use std::fmt;
 
 use time::Date;
 
-use super::{MalformedRecord, Records, date, number, text_record};
+use super::{MalformedRecord, Records, Value, code, coded, date, filled, number, record};
 use crate::codes::{EthnicGroup, Sex};
 use crate::layout::ddf1::ef06::{self, FILE};
 use crate::number::ResidentIdNumber;
-use crate::tlv;
-use crate::value::{self, BadValue, Name};
+use crate::value::{BadValue, Name};
 
 /// Holder data (持卡人基本信息数据文件, DDF1/EF06): who the card is about.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,15 +34,15 @@ impl HolderData {
 
     pub(crate) fn read<R: Records>(records: &mut R) -> Result<Self, R::Error> {
         Ok(Self {
-            name: records.element(&FILE, &ef06::NAME, |field| {
-                let text = value::read_text(field)?.ok_or(BadValue::Empty)?;
-                text.parse().map_err(|_| BadValue::Empty)
+            name: records.element(&FILE, &ef06::NAME, |value| {
+                filled(value)?.parse().map_err(|_| BadValue::Empty)
             })?,
-            sex: records.element(&FILE, &ef06::SEX, |field| match field {
-                [code] => Sex::from_code(*code).ok_or(BadValue::UnknownCode),
-                _ => Err(BadValue::Empty),
+            sex: records.element(&FILE, &ef06::SEX, |value| {
+                coded(value, Sex::from_code)?.ok_or(BadValue::Empty)
             })?,
-            ethnic_group: records.element(&FILE, &ef06::ETHNIC_GROUP, ethnic_group)?,
+            ethnic_group: records.element(&FILE, &ef06::ETHNIC_GROUP, |value| {
+                coded(value, EthnicGroup::from_code)
+            })?,
             birth_date: records.element(&FILE, &ef06::BIRTH_DATE, date)?,
             id_number: records.element(&FILE, &ef06::ID_NUMBER, number)?,
         })
@@ -51,12 +50,13 @@ impl HolderData {
 
     /// The records of the file, in order.
     pub fn encode(&self) -> Vec<Vec<u8>> {
+        let group = self.ethnic_group.map(EthnicGroup::code);
         vec![
-            text_record(&ef06::NAME, &self.name.written().0),
-            tlv::wrap(&ef06::SEX, &[self.sex.code()]),
-            tlv::wrap(&ef06::ETHNIC_GROUP, &code_field(self.ethnic_group.map(EthnicGroup::code))),
-            tlv::wrap(&ef06::BIRTH_DATE, &value::write_date(self.birth_date)),
-            text_record(&ef06::ID_NUMBER, self.id_number.as_str().as_bytes()),
+            record(&ef06::NAME, Value::of(self.name.as_str())),
+            record(&ef06::SEX, code(&ef06::SEX, Some(self.sex.code()))),
+            record(&ef06::ETHNIC_GROUP, code(&ef06::ETHNIC_GROUP, group)),
+            record(&ef06::BIRTH_DATE, Value::Date(self.birth_date)),
+            record(&ef06::ID_NUMBER, Value::of(self.id_number.as_str())),
         ]
     }
 }
@@ -66,25 +66,4 @@ impl fmt::Debug for HolderData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HolderData(..)")
     }
-}
-
-/// Two digits, `FF` when empty. A card that was never told holds `00`, which no table has.
-fn ethnic_group(field: &[u8]) -> Result<Option<EthnicGroup>, BadValue> {
-    match code(field)? {
-        None => Ok(None),
-        Some(code) => EthnicGroup::from_code(code).map(Some).ok_or(BadValue::UnknownCode),
-    }
-}
-
-/// A code of one or two digits in `cn` 1. One digit may stand left (`1F`) or after a zero (`01`).
-pub(super) fn code(field: &[u8]) -> Result<Option<u8>, BadValue> {
-    match value::read_digits(field)?.as_str() {
-        "" | "00" => Ok(None),
-        digits => digits.parse().map(Some).map_err(|_| BadValue::NotDigits),
-    }
-}
-
-/// A code as two digits in one byte; `FF` when there is none.
-pub(super) fn code_field(code: Option<u8>) -> [u8; 1] {
-    [code.map_or(0xFF, |code| ((code / 10) << 4) | (code % 10))]
 }

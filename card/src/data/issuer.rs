@@ -3,7 +3,11 @@ use std::str::FromStr;
 
 use time::Date;
 
-use super::{MalformedRecord, Records, date, number, text_record};
+use zeroize::Zeroizing;
+
+use super::{
+    CannotHold, MalformedRecord, Records, Value, date, filled, number, record, write_record,
+};
 use crate::layout::ddf1::ef05::{self, FILE};
 use crate::number::{CardNumber, ChipSerial, CityCode};
 use crate::tlv;
@@ -85,7 +89,7 @@ impl IssuerCode {
     }
 }
 
-/// Issuer certificate (发卡机构证书): 180 bytes, kept as they are.
+/// Issuer certificate (发卡机构证书): 180 bytes, kept as they are; zeros when there is none.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IssuerCertificate(pub [u8; 180]);
 
@@ -127,22 +131,6 @@ impl fmt::Debug for SecurityCode {
     }
 }
 
-pub(crate) fn issuer_name(field: &[u8]) -> Result<String, BadValue> {
-    value::read_text(field)?.ok_or(BadValue::Empty)
-}
-
-pub(crate) fn city(field: &[u8]) -> Result<CityCode, BadValue> {
-    value::read_digits(field)?.parse().map_err(|_| BadValue::Number)
-}
-
-pub(crate) fn card_number(field: &[u8]) -> Result<CardNumber, BadValue> {
-    number(field)
-}
-
-pub(crate) fn chip_serial(field: &[u8]) -> Result<ChipSerial, BadValue> {
-    number(field)
-}
-
 impl IssuerData {
     /// Reads the file from its records.
     ///
@@ -154,22 +142,28 @@ impl IssuerData {
 
     pub(crate) fn read<R: Records>(records: &mut R) -> Result<Self, R::Error> {
         Ok(Self {
-            class: records.element(&FILE, &ef05::CARD_CLASS, |field| {
-                field.first().copied().map(CardClass).ok_or(BadValue::Empty)
+            class: records.element(&FILE, &ef05::CARD_CLASS, |value| {
+                filled(value)?.bytes().next().map(CardClass).ok_or(BadValue::Empty)
             })?,
             version: records.element(&FILE, &ef05::VERSION, number)?,
-            name: records.element(&FILE, &ef05::ISSUER_NAME, issuer_name)?,
-            code: records.element(&FILE, &ef05::ISSUER_CODE, |field| {
-                value::read_digits(field).map(IssuerCode)
+            name: records.element(&FILE, &ef05::ISSUER_NAME, |value| {
+                filled(value).map(|name| String::clone(&name))
             })?,
-            certificate: records.element(&FILE, &ef05::CERTIFICATE, |field| {
-                field.try_into().map(IssuerCertificate).map_err(|_| BadValue::Empty)
+            code: records.element(&FILE, &ef05::ISSUER_CODE, |value| {
+                Ok(IssuerCode(String::clone(&value.to_text())))
+            })?,
+            certificate: records.element(&FILE, &ef05::CERTIFICATE, |value| match value {
+                Value::Bytes(bytes) => {
+                    let bytes = bytes.as_slice().try_into();
+                    bytes.map(IssuerCertificate).map_err(|_| BadValue::Empty)
+                }
+                _ => Ok(IssuerCertificate([0; 180])),
             })?,
             issued_on: records.element(&FILE, &ef05::ISSUED_ON, date)?,
-            card_number: records.element(&FILE, &ef05::CARD_NUMBER, card_number)?,
+            card_number: records.element(&FILE, &ef05::CARD_NUMBER, number)?,
             security_code: records.element(&FILE, &ef05::SECURITY_CODE, number)?,
-            chip_serial: records.element(&FILE, &ef05::CHIP_SERIAL, chip_serial)?,
-            city: records.element(&FILE, &ef05::CITY_CODE, city)?,
+            chip_serial: records.element(&FILE, &ef05::CHIP_SERIAL, number)?,
+            city: records.element(&FILE, &ef05::CITY_CODE, number)?,
         })
     }
 
@@ -178,23 +172,24 @@ impl IssuerData {
     /// # Errors
     /// [`BadText`] when the issuer's name does not fit the card.
     pub fn encode(&self) -> Result<Vec<Vec<u8>>, BadText> {
-        let room = usize::from(ef05::ISSUER_NAME.length);
-        let (name, _) = value::write_text(&self.name, room)?;
-        let digits = |text: &str, element: &crate::layout::Element| {
-            let field = value::write_digits(text, usize::from(element.length));
-            tlv::wrap(element, &field.expect("its type holds digits that fit"))
+        let name = match write_record(&ef05::ISSUER_NAME, &Value::of(&self.name)) {
+            Err(CannotHold::Text(bad)) => return Err(bad),
+            name => name.expect("text is what the field holds"),
         };
+        let digits = |text: &str| Value::Digits(Zeroizing::new(text.to_owned()));
+        let certificate = Value::Bytes(Zeroizing::new(self.certificate.0.to_vec()));
         Ok(vec![
+            // One byte whatever it is: see its type.
             tlv::wrap(&ef05::CARD_CLASS, &[self.class.0]),
-            text_record(&ef05::VERSION, self.version.0.as_bytes()),
-            text_record(&ef05::ISSUER_NAME, &name),
-            digits(&self.code.0, &ef05::ISSUER_CODE),
-            tlv::wrap(&ef05::CERTIFICATE, &self.certificate.0),
-            tlv::wrap(&ef05::ISSUED_ON, &value::write_date(self.issued_on)),
-            text_record(&ef05::CARD_NUMBER, self.card_number.as_str().as_bytes()),
-            text_record(&ef05::SECURITY_CODE, &self.security_code.0),
-            text_record(&ef05::CHIP_SERIAL, self.chip_serial.as_str().as_bytes()),
-            digits(self.city.as_str(), &ef05::CITY_CODE),
+            record(&ef05::VERSION, Value::of(&self.version.0)),
+            name,
+            record(&ef05::ISSUER_CODE, digits(&self.code.0)),
+            record(&ef05::CERTIFICATE, certificate),
+            record(&ef05::ISSUED_ON, Value::Date(self.issued_on)),
+            record(&ef05::CARD_NUMBER, Value::of(self.card_number.as_str())),
+            record(&ef05::SECURITY_CODE, Value::of(self.security_code.expose())),
+            record(&ef05::CHIP_SERIAL, Value::of(self.chip_serial.as_str())),
+            record(&ef05::CITY_CODE, digits(self.city.as_str())),
         ])
     }
 }

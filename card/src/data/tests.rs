@@ -2,9 +2,17 @@ use super::*;
 use crate::codes::{EthnicGroup, Payment, Sex};
 use crate::layout::FILES;
 use crate::layout::ddf1::{ef05, ef06, ef08};
+use crate::value::BadText;
 use hex_literal::hex;
 use proptest::prelude::*;
 use time::macros::date;
+
+/// The record of `element` holding bytes, filled with `00`.
+fn text_record(element: &Element, bytes: &[u8]) -> Vec<u8> {
+    let mut field = bytes.to_vec();
+    field.resize(usize::from(element.length), 0);
+    tlv::wrap(element, &field)
+}
 
 fn issuer() -> IssuerData {
     IssuerData {
@@ -178,6 +186,6 @@ fn the_issuer_name_must_fit() {
     let long = IssuerData { name: "厅".repeat(16), ..issuer() };
     assert_eq!(
         long.encode(),
-        Err(value::BadText::TooLong { needed: 32, room: usize::from(ef05::ISSUER_NAME.length) })
+        Err(BadText::TooLong { needed: 32, room: usize::from(ef05::ISSUER_NAME.length) })
     );
 }
