@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -40,7 +40,7 @@ impl Counter {
         Self { desk, readers, _daemon: daemon, patient, other, hospital }
     }
 
-    fn put_in(&mut self, slot: u8, image: &PathBuf, fault: &str) {
+    fn put_in(&mut self, slot: u8, image: &Path, fault: &str) {
         self.readers.insert(slot, image).unwrap();
         if !fault.is_empty() {
             self.readers.order(&format!("fault {slot} {fault}")).unwrap();
