@@ -2,7 +2,7 @@ use super::{IssuerSummary, NotHealthCard, ReadError, Step, recognise};
 use crate::atr::CardFactor;
 use crate::command::ReadRecord;
 use crate::data;
-use crate::layout::{Element, ef05};
+use crate::layout::{Element, ddf1::ef05};
 use crate::transport::{Link, Transport};
 use crate::value::BadValue;
 
@@ -50,7 +50,7 @@ fn element<T>(
     element: &Element,
     read: fn(&[u8]) -> Result<T, BadValue>,
 ) -> Result<T, ReadError> {
-    let step = Step::Read { file: ef05::FILE.name, record: element.record };
+    let step = Step::Read { file: ef05::FILE.name, record: element.record() };
     let record =
         link.run(&ReadRecord::ByTag(element)).map_err(|error| ReadError::at(step, error))?;
     Ok(data::one(&ef05::FILE, element, &record, read)?)
