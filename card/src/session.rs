@@ -139,15 +139,8 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`ReadError`] when a record is missing or malformed.
     pub fn issuer(&mut self) -> Result<IssuerSummary, ReadError> {
-        let file = &ef05::FILE;
-        Ok(IssuerSummary {
-            chip_serial: self.element(file, &ef05::CHIP_SERIAL, data::number)?,
-            card_number: self.element(file, &ef05::CARD_NUMBER, data::number)?,
-            name: self.element(file, &ef05::ISSUER_NAME, |value| {
-                data::filled(value).map(|name| String::clone(&name))
-            })?,
-            city: self.city.clone(),
-        })
+        let city = self.city.clone();
+        issuer_summary(self, city)
     }
 
     /// The last day of validity, when that is not before `today`.
@@ -276,6 +269,19 @@ impl<'a> Session<'a> {
         (self.randomness)(&mut bytes);
         bytes
     }
+}
+
+/// The part of the issuer's file that names the card, whoever fetches its records.
+fn issuer_summary<R: Records>(records: &mut R, city: CityCode) -> Result<IssuerSummary, R::Error> {
+    let file = &ef05::FILE;
+    Ok(IssuerSummary {
+        chip_serial: records.element(file, &ef05::CHIP_SERIAL, data::number)?,
+        card_number: records.element(file, &ef05::CARD_NUMBER, data::number)?,
+        name: records.element(file, &ef05::ISSUER_NAME, |value| {
+            data::filled(value).map(|name| String::clone(&name))
+        })?,
+        city,
+    })
 }
 
 /// The recognition rule: after the master file the card knows DDF1, then EF05 in it, and answers

@@ -1,10 +1,9 @@
-use super::{IssuerSummary, NotHealthCard, ReadError, Step, recognise};
+use super::{IssuerSummary, NotHealthCard, ReadError, Step, issuer_summary, recognise};
 use crate::atr::CardFactor;
 use crate::command::ReadRecord;
-use crate::data;
-use crate::layout::{Element, ddf1::ef05};
+use crate::data::Records;
+use crate::layout::{Element, File};
 use crate::transport::{Link, Transport};
-use crate::value::BadValue;
 
 /// What anyone may read of a health card, without a key: who issued it, and its numbers. Nothing in
 /// it is proven: a copied card says the same.
@@ -36,22 +35,19 @@ pub fn read_free(transport: &mut dyn Transport) -> Result<FreeReading, ReadError
     let mut link = Link::new(transport);
     let factor = link.atr().card_factor().map_err(NotHealthCard::HistoricalBytes)?;
     let city = recognise(&mut link)?;
-    let issuer = IssuerSummary {
-        chip_serial: element(&mut link, &ef05::CHIP_SERIAL, data::chip_serial)?,
-        card_number: element(&mut link, &ef05::CARD_NUMBER, data::card_number)?,
-        name: element(&mut link, &ef05::ISSUER_NAME, data::issuer_name)?,
-        city,
-    };
+    let issuer = issuer_summary(&mut Free(&mut link), city)?;
     Ok(FreeReading { factor, issuer, commands: link.commands() })
 }
 
-fn element<T>(
-    link: &mut Link<'_>,
-    element: &Element,
-    read: fn(&[u8]) -> Result<T, BadValue>,
-) -> Result<T, ReadError> {
-    let step = Step::Read { file: ef05::FILE.name, record: element.record() };
-    let record =
-        link.run(&ReadRecord::ByTag(element)).map_err(|error| ReadError::at(step, error))?;
-    Ok(data::one(&ef05::FILE, element, &record, read)?)
+/// Records that need no key, of the file that was selected.
+struct Free<'l, 't>(&'l mut Link<'t>);
+
+impl Records for Free<'_, '_> {
+    type Error = ReadError;
+
+    fn record(&mut self, file: &File, element: &Element) -> Result<Vec<u8>, ReadError> {
+        let step = Step::Read { file: file.name, record: element.record() };
+        let command = ReadRecord::ByTag(element);
+        self.0.run(&command).map_err(|error| ReadError::at(step, error))
+    }
 }
