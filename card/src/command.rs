@@ -2,11 +2,14 @@
 //! read. None performs I/O, so a reader, the emulator and a test share them.
 
 mod authenticate;
+pub mod personalise;
+mod protected;
 mod read;
 mod select;
 mod update;
 
 pub use authenticate::{ExternalAuthenticate, GetChallenge, InternalAuthenticate};
+pub use protected::{Blocking, BlockingError, Protected};
 pub use read::{GetResponse, ReadBinary, ReadRecord};
 pub use select::Select;
 pub use update::{UpdateBinary, UpdateRecord};

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::atr::CardFactor;
+use crate::layout::Directory;
 use crate::number::CityCode;
 
 /// A key of the health card. All are 16 bytes; the name is the one of the standard.
@@ -102,12 +103,57 @@ impl CardKey {
         Self::ALL.into_iter().find(|key| key.name() == name)
     }
 
-    /// The name of its master in a keystore, such as `card-rk1-ddf1`; the internal key is `card-irk`.
-    pub fn master_name(self) -> String {
-        match self {
+    /// The key and version that `text` names: `RK1_DDF1` for the first, `RK1_DDF1/2` for another.
+    pub fn spelled(text: &str) -> Option<(Self, KeyVersion)> {
+        let (name, version) = match text.split_once('/') {
+            Some((name, version)) => (name, KeyVersion::new(version.parse().ok()?)?),
+            None => (text, KeyVersion::FIRST),
+        };
+        let key = Self::named(name)?;
+        key.versions().any(|known| known == version).then_some((key, version))
+    }
+
+    /// The versions of it that a card holds.
+    pub fn versions(self) -> impl Iterator<Item = KeyVersion> {
+        (1..=self.facts().versions).filter_map(KeyVersion::new)
+    }
+
+    /// Every key a card holds, each version by itself.
+    pub fn all_versions() -> impl Iterator<Item = (Self, KeyVersion)> {
+        Self::ALL.into_iter().flat_map(|key| key.versions().map(move |version| (key, version)))
+    }
+
+    /// The name of its master in a keystore, such as `card-rk1-ddf1`, or `card-rk1-ddf1-v2` for a
+    /// version other than the first; the internal key is `card-irk`.
+    pub fn master_name(self, version: KeyVersion) -> String {
+        let name = match self {
             Self::IrkDdf1 => "card-irk".to_owned(),
             other => format!("card-{}", other.name().to_ascii_lowercase().replace('_', "-")),
+        };
+        match version {
+            KeyVersion::FIRST => name,
+            later => format!("{name}-v{later}"),
         }
+    }
+
+    /// The directory it belongs to; `None` for keys of the master file.
+    pub fn directory(self) -> Option<Directory> {
+        Directory::ALL.into_iter().find(|directory| self.name().ends_with(&directory.to_string()))
+    }
+
+    /// The key that EXTERNAL AUTHENTICATE names by `id` while `directory` is selected: one that
+    /// gives rights there, that is a read or update key (4 to 7 in the low bits of its id).
+    pub fn named_by(directory: Directory, id: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| {
+            // The internal key has the id of the read key and answers to INS 88 alone.
+            let gives_rights = matches!(id & 0x0F, 4..=7) && *key != Self::IrkDdf1;
+            gives_rights && key.directory() == Some(directory) && key.facts().id == id
+        })
+    }
+
+    /// The key with this index in the SAM's DELIVERY command, which no two keys share.
+    pub fn indexed(index: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.facts().index == index)
     }
 
     /// Which factors lead from the master to the key of one card.
@@ -185,6 +231,8 @@ pub struct CardFactors {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -210,8 +258,34 @@ mod tests {
             assert_eq!(clash, None);
         }
         assert_eq!(CardKey::named("RK9_DDF1"), None);
-        assert_eq!(CardKey::IrkDdf1.master_name(), "card-irk");
-        assert_eq!(CardKey::Rk1Ddf1.master_name(), "card-rk1-ddf1");
+        let (first, second) = (KeyVersion::FIRST, KeyVersion::new(2).unwrap());
+        assert_eq!(CardKey::IrkDdf1.master_name(first), "card-irk");
+        assert_eq!(CardKey::Rk1Ddf1.master_name(first), "card-rk1-ddf1");
+        assert_eq!(CardKey::Rk1Ddf1.master_name(second), "card-rk1-ddf1-v2");
+        let names: BTreeSet<String> =
+            CardKey::all_versions().map(|(key, version)| key.master_name(version)).collect();
+        // Twelve keys in four versions, nine in one.
+        assert_eq!(names.len(), 57);
+    }
+
+    #[test]
+    fn keys_are_named_by_id_in_their_directory() {
+        let cases = [
+            (Directory::Ddf1, 0x04, Some(CardKey::Rk1Ddf1)), // not the internal key
+            (Directory::Ddf1, 0x05, Some(CardKey::Uk1Ddf1)),
+            (Directory::Ddf1, 0x02, None), // a line key gives no right
+            (Directory::Ddf1, 0x84, None),
+            (Directory::Df02, 0x87, Some(CardKey::Uk3Df02)),
+            (Directory::Df03, 0x86, Some(CardKey::Uk2Df03)),
+            (Directory::Df01, 0x86, None),
+            (Directory::Df01, 0x83, None),
+        ];
+        for (directory, id, key) in cases {
+            assert_eq!(CardKey::named_by(directory, id), key, "{directory} {id:02X}");
+        }
+        assert_eq!(CardKey::BkMf.directory(), None);
+        assert_eq!(CardKey::indexed(0x06), None);
+        assert_eq!(CardKey::indexed(0x16), Some(CardKey::StmMf));
     }
 
     #[test]

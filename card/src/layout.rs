@@ -306,6 +306,15 @@ impl File {
         }
     }
 
+    /// The key it is written with while the card is personalised. Files that nobody may change
+    /// later are written with UK1_DDF1 until then.
+    pub const fn personalised_with(&self) -> CardKey {
+        match self.update {
+            Access::Key(key) => key,
+            Access::Free | Access::Never => CardKey::Uk1Ddf1,
+        }
+    }
+
     /// How many records a card of `profile` has in it; 0 for a transparent file.
     pub fn records(&self, profile: Profile) -> u8 {
         match self.structure {

@@ -35,6 +35,19 @@ pub struct ReadBinary {
     pub length: u16,
 }
 
+impl ReadBinary {
+    /// Bytes asked for at once: cards in the field give up to 250.
+    pub const PART: u16 = 250;
+
+    /// The commands that read `length` bytes from `offset` on, in parts of [`PART`](Self::PART).
+    pub fn parts(offset: u16, length: u16) -> impl Iterator<Item = Self> {
+        let end = offset + length;
+        (offset..end)
+            .step_by(usize::from(Self::PART))
+            .map(move |offset| Self { offset, length: Self::PART.min(end - offset) })
+    }
+}
+
 impl Instruction for ReadBinary {
     type Answer = Vec<u8>;
 
