@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ca::Authority;
+use card::{CardKey, KeyVersion, command::personalise::TRANSPORT_MASTER};
 use hsm::{
     CardMaster, DataSealer, IndexKey, KeyError, KeyRef, KeyUse, Keystore, Sm2Signer,
     key::VersionState, sm2::PublicKey,
@@ -29,8 +30,6 @@ pub fn authority_named(name: &str) -> Option<Authority> {
     AUTHORITIES.into_iter().find(|authority| authority_name(*authority) == name)
 }
 
-/// Names of the card masters, by the key of the card that each diversifies to.
-pub const CARD_MASTERS: [&str; 4] = ["card-irk", "card-rk1-ddf1", "card-uk1-ddf1", "card-stk-ddf1"];
 /// Name of the key that signs tokens.
 const TOKEN: &str = "token";
 /// Name of the key that signs checkpoints.
@@ -44,7 +43,10 @@ const INDEX: &str = "index";
 pub fn required() -> impl Iterator<Item = (KeyRef, KeyUse)> {
     let authorities =
         AUTHORITIES.map(|a| (soft(authority_name(a)), KeyUse::SignCertificates)).into_iter();
-    let masters = CARD_MASTERS.into_iter().map(|name| (soft(name), KeyUse::CardMaster));
+    let masters = CardKey::all_versions()
+        .map(|(key, version)| key.master_name(version))
+        .chain([TRANSPORT_MASTER.to_owned()])
+        .map(|name| (soft(&name), KeyUse::CardMaster));
     let others = [
         (TOKEN, KeyUse::SignTokens),
         (LOG, KeyUse::SignLog),
@@ -126,12 +128,24 @@ impl Keys {
         self.keystore.index_key(&soft(INDEX))
     }
 
-    /// A card master, by its name in [`CARD_MASTERS`].
+    /// The master that a version of a card's key is diversified from.
     ///
     /// # Errors
     /// See [`Keys::authority`].
-    pub fn card_master(&self, name: &str) -> Result<Arc<dyn CardMaster>, KeyError> {
-        self.keystore.card_master(&soft(name))
+    pub fn card_master(
+        &self,
+        key: CardKey,
+        version: KeyVersion,
+    ) -> Result<Arc<dyn CardMaster>, KeyError> {
+        self.keystore.card_master(&soft(&key.master_name(version)))
+    }
+
+    /// The master of the keys that blank cards come with.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn transport_master(&self) -> Result<Arc<dyn CardMaster>, KeyError> {
+        self.keystore.card_master(&soft(TRANSPORT_MASTER))
     }
 }
 

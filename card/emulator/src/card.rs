@@ -2,21 +2,18 @@
 
 mod access;
 mod authenticate;
-mod files;
-mod keys;
+mod block;
+mod personalise;
+mod protection;
+mod records;
 
 use ::card::key::CardKey;
-use ::card::layout::{self, FileName, MASTER_FILE};
+use ::card::layout::{self, Directory, File, FileName, MASTER_FILE};
 use ::card::{Apdu, Atr, Response, Status};
 use std::collections::BTreeSet;
 
 use crate::fault::{Fault, Faults};
-use crate::image::{Answers, Image, ImageError};
-use files::Files;
-use keys::Keys;
-
-/// The health application's directory.
-const HEALTH_DIRECTORY: u16 = layout::Directory::Ddf1.id();
+use crate::image::{Answers, Content, Image};
 
 /// Fills eight bytes for a challenge; a test hands in fixed ones.
 pub type Randomness = Box<dyn FnMut(&mut [u8; 8]) + Send>;
@@ -24,9 +21,7 @@ pub type Randomness = Box<dyn FnMut(&mut [u8; 8]) + Send>;
 /// A powered health card.
 pub struct Card {
     atr: Atr,
-    files: Files,
-    keys: Keys,
-    answers: Answers,
+    memory: Image,
     faults: Faults,
     randomness: Randomness,
     state: State,
@@ -35,23 +30,18 @@ pub struct Card {
 /// What a reset forgets.
 #[derive(Default)]
 struct State {
-    directory: Directory,
+    /// The selected directory; `None` is the master file.
+    directory: Option<Directory>,
     file: Option<FileName>,
     /// Keys that were proven to the selected directory.
     proven: BTreeSet<CardKey>,
+    /// The transport key was proven; that lasts until reset.
+    opened: bool,
     /// The last challenge, until it is used.
     challenge: Option<[u8; 8]>,
     /// What GET RESPONSE will fetch.
     waiting: Vec<u8>,
     commands: u32,
-}
-
-/// The selected directory.
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Directory {
-    #[default]
-    Master,
-    Health,
 }
 
 /// What comes back from the card.
@@ -67,24 +57,24 @@ pub enum Outcome {
 
 impl Card {
     /// The card of an image.
-    ///
-    /// # Errors
-    /// [`ImageError`] when the image's data do not fit the card's files.
-    pub fn new(image: &Image, randomness: Randomness) -> Result<Self, ImageError> {
-        Ok(Self {
-            atr: Atr::contactless(image.factor),
-            files: Files::new(image)?,
-            keys: Keys::new(image),
-            answers: image.answers,
+    pub fn new(memory: Image, randomness: Randomness) -> Self {
+        Self {
+            atr: Atr::contactless(memory.factor),
+            memory,
             faults: Faults::default(),
             randomness,
             state: State::default(),
-        })
+        }
     }
 
     /// The answer to reset.
     pub fn atr(&self) -> &Atr {
         &self.atr
+    }
+
+    /// What the card holds now.
+    pub fn image(&self) -> &Image {
+        &self.memory
     }
 
     /// Power off, power on, reset: everything proven is forgotten, try counters are not.
@@ -125,25 +115,36 @@ impl Card {
         let [cla, ins, ..] = command.header();
         // What waits for GET RESPONSE waits for the very next command only.
         let waiting = std::mem::take(&mut self.state.waiting);
+        if let Err(status) = self.admits(ins) {
+            return Response::of(status);
+        }
         let outcome = match (cla, ins) {
             (0x00, 0xA4) => self.select(command),
             (0x00, 0xB2) => self.read_record(command),
             (0x00, 0xB0) => self.read_binary(command),
             (0x00, 0xD6) => self.update_binary(command),
+            (0x00, 0xDC) => self.update_record_plain(command),
             (0x04, 0xDC) => self.update_record(command),
-            (0x00, 0xDC) => Err(self.plain_update_refused(command)),
+            (0x84, 0xD2) => self.set_valid(command),
+            (0x84, 0x0C) => self.set_invalid(command),
             (0x00, 0x84) => self.challenge(command),
             (0x00, 0x88) => self.internal_authenticate(command),
             (0x00, 0x82) => self.external_authenticate(command),
+            (0x84, 0x1E) => self.block_application(command),
+            (0x84, 0x18) => self.unblock_application(command),
+            (0x84, 0x16) => self.block_card(command),
+            (0x80, 0xE0) => self.create(command),
+            (0x84, 0xD4) => self.write_key(command),
+            (0x80, 0xF0) => self.end_personalisation(command),
             (0x00, 0xC0) => return self.get_response(command, waiting),
             (0x00, 0x20) => Err(Status::KeyNotFound), // this card has no PIN
-            (0x00 | 0x04 | 0x84, ins) if known(ins) => Err(Status::UnknownClass),
-            (0x00 | 0x04 | 0x84, _) => Err(Status::UnknownInstruction),
+            (0x00 | 0x04 | 0x80 | 0x84, ins) if known(ins) => Err(Status::UnknownClass),
+            (0x00 | 0x04 | 0x80 | 0x84, _) => Err(Status::UnknownInstruction),
             _ => Err(Status::UnknownClass),
         };
         match outcome {
             Ok(data) if data.is_empty() => Response::of(Status::Done),
-            Ok(data) if self.answers == Answers::InParts => {
+            Ok(data) if self.memory.answers == Answers::InParts => {
                 let available = data.len() as u8; // 256 is told as 00
                 self.state.waiting = data;
                 Response::of(Status::MoreData { available })
@@ -156,21 +157,49 @@ impl Card {
     fn select(&mut self, command: &Apdu) -> Result<Vec<u8>, Status> {
         let [_, _, 0x00, 0x00] = command.header() else { return Err(Status::WrongParameters) };
         let id: [u8; 2] = command.data().try_into().map_err(|_| Status::WrongLength)?;
-        match (u16::from_be_bytes(id), self.state.directory) {
-            (MASTER_FILE, _) => self.enter(Directory::Master),
-            (HEALTH_DIRECTORY, _) => self.enter(Directory::Health),
-            (id, Directory::Health) => {
-                self.state.file = Some(self.files.named(id).ok_or(Status::FileNotFound)?);
-            }
-            _ => return Err(Status::FileNotFound),
+        let id = u16::from_be_bytes(id);
+        if id == MASTER_FILE {
+            self.enter(None);
+            return Ok(Vec::new());
         }
+        if let Some(directory) = self.directory_in_reach(id) {
+            self.enter(Some(directory));
+            return self.usable(directory);
+        }
+        let current = self.state.directory.ok_or(Status::FileNotFound)?;
+        let file = layout::FILES.into_iter().find(|file| {
+            file.name.directory == current
+                && file.name.id == id
+                && self.memory.contents.content(file.name).is_some()
+        });
+        let file = file.ok_or(Status::FileNotFound)?;
+        if self.memory.blocked.directories.contains(&current) {
+            return Err(self.blocked_status(current));
+        }
+        self.state.file = Some(file.name);
         Ok(Vec::new()) // no FCI: its form is not established
     }
 
+    /// The directory with this identifier, if it is the health application, or one of those below
+    /// it while the application or one of them is selected.
+    fn directory_in_reach(&self, id: u16) -> Option<Directory> {
+        let directory = Directory::ALL.into_iter().find(|directory| directory.id() == id)?;
+        let in_reach = directory == Directory::Ddf1 || self.state.directory.is_some();
+        (in_reach && self.memory.contents.has(directory)).then_some(directory)
+    }
+
     /// Rights belong to the directory: selecting one, even the same, ends them.
-    fn enter(&mut self, directory: Directory) {
-        let commands = self.state.commands;
-        self.state = State { directory, commands, ..State::default() };
+    fn enter(&mut self, directory: Option<Directory>) {
+        let State { commands, opened, .. } = self.state;
+        self.state = State { directory, commands, opened, ..State::default() };
+    }
+
+    /// The selected file with what is in it.
+    fn current(&mut self) -> Result<(&'static File, &mut Content), Status> {
+        let name = self.state.file.ok_or(Status::NoFile)?;
+        let file = layout::file(name).expect("only files of the table are selected");
+        let content = self.memory.contents.content_mut(name);
+        Ok((file, content.expect("only files that exist are selected")))
     }
 
     fn get_response(&mut self, command: &Apdu, waiting: Vec<u8>) -> Response {
@@ -194,7 +223,12 @@ impl Card {
 
 /// Whether an instruction exists, in whatever class.
 fn known(ins: u8) -> bool {
-    matches!(ins, 0xA4 | 0xB2 | 0xB0 | 0xD6 | 0xDC | 0x84 | 0x88 | 0x82 | 0xC0 | 0x20)
+    #[rustfmt::skip]
+    let known = [
+        0xA4, 0xB2, 0xB0, 0xD6, 0xDC, 0xD2, 0x0C, 0x84, 0x88, 0x82, 0xC0, 0x20, 0x1E, 0x18, 0x16,
+        0xE0, 0xD4, 0xF0,
+    ];
+    known.contains(&ins)
 }
 
 #[cfg(test)]

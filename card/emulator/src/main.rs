@@ -114,7 +114,7 @@ fn load(path: &Path) -> Result<Card, Failure> {
     let random = |challenge: &mut [u8; 8]| {
         getrandom::fill(challenge).expect("the system's random generator works");
     };
-    Ok(Card::new(&image, Box::new(random))?)
+    Ok(Card::new(image, Box::new(random)))
 }
 
 fn word(event: SlotEvent) -> &'static str {

@@ -1,12 +1,16 @@
 //! `vcard make`.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use ::card::data::Photo;
-use ::card::{CardFactor, CardKey, EthnicGroup, Payment};
+use ::card::layout::Profile;
+use ::card::{CardFactor, CardKey, EthnicGroup, KeyVersion, Payment};
+use card_emulator::Image;
+use card_emulator::image::{self, FileText};
 use card_emulator::personalise::{Masters, Person, personalise};
 use clap::Args;
 use hsm::KeyRef;
@@ -37,15 +41,17 @@ pub(super) struct Make {
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     /// Name of a master in the keystore, when it is not the usual one (soft:card-irk,
-    /// soft:card-rk1-ddf1, soft:card-uk1-ddf1, soft:card-stk-ddf1).
+    /// soft:card-rk1-df02, soft:card-rk1-df02-v2); KEY is IRK_DDF1, RK1_DF02 or RK1_DF02/2.
     #[arg(long = "key", value_name = "KEY=REFERENCE", value_parser = named_key)]
-    keys: Vec<(CardKey, KeyRef)>,
-    /// File with one master for all keys, 32 hex digits, readable by its owner alone.
+    keys: Vec<((CardKey, KeyVersion), KeyRef)>,
+    /// File with one master for all keys, 32 hex digits, readable by its owner alone; masters of
+    /// further versions follow from it.
     #[arg(long, value_name = "FILE")]
     master_key_file: Option<PathBuf>,
     /// TOML with name, id_number and, if wanted, ethnic_group (1 to 56), phones, payments (1 to 8)
     /// and photo (a JPEG file of at most 3072 bytes); it may also have any of the fields below,
-    /// with underscores for hyphens. - is standard input.
+    /// with underscores for hyphens, and further contents as an image has them, such as
+    /// [files."DF01/EF05"]. - is standard input.
     #[arg(long, value_name = "FILE")]
     person: PathBuf,
     #[command(flatten)]
@@ -75,6 +81,9 @@ struct Form {
     /// File with a JPEG of at most 3072 bytes.
     #[arg(skip)]
     photo: Option<PathBuf>,
+    /// What else is on the card, by file.
+    #[arg(skip)]
+    files: BTreeMap<String, FileText>,
     /// First day, YYYY-MM-DD.
     #[arg(long, value_name = "DAY")]
     issued_on: Option<String>,
@@ -93,23 +102,31 @@ struct Form {
     /// Historical bytes of the answer to reset, 16 hex digits.
     #[arg(long)]
     historical_bytes: Option<String>,
+    /// 32K (the default) or 16K.
+    #[arg(long)]
+    profile: Option<String>,
 }
 
-fn named_key(text: &str) -> Result<(CardKey, KeyRef), String> {
+fn named_key(text: &str) -> Result<((CardKey, KeyVersion), KeyRef), String> {
     let (key, reference) = text.split_once('=').ok_or("expected KEY=REFERENCE")?;
-    let key = CardKey::named(key).ok_or("no such key; IRK_DDF1 is one")?;
+    let key = CardKey::spelled(key).ok_or("no such key; IRK_DDF1 is one, RK1_DF02/2 another")?;
     Ok((key, reference.parse().map_err(|error| format!("{error}"))?))
 }
 
 pub(super) fn make(make: &Make) -> Result<(), Failure> {
     let masters = masters(make)?;
-    let form = form(&make.person)?;
-    let image = personalise(&person(&make.form, form)?, &masters)?;
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&make.out);
-    let mut file = file.map_err(|error| format!("creating {}: {error}", make.out.display()))?;
+    let mut form = form(&make.person)?;
+    let files = std::mem::take(&mut form.files);
+    write_new(&make.out, &personalise(&person(&make.form, form)?, &masters, &files)?)
+}
+
+/// Writes an image where none is yet.
+pub(super) fn write_new(path: &Path, image: &Image) -> Result<(), Failure> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = file.map_err(|error| format!("creating {}: {error}", path.display()))?;
     file.write_all(image.to_toml().as_bytes())?;
     file.sync_all()?;
-    println!("made {}", make.out.display());
+    println!("made {}", path.display());
     Ok(())
 }
 
@@ -133,9 +150,13 @@ fn masters(make: &Make) -> Result<Masters, Failure> {
         return Err("give --keystore and --passphrase-file, or --master-key-file".into());
     };
     let keystore = SoftKeystore::open(keystore, &Passphrase::from_file(passphrase)?)?;
-    let name = |key: CardKey| match make.keys.iter().find(|(named, _)| *named == key) {
-        Some((_, reference)) => reference.clone(),
-        None => format!("soft:{}", key.master_name()).parse().expect("letters, digits and hyphens"),
+    let name = |key: CardKey, version: KeyVersion| {
+        let named = make.keys.iter().find(|(named, _)| *named == (key, version));
+        let usual = format!("soft:{}", key.master_name(version));
+        match named {
+            Some((_, reference)) => reference.clone(),
+            None => usual.parse().expect("letters, digits and hyphens"),
+        }
     };
     Ok(Masters::of_keystore(&keystore, name)?)
 }
@@ -165,9 +186,7 @@ fn person(flags: &Form, file: Form) -> Result<Person, Failure> {
     let issuer_name = given(&flags.issuer_name, file.issuer_name);
     let city = given(&flags.city, file.city).ok_or("give --city")?;
 
-    let mut factor = CardFactor([0; 8]);
-    hex::decode_to_slice(&historical, &mut factor.0)
-        .map_err(|_| "--historical-bytes has 16 hex digits")?;
+    let profile = given(&flags.profile, file.profile);
     Ok(Person {
         name: name.parse()?,
         id_number: id_number.parse()?,
@@ -188,8 +207,23 @@ fn person(flags: &Form, file: Form) -> Result<Person, Failure> {
         issuer_name: issuer_name.unwrap_or_else(|| "居民健康卡发卡中心".to_owned()),
         city: city.parse()?,
         chip_serial: chip_serial.parse()?,
-        factor,
+        factor: factor(&historical)?,
+        profile: match profile.as_deref() {
+            None => Profile::Full,
+            Some(profile) => self::profile(profile)?,
+        },
     })
+}
+
+pub(super) fn factor(historical: &str) -> Result<CardFactor, Failure> {
+    let mut factor = CardFactor([0; 8]);
+    hex::decode_to_slice(historical, &mut factor.0)
+        .map_err(|_| "--historical-bytes has 16 hex digits")?;
+    Ok(factor)
+}
+
+pub(super) fn profile(text: &str) -> Result<Profile, Failure> {
+    image::profile_named(text).ok_or_else(|| "--profile is 32K or 16K".into())
 }
 
 fn day(text: &str) -> Result<Date, Failure> {

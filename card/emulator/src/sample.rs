@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use ::card::{CardFactor, EthnicGroup, KeyVersion, Payment, SoftSecurityModule};
+use ::card::layout::Profile;
+use ::card::{CardFactor, CardKey, EthnicGroup, Payment, SoftSecurityModule};
 use hsm::sm4::Sm4Key;
 use time::macros::date;
 
 use crate::card::Card;
 use crate::image::Image;
-use crate::personalise::{KEYS, Masters, Person, personalise};
+use crate::personalise::{LooseMaster, Masters, Person, personalise};
 
 /// The root key of the SM4 profile's vectors (health-card.md, 4.5).
 const ROOT: [u8; 16] = *b"\x01\x23\x45\x67\x89\xAB\xCD\xEF\xFE\xDC\xBA\x98\x76\x54\x32\x10";
@@ -21,19 +22,37 @@ pub fn masters() -> Masters {
 
 /// One master of these bytes for every key: another issuer, or a forger.
 pub fn masters_of(root: [u8; 16]) -> Masters {
+    Masters::single(key(root))
+}
+
+/// Masters that differ from key to key, and from version to version, as those of an issuer do.
+pub fn distinct_masters() -> Masters {
+    let root = key(ROOT);
+    CardKey::all_versions().fold(Masters::new(), |masters, (name, version)| {
+        let master = root.derive(&[[name.facts().index; 16], [version.number(); 16]]);
+        masters.with(name, version, Arc::new(LooseMaster(master)))
+    })
+}
+
+/// A transport master.
+pub fn transport_master() -> LooseMaster {
+    LooseMaster(key(*b"blank cards only"))
+}
+
+fn key(bytes: [u8; 16]) -> Sm4Key {
     let key = Sm4Key::fill::<std::convert::Infallible>(|key| {
-        *key = root;
+        *key = bytes;
         Ok(())
     });
     let Ok(key) = key;
-    Masters::single(key)
+    key
 }
 
 /// A security module that holds `masters`.
 pub fn module(masters: &Masters) -> SoftSecurityModule {
-    KEYS.into_iter().fold(SoftSecurityModule::new(), |module, key| {
-        let master: Arc<_> = masters.master(key).expect("samples have every master");
-        module.with(key, KeyVersion::FIRST, master)
+    CardKey::all_versions().fold(SoftSecurityModule::new(), |module, (key, version)| {
+        let master = masters.master(key, version).expect("samples have every master");
+        module.with(key, version, master)
     })
 }
 
@@ -52,17 +71,23 @@ pub fn person() -> Person {
         city: "410100".parse().expect("six digits"),
         chip_serial: "0000000001".parse().expect("ten digits"),
         factor: CardFactor(*b"\x11\x01\x22\x01\x00\x00\x00\x01"),
+        profile: Profile::Full,
     }
 }
 
 /// The image of that person's card.
 pub fn image() -> Image {
-    personalise(&person(), &masters()).expect("samples have every master")
+    image_of(&masters())
+}
+
+/// The image of that person's card from these masters.
+pub fn image_of(masters: &Masters) -> Image {
+    personalise(&person(), masters, &Default::default()).expect("samples have every master")
 }
 
 /// A card whose challenges count up from `11 22 33 44 55 66 77 88`, so that sessions repeat.
-pub fn card(image: &Image) -> Card {
-    Card::new(image, Box::new(counter(0x1122_3344_5566_7788))).expect("a sample fits its files")
+pub fn card(image: Image) -> Card {
+    Card::new(image, Box::new(counter(0x1122_3344_5566_7788)))
 }
 
 /// Bytes that count up from `start`: randomness for a session that repeats.

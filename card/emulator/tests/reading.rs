@@ -8,8 +8,8 @@ use card::tlv::BadRecord;
 use card::transport::transcript::{Recorder, Replay, Transcript};
 use card::value::BadValue;
 use card::{
-    Apdu, Atr, CardError, CardFactor, CardKey, ReadError, Response, Sex, Status, Transport,
-    TransportError, read_identity, read_photo,
+    Apdu, Atr, CardError, CardFactor, CardKey, KeyVersion, ReadError, Response, Sex, Status,
+    Transport, TransportError, read_identity, read_photo,
 };
 use card_emulator::image::Answers;
 use card_emulator::{Fault, Image, InMemory, sample};
@@ -24,13 +24,13 @@ fn read(card: &mut dyn Transport) -> Result<card::IdentityReading, ReadError> {
     read_identity(card, &module, &mut sample::counter(0x8877_6655_4433_2211), TODAY)
 }
 
-fn powered(image: &Image) -> InMemory {
+fn powered(image: Image) -> InMemory {
     InMemory::new(sample::card(image))
 }
 
 #[test]
 fn a_card_is_read_in_eighteen_commands() {
-    let reading = read(&mut powered(&sample::image())).unwrap();
+    let reading = read(&mut powered(sample::image())).unwrap();
     let person = sample::person();
     assert_eq!(reading.holder.name, person.name);
     assert_eq!(reading.holder.id_number, person.id_number);
@@ -47,7 +47,7 @@ fn a_card_is_read_in_eighteen_commands() {
 
 #[test]
 fn a_card_that_answers_in_parts_says_the_same() {
-    let reading = read(&mut powered(&Image { answers: Answers::InParts, ..sample::image() }));
+    let reading = read(&mut powered(Image { answers: Answers::InParts, ..sample::image() }));
     assert_eq!(reading.unwrap().holder.id_number, sample::person().id_number);
 }
 
@@ -57,21 +57,22 @@ fn photos_are_read_whole() {
         let jpeg: Vec<u8> =
             (0..size).map(|at| [0xFF, 0xD8, 0xFF].get(at).copied().unwrap_or(at as u8)).collect();
         let photo = Photo::new(jpeg).unwrap();
-        let image = Image { photo: Some(photo.clone()), ..sample::image() };
+        let mut image = sample::image();
+        image.set_photo(Some(&photo)).unwrap();
         let module = sample::module(&sample::masters());
         let mut random = sample::counter(1);
-        let read = read_photo(&mut powered(&image), &module, &mut random, TODAY);
+        let read = read_photo(&mut powered(image), &module, &mut random, TODAY);
         assert_eq!(read.unwrap(), Some(photo), "{size} bytes");
     }
     let module = sample::module(&sample::masters());
-    let none = read_photo(&mut powered(&sample::image()), &module, &mut sample::counter(1), TODAY);
+    let none = read_photo(&mut powered(sample::image()), &module, &mut sample::counter(1), TODAY);
     assert_eq!(none.unwrap(), None);
 }
 
 /// An image with one record replaced.
 fn with(file: FileName, record: u8, bytes: &[u8]) -> Image {
     let mut image = sample::image();
-    image.overrides.insert((file, record), bytes.to_vec());
+    image.replace(file, record, bytes.to_vec()).expect("the card has the record");
     image
 }
 
@@ -107,7 +108,7 @@ fn bad_records_are_named() {
         ("empty", ef06, 2, vec![], BadRecord::Truncated(0).into()),
     ];
     for (name, file, record, bytes, why) in cases {
-        match read(&mut powered(&with(file, record, &bytes))) {
+        match read(&mut powered(with(file, record, &bytes))) {
             Err(ReadError::MalformedRecord(found)) => {
                 assert_eq!(found, MalformedRecord { file, record, why }, "{name}");
             }
@@ -124,13 +125,13 @@ fn a_card_that_contradicts_itself_is_refused() {
         (ef06::FILE.name, 2, vec![0x0C, 1, 1], Inconsistency::Sex),
     ];
     for (file, record, bytes, expected) in cases {
-        match read(&mut powered(&with(file, record, &bytes))) {
+        match read(&mut powered(with(file, record, &bytes))) {
             Err(ReadError::Inconsistent(found)) => assert_eq!(found, expected),
             other => panic!("{expected}: {other:?}"),
         }
     }
     // A sex that is not stated contradicts nothing.
-    let reading = read(&mut powered(&with(ef06::FILE.name, 2, &[0x0C, 1, 9]))).unwrap();
+    let reading = read(&mut powered(with(ef06::FILE.name, 2, &[0x0C, 1, 9]))).unwrap();
     assert_eq!(reading.holder.sex, Sex::NotStated);
 }
 
@@ -138,7 +139,7 @@ fn a_card_that_contradicts_itself_is_refused() {
 fn the_last_day_is_still_valid() {
     let module = sample::module(&sample::masters());
     let on = |day| {
-        let mut card = powered(&sample::image());
+        let mut card = powered(sample::image());
         read_identity(&mut card, &module, &mut sample::counter(1), day).map(|_| ())
     };
     assert!(on(date!(2034 - 01 - 01)).is_ok());
@@ -150,8 +151,7 @@ fn the_last_day_is_still_valid() {
 #[test]
 fn a_forged_card_is_found_before_it_costs_a_try() {
     let forger = sample::masters_of([0x66; 16]);
-    let forged = card_emulator::personalise::personalise(&sample::person(), &forger).unwrap();
-    let mut card = powered(&forged);
+    let mut card = powered(sample::image_of(&forger));
     let refused = read(&mut card);
     assert!(matches!(refused, Err(ReadError::NotGenuine { status: Status::Done })));
     // The forger's own desk still has all its tries.
@@ -163,13 +163,13 @@ fn a_forged_card_is_found_before_it_costs_a_try() {
 #[test]
 fn a_card_without_keys_is_not_genuine_and_a_wrong_read_key_is_told() {
     let mut image = sample::image();
-    image.keys.remove(&CardKey::IrkDdf1);
-    let refused = read(&mut powered(&image));
+    image.keys.take(CardKey::IrkDdf1, KeyVersion::FIRST);
+    let refused = read(&mut powered(image));
     assert!(matches!(refused, Err(ReadError::NotGenuine { status: Status::KeyNotFound })));
 
     let mut image = sample::image();
-    **image.keys.get_mut(&CardKey::Rk1Ddf1).unwrap() = [1; 16];
-    let mut card = powered(&image);
+    image.keys.put(CardKey::Rk1Ddf1, KeyVersion::FIRST, [1; 16]);
+    let mut card = powered(image);
     for left in (0..15).rev() {
         let refused = read(&mut card);
         assert!(
@@ -186,7 +186,7 @@ fn a_card_without_keys_is_not_genuine_and_a_wrong_read_key_is_told() {
 fn a_removed_card_is_told_at_every_command() {
     let mut steps = Vec::new();
     for at in 1..=18 {
-        let mut card = powered(&sample::image());
+        let mut card = powered(sample::image());
         card.card().misbehave(Fault::GoneAt(at));
         match read(&mut card) {
             Err(ReadError::Removed { at }) => steps.push(at),
@@ -198,7 +198,7 @@ fn a_removed_card_is_told_at_every_command() {
     }
     assert_eq!(steps[4], Step::ProveGenuine);
     assert_eq!(steps[17], Step::Read { file: ef06::FILE.name, record: 5 });
-    let mut card = powered(&sample::image());
+    let mut card = powered(sample::image());
     card.card().misbehave(Fault::GoneAt(19));
     assert!(read(&mut card).is_ok(), "there are eighteen commands");
 }
@@ -241,7 +241,7 @@ fn misbehaviour_ends_in_its_own_error() {
         (Fault::Garbage, |e| !matches!(e, ReadError::Removed { .. } | ReadError::Security(_))),
     ];
     for (fault, expected) in cases {
-        let mut card = powered(&sample::image());
+        let mut card = powered(sample::image());
         card.card().misbehave(fault);
         let error = read(&mut card).expect_err("a card that misbehaves is not read");
         assert!(expected(&error), "{fault:?}: {error:?}");
@@ -294,7 +294,7 @@ fn other_cards_are_not_health_cards() {
 #[test]
 fn the_recorded_session_is_the_emulators() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/transcripts/identity.txt");
-    let mut card = Recorder::new(powered(&sample::image()));
+    let mut card = Recorder::new(powered(sample::image()));
     read(&mut card).unwrap();
     let head =
         "# A reading of the sample card, all keys from the root of the SM4 profile's vectors.\n";
@@ -330,7 +330,7 @@ impl Transport for PerFile {
 
 #[test]
 fn a_card_that_wants_proof_for_each_file_gets_it() {
-    let reading = read(&mut PerFile(powered(&sample::image()), false)).unwrap();
+    let reading = read(&mut PerFile(powered(sample::image()), false)).unwrap();
     assert_eq!(reading.commands, 18 + 3);
 }
 
@@ -377,7 +377,7 @@ proptest! {
     /// (Names, groups and dates of validity carry no proof: their change cannot be seen.)
     #[test]
     fn a_changed_byte_never_makes_another_person(step in 0usize..18, at in 0usize..30, by in 1u8..=255) {
-        let mut card = Recorder::new(powered(&sample::image()));
+        let mut card = Recorder::new(powered(sample::image()));
         read(&mut card).unwrap();
         let mut lines: Vec<String> = card.transcript().to_string().lines().map(str::to_owned).collect();
         let line = &mut lines[2 + 2 * step];

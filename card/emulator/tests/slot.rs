@@ -64,14 +64,14 @@ fn a_card_goes_in_answers_and_comes_out() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (slot, told) = slot(&listener);
     assert!(slot.remove().is_none(), "empty at first");
-    slot.insert(sample::card(&sample::image()));
+    slot.insert(sample::card(sample::image()));
     let mut reader = Reader::accept(&listener);
     assert_eq!(next(&told), SlotEvent::Inserted);
 
     reader.send(&[1]);
     assert_eq!(next(&told), SlotEvent::Powered);
     let atr = reader.ask(&[4]).unwrap();
-    assert_eq!(atr, sample::card(&sample::image()).atr().bytes());
+    assert_eq!(atr, sample::card(sample::image()).atr().bytes());
     assert_eq!(reader.ask(&SELECT).unwrap(), DONE);
     assert_eq!(reader.ask(&SELECT_EF05).unwrap(), DONE);
 
@@ -83,7 +83,7 @@ fn a_card_goes_in_answers_and_comes_out() {
     assert_eq!(reader.receive(), None);
     assert_eq!(next(&told), SlotEvent::Removed);
 
-    slot.insert(sample::card(&sample::image()));
+    slot.insert(sample::card(sample::image()));
     let mut reader = Reader::accept(&listener);
     assert_eq!(next(&told), SlotEvent::Inserted);
     assert_eq!(reader.ask(&SELECT).unwrap(), DONE);
@@ -93,7 +93,7 @@ fn a_card_goes_in_answers_and_comes_out() {
 fn a_card_that_leaves_by_itself_does_not_come_back() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (slot, told) = slot(&listener);
-    slot.insert(sample::card(&sample::image()));
+    slot.insert(sample::card(sample::image()));
     let mut reader = Reader::accept(&listener);
     assert_eq!(next(&told), SlotEvent::Inserted);
     slot.with_card(|card| card.misbehave(Fault::GoneAt(2))).unwrap();
@@ -108,7 +108,7 @@ fn a_reader_that_comes_back_finds_the_card() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (slot, told) = slot(&listener);
-    slot.insert(sample::card(&sample::image()));
+    slot.insert(sample::card(sample::image()));
     let reader = Reader::accept(&listener);
     assert_eq!(next(&told), SlotEvent::Inserted);
     drop(listener);
@@ -127,10 +127,10 @@ fn a_reader_that_comes_back_finds_the_card() {
 fn a_card_swapped_for_another_is_seen_as_out_and_in() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (slot, told) = slot(&listener);
-    slot.insert(sample::card(&sample::image()));
+    slot.insert(sample::card(sample::image()));
     let mut first = Reader::accept(&listener);
     assert_eq!(next(&told), SlotEvent::Inserted);
-    slot.insert(sample::card(&sample::image()));
+    slot.insert(sample::card(sample::image()));
     assert_eq!(first.receive(), None);
     let mut second = Reader::accept(&listener);
     assert_eq!(next(&told), SlotEvent::Removed);

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
+use card::layout::ddf1::ef06;
 use card::{CardKey, KeyVersion, SoftSecurityModule, read_identity};
 use card_emulator::{Card, Image, InMemory, sample};
 use hsm::soft::{Iterations, Passphrase, SoftKeystore};
@@ -73,14 +74,15 @@ fn a_card_made_from_the_root_of_the_vectors_has_their_keys() {
     let image = image(&path);
     // health-card.md, 4.5: K card.
     let expected = hex_literal::hex!("A403DDABD7ED14F3BBE534CC5613DE57");
-    assert_eq!(*image.keys[&CardKey::IrkDdf1], expected);
-    assert_eq!(image.holder, sample::image().holder);
+    assert_eq!(image.key(CardKey::IrkDdf1, KeyVersion::FIRST), Some(&expected));
+    let holder = |image: &Image| image.contents.content(ef06::FILE.name).cloned();
+    assert_eq!(holder(&image), holder(&sample::image()));
 
     let input = std::fs::File::open(folder.path().join("person.toml")).unwrap();
     let piped = ["make", "--out", "b.toml", "--master-key-file", "root.hex", "--person", "-"];
     let made = vcard_told(folder.path(), &piped, input.into());
     assert!(made.status.success(), "{made:?}");
-    assert_eq!(self::image(&folder.path().join("b.toml")).holder, image.holder);
+    assert_eq!(self::image(&folder.path().join("b.toml")).contents, image.contents);
 
     let again = vcard(folder.path(), &arguments);
     assert!(!again.status.success(), "an image is never overwritten");
@@ -93,8 +95,13 @@ fn a_card_made_from_a_keystore_opens_to_that_keystore() {
     let passphrase = Passphrase::from_string(Zeroizing::new("correct horse".to_owned())).unwrap();
     let path = folder.path().join("keys");
     let mut keystore = SoftKeystore::create_with(&path, &passphrase, Iterations::MINIMUM).unwrap();
-    for name in ["soft:card-irk", "soft:card-uk1-ddf1", "soft:card-stk-ddf1", "soft:reading"] {
-        keystore.generate(&name.parse().unwrap(), KeyUse::CardMaster).unwrap();
+    for (key, version) in CardKey::all_versions() {
+        let name = match (key, version) {
+            (CardKey::Rk1Ddf1, KeyVersion::FIRST) => "reading".to_owned(),
+            _ => key.master_name(version),
+        };
+        let name = format!("soft:{name}").parse().unwrap();
+        keystore.generate(&name, KeyUse::CardMaster).unwrap();
     }
     keystore.generate(&"soft:token".parse().unwrap(), KeyUse::SignTokens).unwrap();
     keystore.save().unwrap();
@@ -124,8 +131,8 @@ fn a_card_made_from_a_keystore_opens_to_that_keystore() {
             let master: Arc<_> = keystore.card_master(&name.parse().unwrap()).unwrap();
             module.with(key, KeyVersion::FIRST, master)
         });
-    let card = Card::new(&image(&folder.path().join("a.toml")), Box::new(sample::counter(7)));
-    let mut card = InMemory::new(card.unwrap());
+    let card = Card::new(image(&folder.path().join("a.toml")), Box::new(sample::counter(7)));
+    let mut card = InMemory::new(card);
     let reading = read_identity(&mut card, &module, &mut sample::counter(9), date!(2026 - 03 - 01));
     assert_eq!(reading.unwrap().holder.id_number.as_str(), "11010519491231002X");
 }

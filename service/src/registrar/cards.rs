@@ -84,13 +84,19 @@ pub struct CardFailure {
     pub receipt: Option<Receipt>,
 }
 
-/// The card security module over the service's masters.
+/// The card security module over the service's masters. Those that an identity is read with must be
+/// there; a keystore made by an earlier version has no others.
 pub(super) fn security_module(keys: &Keys) -> Result<SoftSecurityModule, hsm::KeyError> {
-    let mut module = SoftSecurityModule::new();
-    for key in [CardKey::IrkDdf1, CardKey::Rk1Ddf1] {
-        module = module.with(key, KeyVersion::FIRST, keys.card_master(&key.master_name())?);
-    }
-    Ok(module)
+    let needed = |key| matches!(key, CardKey::IrkDdf1 | CardKey::Rk1Ddf1);
+    CardKey::all_versions().try_fold(SoftSecurityModule::new(), |module, (key, version)| match keys
+        .card_master(key, version)
+    {
+        Ok(master) => Ok(module.with(key, version, master)),
+        Err(hsm::KeyError::Unknown(_)) if !needed(key) || version != KeyVersion::FIRST => {
+            Ok(module)
+        }
+        Err(error) => Err(error),
+    })
 }
 
 impl Registrar {

@@ -1,8 +1,10 @@
 //! What every [`Transport`] does alike: a card is read through it, refuses through it, and leaves through it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use card::key::{CardKey, KeyVersion};
+use card::layout::Profile;
 use card::{
     CardFactor, IdentityReading, ReadError, SoftSecurityModule, Transport, TransportError,
     read_identity, read_photo,
@@ -38,8 +40,9 @@ impl Issuer {
         let module = [CardKey::IrkDdf1, CardKey::Rk1Ddf1].into_iter().fold(
             SoftSecurityModule::new(),
             |module, key| {
-                let master = masters.master(key).expect("a single master serves all keys");
-                module.with(key, KeyVersion::FIRST, Arc::clone(&master))
+                let version = KeyVersion::FIRST;
+                let master = masters.master(key, version).expect("a single master serves all keys");
+                module.with(key, version, Arc::clone(&master))
             },
         );
         Self { masters, security: module }
@@ -66,10 +69,12 @@ impl Issuer {
             city: "990000".parse().expect("a city"),
             chip_serial: resident.chip_serial.parse().expect("a serial"),
             factor,
+            profile: Profile::Full,
         };
-        let image = card_emulator::personalise::personalise(&person, &self.masters);
+        let nothing_else = BTreeMap::new();
+        let image = card_emulator::personalise::personalise(&person, &self.masters, &nothing_else);
         let image = image.expect("a card image");
-        Card::new(&image, Box::new(|challenge| *challenge = [7; 8])).expect("a card")
+        Card::new(image, Box::new(|challenge| *challenge = [7; 8]))
     }
 }
 

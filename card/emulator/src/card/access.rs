@@ -1,38 +1,47 @@
-//! Reading and writing files, as far as their access rules allow.
+//! Who may do what with a file, and reading.
 
 use ::card::key::CardKey;
 use ::card::layout::{Access, Element, File};
-use ::card::security::profile;
-use ::card::{Apdu, Status, tlv};
-use subtle::ConstantTimeEq;
+use ::card::{Apdu, Status};
 
-use super::files::Content;
-use super::{Card, State};
-
-/// How P2 of a record command names the record.
-enum Wanted {
-    Number(u8),
-    Tag(u8),
-}
+use super::Card;
+use crate::image::Content;
 
 impl Card {
     pub(super) fn read_record(&mut self, command: &Apdu) -> Result<Vec<u8>, Status> {
-        let wanted = match command.header() {
-            [_, _, number @ 1..=0xFF, 0x04] => Wanted::Number(number),
-            [_, _, tag @ 1..=0xFF, 0x00] => Wanted::Tag(tag),
+        let (named, by_tag) = match command.header() {
+            [_, _, number @ 1..=0xFF, 0x04] => (number, false),
+            [_, _, tag @ 1..=0xFF, 0x00] => (tag, true),
             _ => return Err(Status::WrongParameters),
         };
         let expected = reads(command)?;
-        let (file, content) = self.files.file(self.state.file.ok_or(Status::NoFile)?);
-        let Content::Records(records) = content else { return Err(Status::WrongStructure) };
-        self.state.allows(file.read)?;
-        let at = position(file, &wanted).ok_or(Status::RecordNotFound)?;
-        let record = records.get(at).ok_or(Status::RecordNotFound)?;
+        let (file, content) = self.current()?;
+        if matches!(content, Content::Transparent(_)) {
+            return Err(Status::WrongStructure);
+        }
+        self.may(file.read)?;
+        let element = |element: &&Element| match by_tag {
+            true => element.tag() == named,
+            false => element.record() == named,
+        };
+        let element = file.elements().iter().find(element);
+        let number = match (by_tag, element) {
+            (true, Some(element)) => element.record(),
+            (true, None) => return Err(Status::RecordNotFound),
+            (false, _) => named,
+        };
+        let (_, content) = self.current()?;
+        let record = match content {
+            Content::Records(records) => records.get(&number),
+            Content::Ring(records) => records.get(usize::from(number) - 1),
+            Content::Transparent(_) => None,
+        };
+        let record = record.ok_or(Status::RecordNotFound)?;
         match usize::from(expected) {
             256 => Ok(record.clone()),
             length if length == record.len() => Ok(record.clone()),
             // A spoilt record of another size is given as it is, so that readers can be tried.
-            length if length == usize::from(file.elements()[at].record_size()) => {
+            length if element.is_some_and(|e| length == usize::from(e.record_size())) => {
                 Ok(record.clone())
             }
             _ => Err(Status::RightLength { length: record.len() as u8 }),
@@ -42,9 +51,14 @@ impl Card {
     pub(super) fn read_binary(&mut self, command: &Apdu) -> Result<Vec<u8>, Status> {
         let offset = offset(command)?;
         let expected = usize::from(reads(command)?);
-        let (file, content) = self.files.file(self.state.file.ok_or(Status::NoFile)?);
-        let Content::Transparent(bytes) = content else { return Err(Status::WrongStructure) };
-        self.state.allows(file.read)?;
+        let (file, content) = self.current()?;
+        if !matches!(content, Content::Transparent(_)) {
+            return Err(Status::WrongStructure);
+        }
+        self.may(file.read)?;
+        let (_, Content::Transparent(bytes)) = self.current()? else {
+            return Err(Status::WrongStructure);
+        };
         let rest = bytes.get(offset..).filter(|rest| !rest.is_empty());
         let rest = rest.ok_or(Status::WrongOffset)?;
         match rest.get(..expected) {
@@ -59,9 +73,14 @@ impl Card {
         if command.data().is_empty() {
             return Err(Status::WrongLength);
         }
-        let (file, content) = self.files.file(self.state.file.ok_or(Status::NoFile)?);
-        let Content::Transparent(bytes) = content else { return Err(Status::WrongStructure) };
-        self.state.allows(file.update)?;
+        let (file, content) = self.current()?;
+        if !matches!(content, Content::Transparent(_)) {
+            return Err(Status::WrongStructure);
+        }
+        self.may(self.update_rule(file))?;
+        let (_, Content::Transparent(bytes)) = self.current()? else {
+            return Err(Status::WrongStructure);
+        };
         if offset >= bytes.len() {
             return Err(Status::WrongOffset);
         }
@@ -70,62 +89,25 @@ impl Card {
         Ok(Vec::new())
     }
 
-    /// Plain UPDATE RECORD belongs to personalisation, which this card has behind it.
-    pub(super) fn plain_update_refused(&mut self, command: &Apdu) -> Status {
-        let checked = update_number(command).and_then(|_| {
-            let (file, content) = self.files.file(self.state.file.ok_or(Status::NoFile)?);
-            match content {
-                Content::Records(_) => self.state.allows(file.update),
-                Content::Transparent(_) => Err(Status::WrongStructure),
-            }
-        });
-        checked.err().unwrap_or(Status::Unprotected)
-    }
-
-    /// UPDATE RECORD, protected: rights first, then the MAC under the line key and the last
-    /// challenge, then the contents.
-    pub(super) fn update_record(&mut self, command: &Apdu) -> Result<Vec<u8>, Status> {
-        let number = update_number(command)?;
-        let (file, content) = self.files.file(self.state.file.ok_or(Status::NoFile)?);
-        let Content::Records(records) = content else { return Err(Status::WrongStructure) };
-        self.state.allows(file.update)?;
-        let at = position(file, &Wanted::Number(number)).ok_or(Status::RecordNotFound)?;
-        let line = self.keys.slot(CardKey::StkDdf1, 1).ok_or(Status::KeyNotFound)?;
-        let challenge = self.state.challenge.take().ok_or(Status::NoChallenge)?;
-        let session = line.session(&challenge);
-
-        let split = command.data().split_last_chunk::<4>();
-        let (encrypted, mac) = split.ok_or(Status::Unprotected)?;
-        let lc = command.data().len() as u8;
-        let signed = [&command.header()[..], &[lc], encrypted].concat();
-        let right = profile::mac(&session, &profile::pad(&signed));
-        if !bool::from(right.ct_eq(mac)) {
-            return Err(Status::BadProtection);
+    /// Who may change `file` now: another rule holds until the card is issued.
+    pub(super) fn update_rule(&self, file: &File) -> Access {
+        match self.memory.is_open() {
+            true => Access::Key(file.personalised_with()),
+            false => file.update_on(self.memory.profile),
         }
-        let plain = session.decrypt_ecb(encrypted).map_err(|_| Status::WrongLength)?;
-        let record = unpad(&plain).ok_or(Status::WrongData)?;
-        tlv::unwrap(&file.elements()[at], record).map_err(|_| Status::WrongData)?;
-        records[at] = record.to_vec();
-        Ok(Vec::new())
     }
-}
 
-impl State {
-    fn allows(&self, access: Access) -> Result<(), Status> {
+    pub(super) fn may(&self, access: Access) -> Result<(), Status> {
         match access {
             Access::Free => Ok(()),
-            Access::Key(key) if self.proven.contains(&key) => Ok(()),
+            Access::Key(key) if self.has_proven(key) => Ok(()),
             Access::Key(_) | Access::Never => Err(Status::NotAllowed),
         }
     }
-}
 
-/// Where in the file the wanted record stands.
-fn position(file: &File, wanted: &Wanted) -> Option<usize> {
-    file.elements().iter().position(|element: &Element| match wanted {
-        Wanted::Number(number) => element.record() == *number,
-        Wanted::Tag(tag) => element.tag() == *tag,
-    })
+    fn has_proven(&self, key: CardKey) -> bool {
+        self.state.proven.contains(&key)
+    }
 }
 
 /// A reading command carries no data and says how much it expects.
@@ -142,22 +124,4 @@ fn offset(command: &Apdu) -> Result<usize, Status> {
         [_, _, high @ 0x00..=0x7F, low] => Ok(usize::from(u16::from_be_bytes([high, low]))),
         _ => Err(Status::WrongParameters),
     }
-}
-
-/// The record number of an UPDATE RECORD.
-fn update_number(command: &Apdu) -> Result<u8, Status> {
-    match command.header() {
-        [_, _, number @ 1..=0xFF, 0x04] if !command.data().is_empty() => Ok(number),
-        [_, _, 1..=0xFF, 0x04] => Err(Status::WrongLength),
-        _ => Err(Status::WrongParameters),
-    }
-}
-
-/// Length byte, data, `80`, zeros (health-card.md, 3.4, steps 3 and 4).
-fn unpad(plain: &[u8]) -> Option<&[u8]> {
-    let (&length, rest) = plain.split_first()?;
-    let (data, padding) = rest.split_at_checked(usize::from(length))?;
-    let (&mark, zeros) = padding.split_first()?;
-    let right = mark == 0x80 && zeros.len() < 16 && zeros.iter().all(|byte| *byte == 0);
-    right.then_some(data)
 }

@@ -2,11 +2,11 @@
 
 use ::card::key::CardKey;
 use ::card::security::profile::cryptogram;
-use ::card::{Apdu, Status};
+use ::card::{Apdu, KeyVersion, Status};
 use subtle::ConstantTimeEq;
 
-use super::keys::TRIES;
-use super::{Card, Directory};
+use super::Card;
+use crate::image::{Name, TRIES};
 
 impl Card {
     pub(super) fn challenge(&mut self, command: &Apdu) -> Result<Vec<u8>, Status> {
@@ -25,35 +25,44 @@ impl Card {
     pub(super) fn internal_authenticate(&mut self, command: &Apdu) -> Result<Vec<u8>, Status> {
         let [_, _, 0x00, 0x00] = command.header() else { return Err(Status::WrongParameters) };
         let (challenge, data, version) = parts(command)?;
-        if self.state.directory != Directory::Health {
+        if self.state.directory.is_none() {
             return Err(Status::KeyNotFound);
         }
-        let slot = self.keys.slot(CardKey::IrkDdf1, version).ok_or(Status::KeyNotFound)?;
+        let name = KeyVersion::new(version).map(|version| Name::Card(CardKey::IrkDdf1, version));
+        let slot = name.and_then(|name| self.memory.keys.slot(name)).ok_or(Status::KeyNotFound)?;
         Ok(cryptogram(&slot.session(&challenge), &data).to_vec())
     }
 
     pub(super) fn external_authenticate(&mut self, command: &Apdu) -> Result<Vec<u8>, Status> {
         let [_, _, 0x00, id] = command.header() else { return Err(Status::WrongParameters) };
         let (proof, data, version) = parts(command)?;
-        // The internal key shares its number with the read key and answers only to INS 88.
-        let key = match (self.state.directory, id) {
-            (Directory::Health, 0x04) => CardKey::Rk1Ddf1,
-            (Directory::Health, 0x05) => CardKey::Uk1Ddf1,
+        let version = KeyVersion::new(version).ok_or(Status::KeyNotFound)?;
+        let name = match (id, self.state.directory) {
+            (0x00, _) if version == KeyVersion::FIRST => Name::Transport,
+            (id, Some(directory)) => {
+                let key = CardKey::named_by(directory, id).ok_or(Status::KeyNotFound)?;
+                Name::Card(key, version)
+            }
             _ => return Err(Status::KeyNotFound),
         };
-        let slot = self.keys.slot(key, version).ok_or(Status::KeyNotFound)?;
+        let slot = self.memory.keys.slot(name).ok_or(Status::KeyNotFound)?;
         if slot.tries_left == 0 {
             return Err(Status::Blocked);
         }
         let challenge = self.state.challenge.take().ok_or(Status::NoChallenge)?;
-        if bool::from(cryptogram(&slot.session(&challenge), &data).ct_eq(&proof)) {
-            slot.tries_left = TRIES;
-            self.state.proven.insert(key);
-            return Ok(Vec::new());
+        let right = bool::from(cryptogram(&slot.session(&challenge), &data).ct_eq(&proof));
+        slot.tries_left = if right { TRIES } else { slot.tries_left - 1 };
+        let tries_left = slot.tries_left;
+        match name {
+            Name::Transport => self.state.opened = right,
+            Name::Card(key, _) if right => {
+                self.state.proven.insert(key);
+            }
+            Name::Card(key, _) => {
+                self.state.proven.remove(&key);
+            }
         }
-        slot.tries_left -= 1;
-        self.state.proven.remove(&key);
-        Err(Status::Failed { tries_left: Some(slot.tries_left) })
+        if right { Ok(Vec::new()) } else { Err(Status::Failed { tries_left: Some(tries_left) }) }
     }
 }
 

@@ -26,7 +26,7 @@ fn talk(card: &mut Card, commands: &[&str]) -> Vec<String> {
 }
 
 fn card() -> Card {
-    sample::card(&sample::image())
+    sample::card(sample::image())
 }
 
 const ENTER: [&str; 2] = ["00A40000023F00", "00A4000002DDF1"];
@@ -69,7 +69,7 @@ fn wrong_commands_get_their_status_word() {
         ("EF05", "00840000", "6700"),
         ("EF05", "0084010008", "6A86"),
         ("EF05", "0088000010 0000000000000000 0000000000000000 08", "6700"),
-        ("EF05", "0088000011 0000000000000000 0000000000000000 02 08", "6A88"), // version 2
+        ("EF05", "0088000011 0000000000000000 0000000000000000 05 08", "6A88"), // version 5
         ("EF05", "0088010011 0000000000000000 0000000000000000 01 08", "6A86"),
         ("EF06", "00B20B0020", "6982"),
         ("EF07", "00B0000010", "6982"),
@@ -287,7 +287,7 @@ fn the_photo_is_written_plain_under_the_update_key() {
 
 #[test]
 fn answers_come_in_parts_when_the_image_says_so() {
-    let mut card = sample::card(&Image { answers: Answers::InParts, ..sample::image() });
+    let mut card = sample::card(Image { answers: Answers::InParts, ..sample::image() });
     let commands = ["00A4000002EF05", "00B2390005", "00C0000002", "00C0000003", "00C0000001"];
     let answers = talk(&mut card, &[&ENTER[..], &commands].concat());
     assert_eq!(answers[2..], ["9000", "6105", "39036103", "4101009000", "6985"]);
