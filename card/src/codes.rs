@@ -1,5 +1,12 @@
 //! Code tables (代码表) with their labels in Chinese and English.
 
+mod clinical;
+
+pub use clinical::{
+    ABO_GROUPS, ANAESTHESIA, DRUG_FORMS, DRUG_ROUTES, INDEX_FLAGS, OUTCOMES, OUTPATIENT_FEES,
+    RH_GROUPS, SEROLOGY_ITEMS, SEROLOGY_RESULTS, TEST_RESULTS, TRANSFUSIONS, WOUND_HEALING,
+};
+
 /// A table of codes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CodeTable {
@@ -208,86 +215,6 @@ pub static DOCUMENTS: CodeTable = CodeTable {
     ],
 };
 
-/// ABO blood groups (ABO血型).
-pub static ABO_GROUPS: CodeTable = CodeTable {
-    standard: "WS 364.9 CV04.50.005",
-    entries: &[
-        ("1", "A型", "A"),
-        ("2", "B型", "B"),
-        ("3", "O型", "O"),
-        ("4", "AB型", "AB"),
-        ("5", "不详", "unknown"),
-    ],
-};
-
-/// Rh blood groups (RH血型).
-pub static RH_GROUPS: CodeTable = CodeTable {
-    standard: "文件结构表 (2012), item 42",
-    entries: &[("1", "阳性", "positive"), ("2", "阴性", "negative"), ("3", "不详", "unknown")],
-};
-
-/// Index entries (记录标识).
-pub static INDEX_FLAGS: CodeTable = CodeTable {
-    standard: "应用接口技术规范 (2012), DF03",
-    entries: &[("0", "有效", "valid"), ("255", "无效", "invalid")],
-};
-
-/// Serology items (血清学检查项目).
-pub static SEROLOGY_ITEMS: CodeTable = CodeTable {
-    standard: "文件结构表 (2012), item 73",
-    entries: &[("0", "HBsAg", "HBsAg"), ("1", "HCV-Ab", "HCV-Ab"), ("2", "HIV-Ab", "HIV-Ab")],
-};
-
-/// Serology results (血清学检查结果).
-pub static SEROLOGY_RESULTS: CodeTable = CodeTable {
-    standard: "文件结构表 (2012), item 74",
-    entries: &[("0", "未做", "not done"), ("1", "阴性", "negative"), ("2", "阳性", "positive")],
-};
-
-/// Outcomes of treatment (治疗结果). The values could not be read.
-pub static OUTCOMES: CodeTable = CodeTable { standard: "WS 364.11 CV05.10.010", entries: &[] };
-
-/// Anaesthesia (麻醉方法). The values could not be read.
-pub static ANAESTHESIA: CodeTable = CodeTable { standard: "CV06.00.103", entries: &[] };
-
-/// Wound healing (切口愈合等级).
-pub static WOUND_HEALING: CodeTable = CodeTable {
-    standard: "文件结构表 (2012), item 88",
-    entries: &[
-        ("1", "甲级愈合", "grade A"),
-        ("2", "乙级愈合", "grade B"),
-        ("3", "丙级愈合", "grade C"),
-        ("9", "其他", "other"),
-    ],
-};
-
-/// Blood products (输血品种).
-pub static TRANSFUSIONS: CodeTable = CodeTable {
-    standard: "文件结构表 (2012), item 121",
-    entries: &[
-        ("1", "红细胞", "red cells"),
-        ("2", "血小板", "platelets"),
-        ("3", "血浆", "plasma"),
-        ("4", "全血", "whole blood"),
-        ("9", "其他", "other"),
-    ],
-};
-
-/// Results of tests (检查/检验结果).
-pub static TEST_RESULTS: CodeTable = CodeTable {
-    standard: "文件结构表 (2012), item 255",
-    entries: &[("1", "异常", "abnormal"), ("2", "正常", "normal"), ("3", "不确定", "unclear")],
-};
-
-/// Forms of drugs (药物剂型). The values could not be read.
-pub static DRUG_FORMS: CodeTable = CodeTable { standard: "CV08.50.002", entries: &[] };
-
-/// Routes of drugs (药物使用途径). The values could not be read.
-pub static DRUG_ROUTES: CodeTable = CodeTable { standard: "CV06.00.102", entries: &[] };
-
-/// Classes of outpatient fees (门诊费用分类). The values could not be read.
-pub static OUTPATIENT_FEES: CodeTable = CodeTable { standard: "CV07.10.001", entries: &[] };
-
 /// Sex (性别, GB/T 2261.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sex {
@@ -382,5 +309,7 @@ mod tests {
         }
         assert_eq!(EthnicGroup::from_code(57), None);
         assert_eq!(Sex::Female.labels(), ("女", "female"));
+        let route = DRUG_ROUTES.labels("0401");
+        assert_eq!(route, Some(("皮下注射", "subcutaneous injection")));
     }
 }

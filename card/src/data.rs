@@ -26,6 +26,7 @@ use std::str::FromStr;
 use time::Date;
 use zeroize::Zeroizing;
 
+use crate::command::CardError;
 use crate::layout::{Element, File, FileName};
 use crate::tlv::{self, BadRecord};
 use crate::value::BadValue;
@@ -53,6 +54,12 @@ pub enum Malformed {
     /// The value in it.
     #[error(transparent)]
     Value(#[from] BadValue),
+    /// The card has no such record, though the table does.
+    #[error("the card has no such record")]
+    Missing,
+    /// The card did not give the record.
+    #[error("the card did not give the record: {0}")]
+    Withheld(CardError),
 }
 
 /// Where records come from: a card, or a whole file in memory.

@@ -34,7 +34,7 @@ pub fn recognise_card(transport: &mut dyn Transport) -> Result<(), ReadError> {
 pub fn read_free(transport: &mut dyn Transport) -> Result<FreeReading, ReadError> {
     let mut link = Link::new(transport);
     let factor = link.atr().card_factor().map_err(NotHealthCard::HistoricalBytes)?;
-    let city = recognise(&mut link)?;
+    let (city, _) = recognise(&mut link)?;
     let issuer = issuer_summary(&mut Free(&mut link), city)?;
     Ok(FreeReading { factor, issuer, commands: link.commands() })
 }

@@ -8,7 +8,7 @@ use crate::security::SecurityModule;
 use crate::transport::Transport;
 
 /// Bytes asked for at once. Cards in the field are read in parts of up to 250.
-const PART: usize = 250;
+pub(super) const PART: usize = 250;
 
 /// Reads the holder's photo from a genuine, valid card; `None` when it has none.
 ///
