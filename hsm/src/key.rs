@@ -9,5 +9,5 @@ mod usage;
 pub use description::{KeyDescription, VersionState};
 pub use error::KeyError;
 pub use reference::{BadKeyRef, KeyRef};
-pub use traits::{CardMaster, DataSealer, IndexKey, Keystore, Sm2Decrypter, Sm2Signer};
+pub use traits::{CardMaster, DataSealer, IndexKey, Keystore, MacKey, Sm2Decrypter, Sm2Signer};
 pub use usage::{KeyAlgorithm, KeyUse, UnknownUse};

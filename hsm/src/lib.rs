@@ -36,6 +36,6 @@ mod random;
 mod vectors;
 
 pub use key::{
-    CardMaster, DataSealer, IndexKey, KeyDescription, KeyError, KeyRef, KeyUse, Keystore,
+    CardMaster, DataSealer, IndexKey, KeyDescription, KeyError, KeyRef, KeyUse, Keystore, MacKey,
     Sm2Decrypter, Sm2Signer,
 };

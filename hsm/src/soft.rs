@@ -22,7 +22,8 @@ pub use file::{Iterations, IterationsOutOfBounds};
 pub use passphrase::{Passphrase, PassphraseError};
 
 use crate::key::{
-    CardMaster, DataSealer, IndexKey, KeyDescription, KeyError, KeyRef, KeyUse, Keystore, Sm2Signer,
+    CardMaster, DataSealer, IndexKey, KeyDescription, KeyError, KeyRef, KeyUse, Keystore, MacKey,
+    Sm2Signer,
 };
 use crate::sm2::SecretKey;
 use crate::sm3;
@@ -249,7 +250,14 @@ impl Keystore for SoftKeystore {
 
     fn index_key(&self, key: &KeyRef) -> Result<Arc<dyn IndexKey>, KeyError> {
         match self.entry(key, KeyUse::Index)? {
-            Entry::Index(index) => Ok(index.clone()),
+            Entry::Hmac(index) => Ok(index.clone()),
+            _ => unreachable!("the use was compared"),
+        }
+    }
+
+    fn mac_key(&self, key: &KeyRef) -> Result<Arc<dyn MacKey>, KeyError> {
+        match self.entry(key, KeyUse::MacCodes)? {
+            Entry::Hmac(mac) => Ok(mac.clone()),
             _ => unreachable!("the use was compared"),
         }
     }

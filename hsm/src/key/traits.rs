@@ -88,6 +88,16 @@ pub trait IndexKey: Send + Sync {
     fn index(&self, domain: &str, value: &[u8]) -> Result<[u8; 32], KeyError>;
 }
 
+/// A key that authenticates what is handed out and comes back.
+pub trait MacKey: Send + Sync {
+    /// HMAC-SM3 over `parts`, one after the other without separators: the caller sees to it that no
+    /// two messages are the same octets.
+    ///
+    /// # Errors
+    /// As for [`Sm2Signer::sign`].
+    fn mac(&self, parts: &[&[u8]]) -> Result<[u8; 32], KeyError>;
+}
+
 /// A master key of cards: gives the keys of single cards, never itself.
 pub trait CardMaster: Send + Sync {
     /// The key diversified by each of `blocks` in turn, in memory only.
@@ -127,6 +137,12 @@ pub trait Keystore: Send + Sync {
     /// # Errors
     /// As above.
     fn index_key(&self, key: &KeyRef) -> Result<Arc<dyn IndexKey>, KeyError>;
+
+    /// A key for [`KeyUse::MacCodes`].
+    ///
+    /// # Errors
+    /// As above.
+    fn mac_key(&self, key: &KeyRef) -> Result<Arc<dyn MacKey>, KeyError>;
 
     /// A key for [`KeyUse::CardMaster`].
     ///

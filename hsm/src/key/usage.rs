@@ -23,6 +23,10 @@ pub enum KeyUse {
     Index,
     /// Diversifies card keys.
     CardMaster,
+    /// Signs codes of electronic cards.
+    SignCodes,
+    /// Authenticates codes of electronic cards.
+    MacCodes,
 }
 
 /// How keys of a use compute.
@@ -41,7 +45,7 @@ pub enum KeyAlgorithm {
 
 impl KeyUse {
     /// Every use, in the order of their codes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::SignCertificates,
         Self::SignTokens,
         Self::SignLog,
@@ -50,6 +54,8 @@ impl KeyUse {
         Self::SealData,
         Self::Index,
         Self::CardMaster,
+        Self::SignCodes,
+        Self::MacCodes,
     ];
 
     /// The algorithm of keys of this use.
@@ -60,9 +66,10 @@ impl KeyUse {
             | Self::SignTokens
             | Self::SignLog
             | Self::SignStatus
-            | Self::SignTimestamps => KeyAlgorithm::Sm2,
+            | Self::SignTimestamps
+            | Self::SignCodes => KeyAlgorithm::Sm2,
             Self::SealData => KeyAlgorithm::Sm4Gcm,
-            Self::Index => KeyAlgorithm::HmacSm3,
+            Self::Index | Self::MacCodes => KeyAlgorithm::HmacSm3,
             Self::CardMaster => KeyAlgorithm::Sm4,
         }
     }
@@ -79,6 +86,8 @@ impl KeyUse {
             Self::SealData => "seal-data",
             Self::Index => "index",
             Self::CardMaster => "card-master",
+            Self::SignCodes => "sign-codes",
+            Self::MacCodes => "mac-codes",
         }
     }
 }

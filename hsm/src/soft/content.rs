@@ -5,11 +5,11 @@
 //!   1  length of the name    n  the name, without "soft:"
 //!   1  code of the use       2  number of versions
 //!   …  SM2: 65 octets of public key for each older version, then the 32 of the secret key
-//!      sealing: 16 octets for each version; index: 32; card master: 16
+//!      sealing: 16 octets for each version; HMAC: 32; card master: 16
 //! ```
 
 use super::SCHEME;
-use super::entry::{Entry, SoftIndexKey, SoftSealer, SoftSigner};
+use super::entry::{Entry, SoftHmacKey, SoftSealer, SoftSigner};
 use crate::key::{KeyAlgorithm, KeyRef, KeyUse};
 use crate::sm2::{PublicKey, SecretKey};
 use crate::sm4::Sm4Key;
@@ -34,6 +34,8 @@ fn code(key_use: KeyUse) -> u8 {
         KeyUse::CardMaster => 6,
         KeyUse::SignStatus => 7,
         KeyUse::SignTimestamps => 8,
+        KeyUse::SignCodes => 10,
+        KeyUse::MacCodes => 11,
     }
 }
 
@@ -59,7 +61,7 @@ fn write(keys: &BTreeMap<KeyRef, Entry>, out: &mut dyn FnMut(&[u8])) {
                 out(&signer.current.to_be_bytes()[..]);
             }
             Entry::Sealer(sealer) => sealer.0.iter().for_each(|key| out(key.expose())),
-            Entry::Index(index) => out(&index.0[..]),
+            Entry::Hmac(hmac) => out(&hmac.key[..]),
             Entry::CardMaster(master) => out(master.0.expose()),
         }
     }
@@ -124,7 +126,7 @@ impl<'a> Input<'a> {
                 single?;
                 let mut key = Box::new(Zeroizing::new([0; 32]));
                 key.copy_from_slice(self.take::<32>()?);
-                Entry::Index(Arc::new(SoftIndexKey(key)))
+                Entry::Hmac(Arc::new(SoftHmacKey { key_use, key }))
             }
             KeyAlgorithm::Sm4 => {
                 single?;

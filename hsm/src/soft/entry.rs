@@ -2,7 +2,7 @@
 
 use crate::key::{
     CardMaster, DataSealer, IndexKey, KeyAlgorithm, KeyDescription, KeyError, KeyRef, KeyUse,
-    VersionState,
+    MacKey, VersionState,
 };
 use crate::sm2::{PublicKey, SecretKey};
 use crate::sm4::Sm4Key;
@@ -16,8 +16,8 @@ pub(super) enum Entry {
     Signer(SoftSigner),
     /// [`KeyUse::SealData`].
     Sealer(Arc<SoftSealer>),
-    /// [`KeyUse::Index`].
-    Index(Arc<SoftIndexKey>),
+    /// [`KeyUse::Index`] and [`KeyUse::MacCodes`].
+    Hmac(Arc<SoftHmacKey>),
     /// [`KeyUse::CardMaster`].
     CardMaster(Arc<SoftCardMaster>),
 }
@@ -38,8 +38,11 @@ impl SoftSigner {
 /// A sealing key: all versions, oldest first, at least one.
 pub(super) struct SoftSealer(pub(super) Vec<Arc<Sm4Key>>);
 
-/// An index key.
-pub(super) struct SoftIndexKey(pub(super) Box<Zeroizing<[u8; 32]>>);
+/// A key for HMAC, and its one use.
+pub(super) struct SoftHmacKey {
+    pub(super) key_use: KeyUse,
+    pub(super) key: Box<Zeroizing<[u8; 32]>>,
+}
 
 /// A card master.
 pub(super) struct SoftCardMaster(pub(super) Sm4Key);
@@ -58,7 +61,7 @@ impl Entry {
             KeyAlgorithm::HmacSm3 => {
                 let mut key = Box::new(Zeroizing::new([0; 32]));
                 random::fill(&mut key[..]);
-                Self::Index(Arc::new(SoftIndexKey(key)))
+                Self::Hmac(Arc::new(SoftHmacKey { key_use, key }))
             }
             KeyAlgorithm::Sm4 => Self::card_master(Sm4Key::generate()),
         }
@@ -78,7 +81,7 @@ impl Entry {
         match self {
             Self::Signer(signer) => signer.key_use,
             Self::Sealer(_) => KeyUse::SealData,
-            Self::Index(_) => KeyUse::Index,
+            Self::Hmac(hmac) => hmac.key_use,
             Self::CardMaster(_) => KeyUse::CardMaster,
         }
     }
@@ -88,7 +91,7 @@ impl Entry {
         let versions = match self {
             Self::Signer(signer) => signer.retired.len() + 1,
             Self::Sealer(sealer) => sealer.0.len(),
-            Self::Index(_) | Self::CardMaster(_) => 1,
+            Self::Hmac(_) | Self::CardMaster(_) => 1,
         };
         u32::try_from(versions).expect("bounded by the file format")
     }
@@ -105,7 +108,7 @@ impl Entry {
                 versions.push(Arc::new(Sm4Key::generate()));
                 *sealer = Arc::new(SoftSealer(versions));
             }
-            Self::Index(_) | Self::CardMaster(_) => return None,
+            Self::Hmac(_) | Self::CardMaster(_) => return None,
         }
         Some(self.version())
     }
@@ -164,10 +167,16 @@ fn sealed_header(version: u32) -> [u8; 5] {
     [SEALED_FORM, a, b, c, d]
 }
 
-impl IndexKey for SoftIndexKey {
+impl IndexKey for SoftHmacKey {
     fn index(&self, domain: &str, value: &[u8]) -> Result<[u8; 32], KeyError> {
         let length = (domain.len() as u64).to_be_bytes();
-        Ok(sm3::hmac(&self.0[..], &[&length, domain.as_bytes(), value]))
+        Ok(sm3::hmac(&self.key[..], &[&length, domain.as_bytes(), value]))
+    }
+}
+
+impl MacKey for SoftHmacKey {
+    fn mac(&self, parts: &[&[u8]]) -> Result<[u8; 32], KeyError> {
+        Ok(sm3::hmac(&self.key[..], parts))
     }
 }
 

@@ -5,7 +5,7 @@ use hsm::key::VersionState;
 use hsm::sm2::SignerId;
 use hsm::sm4::Sm4Key;
 use hsm::soft::KeystoreError;
-use hsm::{CardMaster, DataSealer, IndexKey, KeyError, KeyUse, Keystore, Sm2Signer};
+use hsm::{CardMaster, DataSealer, IndexKey, KeyError, KeyUse, Keystore, MacKey, Sm2Signer};
 
 #[test]
 fn keys_do_what_they_are_for() {
@@ -65,6 +65,7 @@ fn a_key_refuses_every_other_use() {
                 KeyUse::SealData => keystore.sealer(&name).err(),
                 KeyUse::Index => keystore.index_key(&name).err(),
                 KeyUse::CardMaster => keystore.card_master(&name).err(),
+                KeyUse::MacCodes => keystore.mac_key(&name).err(),
                 signs => keystore.signer(&name, signs).err(),
             };
             match found {
@@ -77,7 +78,7 @@ fn a_key_refuses_every_other_use() {
             }
         }
     }
-    assert_eq!(refused, 8 * 7);
+    assert_eq!(refused, KeyUse::ALL.len() * (KeyUse::ALL.len() - 1));
     let sealing = keystore.signer(&key("soft:seal-data"), KeyUse::SealData).err();
     assert!(matches!(sealing, Some(KeyError::NotASigningUse(KeyUse::SealData))));
     let missing = keystore.signer(&key("soft:none"), KeyUse::SignLog).err();
@@ -172,7 +173,7 @@ fn old_versions_open_and_verify_but_no_longer_sign() {
 #[test]
 fn keys_of_one_version_are_not_rotated() {
     let mut keystore = Place::new().create();
-    for key_use in [KeyUse::Index, KeyUse::CardMaster] {
+    for key_use in [KeyUse::Index, KeyUse::CardMaster, KeyUse::MacCodes] {
         let name = key(&format!("soft:{key_use}"));
         keystore.generate(&name, key_use).unwrap();
         let refused = keystore.rotate(&name).unwrap_err();
@@ -193,10 +194,11 @@ fn keys_can_be_used_from_many_threads() {
     let index: std::sync::Arc<dyn IndexKey> = keystore.index_key(&key("soft:index")).unwrap();
     let master: std::sync::Arc<dyn CardMaster> =
         keystore.card_master(&key("soft:card-master")).unwrap();
+    let mac: std::sync::Arc<dyn MacKey> = keystore.mac_key(&key("soft:mac-codes")).unwrap();
     drop(keystore);
     std::thread::scope(|scope| {
         for number in 0..4_u8 {
-            let (signer, sealer, index, master) = (&signer, &sealer, &index, &master);
+            let (signer, sealer, index, master, mac) = (&signer, &sealer, &index, &master, &mac);
             scope.spawn(move || {
                 let e = signer.digest(&[number]);
                 let signature = signer.sign(&e).unwrap();
@@ -205,6 +207,7 @@ fn keys_can_be_used_from_many_threads() {
                 assert_eq!(**sealer.open(&[number], &sealed).unwrap(), *b"x");
                 index.index("d", &[number]).unwrap();
                 master.derive(&[[number; 16]]).unwrap();
+                mac.mac(&[&[number]]).unwrap();
             });
         }
     });
