@@ -10,6 +10,7 @@
 //! - [`atr`]: the answer to reset, and the diversification factor in it.
 //! - [`key`], [`security`], [`messaging`]: the keys of a card, the module that computes with them,
 //!   and protected updates.
+//! - [`code`]: the electronic card's codes, as scanned from a screen.
 //! - [`transport`]: the wire to a card, and [`transport::Link`], which talks over it.
 //! - [`session`]: from a powered card to a trusted reading.
 //! - [`status_list`]: the signed list of cards that are not to be served, for checking off line.
@@ -20,6 +21,7 @@
 
 pub mod apdu;
 pub mod atr;
+pub mod code;
 pub mod codes;
 pub mod command;
 pub mod data;
