@@ -4,10 +4,11 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "admin",
     "audit",
     "cards",
+    "codes",
     "common",
     "identities",
     "residents",

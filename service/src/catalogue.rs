@@ -154,6 +154,36 @@ catalogue! {
     /// The agent broke the protocol of the relay.
     RELAY_PROTOCOL: "读卡代理的消息顺序不正确", "请重启窗口程序；仍不行请升级", "the desk agent sent messages out of order", "restart the desk agent, or update it";
 
+    // Electronic cards and their codes
+    /// The resident has none.
+    ELECTRONIC_CARD_NOT_FOUND: "没有此电子健康卡", "请先为居民申领电子健康卡", "no such electronic card", "apply for one for the resident first";
+    /// Cancelled, for good.
+    ELECTRONIC_CARD_CANCELLED: "电子健康卡已注销", "请核对居民身份；如需继续使用，请重新申领新卡", "the electronic card was cancelled", "check who it is; a new one can be applied for, asking for it anew";
+    /// No code with this number.
+    CODE_NOT_FOUND: "没有此二维码的记录", "请核对二维码编号", "no such code", "check the code's number";
+    /// Something else was scanned.
+    CODE_FOREIGN: "扫到的不是电子健康卡二维码", "请居民打开电子健康卡后重新扫码", "this is not the code of an electronic health card", "have the resident open the electronic card and scan again";
+    /// A code, but not a whole or right one.
+    CODE_MALFORMED: "二维码内容不完整或格式不正确", "请调亮屏幕后重新扫码；仍不行请居民刷新二维码", "the code is incomplete or malformed", "scan again with a brighter screen, or have the code refreshed";
+    /// Not made here, or forgotten.
+    CODE_UNKNOWN: "没有此二维码的记录，可能是伪造或早已过期", "请居民刷新二维码后重新扫码", "the code is not on record: forged, or over for long", "have the code refreshed and scan again";
+    /// The signature is none of ours.
+    CODE_NOT_GENUINE: "二维码的签名不正确，可能是伪造", "请勿办理业务；核对居民身份并报告", "the code's signature is wrong: it may be forged", "do not serve it; check who it is and report it";
+    /// Used before.
+    CODE_USED: "此二维码已使用过，可能是截图或翻拍", "请居民刷新二维码；若居民未曾使用，请核对身份并报告", "the code was used before: it may be a photograph of another's", "have the code refreshed; if its holder never used it, check who it is and report it";
+    /// Ended before its time.
+    CODE_REVOKED: "此二维码已作废", "请居民刷新二维码后重新扫码", "the code was revoked", "have the code refreshed and scan again";
+    /// Its time is over.
+    CODE_EXPIRED: "此二维码已过期", "请居民刷新二维码后重新扫码", "the code has expired", "have the code refreshed and scan again";
+    /// Bound to another desk, or to none where this desk asks for it.
+    CODE_OTHER_DESK: "此二维码不是为本窗口出示的", "请居民扫描本窗口的随机码后重新出示", "the code was not made for this desk", "have the resident scan this desk's nonce and show a new code";
+    /// The nonce is not open.
+    CODE_NONCE_UNKNOWN: "窗口随机码无效或已过期", "请窗口刷新随机码后重试", "the desk's nonce is unknown or over", "have the desk show a new nonce";
+    /// Who made it verifies it.
+    CODE_OWN: "不能由生成二维码的一方自行核验", "请由窗口核验", "a code is not verified by whoever made it", "have it verified at a desk";
+    /// Static codes are not accepted for this.
+    CODE_STATIC_NOT_ALLOWED: "此环节不接受静态码", "请居民出示动态码", "static codes are not accepted for this step", "have the resident show a dynamic code";
+
     // The service itself
     /// The log or the database cannot be written.
     UNAVAILABLE: "日志或数据库暂时无法写入，操作未执行", "请稍候重试；管理员请检查磁盘空间", "the log or database cannot be written now; nothing was done", "try again in a moment; operators: check the disk";
@@ -186,6 +216,11 @@ macro_rules! needs {
 }
 
 needs! {
+    CodeUses: "授权规则允许的使用次数；静态码不填", "a number of uses that the rules allow; none for a static code";
+    OfSignedCode: "32 字节的窗口随机码，仅用于签名码", "the 32 octets that a desk gave, for signed codes only";
+    OfPlainCode: "平台代码，如 5100A0013，签名码不填", "a platform code such as 5100A0013, not for signed codes";
+    MedicalStep: "诊疗环节代码，如 010101", "a code of a medical step, such as 010101";
+    Channel: "01、02 或 99", "01, 02 or 99";
     Sm3Digest: "SM3 摘要，32 字节", "an SM3 digest of 32 octets";
     CardFactor: "卡的八个历史字节", "the eight historical bytes of the card";
     CardKey: "卡编号或发卡序列号", "a card's id or serial";

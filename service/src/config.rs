@@ -67,6 +67,8 @@ pub struct RawLifetimes {
     pub presence: u64,
     /// A prepared signature, 10 to 3600.
     pub signing: u64,
+    /// A dynamic or signed code of an electronic card, and the nonce of a desk, 10 to 3600.
+    pub code: u64,
 }
 
 impl Default for RawTls {
@@ -77,7 +79,7 @@ impl Default for RawTls {
 
 impl Default for RawLifetimes {
     fn default() -> Self {
-        Self { challenge: 60, session: 8 * 3600, presence: 300, signing: 600 }
+        Self { challenge: 60, session: 8 * 3600, presence: 300, signing: 600, code: 300 }
     }
 }
 
@@ -123,6 +125,8 @@ pub struct Lifetimes {
     pub presence: Duration,
     /// A prepared signature.
     pub signing: Duration,
+    /// A code of an electronic card, and the nonce of a desk.
+    pub code: Duration,
 }
 
 /// Why the settings were not accepted.
@@ -207,6 +211,7 @@ impl Config {
             session: seconds("lifetimes.session", raw_lives.session, 60, 86_400, "60 to 86400")?,
             presence: seconds("lifetimes.presence", raw_lives.presence, 10, 3600, "10 to 3600")?,
             signing: seconds("lifetimes.signing", raw_lives.signing, 10, 3600, "10 to 3600")?,
+            code: seconds("lifetimes.code", raw_lives.code, 10, 3600, "10 to 3600")?,
         };
         let policy = match raw.policy {
             None => Policy::shipped(),
@@ -277,6 +282,7 @@ mod tests {
             ("name='a'\nlisten='localhost'".to_owned(), "setting `listen`"),
             (format!("{good}passphrase='x'"), "unknown field `passphrase`"),
             (format!("{good}[lifetimes]\nsession=1"), "setting `lifetimes.session`"),
+            (format!("{good}[lifetimes]\ncode=9"), "setting `lifetimes.code`"),
             (format!("{good}policy='none.toml'"), "reading "),
             (format!("{good}public_url='ftp://a'"), "setting `public_url`"),
             (format!("{good}public_url='http://a/'"), "setting `public_url`"),

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use ca::Authority;
 use card::{CardKey, KeyVersion, command::personalise::TRANSPORT_MASTER};
 use hsm::{
-    CardMaster, DataSealer, IndexKey, KeyError, KeyRef, KeyUse, Keystore, Sm2Signer,
-    key::VersionState, sm2::PublicKey,
+    CardMaster, DataSealer, IndexKey, KeyError, KeyRef, KeyUse, Keystore, MacKey, Sm2Signer,
+    key::VersionState,
+    sm2::PublicKey,
+    soft::{KeystoreError, SoftKeystore},
 };
 
 /// The authorities, the root first.
@@ -38,6 +40,14 @@ const LOG: &str = "log";
 const DATA: &str = "data";
 /// Name of the key of blind indexes.
 const INDEX: &str = "index";
+/// Name of the key that signs codes of electronic cards.
+const CODE: &str = "code";
+/// Name of the key that the changing part of such codes is made with.
+const CODE_MAC: &str = "code-mac";
+
+/// Keys that came with a later version, and their uses. A keystore made before gets them at start:
+/// nothing rests on them yet.
+const LATER: [(&str, KeyUse); 2] = [(CODE, KeyUse::SignCodes), (CODE_MAC, KeyUse::MacCodes)];
 
 /// Every key a service has, and its use.
 pub fn required() -> impl Iterator<Item = (KeyRef, KeyUse)> {
@@ -55,7 +65,29 @@ pub fn required() -> impl Iterator<Item = (KeyRef, KeyUse)> {
     ];
     authorities
         .chain(others.into_iter().map(|(name, key_use)| (soft(name), key_use)))
+        .chain(LATER.into_iter().map(|(name, key_use)| (soft(name), key_use)))
         .chain(masters)
+}
+
+/// Makes the keys that a keystore lacks because it was made by an earlier version; those that were
+/// made. Any other key that is missing is a loss, which nothing here can make good.
+///
+/// # Errors
+/// [`KeystoreError`] when the keystore cannot be written.
+pub fn complete(keystore: &mut SoftKeystore) -> Result<Vec<KeyRef>, KeystoreError> {
+    let there: Vec<KeyRef> = keystore.list().into_iter().map(|key| key.reference).collect();
+    let mut made = Vec::new();
+    for (name, key_use) in LATER {
+        let key = soft(name);
+        if !there.contains(&key) {
+            keystore.generate(&key, key_use)?;
+            made.push(key);
+        }
+    }
+    if !made.is_empty() {
+        keystore.save()?;
+    }
+    Ok(made)
 }
 
 /// The service's keys in a keystore, asked for by what they do.
@@ -95,12 +127,38 @@ impl Keys {
     /// Earlier versions of the key that signs tokens: they still verify.
     #[must_use]
     pub fn earlier_token_keys(&self) -> Vec<PublicKey> {
-        let token = soft(TOKEN);
+        self.earlier(TOKEN)
+    }
+
+    /// Signs codes of electronic cards.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn code(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        self.keystore.signer(&soft(CODE), KeyUse::SignCodes)
+    }
+
+    /// Earlier versions of the key that signs codes: they still verify.
+    #[must_use]
+    pub fn earlier_code_keys(&self) -> Vec<PublicKey> {
+        self.earlier(CODE)
+    }
+
+    /// Makes the changing part of codes.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn code_mac(&self) -> Result<Arc<dyn MacKey>, KeyError> {
+        self.keystore.mac_key(&soft(CODE_MAC))
+    }
+
+    fn earlier(&self, name: &str) -> Vec<PublicKey> {
+        let key = soft(name);
         self.keystore
             .list()
             .into_iter()
-            .filter(|key| key.reference == token && key.state == VersionState::Retired)
-            .filter_map(|key| key.public_key)
+            .filter(|version| version.reference == key && version.state == VersionState::Retired)
+            .filter_map(|version| version.public_key)
             .collect()
     }
 

@@ -6,7 +6,8 @@
 //! - [`config`], [`start`], [`serve`]: settings, putting the service together, the listener.
 //! - [`api`]: one file per gRPC service: parse, call, render; [`catalogue`] has the words.
 //! - [`policy`]: may this caller do this? Pure.
-//! - [`registrar`]: the work itself; [`token`] is the form of access tokens.
+//! - [`registrar`]: the work itself; [`token`] is the form of access tokens, `code`
+//!   has the keys of electronic cards' codes.
 //! - [`store`]: facts and the log, in SQLite.
 //! - [`keys`], [`vocabulary`], [`clock`], [`telemetry`]: what all of them share.
 //!
@@ -16,11 +17,13 @@ pub mod api;
 pub mod bench;
 pub mod catalogue;
 pub mod clock;
+mod code;
 pub mod config;
 pub mod demo;
 pub mod init;
 pub mod keys;
 pub mod policy;
+mod rate;
 pub mod registrar;
 pub mod serve;
 pub mod start;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ca::{Certificate, crl::Crl};
 use hsm::{
-    KeyError, Keystore,
+    KeyError,
     soft::{KeystoreError, Passphrase, SoftKeystore},
 };
 use tokio::sync::watch;
@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use crate::{
     api, clock,
     config::Config,
-    keys::{AUTHORITIES, Keys, authority_name},
-    registrar::{Authorities, AuthorityError, Error, Parts, Registrar},
+    keys::{self, AUTHORITIES, Keys, authority_name},
+    registrar::{Authorities, AuthorityError, Error, Parts, Registrar, key_made},
     serve::{self, ListenError, Protection},
     store::{Store, StoreError},
     telemetry,
@@ -56,9 +56,14 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`]; nothing is then left running.
 pub async fn open(config: Config, passphrase: &Passphrase) -> Result<Registrar, StartError> {
-    let keystore: Box<dyn Keystore> = Box::new(SoftKeystore::open(&config.keystore, passphrase)?);
-    let keys = Keys::new(keystore);
+    let mut keystore = SoftKeystore::open(&config.keystore, passphrase)?;
+    let made = keys::complete(&mut keystore)?;
+    let keys = Keys::new(Box::new(keystore));
     let store = Store::open(&config.database, keys.log()?, &config.name)?;
+    for key in made {
+        tracing::info!(%key, "a key that this version needs was made; back the keystore up");
+        store.record_act(key_made(&config.name, &key, clock::now())).await?;
+    }
     for draft in store.unsigned_drafts().await? {
         // The service stopped between draft and signature: it may have been signed, and nobody has it.
         tracing::warn!(serial = draft.serial, "a certificate was drafted and never given out");

@@ -12,11 +12,14 @@ use hsm::{
     sm2::{PublicKey, Signature, SignerId},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::vocabulary::{DataClass, Purpose, Role};
 
 /// Name of the signature algorithm (GM/T 0125.1-2022).
 const ALGORITHM: &str = "SGD_SM3_SM2";
+/// The default identifier, as [`SignerId::DEFAULT`].
+const DEFAULT_ID: &str = "1234567812345678";
 /// Type of the token (RFC 9068).
 const TYPE: &str = "at+jwt";
 /// Largest token that is looked at.
@@ -186,31 +189,34 @@ impl TokenKeys {
         parse(payload)
     }
 
-    /// The published keys as a JSON Web Key Set (RFC 7517), newest first.
+    /// The published keys as JSON Web Keys (RFC 7517), newest first.
     #[must_use]
-    pub fn jwks(&self) -> String {
-        let keys: Vec<_> = self
-            .published
-            .iter()
-            .map(|(kid, key)| {
-                let (x, y) = coordinates(key);
-                serde_json::json!({
-                    "kty": "EC", "crv": "SM2-P-256", "x": x, "y": y,
-                    "use": "sig", "alg": ALGORITHM, "kid": kid,
-                    "sm2_id": "1234567812345678",
-                })
-            })
-            .collect();
-        serde_json::json!({ "keys": keys }).to_string()
+    pub fn published(&self) -> Vec<Value> {
+        self.published.iter().map(|(_, key)| json_web_key(key, DEFAULT_ID)).collect()
     }
+}
+
+/// A published key, with the identifier of the signer (`sm2_id`) that its signatures are made with.
+pub(crate) fn json_web_key(key: &PublicKey, sm2_id: &str) -> Value {
+    let (x, y) = coordinates(key);
+    serde_json::json!({
+        "kty": "EC", "crv": "SM2-P-256", "x": x, "y": y,
+        "use": "sig", "alg": ALGORITHM, "kid": thumbprint(key),
+        "sm2_id": sm2_id,
+    })
 }
 
 /// Thumbprint of a key as RFC 7638, but with SM3, base64url.
 #[must_use]
 pub fn thumbprint(key: &PublicKey) -> String {
+    URL_SAFE_NO_PAD.encode(thumbprint_octets(key))
+}
+
+/// The thumbprint before it is written.
+pub(crate) fn thumbprint_octets(key: &PublicKey) -> [u8; 32] {
     let (x, y) = coordinates(key);
     let canonical = format!(r#"{{"crv":"SM2-P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-    URL_SAFE_NO_PAD.encode(hsm::sm3::digest(canonical.as_bytes()))
+    hsm::sm3::digest(canonical.as_bytes())
 }
 
 fn coordinates(key: &PublicKey) -> (String, String) {

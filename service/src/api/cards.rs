@@ -6,14 +6,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    Desk, Reply,
+    Desk, Reply, codes,
     convert::{date, id, parsed, receipt, sex_number, timestamp},
     relay,
 };
 use crate::{
     catalogue::Needs,
-    registrar::{Error, NewCard, Presence},
-    store::{Card, CardId, CardStatus, Receipt},
+    registrar::{Error, NewCard, Presence, Reading},
+    store::{Card, CardId, CardStatus, Evidence, Receipt},
 };
 
 #[tonic::async_trait]
@@ -91,6 +91,45 @@ impl Cards for Desk {
         let card = card_id(&request.get_ref().card_id)?;
         Ok(changed(self.registrar.cancel_card(&caller, card).await?))
     }
+
+    async fn apply_electronic_card(
+        &self,
+        request: Request<v1::ApplyElectronicCardRequest>,
+    ) -> Reply<v1::ElectronicCard> {
+        codes::apply(self, request).await
+    }
+
+    async fn cancel_electronic_card(
+        &self,
+        request: Request<v1::CancelElectronicCardRequest>,
+    ) -> Reply<v1::ElectronicCard> {
+        codes::cancel(self, request).await
+    }
+
+    async fn create_code(&self, request: Request<v1::CreateCodeRequest>) -> Reply<v1::CreatedCode> {
+        codes::create(self, request).await
+    }
+
+    async fn show_desk_nonce(
+        &self,
+        request: Request<v1::DeskNonceRequest>,
+    ) -> Reply<v1::DeskNonce> {
+        codes::desk_nonce(self, request).await
+    }
+
+    async fn verify_code(
+        &self,
+        request: Request<v1::VerifyCodeRequest>,
+    ) -> Reply<v1::VerifiedCode> {
+        codes::verify(self, request).await
+    }
+
+    async fn revoke_code(
+        &self,
+        request: Request<v1::RevokeCodeRequest>,
+    ) -> Reply<v1::RevokeCodeResponse> {
+        codes::revoke(self, request).await
+    }
 }
 
 fn card_id(text: &str) -> Result<CardId, Error> {
@@ -126,12 +165,29 @@ fn changed((card, recorded): (Card, Receipt)) -> Response<v1::CardChange> {
 }
 
 /// A reading as the interface says it.
-pub(super) fn reading(mut presence: Presence, recorded: Receipt) -> v1::CardReading {
-    let read = &mut presence.reading;
+pub(super) fn reading(presence: Presence, recorded: Receipt) -> v1::CardReading {
+    let Presence { id, evidence, resident, read_at, expires_at, reading } = presence;
     v1::CardReading {
-        presence_id: presence.id.to_string(),
-        resident_id: presence.resident.to_string(),
-        card_id: presence.card.to_string(),
+        presence_id: id.to_string(),
+        resident_id: resident.to_string(),
+        card_id: evidence.card().map(|id| id.to_string()).unwrap_or_default(),
+        electronic_card_id: evidence.electronic_card().map(|id| id.to_string()).unwrap_or_default(),
+        evidence: match evidence {
+            Evidence::Card(_) => v1::Evidence::Card,
+            Evidence::DynamicCode(_) => v1::Evidence::DynamicCode,
+            Evidence::SignedCode(_) => v1::Evidence::SignedCode,
+        }
+        .into(),
+        read_at: Some(timestamp(read_at)),
+        presence_expires_at: Some(timestamp(expires_at)),
+        receipt: receipt(recorded),
+        ..person(reading)
+    }
+}
+
+/// What a reading says of the holder.
+pub(super) fn person(mut read: Reading) -> v1::CardReading {
+    v1::CardReading {
         // Only active cards are read at all.
         status: v1::CardStatus::Active.into(),
         name: std::mem::take(&mut read.name),
@@ -142,10 +198,8 @@ pub(super) fn reading(mut presence: Presence, recorded: Receipt) -> v1::CardRead
         valid_until: std::mem::take(&mut read.valid_until),
         issuer_name: std::mem::take(&mut read.issuer_name),
         chip_serial: std::mem::take(&mut read.chip_serial),
-        read_at: Some(timestamp(presence.read_at)),
-        presence_expires_at: Some(timestamp(presence.expires_at)),
         commands: read.commands,
         card_microseconds: read.card_microseconds,
-        receipt: receipt(recorded),
+        ..v1::CardReading::default()
     }
 }

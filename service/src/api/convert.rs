@@ -8,7 +8,7 @@ use time::Date;
 use crate::{
     catalogue::Needs,
     clock::UtcTime,
-    registrar::Error,
+    registrar::{CodeForm, Error},
     store,
     vocabulary::{DataClass, Purpose, Role},
 };
@@ -67,6 +67,8 @@ numbered!(
     Resources,
     PublicHealth
 );
+
+numbered!(code_form, code_form_number, CodeForm, CodeForm, "form", Static, Dynamic, Signed);
 
 /// A moment as the interface writes it.
 pub(super) fn timestamp(at: UtcTime) -> prost_types::Timestamp {

@@ -14,6 +14,7 @@ use crate::{
 mod admin;
 mod audit;
 mod cards;
+mod codes;
 mod convert;
 mod gate;
 mod health;

@@ -3,13 +3,9 @@
 //! A login is two tries, since asking for a challenge and answering it are calls of their own. A
 //! call with a token that was not seen before is one.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Mutex, PoisonError},
-};
+use std::net::IpAddr;
 
-use crate::{clock::UtcTime, serve::network};
+use crate::{clock::UtcTime, rate::Buckets, serve::network};
 
 /// Tries of a login: its challenge and its answer.
 const LOGIN: f64 = 2.0;
@@ -21,36 +17,19 @@ const PER_SECOND: f64 = 20.0 * LOGIN;
 const MOST: usize = 10_000;
 
 /// Counts tries by peer.
-#[derive(Default)]
-pub(crate) struct LoginRate {
-    buckets: Mutex<HashMap<IpAddr, (f64, UtcTime)>>,
+pub(crate) struct LoginRate(Buckets<IpAddr>);
+
+impl Default for LoginRate {
+    fn default() -> Self {
+        Self(Buckets::new(BURST, PER_SECOND, MOST))
+    }
 }
 
 impl LoginRate {
     /// Whether one more try from `address` is allowed now.
     pub(crate) fn admit(&self, address: IpAddr, now: UtcTime) -> bool {
-        let address = network(address);
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= MOST && !buckets.contains_key(&address) {
-            // Whoever has a full bucket again need not be remembered.
-            buckets.retain(|_, (left, since)| refilled(*left, *since, now) < BURST);
-            if buckets.len() >= MOST {
-                return false;
-            }
-        }
-        let (left, since) = buckets.entry(address).or_insert((BURST, now));
-        *left = refilled(*left, *since, now);
-        *since = now;
-        let admitted = *left >= 1.0;
-        if admitted {
-            *left -= 1.0;
-        }
-        admitted
+        self.0.admit(network(address), now)
     }
-}
-
-fn refilled(left: f64, since: UtcTime, now: UtcTime) -> f64 {
-    (left + (now - since).as_seconds_f64().max(0.0) * PER_SECOND).min(BURST)
 }
 
 #[cfg(test)]

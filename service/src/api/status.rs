@@ -34,10 +34,14 @@ fn code(reason: Reason) -> Code {
         | R::NO_RELATION
         | R::REGISTERED_ELSEWHERE
         | R::CLASS_NOT_ALLOWED
-        | R::GRADE_TOO_HIGH => Code::PermissionDenied,
-        R::FIELD_INVALID | R::CERTIFICATE_MALFORMED | R::RECORD_SIGNATURE_INVALID => {
-            Code::InvalidArgument
-        }
+        | R::GRADE_TOO_HIGH
+        | R::CODE_OWN
+        | R::CODE_STATIC_NOT_ALLOWED => Code::PermissionDenied,
+        R::FIELD_INVALID
+        | R::CERTIFICATE_MALFORMED
+        | R::RECORD_SIGNATURE_INVALID
+        | R::CODE_FOREIGN
+        | R::CODE_MALFORMED => Code::InvalidArgument,
         R::INSTITUTION_NOT_FOUND
         | R::IDENTITY_NOT_FOUND
         | R::CERTIFICATE_NOT_FOUND
@@ -46,7 +50,9 @@ fn code(reason: Reason) -> Code {
         | R::VISIT_NOT_FOUND
         | R::TOKEN_NOT_FOUND
         | R::SIGNING_NOT_FOUND
-        | R::ENTRY_NOT_FOUND => Code::NotFound,
+        | R::ENTRY_NOT_FOUND
+        | R::ELECTRONIC_CARD_NOT_FOUND
+        | R::CODE_NOT_FOUND => Code::NotFound,
         R::ALREADY_REGISTERED | R::ACTIVE_CARD_EXISTS => Code::AlreadyExists,
         R::STATE_CONFLICT
         | R::PRESENCE_INVALID
@@ -64,7 +70,15 @@ fn code(reason: Reason) -> Code {
         | R::CARD_LOST
         | R::CARD_NOT_ACTIVE
         | R::CARD_CANCELLED
-        | R::RELAY_PROTOCOL => Code::FailedPrecondition,
+        | R::RELAY_PROTOCOL
+        | R::ELECTRONIC_CARD_CANCELLED
+        | R::CODE_UNKNOWN
+        | R::CODE_NOT_GENUINE
+        | R::CODE_USED
+        | R::CODE_REVOKED
+        | R::CODE_EXPIRED
+        | R::CODE_OTHER_DESK
+        | R::CODE_NONCE_UNKNOWN => Code::FailedPrecondition,
         R::UNAVAILABLE | R::KEY_UNAVAILABLE | R::REVOCATION_LIST_STALE => Code::Unavailable,
         R::INTERNAL => Code::Internal,
     }

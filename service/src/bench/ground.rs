@@ -227,7 +227,7 @@ async fn put_presence(
 ) -> Result<(), BenchError> {
     let presence = Presence {
         id,
-        card,
+        evidence: crate::store::Evidence::Card(card),
         resident,
         session: clerk.holder.session,
         sealed_reading: Vec::new(),

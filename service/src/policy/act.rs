@@ -37,6 +37,16 @@ words! {
         CardRelease = "card.release",
         /// Cancelling a card.
         CardCancel = "card.cancel",
+        /// Giving a resident an electronic card.
+        ElectronicCardApply = "electronic-card.apply",
+        /// Cancelling an electronic card.
+        ElectronicCardCancel = "electronic-card.cancel",
+        /// Making a code of an electronic card.
+        CodeCreate = "code.create",
+        /// Checking a code that somebody shows.
+        CodeVerify = "code.verify",
+        /// Ending a code before its time.
+        CodeRevoke = "code.revoke",
         /// Opening a visit.
         VisitOpen = "visit.open",
         /// Reading visits.
@@ -57,6 +67,8 @@ words! {
         AuditRead = "audit.read",
         /// Making the next revocation list. Done by the service itself.
         ListIssue = "revocation-list.issue",
+        /// Making a key that an earlier version did not need. Done by the service itself.
+        KeyMake = "key.make",
         /// Founding the authorities and putting the first operator on record, once.
         ServiceInit = "service.init",
     }

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use card::code::MedicalStep;
 use serde::Deserialize;
 
 use crate::vocabulary::{DataClass, Grade, Purpose, Relation, Role};
@@ -26,6 +27,7 @@ const DEFAULT_RULES: &str = include_str!("default.toml");
 #[derive(Debug)]
 pub struct Policy {
     acts: BTreeMap<Act, Vec<Role>>,
+    codes: CodeRules,
     access: Vec<AccessRule>,
     digest: [u8; 32],
 }
@@ -34,7 +36,29 @@ pub struct Policy {
 #[serde(deny_unknown_fields)]
 struct RuleText {
     acts: BTreeMap<Act, Vec<Role>>,
+    #[serde(default)]
+    codes: CodeText,
     access: Vec<AccessRule>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CodeText {
+    uses: u32,
+    r#static: Vec<String>,
+}
+
+impl Default for CodeText {
+    fn default() -> Self {
+        Self { uses: 1, r#static: Vec::new() }
+    }
+}
+
+/// What codes of electronic cards are good for.
+#[derive(Debug)]
+struct CodeRules {
+    uses: u32,
+    static_steps: Vec<MedicalStep>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,6 +88,9 @@ pub enum PolicyError {
         /// The field.
         field: &'static str,
     },
+    /// A number or word about codes is out of its range.
+    #[error("codes: {0} is out of range")]
+    Codes(&'static str),
     /// Two access rules have the same `id`.
     #[error("two rules are called {0:?}")]
     DuplicateRule(String),
@@ -172,8 +199,10 @@ impl Policy {
                 return Err(PolicyError::DuplicateRule(rule.id.clone()));
             }
         }
+        let codes = rules.codes.check()?;
         Ok(Self {
             acts: rules.acts,
+            codes,
             access: rules.access,
             digest: hsm::sm3::digest(text.as_bytes()),
         })
@@ -194,6 +223,24 @@ impl Policy {
             Some(roles) if roles.contains(&role) => Ok(()),
             _ => Err(Denial::Role),
         }
+    }
+
+    /// The most successful verifications that a code is made for.
+    #[must_use]
+    pub fn code_uses(&self) -> u32 {
+        self.codes.uses
+    }
+
+    /// Whether a static code is made at all.
+    #[must_use]
+    pub fn makes_static_codes(&self) -> bool {
+        !self.codes.static_steps.is_empty()
+    }
+
+    /// Whether a static code is accepted for this step.
+    #[must_use]
+    pub fn accepts_static_code(&self, step: MedicalStep) -> bool {
+        self.codes.static_steps.contains(&step)
     }
 
     /// Decides on access to a resident's data within a visit.
@@ -229,6 +276,18 @@ impl Denial {
             Self::Class => 5,
             Self::Grade { .. } => 6,
         }
+    }
+}
+
+impl CodeText {
+    fn check(self) -> Result<CodeRules, PolicyError> {
+        if !(1..=99).contains(&self.uses) {
+            return Err(PolicyError::Codes("uses"));
+        }
+        let steps = self.r#static.iter().map(|step| step.parse());
+        let static_steps =
+            steps.collect::<Result<_, _>>().map_err(|_| PolicyError::Codes("static"))?;
+        Ok(CodeRules { uses: self.uses, static_steps })
     }
 }
 

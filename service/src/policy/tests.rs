@@ -92,12 +92,33 @@ fn rules_that_cannot_be_meant_are_refused() {
 }
 
 #[test]
+fn static_codes_are_accepted_only_for_steps_that_are_named() {
+    let shipped = Policy::shipped().unwrap();
+    assert!(!shipped.makes_static_codes());
+    assert!(MedicalStep::ALL.iter().all(|step| !shipped.accepts_static_code(*step)));
+    assert_eq!(shipped.code_uses(), 1);
+    let with = |codes: &str| Policy::parse(&format!("access=[]\n[acts]\n[codes]\n{codes}"));
+    let policy = with("static=['010101']\nuses=3").unwrap();
+    assert_eq!(policy.code_uses(), 3);
+    for step in MedicalStep::ALL {
+        let named = *step == MedicalStep::Registration;
+        assert_eq!(policy.accepts_static_code(*step), named, "{step}");
+    }
+    for wrong in ["uses=0", "uses=100", "static=['010108']"] {
+        assert!(matches!(with(wrong), Err(PolicyError::Codes(_))), "{wrong}");
+    }
+    assert!(matches!(with("statik=[]"), Err(PolicyError::Malformed(_))));
+    // Rules written before there were codes stay readable, and allow nothing more.
+    assert!(!Policy::parse("access=[]\n[acts]").unwrap().makes_static_codes());
+}
+
+#[test]
 fn every_act_of_a_caller_has_a_rule() {
     let policy = Policy::shipped().unwrap();
     for act in Act::ALL {
         // Opening a session comes before any role is known: the certificate decides. The others
         // are done by the service itself.
-        let without_rule = [Act::SessionOpen, Act::ListIssue, Act::ServiceInit];
+        let without_rule = [Act::SessionOpen, Act::ListIssue, Act::KeyMake, Act::ServiceInit];
         assert_eq!(policy.acts.contains_key(act), !without_rule.contains(act), "{act}");
     }
 }

@@ -16,8 +16,8 @@ use crate::{
     keys::Keys,
     policy::Act,
     store::{
-        self, Card, CardId, CardStatus, Change, Obstacle, PresenceId, Receipt, ResidentId,
-        StoreError,
+        self, Card, CardId, CardStatus, Change, ElectronicCardStatus, Evidence, Obstacle,
+        PresenceId, Receipt, ResidentId, StoreError,
     },
 };
 
@@ -33,7 +33,8 @@ pub struct NewCard {
     pub valid_until: Date,
 }
 
-/// What a genuine, valid, registered card said of its holder. Personal data, wiped when dropped;
+/// What a genuine, valid, registered card said of its holder, or the record where a code stands for
+/// one. Personal data, wiped when dropped;
 /// it has no `Debug`.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(deny_unknown_fields)]
@@ -48,7 +49,7 @@ pub struct Reading {
     pub birth_date: String,
     /// ID number.
     pub id_number: String,
-    /// Last day of validity, YYYY-MM-DD.
+    /// Last day of validity, YYYY-MM-DD; empty for a code, as the next ones.
     pub valid_until: String,
     /// Who issued the card.
     pub issuer_name: String,
@@ -60,13 +61,13 @@ pub struct Reading {
     pub card_microseconds: u64,
 }
 
-/// A presence of a card, with its reading.
+/// A presence of a card, or of somebody with a code, with what is known of the holder.
 pub struct Presence {
     /// Names the presence.
     pub id: PresenceId,
-    /// The card.
-    pub card: CardId,
-    /// Its holder.
+    /// What stands for the holder.
+    pub evidence: Evidence,
+    /// The holder.
     pub resident: ResidentId,
     /// When it was read.
     pub read_at: UtcTime,
@@ -264,7 +265,7 @@ impl Registrar {
         let expires_at = caller.now + self.lifetimes.presence;
         let presence = store::Presence {
             id,
-            card: card.id,
+            evidence: Evidence::Card(card.id),
             resident: card.resident,
             session: caller.holder.session,
             sealed_reading: self.personal.seal_reading(resident, id, &reading)?,
@@ -280,7 +281,7 @@ impl Registrar {
         let receipt = self.store.record_presence(presence, entry).await?;
         let presence = Presence {
             id,
-            card: card.id,
+            evidence: Evidence::Card(card.id),
             resident: card.resident,
             read_at: caller.now,
             expires_at,
@@ -337,9 +338,14 @@ impl Registrar {
         let Some(row) = row else {
             return self.refuse(refused(), Reason::PRESENCE_INVALID).await;
         };
-        let card = self.store.card(row.card).await?;
-        if card.is_none_or(|card| card.status != CardStatus::Active) {
-            let entry = refused().about(row.resident.to_string()).on("card", row.card.to_string());
+        let (kind, evidence) = match row.evidence {
+            Evidence::Card(card) => ("card", card.to_string()),
+            Evidence::DynamicCode(card) | Evidence::SignedCode(card) => {
+                ("electronic-card", card.to_string())
+            }
+        };
+        if !self.is_active(row.evidence).await? {
+            let entry = refused().about(row.resident.to_string()).on(kind, evidence);
             return self.refuse(entry, Reason::CARD_NOT_ACTIVE).await;
         }
         let resident =
@@ -348,18 +354,32 @@ impl Registrar {
         let entry = self
             .entry(caller, Act::CardRead, Outcome::Granted)
             .about(row.resident.to_string())
-            .on("card", row.card.to_string())
+            .on(kind, evidence)
             .with("presence", id.to_string());
         let receipt = self.record_act(entry).await?;
         let presence = Presence {
             id,
-            card: row.card,
+            evidence: row.evidence,
             resident: row.resident,
             read_at: row.read_at,
             expires_at: row.expires_at,
             reading,
         };
         Ok((presence, receipt))
+    }
+
+    /// Whether what a presence rests on still stands.
+    async fn is_active(&self, evidence: Evidence) -> Result<bool, Error> {
+        Ok(match evidence {
+            Evidence::Card(card) => {
+                let card = self.store.card(card).await?;
+                card.is_some_and(|card| card.status == CardStatus::Active)
+            }
+            Evidence::DynamicCode(card) | Evidence::SignedCode(card) => {
+                let card = self.store.electronic_card(card).await?;
+                card.is_some_and(|card| card.status == ElectronicCardStatus::Active)
+            }
+        })
     }
 
     /// A card on record.

@@ -1,4 +1,5 @@
-//! Login challenges: each good once, for one certificate, for a short time. They live in memory
+//! Challenges: of logins, each good once, for one certificate, for a short time; and the nonces of
+//! desks, each for one session. They live in memory
 //! only; a restart ends them, and whoever was logging in starts again.
 
 use std::{
@@ -63,6 +64,12 @@ impl Challenges {
         Ok(ends)
     }
 
+    /// For whom a challenge is open. It stays open.
+    pub(crate) fn holder(&self, challenge: &[u8; 32], now: UtcTime) -> Option<[u8; 32]> {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.open.get(challenge).filter(|open| open.ends > now).map(|open| open.certificate)
+    }
+
     /// Uses a challenge up. True when it was open, in time, and for this certificate.
     #[must_use]
     pub(crate) fn take(&self, challenge: &[u8], certificate: &[u8; 32], now: UtcTime) -> bool {
@@ -97,6 +104,16 @@ mod tests {
             assert_eq!(challenges.take(&[7; 32], &certificate, NOW + later), good, "{what}");
             assert!(!challenges.take(&[7; 32], &[1; 32], NOW), "{what}: used up");
         }
+    }
+
+    #[test]
+    fn looking_at_a_challenge_leaves_it_open() {
+        let challenges = Challenges::new(LIFE);
+        challenges.open([7; 32], [1; 32], NOW).unwrap();
+        assert_eq!(challenges.holder(&[7; 32], NOW), Some([1; 32]));
+        assert_eq!(challenges.holder(&[7; 32], NOW + LIFE), None);
+        assert_eq!(challenges.holder(&[8; 32], NOW), None);
+        assert!(challenges.take(&[7; 32], &[1; 32], NOW));
     }
 
     #[test]

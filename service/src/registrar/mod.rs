@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     clock::{self, UtcTime},
+    code::CodeKeys,
     config::Lifetimes,
     keys::Keys,
     policy::{Act, Policy},
@@ -22,6 +23,7 @@ mod auditing;
 mod authorities;
 mod cards;
 mod challenges;
+mod codes;
 mod error;
 mod identities;
 mod personal;
@@ -37,6 +39,7 @@ mod visits;
 pub use auditing::Proof;
 pub use authorities::{Authorities, AuthorityError};
 pub use cards::{CardFailure, NewCard, Presence, Reading};
+pub use codes::{CodeForm, CodeOrder, CreatedCode, ShownCode, VerifiedCode};
 pub use error::Error;
 pub use identities::{
     Enrolled, Founding, IdentityRecord, NewIdentity, NewInstitution, Published, new_serial,
@@ -61,6 +64,7 @@ pub struct Registrar {
     personal: personal::Seals,
     card_keys: card::SoftSecurityModule,
     challenges: challenges::Challenges,
+    codes: codes::Codes,
     sessions: session_cache::SessionCache,
     /// Logins that were refused a moment ago.
     refused_logins: refused_logins::RefusedLogins,
@@ -129,6 +133,7 @@ impl Registrar {
             personal: personal::Seals::new(&keys)?,
             card_keys: cards::security_module(&keys)?,
             challenges: challenges::Challenges::new(lifetimes.challenge),
+            codes: codes::Codes::new(CodeKeys::new(&keys)?, lifetimes.code),
             sessions: session_cache::SessionCache::default(),
             refused_logins: refused_logins::RefusedLogins::default(),
             lists: tokio::sync::Mutex::default(),
@@ -215,6 +220,11 @@ const ITSELF: &str = "service";
 /// The service as an actor: what it does without being asked.
 fn service_actor(name: &str) -> Actor {
     Actor { identity: Some(name.to_owned()), role: Some(ITSELF.to_owned()), ..Actor::default() }
+}
+
+/// The entry for a key that the service made for itself at start.
+pub(crate) fn key_made(name: &str, key: &hsm::KeyRef, now: UtcTime) -> Entry {
+    entry_by(service_actor(name), Act::KeyMake, Outcome::Granted, now).on("key", key.to_string())
 }
 
 fn entry_by(actor: Actor, act: Act, outcome: Outcome, now: UtcTime) -> Entry {

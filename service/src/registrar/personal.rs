@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use card::ResidentIdNumber;
+use card::{ResidentIdNumber, code::ElectronicId};
 use hsm::{DataSealer, IndexKey, KeyError, sm4::Sm4Key};
 use zeroize::Zeroizing;
 
@@ -13,11 +13,16 @@ use super::{Error, NewResident, ResidentRecord, cards::Reading};
 use crate::{
     clock::UtcTime,
     keys::Keys,
-    store::{IdentityId, InstitutionId, PresenceId, Resident, ResidentId},
+    store::{
+        ElectronicCard, ElectronicCardId, IdentityId, InstitutionId, PresenceId, Resident,
+        ResidentId,
+    },
 };
 
 /// Domain of the blind index of ID numbers.
 const ID_NUMBER: &str = "resident.id-number";
+/// Domain of the blind index of the ids that codes of electronic cards show.
+const CARD_ID: &str = "electronic-card.card-id";
 /// Names of the sealed fields of a resident: part of the place that each is bound to.
 const NAME: &str = "name";
 const ID_NUMBER_FIELD: &str = "id_number";
@@ -114,6 +119,35 @@ impl Seals {
             .open(&place("presence", "reading", presence), sealed)
             .map_err(|e| Error::internal("opening a reading", e))?;
         serde_json::from_slice(&text).map_err(|_| damaged())
+    }
+
+    /// By what an electronic card is found when a code shows its id.
+    pub(super) fn card_id_index(&self, id: &ElectronicId) -> Result<[u8; 32], KeyError> {
+        self.index.index(CARD_ID, &id.0)
+    }
+
+    /// The id that codes of an electronic card show, under its holder's key.
+    pub(super) fn seal_card_id(
+        &self,
+        resident: &Resident,
+        card: ElectronicCardId,
+        id: &ElectronicId,
+    ) -> Result<Vec<u8>, KeyError> {
+        let place = place("electronic_card", "card_id", card);
+        Ok(self.resident_key(resident)?.seal(&place, &id.0))
+    }
+
+    pub(super) fn open_card_id(
+        &self,
+        resident: &Resident,
+        card: &ElectronicCard,
+    ) -> Result<ElectronicId, Error> {
+        let place = place("electronic_card", "card_id", card.id);
+        let octets = self
+            .resident_key(resident)?
+            .open(&place, &card.sealed_card_id)
+            .map_err(|e| Error::internal("opening an electronic card's id", e))?;
+        octets.as_slice().try_into().map(ElectronicId).map_err(|_| damaged())
     }
 
     /// The name of a member of staff, desk or system.

@@ -235,9 +235,12 @@ impl Registrar {
         })
     }
 
-    /// The keys that tokens are checked with, as a JSON Web Key Set.
+    /// The keys that tokens and codes of electronic cards are checked with, as a JSON Web Key Set
+    /// (RFC 7517). `sm2_id` says which are which: a signature is made with one identifier only.
     #[must_use]
     pub fn token_keys(&self) -> String {
-        self.tokens.jwks()
+        let mut keys = self.tokens.published();
+        keys.extend(self.codes.published());
+        serde_json::json!({ "keys": keys }).to_string()
     }
 }

@@ -7,8 +7,8 @@ use crate::{
     catalogue::{Needs, Reason},
     policy::{Act, Standing},
     store::{
-        self, Change, IdentityId, Obstacle, PresenceId, Receipt, StoreError, Visit, VisitFilter,
-        VisitId,
+        self, Change, Evidence, IdentityId, Obstacle, PresenceId, Receipt, StoreError, Visit,
+        VisitFilter, VisitId,
     },
     vocabulary::{Relation, Role},
 };
@@ -18,7 +18,7 @@ const MOST_ATTENDING: usize = 20;
 
 /// A visit to be opened.
 pub struct NewVisit {
-    /// Presence of the resident's card.
+    /// Presence of the resident's card, or of the resident with a code.
     pub presence: PresenceId,
     /// Department.
     pub department: String,
@@ -29,7 +29,7 @@ pub struct NewVisit {
 }
 
 impl Registrar {
-    /// Opens a visit for the resident whose card the caller just read.
+    /// Opens a visit for the resident whose card the caller just read, or whose code they verified.
     ///
     /// # Errors
     /// PRESENCE_INVALID; IDENTITY_NOT_FOUND for somebody attending who is no clinician of the
@@ -65,7 +65,7 @@ impl Registrar {
             resident: presence.resident,
             institution: caller.holder.institution,
             presence: order.presence,
-            card: presence.card,
+            evidence: presence.evidence,
             session: caller.holder.session,
             department: order.department,
             reason: order.reason,
@@ -78,12 +78,18 @@ impl Registrar {
             .about(visit.resident.to_string())
             .in_visit(id.to_string())
             .on("visit", id.to_string())
-            .with("card", presence.card.to_string())
+            .with("evidence", presence.evidence.as_str())
             .with("presence", order.presence.to_string());
+        let entry = match presence.evidence {
+            Evidence::Card(card) => entry.with("card", card.to_string()),
+            Evidence::DynamicCode(card) | Evidence::SignedCode(card) => {
+                entry.with("electronic-card", card.to_string())
+            }
+        };
         let answer = self.store.record_visit_opened(visit, entry).await;
         let receipt = match answer {
             // A card that was lost a moment ago, or a presence used before, says so by its own name.
-            Err(StoreError::Conflict(Obstacle::CardStatus)) => {
+            Err(StoreError::Conflict(Obstacle::CardStatus | Obstacle::ElectronicCardStatus)) => {
                 return self.refuse(refused(), Reason::CARD_NOT_ACTIVE).await;
             }
             Err(StoreError::Conflict(Obstacle::PresenceUsed | Obstacle::PresenceOver)) => {

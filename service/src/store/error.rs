@@ -68,6 +68,8 @@ pub enum Unique {
     CardFactor,
     /// Active card of a resident.
     ActiveCard,
+    /// Active electronic card of a resident.
+    ActiveElectronicCard,
 }
 
 impl fmt::Display for Unique {
@@ -82,6 +84,7 @@ impl fmt::Display for Unique {
             Self::ChipSerial => "the chip serial",
             Self::CardFactor => "the card factor",
             Self::ActiveCard => "an active card of the resident",
+            Self::ActiveElectronicCard => "an active electronic card of the resident",
         })
     }
 }
@@ -96,6 +99,10 @@ pub enum Record {
     Session,
     /// A card.
     Card,
+    /// An electronic card.
+    ElectronicCard,
+    /// A code of an electronic card.
+    Code,
     /// A presence of this card, for this session.
     Presence,
     /// A visit.
@@ -114,6 +121,8 @@ impl fmt::Display for Record {
             Self::Certificate => "certificate",
             Self::Session => "session",
             Self::Card => "card",
+            Self::ElectronicCard => "electronic card",
+            Self::Code => "code",
             Self::Presence => "presence",
             Self::Visit => "visit",
             Self::Token => "token",
@@ -135,6 +144,14 @@ pub enum Obstacle {
     OlderRevocationList,
     /// The card is in another status than was expected.
     CardStatus,
+    /// The electronic card is cancelled, or the resident had one that is.
+    ElectronicCardStatus,
+    /// The code has no use left.
+    CodeUsed,
+    /// The code was ended before its time.
+    CodeRevoked,
+    /// The time of the code is over.
+    CodeOver,
     /// The presence opened a visit before.
     PresenceUsed,
     /// The presence stands for the card no longer.
@@ -156,6 +173,10 @@ impl fmt::Display for Obstacle {
             Self::CertificateNotValid => "the certificate is not valid",
             Self::OlderRevocationList => "the revocation list on record is not older",
             Self::CardStatus => "the card is in another status",
+            Self::ElectronicCardStatus => "the electronic card was cancelled",
+            Self::CodeUsed => "the code has no use left",
+            Self::CodeRevoked => "the code was revoked",
+            Self::CodeOver => "the code is over",
             Self::PresenceUsed => "the presence was used before",
             Self::PresenceOver => "the presence is over",
             Self::SessionClosed => "the session was closed",
@@ -207,6 +228,7 @@ fn unique(message: &str) -> Option<Unique> {
         "card.chip_serial" => Unique::ChipSerial,
         "card.factor" => Unique::CardFactor,
         "card.resident" => Unique::ActiveCard,
+        "electronic_card.resident" => Unique::ActiveElectronicCard,
         _ => Unique::Id,
     })
 }

@@ -124,7 +124,7 @@ where
 impl Store {
     /// Hands a fact to the writer and waits until it is on disk. `change` gets the database and
     /// the position its leaf will have.
-    async fn submit<T, F>(
+    pub(super) async fn submit<T, F>(
         &self,
         entry: &Entry,
         change: F,

@@ -17,6 +17,12 @@ macro_rules! ids {
         pub struct $name(Uuid);
 
         impl $name {
+            /// The octets.
+            #[must_use]
+            pub fn octets(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+
             /// A new identifier, later in order than those before it.
             #[must_use]
             pub fn generate() -> Self {
@@ -73,7 +79,11 @@ ids! {
     ResidentId,
     /// A card.
     CardId,
-    /// One presence of a card in a reader.
+    /// An electronic card.
+    ElectronicCardId,
+    /// A code of an electronic card.
+    CodeId,
+    /// One presence of a card in a reader, or of somebody with a code.
     PresenceId,
     /// A visit (就诊).
     VisitId,

@@ -19,6 +19,8 @@ mod auditing;
 mod authorities;
 mod cards;
 mod certificates;
+mod codes;
+mod electronic_cards;
 mod error;
 mod export;
 mod facts;
@@ -46,14 +48,17 @@ pub use auditing::{Cursor, LogEntry, SearchFilter};
 pub use authorities::{Authority, RevocationList};
 pub use cards::{Card, CardStatus, NewCard};
 pub use certificates::{Certificate, CertificateDraft, RevokedSerial};
+pub use codes::{Code, CodeKind, CodeUse};
+pub use electronic_cards::{ElectronicCard, ElectronicCardStatus};
 pub use error::{Cause, Obstacle, Record, StoreError, Unique};
 pub use facts::{Change, Receipt};
 pub use identities::Identity;
 pub use ids::{
-    BadId, CardId, IdentityId, InstitutionId, PresenceId, ResidentId, SigningId, TokenId, VisitId,
+    BadId, CardId, CodeId, ElectronicCardId, IdentityId, InstitutionId, PresenceId, ResidentId,
+    SigningId, TokenId, VisitId,
 };
 pub use institutions::Institution;
-pub use presences::Presence;
+pub use presences::{Evidence, Presence};
 pub use residents::Resident;
 pub use sessions::{NewSession, Session};
 pub use signings::{NewSigning, Signing};

@@ -1,24 +1,76 @@
-//! Presences: a card was in this caller's reader a moment ago, and was read.
+//! Presences: a card was in this caller's reader a moment ago, and was read; or a code of an
+//! electronic card was shown here, and was good.
 
 use audit::Entry;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Row, types::FromSqlError};
 
 use super::{
-    CardId, NewVisit, Obstacle, PresenceId, Receipt, Record, ResidentId, Store, StoreError,
-    cards::check_card, micros::Micros, sessions::check_session,
+    CardId, ElectronicCardId, NewVisit, Obstacle, PresenceId, Receipt, Record, ResidentId, Store,
+    StoreError, cards::check_card, electronic_cards::check_electronic_card, micros::Micros,
+    sessions::check_session,
 };
 use crate::clock::UtcTime;
 
 /// Presences that are over, and are deleted as another is recorded, at most.
 const CLEARED: u32 = 32;
 
-/// One presence of a card.
+/// What stands for the resident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// A card that proved itself in a reader.
+    Card(CardId),
+    /// A dynamic code, used here.
+    DynamicCode(ElectronicCardId),
+    /// A signed code, used here.
+    SignedCode(ElectronicCardId),
+}
+
+impl Evidence {
+    /// The word in the table and in the log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Card(_) => "card",
+            Self::DynamicCode(_) => "dynamic-code",
+            Self::SignedCode(_) => "signed-code",
+        }
+    }
+
+    /// The card, when it was one.
+    #[must_use]
+    pub fn card(self) -> Option<CardId> {
+        match self {
+            Self::Card(card) => Some(card),
+            Self::DynamicCode(_) | Self::SignedCode(_) => None,
+        }
+    }
+
+    /// The electronic card, when it was a code of one.
+    #[must_use]
+    pub fn electronic_card(self) -> Option<ElectronicCardId> {
+        match self {
+            Self::Card(_) => None,
+            Self::DynamicCode(card) | Self::SignedCode(card) => Some(card),
+        }
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(match row.get_ref("evidence")?.as_str()? {
+            "card" => Self::Card(row.get("card")?),
+            "dynamic-code" => Self::DynamicCode(row.get("electronic_card")?),
+            "signed-code" => Self::SignedCode(row.get("electronic_card")?),
+            _ => return Err(FromSqlError::InvalidType.into()),
+        })
+    }
+}
+
+/// One presence of a card, or of somebody with a code.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Presence {
     /// Its identifier.
     pub id: PresenceId,
-    /// The card.
-    pub card: CardId,
+    /// What stands for the holder.
+    pub evidence: Evidence,
     /// Its holder.
     pub resident: ResidentId,
     /// Digest of the session that read it.
@@ -33,7 +85,7 @@ pub struct Presence {
 
 impl std::fmt::Debug for Presence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Presence({}, {:?})", self.id, self.card)
+        write!(f, "Presence({}, {:?})", self.id, self.evidence)
     }
 }
 
@@ -52,23 +104,7 @@ impl Store {
         self.record(entry, move |db, _| {
             let p = presence;
             check_session(db, &p.session)?;
-            check_card(db, p.card, p.resident)?;
-            db.prepare_cached(
-                "DELETE FROM presence WHERE id IN
-                 (SELECT id FROM presence WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-            )?
-            .execute((Micros(p.read_at), CLEARED))?;
-            db.prepare_cached("INSERT INTO presence VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL)")?
-                .execute((
-                    p.id,
-                    p.card,
-                    p.resident,
-                    p.session,
-                    p.sealed_reading,
-                    Micros(p.read_at),
-                    Micros(p.expires_at),
-                ))?;
-            Ok(())
+            insert_presence(db, p)
         })
         .await
     }
@@ -98,7 +134,7 @@ impl Store {
             let presence = select.query_row([id], |row| {
                 Ok(Presence {
                     id,
-                    card: row.get("card")?,
+                    evidence: Evidence::read(row)?,
                     resident: row.get("resident")?,
                     session: row.get("session")?,
                     sealed_reading: row.get("sealed_reading")?,
@@ -112,16 +148,62 @@ impl Store {
     }
 }
 
+/// Within a fact: what stands for this resident is theirs, and active. What ended it first wins.
+pub(super) fn check_evidence(
+    db: &Connection,
+    evidence: Evidence,
+    resident: ResidentId,
+) -> Result<(), StoreError> {
+    match evidence {
+        Evidence::Card(card) => check_card(db, card, resident),
+        Evidence::DynamicCode(card) | Evidence::SignedCode(card) => {
+            check_electronic_card(db, card, resident)
+        }
+    }
+}
+
+/// Within a fact: the presence, in place of some of those that are over.
+pub(super) fn insert_presence(db: &Connection, p: Presence) -> Result<(), StoreError> {
+    check_evidence(db, p.evidence, p.resident)?;
+    db.prepare_cached(
+        "DELETE FROM presence WHERE id IN
+         (SELECT id FROM presence WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+    )?
+    .execute((Micros(p.read_at), CLEARED))?;
+    db.prepare_cached("INSERT INTO presence VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)")?
+        .execute((
+            p.id,
+            p.evidence.as_str(),
+            p.evidence.card(),
+            p.evidence.electronic_card(),
+            p.resident,
+            p.session,
+            p.sealed_reading,
+            Micros(p.read_at),
+            Micros(p.expires_at),
+        ))?;
+    Ok(())
+}
+
 /// Within a fact: uses up the presence that a visit rests on.
 pub(super) fn use_presence(db: &Connection, visit: &NewVisit) -> Result<(), StoreError> {
     let presence: Option<(bool, Micros)> = db
         .prepare_cached(
             "SELECT used_at IS NOT NULL, expires_at FROM presence
-             WHERE id = ?1 AND session = ?2 AND card = ?3 AND resident = ?4",
+             WHERE id = ?1 AND session = ?2 AND resident = ?3
+             AND evidence = ?4 AND card IS ?5 AND electronic_card IS ?6",
         )?
-        .query_row((visit.presence, visit.session, visit.card, visit.resident), |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+        .query_row(
+            (
+                visit.presence,
+                visit.session,
+                visit.resident,
+                visit.evidence.as_str(),
+                visit.evidence.card(),
+                visit.evidence.electronic_card(),
+            ),
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
         .optional()?;
     match presence {
         None => return Err(StoreError::NotFound(Record::Presence)),

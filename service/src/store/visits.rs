@@ -4,9 +4,12 @@ use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{
-    CardId, Change, IdentityId, InstitutionId, MAX_PAGE, Obstacle, PresenceId, Receipt, Record,
-    ResidentId, Store, StoreError, VisitId, cards::check_card, facts::Found, micros::Micros,
-    presences::use_presence, sessions::check_session,
+    Change, Evidence, IdentityId, InstitutionId, MAX_PAGE, Obstacle, PresenceId, Receipt, Record,
+    ResidentId, Store, StoreError, VisitId,
+    facts::Found,
+    micros::Micros,
+    presences::{check_evidence, use_presence},
+    sessions::check_session,
 };
 use crate::clock::UtcTime;
 
@@ -17,8 +20,8 @@ pub struct NewVisit {
     pub id: VisitId,
     /// The presence that it rests on, and uses up.
     pub presence: PresenceId,
-    /// The card that was present.
-    pub card: CardId,
+    /// What stood for the resident.
+    pub evidence: Evidence,
     /// Digest of the session that read the card and opens the visit.
     pub session: [u8; 32],
     /// Whose visit.
@@ -105,7 +108,7 @@ impl Store {
             let v = visit;
             check_session(db, &v.session)?;
             use_presence(db, &v)?;
-            check_card(db, v.card, v.resident)?;
+            check_evidence(db, v.evidence, v.resident)?;
             db.prepare_cached("INSERT INTO visit VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL)")?.execute(
                 (v.id, v.resident, v.institution, v.department, v.reason, Micros(v.opened_at)),
             )?;

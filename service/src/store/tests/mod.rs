@@ -11,6 +11,7 @@ use super::*;
 use crate::clock::{self, UtcTime};
 
 mod checker;
+mod codes;
 mod commits;
 mod presences;
 mod reads;
@@ -122,7 +123,7 @@ pub(super) fn card(institution: InstitutionId, resident: ResidentId, chip_serial
 pub(super) fn presence(card: CardId, resident: ResidentId) -> Presence {
     Presence {
         id: PresenceId::generate(),
-        card,
+        evidence: Evidence::Card(card),
         resident,
         session: SESSION,
         sealed_reading: vec![9; 60],
@@ -166,7 +167,7 @@ pub(super) async fn hospital(store: &Store) -> Hospital {
     let visit = NewVisit {
         id: VisitId::generate(),
         presence: presence.id,
-        card: card.id,
+        evidence: Evidence::Card(card.id),
         session: SESSION,
         resident: resident.id,
         institution: institution.id,

@@ -7,7 +7,7 @@ fn visit(h: &Hospital, presence: &Presence) -> NewVisit {
     NewVisit {
         id: VisitId::generate(),
         presence: presence.id,
-        card: presence.card,
+        evidence: presence.evidence,
         session: presence.session,
         resident: presence.resident,
         institution: h.institution,
@@ -49,7 +49,7 @@ async fn a_presence_opens_one_visit() {
     let cases = [
         ("an unknown presence", NewVisit { presence: PresenceId::generate(), ..whole.clone() }),
         ("somebody else's session", NewVisit { session: [6; 32], ..whole.clone() }),
-        ("another card", NewVisit { card: other_card, ..whole.clone() }),
+        ("another card", NewVisit { evidence: Evidence::Card(other_card), ..whole.clone() }),
         ("another resident", NewVisit { resident: other_resident, ..whole.clone() }),
     ];
     for (case, wrong) in cases {
@@ -82,7 +82,7 @@ async fn what_came_first_wins_over_a_presence() {
     let refused = store.record_presence(again.clone(), act("card.read")).await;
     assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::CardStatus))));
     change(&[CardStatus::Lost], CardStatus::Active).await.unwrap();
-    let refused = Presence { card: CardId::generate(), ..again.clone() };
+    let refused = Presence { evidence: Evidence::Card(CardId::generate()), ..again.clone() };
     let refused = store.record_presence(refused, act("card.read")).await;
     assert!(matches!(refused, Err(StoreError::NotFound(Record::Card))));
     // A visit that was refused did not use the presence up; closing the session ends all of it.
