@@ -87,10 +87,7 @@ pub enum BadText {
 }
 
 /// Reads an `an` or `ans` field; `None` when it is empty.
-///
-/// # Errors
-/// [`BadValue::Control`], [`BadValue::NotGbk`].
-pub fn read_text(field: &[u8]) -> Result<Option<String>, BadValue> {
+pub(crate) fn read_text(field: &[u8]) -> Result<Option<String>, BadValue> {
     let filled = field.iter().rposition(|byte| !matches!(byte, 0x00 | 0x20 | 0xFF));
     let Some(last) = filled else { return Ok(None) };
     let bytes = &field[..=last];
@@ -110,10 +107,7 @@ pub fn read_text(field: &[u8]) -> Result<Option<String>, BadValue> {
 }
 
 /// Writes text into a field of `room` bytes, without padding.
-///
-/// # Errors
-/// [`BadText`] when it is empty, too long, or has a character that the card cannot hold.
-pub fn write_text(text: &str, room: usize) -> Result<(Vec<u8>, CharacterSet), BadText> {
+pub(crate) fn write_text(text: &str, room: usize) -> Result<(Vec<u8>, CharacterSet), BadText> {
     let mut bytes = Vec::with_capacity(room);
     let mut set = CharacterSet::Gb2312;
     for (at, character) in text.chars().enumerate() {
@@ -159,10 +153,7 @@ fn is_gb2312(lead: u8, trail: u8) -> bool {
 }
 
 /// Reads a `cn` field: digits two to a byte, filled with nibbles `F` on the right.
-///
-/// # Errors
-/// [`BadValue::NotDigits`].
-pub fn read_digits(field: &[u8]) -> Result<String, BadValue> {
+pub(crate) fn read_digits(field: &[u8]) -> Result<String, BadValue> {
     let nibbles = || field.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]);
     let digits: String = nibbles().map_while(|n| (n < 10).then(|| char::from(b'0' + n))).collect();
     match nibbles().skip(digits.len()).all(|n| n == 0x0F) {
@@ -172,7 +163,7 @@ pub fn read_digits(field: &[u8]) -> Result<String, BadValue> {
 }
 
 /// Writes digits into a `cn` field of `room` bytes. `None` when they do not fit or are no digits.
-pub fn write_digits(digits: &str, room: usize) -> Option<Vec<u8>> {
+pub(crate) fn write_digits(digits: &str, room: usize) -> Option<Vec<u8>> {
     let fits = digits.len() <= 2 * room && digits.bytes().all(|d| d.is_ascii_digit());
     fits.then(|| {
         let mut field = vec![0xFF; room];
@@ -188,10 +179,7 @@ pub fn write_digits(digits: &str, room: usize) -> Option<Vec<u8>> {
 }
 
 /// Reads a date, `cn` 4, YYYYMMDD; `None` when the field is empty (all `F`, or all `0`).
-///
-/// # Errors
-/// [`BadValue`] when the digits are no date.
-pub fn read_date(field: &[u8]) -> Result<Option<Date>, BadValue> {
+pub(crate) fn read_date(field: &[u8]) -> Result<Option<Date>, BadValue> {
     let digits = read_digits(field)?;
     match digits.trim_matches('0') {
         "" if digits.is_empty() || digits.len() == 8 => Ok(None),
@@ -248,7 +236,7 @@ pub(crate) fn write_date_time(at: PrimitiveDateTime) -> Vec<u8> {
 }
 
 /// Writes a date of the years 0 to 9999, which is all that `Date` holds.
-pub fn write_date(date: Date) -> Vec<u8> {
+pub(crate) fn write_date(date: Date) -> Vec<u8> {
     let digits = format!("{:04}{:02}{:02}", date.year(), u8::from(date.month()), date.day());
     write_digits(&digits, 4).expect("eight digits fit four bytes")
 }

@@ -170,7 +170,7 @@ impl Card {
         let file = layout::FILES.into_iter().find(|file| {
             file.name.directory == current
                 && file.name.id == id
-                && self.memory.contents.content(file.name).is_some()
+                && self.memory.files.content(file.name).is_some()
         });
         let file = file.ok_or(Status::FileNotFound)?;
         if self.memory.blocked.directories.contains(&current) {
@@ -185,7 +185,7 @@ impl Card {
     fn directory_in_reach(&self, id: u16) -> Option<Directory> {
         let directory = Directory::ALL.into_iter().find(|directory| directory.id() == id)?;
         let in_reach = directory == Directory::Ddf1 || self.state.directory.is_some();
-        (in_reach && self.memory.contents.has(directory)).then_some(directory)
+        (in_reach && self.memory.files.has(directory)).then_some(directory)
     }
 
     /// Rights belong to the directory: selecting one, even the same, ends them.
@@ -198,7 +198,7 @@ impl Card {
     fn current(&mut self) -> Result<(&'static File, &mut Content), Status> {
         let name = self.state.file.ok_or(Status::NoFile)?;
         let file = layout::file(name).expect("only files of the table are selected");
-        let content = self.memory.contents.content_mut(name);
+        let content = self.memory.files.content_mut(name);
         Ok((file, content.expect("only files that exist are selected")))
     }
 

@@ -4,8 +4,9 @@
 //! owner alone. A card keeps its memory in this form, so that a card that was changed can be
 //! written back.
 
-mod contents;
 mod field;
+mod files;
+
 mod keys;
 mod text;
 
@@ -17,7 +18,7 @@ use ::card::layout::{Directory, File, FileName, Profile};
 use ::card::{CardFactor, CardKey, KeyVersion};
 use zeroize::Zeroizing;
 
-pub use contents::{Content, Contents};
+pub use files::{Content, Files};
 pub(crate) use keys::Name;
 pub use keys::{Keys, TRIES};
 pub use text::{FileText, fill, profile_named};
@@ -33,7 +34,7 @@ pub struct Image {
     /// Its keys, diversified.
     pub keys: Keys,
     /// Its files.
-    pub contents: Contents,
+    pub files: Files,
     /// What of it is blocked.
     pub blocked: Blocked,
 }
@@ -93,7 +94,7 @@ impl Image {
             answers: Answers::Direct,
             profile,
             keys,
-            contents: Contents::default(),
+            files: Files::default(),
             blocked: Blocked::default(),
         }
     }
@@ -124,7 +125,7 @@ impl Image {
     /// Whether every file and key is there that an issued card of its profile has.
     pub fn is_complete(&self) -> bool {
         let files = ::card::layout::FILES.into_iter().filter(|file| file.exists(self.profile));
-        let has = |file: &File| self.contents.content(file.name).is_some();
+        let has = |file: &File| self.files.content(file.name).is_some();
         files.into_iter().all(has)
             && CardKey::all_versions().all(|(key, version)| self.key(key, version).is_some())
     }
@@ -140,7 +141,7 @@ impl Image {
         record: u8,
         bytes: Vec<u8>,
     ) -> Result<(), ImageError> {
-        let place = self.contents.record_mut(file, record);
+        let place = self.files.record_mut(file, record);
         *place.ok_or(ImageError::NoSuchRecord { file, record })? = bytes;
         Ok(())
     }

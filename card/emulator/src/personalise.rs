@@ -18,7 +18,7 @@ use hsm::{CardMaster, KeyError, KeyRef, Keystore};
 use time::Date;
 use zeroize::Zeroizing;
 
-use crate::image::{self, Answers, Blocked, Contents, FileText, Image, ImageError, Keys};
+use crate::image::{self, Answers, Blocked, FileText, Files, Image, ImageError, Keys};
 
 /// What goes on a card.
 #[derive(Debug, Clone)]
@@ -227,17 +227,17 @@ pub fn personalise(
         phones: person.phones.clone(),
         payments: person.payments,
     };
-    let mut contents = Contents::complete(person.profile);
+    let mut tree = Files::complete(person.profile);
     let issuer = issuer.encode().map_err(PersonaliseError::IssuerName)?;
-    contents.write_records(&ef05::FILE, issuer);
-    contents.write_records(&ef06::FILE, holder.encode());
-    contents.write_records(&ef08::FILE, contact.encode());
+    tree.write_records(&ef05::FILE, issuer);
+    tree.write_records(&ef06::FILE, holder.encode());
+    tree.write_records(&ef08::FILE, contact.encode());
     let mut image = Image {
         factor: person.factor,
         answers: Answers::Direct,
         profile: person.profile,
         keys,
-        contents,
+        files: tree,
         blocked: Blocked::default(),
     };
     if person.photo.is_some() {

@@ -75,14 +75,14 @@ fn a_card_made_from_the_root_of_the_vectors_has_their_keys() {
     // health-card.md, 4.5: K card.
     let expected = hex_literal::hex!("A403DDABD7ED14F3BBE534CC5613DE57");
     assert_eq!(image.key(CardKey::IrkDdf1, KeyVersion::FIRST), Some(&expected));
-    let holder = |image: &Image| image.contents.content(ef06::FILE.name).cloned();
+    let holder = |image: &Image| image.files.content(ef06::FILE.name).cloned();
     assert_eq!(holder(&image), holder(&sample::image()));
 
     let input = std::fs::File::open(folder.path().join("person.toml")).unwrap();
     let piped = ["make", "--out", "b.toml", "--master-key-file", "root.hex", "--person", "-"];
     let made = vcard_told(folder.path(), &piped, input.into());
     assert!(made.status.success(), "{made:?}");
-    assert_eq!(self::image(&folder.path().join("b.toml")).contents, image.contents);
+    assert_eq!(self::image(&folder.path().join("b.toml")).files, image.files);
 
     let again = vcard(folder.path(), &arguments);
     assert!(!again.status.success(), "an image is never overwritten");

@@ -19,10 +19,10 @@ impl Card {
                 let directory = directory.ok_or(Status::WrongData)?;
                 // The application is below the master file, the others below the application.
                 let above = (directory != Directory::Ddf1).then_some(Directory::Ddf1);
-                if self.state.directory != above || self.memory.contents.has(directory) {
+                if self.state.directory != above || self.memory.files.has(directory) {
                     return Err(Status::NotNow);
                 }
-                self.memory.contents.create_directory(directory);
+                self.memory.files.create_directory(directory);
                 Ok(Vec::new())
             }
             ([_, _, 0x01, 0x00], [high, low, _, _, _, _, _, _]) => {
@@ -36,14 +36,14 @@ impl Card {
                 if !file.exists(profile) {
                     return Err(Status::NoSpace);
                 }
-                if self.memory.contents.content(file.name).is_some() {
+                if self.memory.files.content(file.name).is_some() {
                     return Err(Status::NotNow);
                 }
                 // This card software knows the health application: it makes no other file.
                 if Create::File(file, profile).encode().data() != command.data() {
                     return Err(Status::WrongData);
                 }
-                self.memory.contents.create(file, profile);
+                self.memory.files.create(file, profile);
                 Ok(Vec::new())
             }
             ([_, _, 0x00 | 0x01, 0x00], _) => Err(Status::WrongLength),
@@ -58,7 +58,7 @@ impl Card {
         let key = CardKey::indexed(index).ok_or(Status::WrongParameters)?;
         let version = KeyVersion::new(version).filter(|v| key.versions().any(|known| known == *v));
         let version = version.ok_or(Status::WrongParameters)?;
-        if key.directory().is_some_and(|directory| !self.memory.contents.has(directory)) {
+        if key.directory().is_some_and(|directory| !self.memory.files.has(directory)) {
             return Err(Status::FileNotFound);
         }
         if command.data().len() != 20 {

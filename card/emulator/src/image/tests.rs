@@ -7,7 +7,7 @@ use ::card::layout::{FILES, Structure, df02};
 fn full(profile: Profile) -> Image {
     let mut image = sample::image();
     image.profile = profile;
-    image.contents = Contents::complete(profile);
+    image.files = Files::complete(profile);
     for (number, file) in FILES.into_iter().filter(|file| file.exists(profile)).enumerate() {
         let spell = |item: &::card::layout::Item| {
             let element = item.element;
@@ -63,7 +63,7 @@ fn an_image_reads_as_it_is_written() {
         assert!(text.contains("脑卒中") && text.contains("2025-02-28T23:59:01"));
         assert_eq!(text.matches("hex:").count(), 0, "{}", *text);
         let again = Image::from_toml(&text).unwrap();
-        assert_eq!(again.contents, image.contents);
+        assert_eq!(again.files, image.files);
         assert!(again.keys.iter().eq(image.keys.iter()));
         assert_eq!(again.blocked, image.blocked);
         assert_eq!((again.factor, again.answers), (image.factor, image.answers));
@@ -74,11 +74,11 @@ fn an_image_reads_as_it_is_written() {
 #[test]
 fn a_card_without_all_its_files_is_written_too() {
     let mut image = Image::blank(sample::person().factor, Profile::Full, Zeroizing::new([5; 16]));
-    image.contents.create_directory(Directory::Ddf1);
-    image.contents.create(&ef05::FILE, Profile::Full);
+    image.files.create_directory(Directory::Ddf1);
+    image.files.create(&ef05::FILE, Profile::Full);
     let again = Image::from_toml(&image.to_toml()).unwrap();
     assert!(again.is_open() && !again.is_complete());
-    assert_eq!(again.contents, image.contents);
+    assert_eq!(again.files, image.files);
 }
 
 #[test]
@@ -142,7 +142,7 @@ proptest::proptest! {
         let changed = format!("{}{to}{}", &good[..at], &good[at..]);
         if let Ok(image) = Image::from_toml(&changed) {
             let again = Image::from_toml(&image.to_toml()).unwrap();
-            proptest::prop_assert_eq!(again.contents, image.contents);
+            proptest::prop_assert_eq!(again.files, image.files);
         }
     }
 
@@ -155,7 +155,7 @@ proptest::proptest! {
         let file = FILES[file];
         if image.replace(file.name, record, bytes.clone()).is_ok() {
             let again = Image::from_toml(&image.to_toml()).unwrap();
-            proptest::prop_assert_eq!(&again.contents, &image.contents, "{} {}", file.name, record);
+            proptest::prop_assert_eq!(&again.files, &image.files, "{} {}", file.name, record);
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::keys::{Name, TRIES};
-use super::{Answers, Blocked, Content, Contents, Image, ImageError, Keys, field};
+use super::{Answers, Blocked, Content, Files, Image, ImageError, Keys, field};
 
 /// The image as written.
 #[derive(Serialize, Deserialize)]
@@ -104,8 +104,8 @@ pub(super) fn read(text: &str) -> Result<Image, ImageError> {
         answers,
         profile,
         keys: keys(&raw)?,
-        contents: match &raw.card.directories {
-            None => Contents::complete(profile),
+        files: match &raw.card.directories {
+            None => Files::complete(profile),
             Some(names) => partial(names, &raw.files, profile)?,
         },
         blocked: Blocked {
@@ -147,17 +147,17 @@ fn partial(
     names: &[String],
     files: &BTreeMap<String, FileText>,
     profile: Profile,
-) -> Result<Contents, ImageError> {
-    let mut contents = Contents::default();
+) -> Result<Files, ImageError> {
+    let mut tree = Files::default();
     for name in names {
-        contents.create_directory(directory(name).ok_or_else(|| wrong("directories"))?);
+        tree.create_directory(directory(name).ok_or_else(|| wrong("directories"))?);
     }
     for name in files.keys() {
         let file = file(name).filter(|file| file.exists(profile));
-        let file = file.filter(|file| contents.has(file.name.directory));
-        contents.create(file.ok_or_else(|| wrong(name))?, profile);
+        let file = file.filter(|file| tree.has(file.name.directory));
+        tree.create(file.ok_or_else(|| wrong(name))?, profile);
     }
-    Ok(contents)
+    Ok(tree)
 }
 
 /// Writes what `files` tell into the files of `image`.
@@ -168,7 +168,7 @@ pub fn fill(image: &mut Image, files: &BTreeMap<String, FileText>) -> Result<(),
     let profile = image.profile;
     for (name, told) in files {
         let file = file(name).ok_or_else(|| wrong(name))?;
-        let content = image.contents.content_mut(file.name).ok_or_else(|| wrong(name))?;
+        let content = image.files.content_mut(file.name).ok_or_else(|| wrong(name))?;
         let items = file.items(profile);
         match content {
             Content::Records(records) if matches!(file.structure, Structure::Variable(_)) => {
@@ -313,19 +313,19 @@ fn record(place: &str) -> Option<(FileName, u8)> {
 }
 
 pub(super) fn write(image: &Image) -> Zeroizing<String> {
-    let Image { keys, contents, blocked, profile, .. } = image;
+    let Image { keys, files: tree, blocked, profile, .. } = image;
     let mut files = BTreeMap::new();
     let mut overrides = BTreeMap::new();
-    for (name, content) in &contents.files {
+    for (name, content) in &tree.files {
         let file = layout::file(*name).expect("only files of the table are created");
         let (told, odd) = tell(file, content, *profile);
         files.insert(name.to_string(), told);
         let odd = odd.into_iter();
         overrides.extend(odd.map(|(at, bytes)| (format!("{name}/{at}"), hex::encode_upper(bytes))));
     }
-    let complete = Contents::complete(*profile);
-    let all_there = contents.directories == complete.directories
-        && contents.files.keys().eq(complete.files.keys());
+    let complete = Files::complete(*profile);
+    let all_there =
+        tree.directories == complete.directories && tree.files.keys().eq(complete.files.keys());
     let raw = Raw {
         card: RawCard {
             historical_bytes: image.factor.to_string(),
@@ -333,7 +333,7 @@ pub(super) fn write(image: &Image) -> Zeroizing<String> {
             profile: spelled_profile(*profile).to_owned(),
             blocked: blocked.card,
             directories: (!all_there)
-                .then(|| contents.directories.iter().map(Directory::to_string).collect()),
+                .then(|| tree.directories.iter().map(Directory::to_string).collect()),
         },
         keys: keys
             .iter()

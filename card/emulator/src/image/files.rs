@@ -7,7 +7,7 @@ use super::field;
 
 /// The directories and files of a card, and what is in them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Contents {
+pub struct Files {
     pub(super) directories: BTreeSet<Directory>,
     pub(super) files: BTreeMap<FileName, Content>,
 }
@@ -54,7 +54,7 @@ impl Content {
     }
 }
 
-impl Contents {
+impl Files {
     /// All that a card of `profile` has, empty.
     pub fn complete(profile: Profile) -> Self {
         let files = layout::FILES.into_iter().filter(|file| file.exists(profile));
