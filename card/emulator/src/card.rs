@@ -18,10 +18,14 @@ use crate::image::{Answers, Content, Image};
 /// Fills eight bytes for a challenge; a test hands in fixed ones.
 pub type Randomness = Box<dyn FnMut(&mut [u8; 8]) + Send>;
 
+/// Told what the card holds, whenever that has changed.
+pub type Keeper = Box<dyn FnMut(&Image) + Send>;
+
 /// A powered health card.
 pub struct Card {
     atr: Atr,
     memory: Image,
+    keeper: Option<Keeper>,
     faults: Faults,
     randomness: Randomness,
     state: State,
@@ -61,6 +65,7 @@ impl Card {
         Self {
             atr: Atr::contactless(memory.factor),
             memory,
+            keeper: None,
             faults: Faults::default(),
             randomness,
             state: State::default(),
@@ -75,6 +80,12 @@ impl Card {
     /// What the card holds now.
     pub fn image(&self) -> &Image {
         &self.memory
+    }
+
+    /// Has `keeper` told of every change of what the card holds, at once, so that it outlives the
+    /// card.
+    pub fn keep(&mut self, keeper: Keeper) {
+        self.keeper = Some(keeper);
     }
 
     /// Power off, power on, reset: everything proven is forgotten, try counters are not.
@@ -103,12 +114,25 @@ impl Card {
         }
         let response = match Apdu::parse(command) {
             Ok(command) => {
-                let response = self.respond(&command);
+                let response = self.respond_and_keep(&command);
                 self.faults.spoil(&command, response)
             }
             Err(_) => Response::of(Status::WrongLength),
         };
         Outcome::Answer(self.faults.garble(response.to_bytes()))
+    }
+
+    fn respond_and_keep(&mut self, command: &Apdu) -> Response {
+        let tries = self.memory.keys.tries_left();
+        let response = self.respond(command);
+        let [_, ins, ..] = command.header();
+        let changes = CHANGING.contains(&ins) && response.status == Status::Done;
+        if (changes || self.memory.keys.tries_left() != tries)
+            && let Some(keeper) = &mut self.keeper
+        {
+            keeper(&self.memory);
+        }
+        response
     }
 
     fn respond(&mut self, command: &Apdu) -> Response {
@@ -221,14 +245,12 @@ impl Card {
     }
 }
 
+/// Instructions that change what the card holds.
+const CHANGING: [u8; 10] = [0xD6, 0xDC, 0xD2, 0x0C, 0x1E, 0x18, 0x16, 0xE0, 0xD4, 0xF0];
+
 /// Whether an instruction exists, in whatever class.
 fn known(ins: u8) -> bool {
-    #[rustfmt::skip]
-    let known = [
-        0xA4, 0xB2, 0xB0, 0xD6, 0xDC, 0xD2, 0x0C, 0x84, 0x88, 0x82, 0xC0, 0x20, 0x1E, 0x18, 0x16,
-        0xE0, 0xD4, 0xF0,
-    ];
-    known.contains(&ins)
+    CHANGING.contains(&ins) || matches!(ins, 0xA4 | 0xB2 | 0xB0 | 0x84 | 0x88 | 0x82 | 0xC0 | 0x20)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use card_emulator::slot::Slot;
 use super::{Failure, load};
 
 /// Obeys until `quit` or the end of input.
-pub(super) fn run(slots: &[Slot]) {
+pub(super) fn run(slots: &[Slot], save: bool) {
     for line in std::io::stdin().lock().lines() {
         let Ok(line) = line else { return };
         let line = line.trim();
@@ -20,20 +20,20 @@ pub(super) fn run(slots: &[Slot]) {
         if line.is_empty() {
             continue;
         }
-        match obey(slots, line) {
+        match obey(slots, save, line) {
             Ok(()) => println!("ok {line}"),
             Err(failure) => println!("error {line}: {failure}"),
         }
     }
 }
 
-fn obey(slots: &[Slot], line: &str) -> Result<(), Failure> {
+fn obey(slots: &[Slot], save: bool, line: &str) -> Result<(), Failure> {
     let mut words = line.splitn(3, ' ');
     let (verb, slot, rest) = (words.next(), words.next(), words.next());
     let slot = slot.and_then(|slot| slot.parse::<usize>().ok()).and_then(|slot| slots.get(slot));
     let slot = slot.ok_or("slots are 0 and 1")?;
     match (verb, rest) {
-        (Some("insert"), Some(image)) => slot.insert(load(Path::new(image))?),
+        (Some("insert"), Some(image)) => slot.insert(load(Path::new(image), save)?),
         (Some("remove"), None) => {
             slot.remove().ok_or("the slot is empty")?;
         }

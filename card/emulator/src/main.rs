@@ -1,7 +1,10 @@
 //! `vcard`: offers emulated health cards to the virtual PC/SC reader, and makes their images.
 
+mod blank;
 mod control;
+mod keep;
 mod make;
+mod masters;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -26,6 +29,8 @@ struct Arguments {
 enum Command {
     /// Makes the image of a card for a person.
     Make(Box<make::Make>),
+    /// Makes the image of a blank card: an answer to reset and a transport key.
+    Blank(blank::Blank),
 }
 
 #[derive(Args)]
@@ -33,6 +38,10 @@ struct Offer {
     /// Image of the card in a slot; the second one goes into the second slot.
     #[arg(long = "image", value_name = "FILE")]
     images: Vec<PathBuf>,
+    /// Write a card's image back whenever the card changes, so that what is written to it outlives
+    /// the program.
+    #[arg(long)]
+    save: bool,
     /// Port of the first slot of the virtual reader.
     #[arg(long, default_value_t = 35963)]
     port: u16,
@@ -52,6 +61,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Some(Command::Make(make)) => make::make(&make),
+        Some(Command::Blank(blank)) => blank::blank(&blank),
         None => offer(&arguments.offer),
     };
     match outcome {
@@ -90,7 +100,7 @@ fn offer(offer: &Offer) -> Result<(), Failure> {
         })
         .collect();
     for (slot, image) in slots.iter().zip(&offer.images) {
-        slot.insert(load(image)?);
+        slot.insert(load(image, offer.save)?);
     }
     let printer = std::thread::spawn(move || {
         for (slot, event) in told {
@@ -98,15 +108,15 @@ fn offer(offer: &Offer) -> Result<(), Failure> {
         }
     });
     if offer.control {
-        control::run(&slots);
+        control::run(&slots, offer.save);
     } else {
         printer.join().map_err(|_| "the printer of events failed")?;
     }
     Ok(())
 }
 
-/// A card from its image.
-fn load(path: &Path) -> Result<Card, Failure> {
+/// A card from its image, which it keeps up to date when it is to be saved.
+fn load(path: &Path, save: bool) -> Result<Card, Failure> {
     let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new);
     let text = text.map_err(|error| format!("reading {}: {error}", path.display()))?;
     let image = Image::from_toml(&text);
@@ -114,7 +124,11 @@ fn load(path: &Path) -> Result<Card, Failure> {
     let random = |challenge: &mut [u8; 8]| {
         getrandom::fill(challenge).expect("the system's random generator works");
     };
-    Ok(Card::new(image, Box::new(random)))
+    let mut card = Card::new(image, Box::new(random));
+    if save {
+        card.keep(keep::in_file(path));
+    }
+    Ok(card)
 }
 
 fn word(event: SlotEvent) -> &'static str {

@@ -11,43 +11,27 @@ use ::card::layout::Profile;
 use ::card::{CardFactor, CardKey, EthnicGroup, KeyVersion, Payment};
 use card_emulator::Image;
 use card_emulator::image::{self, FileText};
-use card_emulator::personalise::{Masters, Person, personalise};
+use card_emulator::personalise::{Person, personalise};
 use clap::Args;
 use hsm::KeyRef;
-use hsm::sm4::Sm4Key;
-use hsm::soft::{Passphrase, SoftKeystore};
 use serde::Deserialize;
 use time::Date;
 use time::macros::format_description;
-use zeroize::Zeroizing;
 
 use super::Failure;
+use super::masters::Source;
 
 #[derive(Args)]
 pub(super) struct Make {
     /// Where to write the image; it must not exist yet.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Keystore with the card masters.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "passphrase_file",
-        conflicts_with = "master_key_file",
-        required_unless_present = "master_key_file"
-    )]
-    keystore: Option<PathBuf>,
-    /// File with the keystore's passphrase.
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    source: Source,
     /// Name of a master in the keystore, when it is not the usual one (soft:card-irk,
     /// soft:card-rk1-df02, soft:card-rk1-df02-v2); KEY is IRK_DDF1, RK1_DF02 or RK1_DF02/2.
     #[arg(long = "key", value_name = "KEY=REFERENCE", value_parser = named_key)]
     keys: Vec<((CardKey, KeyVersion), KeyRef)>,
-    /// File with one master for all keys, 32 hex digits, readable by its owner alone; masters of
-    /// further versions follow from it.
-    #[arg(long, value_name = "FILE")]
-    master_key_file: Option<PathBuf>,
     /// TOML with name, id_number and, if wanted, ethnic_group (1 to 56), phones, payments (1 to 8)
     /// and photo (a JPEG file of at most 3072 bytes); it may also have any of the fields below,
     /// with underscores for hyphens, and further contents as an image has them, such as
@@ -114,7 +98,7 @@ fn named_key(text: &str) -> Result<((CardKey, KeyVersion), KeyRef), String> {
 }
 
 pub(super) fn make(make: &Make) -> Result<(), Failure> {
-    let masters = masters(make)?;
+    let masters = make.source.masters(&make.keys)?;
     let mut form = form(&make.person)?;
     let files = std::mem::take(&mut form.files);
     write_new(&make.out, &personalise(&person(&make.form, form)?, &masters, &files)?)
@@ -140,38 +124,6 @@ fn form(path: &Path) -> Result<Form, Failure> {
     // The parser's own message quotes the line, and with it the person.
     toml::from_str(&text)
         .map_err(|_| format!("{} is not a file of a person: see --help", path.display()).into())
-}
-
-fn masters(make: &Make) -> Result<Masters, Failure> {
-    if let Some(path) = &make.master_key_file {
-        return Ok(Masters::single(hex_key(path)?));
-    }
-    let (Some(keystore), Some(passphrase)) = (&make.keystore, &make.passphrase_file) else {
-        return Err("give --keystore and --passphrase-file, or --master-key-file".into());
-    };
-    let keystore = SoftKeystore::open(keystore, &Passphrase::from_file(passphrase)?)?;
-    let name = |key: CardKey, version: KeyVersion| {
-        let named = make.keys.iter().find(|(named, _)| *named == (key, version));
-        let usual = format!("soft:{}", key.master_name(version));
-        match named {
-            Some((_, reference)) => reference.clone(),
-            None => usual.parse().expect("letters, digits and hyphens"),
-        }
-    };
-    Ok(Masters::of_keystore(&keystore, name)?)
-}
-
-/// A key of 32 hex digits in a file that nobody else can read.
-fn hex_key(path: &Path) -> Result<Sm4Key, Failure> {
-    use std::os::unix::fs::MetadataExt;
-    let name = path.display();
-    let failed = |error| format!("reading {name}: {error}");
-    if std::fs::metadata(path).map_err(failed)?.mode() & 0o077 != 0 {
-        return Err(format!("{name} can be read by others: chmod 600 it").into());
-    }
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
-    Sm4Key::fill(|key| hex::decode_to_slice(text.trim(), key))
-        .map_err(|_| format!("{name} does not hold 32 hex digits").into())
 }
 
 fn person(flags: &Form, file: Form) -> Result<Person, Failure> {

@@ -1,16 +1,21 @@
 //! The program `vcard`, run as a person runs it.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
+use card::command::GetChallenge;
+use card::command::personalise::{Create, ProveTransport};
+use card::layout::Directory;
 use card::layout::ddf1::ef06;
-use card::{CardKey, KeyVersion, SoftSecurityModule, read_identity};
+use card::security::profile::div1;
+use card::{CardKey, Instruction, KeyVersion, SoftSecurityModule, read_identity};
 use card_emulator::{Card, Image, InMemory, sample};
+use hsm::sm4::Sm4Key;
 use hsm::soft::{Iterations, Passphrase, SoftKeystore};
 use hsm::{KeyUse, Keystore};
 use tempfile::TempDir;
@@ -226,5 +231,52 @@ fn a_program_can_put_cards_in_and_take_them_out() {
     order("remove 0");
     expect("event 0 removed");
     order("quit");
+    assert!(program.wait().unwrap().success());
+}
+
+/// One message to the card and its answer, as the virtual reader frames them.
+fn exchange(reader: &mut std::net::TcpStream, command: &[u8]) -> Vec<u8> {
+    reader.write_all(&[&(command.len() as u16).to_be_bytes()[..], command].concat()).unwrap();
+    let mut length = [0; 2];
+    reader.read_exact(&mut length).unwrap();
+    let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+    reader.read_exact(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_blank_card_is_made_and_what_is_written_to_it_is_saved() {
+    let folder = folder();
+    let blank = ["blank", "--out", "b.toml", "--master-key-file", "root.hex"];
+    let made = vcard(folder.path(), &[&blank[..], &["--historical-bytes", "11"]].concat());
+    assert!(!made.status.success() && !folder.path().join("b.toml").exists());
+    let historical = ["--historical-bytes", "1101220100000001", "--profile", "16K"];
+    let made = vcard(folder.path(), &[&blank[..], &historical].concat());
+    assert!(made.status.success(), "{made:?}");
+    let path = folder.path().join("b.toml");
+    assert!(image(&path).is_open());
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_vcard"))
+        .current_dir(folder.path())
+        .args(["--image", "b.toml", "--save", "--control", "--port", &port])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (mut reader, _) = listener.accept().unwrap();
+    reader.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    let mut send = |command: card::Apdu| exchange(&mut reader, &command.to_bytes());
+    let challenge = send(GetChallenge.encode());
+    let master = Sm4Key::fill(|key| hex::decode_to_slice(ROOT.trim(), key)).unwrap();
+    let factor = hex_literal::hex!("1101220100000001");
+    let session = master.derive(&[div1(&factor), div1(challenge.first_chunk().unwrap())]);
+    assert_eq!(send(ProveTransport::with(&session, [4; 8]).encode()), [0x90, 0x00]);
+    assert_eq!(send(Create::Directory(Directory::Ddf1).encode()), [0x90, 0x00]);
+    // At once: the answer comes after the file.
+    assert!(image(&path).files.has(Directory::Ddf1));
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    writeln!(program.stdin.take().unwrap(), "quit").unwrap();
     assert!(program.wait().unwrap().success());
 }

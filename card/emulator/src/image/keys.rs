@@ -75,6 +75,11 @@ impl Keys {
         self.0.get(&name).is_some_and(|slot| slot.tries_left == 0)
     }
 
+    /// Tries left of all keys together.
+    pub(crate) fn tries_left(&self) -> u32 {
+        self.0.values().map(|slot| u32::from(slot.tries_left)).sum()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (Name, &[u8; 16], u8)> {
         self.0.iter().map(|(name, slot)| (*name, &*slot.bytes, slot.tries_left))
     }
