@@ -14,6 +14,8 @@
 //! - [`transport`]: the wire to a card, and [`transport::Link`], which talks over it.
 //! - [`session`]: from a powered card to a trusted reading.
 //! - [`status_list`]: the signed list of cards that are not to be served, for checking off line.
+//! - [`batch`]: rows of people for whom cards are to be made, checked before a card is touched;
+//!   `picture`: their photos (feature `pictures`).
 //!
 //! The crate reads no clock and draws no randomness: both are handed in. It performs I/O only in
 //! `transport::pcsc` (feature `pcsc`).
@@ -21,6 +23,7 @@
 
 pub mod apdu;
 pub mod atr;
+pub mod batch;
 pub mod code;
 pub mod codes;
 pub mod command;
@@ -29,6 +32,8 @@ pub mod key;
 pub mod layout;
 pub mod messaging;
 pub mod number;
+#[cfg(feature = "pictures")]
+pub mod picture;
 pub mod security;
 pub mod session;
 pub mod status_list;
@@ -38,6 +43,7 @@ pub mod value;
 
 pub use apdu::{Apdu, Response, Status};
 pub use atr::{Atr, CardFactor};
+pub use batch::CardOrder;
 pub use codes::{EthnicGroup, Payment, Sex};
 pub use command::{CardError, Instruction};
 pub use data::{ContactData, Contents, HolderData, IssuerData, Photo, Value};
