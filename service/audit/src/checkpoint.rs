@@ -133,6 +133,32 @@ impl VerifierKey {
         &self.public_key
     }
 
+    /// `text`, signed as a note. `sign` gets the octets to be signed with SM2 and the default signer
+    /// identifier, and answers r ‖ s.
+    pub(crate) fn sign_note<E>(
+        &self,
+        text: &str,
+        sign: impl FnOnce(&[u8]) -> Result<[u8; 64], E>,
+    ) -> Result<String, E> {
+        let mut blob = self.id.to_vec();
+        blob.extend_from_slice(&sign(text.as_bytes())?);
+        Ok(format!("{text}\n\u{2014} {} {}\n", self.name, BASE64.encode(blob)))
+    }
+
+    /// The text of a note that this key signed.
+    pub(crate) fn signed_text<'n>(&self, note: &'n str) -> Result<&'n str, NoteError> {
+        let note = Note::parse(note)?;
+        let mut signed = false;
+        for signature in &note.signatures {
+            // A line of another key is another's statement, a witness's for one.
+            if signature.name == self.name && signature.id == self.id {
+                self.verify(note.text, &signature.value)?;
+                signed = true;
+            }
+        }
+        if signed { Ok(note.text) } else { Err(NoteError::NotSigned) }
+    }
+
     fn verify(&self, text: &str, signature: &[u8]) -> Result<(), NoteError> {
         // Refuses anything but 64 bytes with r and s in [1, n-1].
         let signature =
@@ -198,27 +224,12 @@ impl Checkpoint {
         key: &VerifierKey,
         sign: impl FnOnce(&[u8]) -> Result<[u8; 64], E>,
     ) -> Result<String, E> {
-        let text = self.text();
-        let mut blob = key.id.to_vec();
-        blob.extend_from_slice(&sign(text.as_bytes())?);
-        Ok(format!("{text}\n\u{2014} {} {}\n", key.name, BASE64.encode(blob)))
+        key.sign_note(&self.text(), sign)
     }
 
     /// Reads a checkpoint that `key` signed, of the log that `key` names.
     pub fn verify(note: &str, key: &VerifierKey) -> Result<Self, NoteError> {
-        let note = Note::parse(note)?;
-        let mut signed = false;
-        for signature in &note.signatures {
-            // A line of another key is another's statement, a witness's for one.
-            if signature.name == key.name && signature.id == key.id {
-                key.verify(note.text, &signature.value)?;
-                signed = true;
-            }
-        }
-        if !signed {
-            return Err(NoteError::NotSigned);
-        }
-        let checkpoint = Self::parse(note.text)?;
+        let checkpoint = Self::parse(key.signed_text(note)?)?;
         if checkpoint.origin == key.name { Ok(checkpoint) } else { Err(NoteError::OtherLog) }
     }
 

@@ -3,7 +3,8 @@
 //! Every act leaves an [`entry`], whose very bytes are a leaf of a Merkle [`tree`] over SM3. The
 //! tree's hashes are kept in [`tile`]s, its root is signed in a [`checkpoint`] with SM2; [`table`]
 //! says how a service keeps all three. A range of the log travels as a [`bundle`]. [`check`] tells
-//! whether a log is whole, and if not, which entry was changed, removed, inserted or moved.
+//! whether a log is whole, and if not, which entry was changed, removed, inserted or moved. The
+//! log's key also signs the [`manifest`] of each batch of cards, which is checked the same way.
 //! Nothing here needs the service.
 #![warn(missing_docs)]
 
@@ -11,6 +12,7 @@ pub mod bundle;
 pub mod check;
 pub mod checkpoint;
 pub mod entry;
+pub mod manifest;
 pub mod table;
 #[cfg(test)]
 mod testing;
