@@ -113,6 +113,19 @@ pub trait CardMaster: Send + Sync {
     /// As for [`derive`](Self::derive).
     fn derive_wrapped(&self, blocks: &[[u8; 16]], transport: &Sm4Key)
     -> Result<[u8; 16], KeyError>;
+
+    /// The check value (密钥校验值): the first three octets of what the key makes of a block of
+    /// zeros, by which two parties see that they hold the same master.
+    ///
+    /// # Errors
+    /// As for [`derive`](Self::derive).
+    fn check_value(&self) -> Result<[u8; 3], KeyError> {
+        let transport = Sm4Key::generate();
+        let mut block = Zeroizing::new(self.derive_wrapped(&[[0; 16]], &transport)?);
+        transport.decrypt_block(&mut block);
+        let [a, b, c, ..] = *block;
+        Ok([a, b, c])
+    }
 }
 
 /// Where keys are kept. Every lookup names the use, and a key for another use is refused.
