@@ -7,6 +7,7 @@ use ::card::command::personalise::TRANSPORT_MASTER;
 use ::card::data::{CardClass, ContactData, HolderData, IssuerCertificate, IssuerData, Photo};
 use ::card::layout::Profile;
 use ::card::layout::ddf1::{ef05, ef06, ef08};
+use ::card::security::Diversification;
 use ::card::security::profile::div1;
 use ::card::value::BadText;
 use ::card::{
@@ -146,7 +147,7 @@ impl Masters {
     ) -> Result<Zeroizing<[u8; 16]>, PersonaliseError> {
         let missing = PersonaliseError::NoMaster { key, version };
         let master = self.0.get(&(key, version)).ok_or(missing)?;
-        unwrapped(&**master, &key.derivation(factors)).map_err(|source| PersonaliseError::Key {
+        unwrapped(&**master, &key.derivation(Diversification::Div1, factors)).map_err(|source| PersonaliseError::Key {
             key,
             version,
             source,

@@ -3,6 +3,39 @@
 
 use hsm::sm4::Sm4Key;
 
+/// How keys are diversified (密钥分散). The standard's own rule is not published; when it becomes
+/// known, it is another variant here, and one setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Diversification {
+    /// The rule of the SM4 profile: see [`div1`].
+    #[default]
+    Div1,
+}
+
+impl Diversification {
+    /// Every rule there is.
+    pub const ALL: [Self; 1] = [Self::Div1];
+
+    /// Its name in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Div1 => "div-1",
+        }
+    }
+
+    /// The rule of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.name() == name)
+    }
+
+    /// The block that a factor becomes.
+    pub fn block(self, factor: &[u8; 8]) -> [u8; 16] {
+        match self {
+            Self::Div1 => div1(factor),
+        }
+    }
+}
+
 /// DIV-1: the block that a factor becomes, `factor ‖ NOT factor`; the key below is the encryption
 /// of that block under the key above. The same rule for province, card and session.
 pub fn div1(factor: &[u8; 8]) -> [u8; 16] {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use hsm::CardMaster;
 use hsm::sm4::Sm4Key;
 
-use super::profile::{self, div1};
+use super::profile::{self, Diversification};
 use super::{KeySession, SecurityError, SecurityModule};
 use crate::key::{CardFactors, CardKey, KeyVersion, Steps};
 
@@ -12,12 +12,19 @@ use crate::key::{CardFactors, CardKey, KeyVersion, Steps};
 #[derive(Default)]
 pub struct SoftSecurityModule {
     masters: BTreeMap<(CardKey, KeyVersion), Arc<dyn CardMaster>>,
+    rule: Diversification,
 }
 
 impl SoftSecurityModule {
     /// A module that holds nothing yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same module, diversifying by `rule`.
+    #[must_use]
+    pub fn diversified_by(self, rule: Diversification) -> Self {
+        Self { rule, ..self }
     }
 
     /// The same module, holding also the master of `key`.
@@ -30,12 +37,12 @@ impl SoftSecurityModule {
 
 impl CardKey {
     /// The blocks that lead from the master to this card's key, in order of derivation: province
-    /// (when the master is national), card. Rule DIV-1.
-    pub fn derivation(self, factors: &CardFactors) -> Vec<[u8; 16]> {
-        let card = div1(&factors.card.0);
+    /// (when the master is national), card.
+    pub fn derivation(self, rule: Diversification, factors: &CardFactors) -> Vec<[u8; 16]> {
+        let card = rule.block(&factors.card.0);
         match self.steps() {
             Steps::Card => vec![card],
-            Steps::ProvinceAndCard => vec![div1(&factors.province.0), card],
+            Steps::ProvinceAndCard => vec![rule.block(&factors.province.0), card],
         }
     }
 }
@@ -50,8 +57,8 @@ impl SecurityModule for SoftSecurityModule {
     ) -> Result<Box<dyn KeySession + '_>, SecurityError> {
         let master = self.masters.get(&(key, version));
         let master = master.ok_or(SecurityError::NoKey { key, version })?;
-        let mut blocks = key.derivation(factors);
-        blocks.push(div1(challenge));
+        let mut blocks = key.derivation(self.rule, factors);
+        blocks.push(self.rule.block(challenge));
         let session =
             master.derive(&blocks).map_err(|source| SecurityError::Key { key, source })?;
         Ok(Box::new(SoftSession(session)))
