@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroize as _;
+
 /// The most data one short command carries.
 pub const MAX_COMMAND_DATA: usize = 255;
 
@@ -120,6 +122,13 @@ impl Apdu {
                 }
             }
         }
+    }
+}
+
+/// What travels may be a PIN: it is wiped.
+impl Drop for Apdu {
+    fn drop(&mut self) {
+        self.data.zeroize();
     }
 }
 

@@ -47,6 +47,15 @@ pub enum CardError {
     /// The key is blocked after too many failures.
     #[error("the key is blocked on this card")]
     KeyBlocked,
+    /// The PIN is wrong.
+    #[error("the PIN is wrong")]
+    WrongPin {
+        /// Tries that are left, when the card tells.
+        tries_left: Option<u8>,
+    },
+    /// The PIN is blocked after too many failures.
+    #[error("the PIN is blocked")]
+    PinBlocked,
     /// The answer has not the size it must have.
     #[error("the card answered {found} bytes instead of {expected}")]
     Length {

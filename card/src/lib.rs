@@ -11,6 +11,9 @@
 //! - [`key`], [`security`], [`messaging`]: the keys of a card, the module that computes with them,
 //!   and protected updates.
 //! - [`code`]: the electronic card's codes, as scanned from a screen.
+//! - [`sam`]: the card that holds the masters at a desk, and how it serves as security module.
+//! - [`certificate`], [`record_signature`]: the certificates of card issuers and SAMs, and the
+//!   signatures of records.
 //! - [`transport`]: the wire to a card, and [`transport::Link`], which talks over it.
 //! - [`session`]: from a powered card to a trusted reading.
 //! - [`status_list`]: the signed list of cards that are not to be served, for checking off line.
@@ -25,6 +28,7 @@ pub mod apdu;
 pub mod atr;
 pub mod batch;
 pub mod code;
+pub mod certificate;
 pub mod codes;
 pub mod command;
 pub mod data;
@@ -34,6 +38,8 @@ pub mod messaging;
 pub mod number;
 #[cfg(feature = "pictures")]
 pub mod picture;
+pub mod record_signature;
+pub mod sam;
 pub mod security;
 pub mod session;
 pub mod status_list;
@@ -51,8 +57,12 @@ pub use key::{CardFactors, CardKey, KeyVersion, ProvinceFactor};
 pub use number::{
     CardNumber, ChipSerial, CityCode, CreditCode, OrganizationCode, ResidentIdNumber,
 };
-pub use security::{KeySession, SecurityError, SecurityModule, SoftSecurityModule};
 pub use session::{FreeReading, read_free, recognise_card};
+pub use record_signature::{RecordSigner, SignError};
+pub use sam::{Pin, Sam, SamError, SamSecurityModule};
+pub use security::{
+    Diversification, KeySession, SecurityError, SecurityModule, SoftSecurityModule,
+};
 pub use session::{IdentityReading, ReadError, Session, read_identity, read_photo};
 pub use status_list::StatusList;
 pub use transport::{Transport, TransportError};

@@ -7,11 +7,13 @@
 pub mod profile;
 mod soft;
 
+pub use profile::Diversification;
 pub use soft::SoftSecurityModule;
 
 use hsm::KeyError;
 
 use crate::key::{CardFactors, CardKey, KeyVersion};
+use crate::sam::SamError;
 
 /// Computes with the keys of one card at a time.
 pub trait SecurityModule: Send + Sync {
@@ -73,8 +75,8 @@ pub enum SecurityError {
         source: KeyError,
     },
     /// The module is gone or answers nonsense.
-    #[error("the card security module does not answer: {0}")]
-    Unavailable(String),
+    #[error("the card security module does not answer")]
+    Unavailable(#[from] SamError),
 }
 
 #[cfg(test)]

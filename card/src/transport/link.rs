@@ -49,6 +49,17 @@ impl<'t> Link<'t> {
         Ok(instruction.decode(response)?)
     }
 
+    /// Runs one instruction that is written without Le although its answer is wanted, as those of a
+    /// SAM are: what a `61xx` announces is fetched.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub fn fetch<I: Instruction>(&mut self, instruction: &I) -> Result<I::Answer, LinkError> {
+        let response = self.transmit(&instruction.encode())?;
+        let response = self.collect(response)?;
+        Ok(instruction.decode(response)?)
+    }
+
     /// Sends a ready-made command, such as one of [`messaging`](crate::messaging), that expects no
     /// data.
     ///
@@ -71,6 +82,11 @@ impl<'t> Link<'t> {
         if let Status::RightLength { length } = response.status {
             response = self.transmit(&command.clone().expecting(whole(length)))?;
         }
+        self.collect(response)
+    }
+
+    /// The rest of an answer that `response` begins or announces.
+    fn collect(&mut self, mut response: Response) -> Result<Response, LinkError> {
         let mut data = response.data;
         for _ in 0..MAX_ROUNDS {
             let Status::MoreData { available } = response.status else {
