@@ -5,6 +5,7 @@ mod control;
 mod keep;
 mod make;
 mod masters;
+mod make_sam;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 
 use card_emulator::slot::{Slot, SlotEvent};
-use card_emulator::{Card, Image};
+use card_emulator::{Card, Image, Sam, SamImage};
 use clap::{Args, Parser, Subcommand};
 
 /// Offers emulated resident health cards to a virtual PC/SC reader (vpcd).
@@ -31,6 +32,8 @@ enum Command {
     Make(Box<make::Make>),
     /// Makes the image of a blank card: an answer to reset and a transport key.
     Blank(blank::Blank),
+    /// Makes the image of a SAM, with the PIN 123456.
+    MakeSam(Box<make_sam::MakeSam>),
 }
 
 #[derive(Args)]
@@ -42,6 +45,9 @@ struct Offer {
     /// the program.
     #[arg(long)]
     save: bool,
+    /// Image of a SAM for the second slot.
+    #[arg(long, value_name = "FILE")]
+    sam: Option<PathBuf>,
     /// Port of the first slot of the virtual reader.
     #[arg(long, default_value_t = 35963)]
     port: u16,
@@ -62,6 +68,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Some(Command::Make(make)) => make::make(&make),
         Some(Command::Blank(blank)) => blank::blank(&blank),
+        Some(Command::MakeSam(make)) => make_sam::make(&make),
         None => offer(&arguments.offer),
     };
     match outcome {
@@ -81,15 +88,29 @@ fn main() -> ExitCode {
 
 /// Serves the slots until the end of control, or for ever.
 fn offer(offer: &Offer) -> Result<(), Failure> {
-    if offer.images.is_empty() && !offer.control {
-        return Err("nothing to offer: give --image FILE, or --control".into());
+    if offer.images.is_empty() && offer.sam.is_none() && !offer.control {
+        return Err("nothing to offer: give --image FILE, --sam FILE or --control".into());
     }
-    if offer.images.len() > usize::from(SLOTS) {
+    // A SAM has the second slot to itself.
+    let cards = SLOTS - u16::from(offer.sam.is_some());
+    if offer.images.len() > usize::from(cards) {
         return Err("the virtual reader has two slots".into());
     }
     let last = offer.port.checked_add(SLOTS - 1).ok_or("there is no port after 65535")?;
     let (events, told) = mpsc::channel();
-    let slots: Vec<Slot> = (offer.port..=last)
+    let sam_slot = match &offer.sam {
+        None => None,
+        Some(image) => {
+            let events = events.clone();
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, last));
+            let slot = Slot::open(address, move |event| {
+                let _ = events.send((1, event)); // nobody listens once we end
+            });
+            slot.insert(load_sam(image)?);
+            Some(slot)
+        }
+    };
+    let slots: Vec<Slot> = (offer.port..offer.port + cards)
         .enumerate()
         .map(|(number, port)| {
             let events = events.clone();
@@ -112,11 +133,26 @@ fn offer(offer: &Offer) -> Result<(), Failure> {
     } else {
         printer.join().map_err(|_| "the printer of events failed")?;
     }
+    drop(sam_slot);
     Ok(())
 }
 
 /// A card from its image, which it keeps up to date when it is to be saved.
 fn load(path: &Path, save: bool) -> Result<Card, Failure> {
+/// A SAM from its image.
+fn load_sam(path: &Path) -> Result<Sam, Failure> {
+    let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new);
+    let text = text.map_err(|error| format!("reading {}: {error}", path.display()))?;
+    let (image, masters) = SamImage::from_toml(&text)?;
+    Ok(Sam::new(image, masters, Box::new(random)))
+}
+
+fn random(octets: &mut [u8; 8]) {
+    getrandom::fill(octets).expect("the system's random generator works");
+}
+
+/// A card from its image.
+fn load(path: &Path) -> Result<Card, Failure> {
     let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new);
     let text = text.map_err(|error| format!("reading {}: {error}", path.display()))?;
     let image = Image::from_toml(&text);
@@ -129,6 +165,7 @@ fn load(path: &Path, save: bool) -> Result<Card, Failure> {
         card.keep(keep::in_file(path));
     }
     Ok(card)
+    Ok(Card::new(image, Box::new(random)))
 }
 
 fn word(event: SlotEvent) -> &'static str {

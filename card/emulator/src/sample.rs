@@ -1,16 +1,23 @@
 //! A person who does not exist, the masters of the test vectors, and a security module that holds
 //! them: what a test of any crate needs to have a card read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ::card::certificate::{Body, Holder, SamSerial};
+use ::card::data::IssuerCode;
 use ::card::layout::Profile;
-use ::card::{CardFactor, CardKey, EthnicGroup, Payment, SoftSecurityModule};
+use ::card::sam::{ApplicationFile, PublicFile, TerminalNumber};
+use ::card::{CardFactor, CardKey, EthnicGroup, KeyVersion, Payment, Pin, SoftSecurityModule};
+use hsm::sm2::SecretKey;
 use hsm::sm4::Sm4Key;
 use time::macros::date;
+use zeroize::Zeroizing;
 
 use crate::card::Card;
 use crate::image::Image;
 use crate::personalise::{LooseMaster, Masters, Person, personalise};
+use crate::sam::{Sam, SamImage, SamMasters};
 
 /// The root key of the SM4 profile's vectors (health-card.md, 4.5).
 const ROOT: [u8; 16] = *b"\x01\x23\x45\x67\x89\xAB\xCD\xEF\xFE\xDC\xBA\x98\x76\x54\x32\x10";
@@ -96,4 +103,59 @@ pub fn counter(mut start: u64) -> impl FnMut(&mut [u8; 8]) + Send {
         *bytes = start.to_be_bytes();
         start = start.wrapping_add(1);
     }
+}
+
+/// The SAM of the sample's issuer, with the PIN `123456` and the vectors' root as every master.
+pub fn sam() -> Sam {
+    sam_of(|_, _| Some(ROOT))
+}
+
+/// The same SAM with other masters: those that `master` gives.
+pub fn sam_of(master: impl Fn(CardKey, KeyVersion) -> Option<[u8; 16]>) -> Sam {
+    let (image, _) = sam_image();
+    let mut masters = SamMasters::new();
+    for (name, version) in CardKey::all_versions() {
+        if let Some(bytes) = master(name, version) {
+            masters.insert((name, version), Arc::new(LooseMaster(key(bytes))));
+        }
+    }
+    Sam::new(image, masters, Box::new(counter(0x8877_6655_4433_2211)))
+}
+
+/// The image of that SAM and its masters. Its issuer's and its own SM2 key are new each time.
+pub fn sam_image() -> (SamImage, BTreeMap<(CardKey, KeyVersion), Zeroizing<[u8; 16]>>) {
+    let (issuer, key) = (SecretKey::generate(), SecretKey::generate());
+    let serial = SamSerial(*b"\0\0\0\0\0\0\0\0\0\x01");
+    let code: IssuerCode = "4101000000000000000001".parse().expect("22 digits");
+    let certificate = |holder, subject: &SecretKey| {
+        let body = Body {
+            holder,
+            authority: code.clone(),
+            subject: code.clone(),
+            serial: [0, 0, 0, 0, 0, 0, 0, 1],
+            valid_from: date!(2024 - 01 - 02),
+            valid_until: date!(2034 - 01 - 01),
+            key: subject.public().clone(),
+        };
+        body.sign(&issuer).expect("software keys sign").to_bytes()
+    };
+    let own = certificate(Holder::Issuer, &issuer);
+    let sams = certificate(Holder::Sam(serial), &key);
+    let image = SamImage {
+        public: PublicFile { serial, version: 1, key_card: 1, commands: 1, issuer_fci: 0 },
+        terminal: TerminalNumber(*b"\x41\x01\x01\0\0\x01"),
+        application: ApplicationFile {
+            key_index: 1,
+            issuer: [0x41; 8],
+            receiver: [0x42; 8],
+            valid_from: date!(2024 - 01 - 02),
+            valid_until: date!(2034 - 01 - 01),
+        },
+        issuer_certificate: own.try_into().expect("an issuer's certificate has 180 bytes"),
+        certificate: sams.try_into().expect("a SAM's certificate has 190 bytes"),
+        pin: Pin::from_digits("123456").expect("six digits"),
+        key,
+    };
+    let masters = CardKey::ALL.map(|key| ((key, KeyVersion::FIRST), Zeroizing::new(ROOT)));
+    (image, masters.into())
 }

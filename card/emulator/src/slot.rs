@@ -12,6 +12,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use crate::card::{Card, Outcome};
+use crate::chip::Chip;
 
 /// How long to wait before looking again for a reader that is not there.
 const RETRY: Duration = Duration::from_millis(100);
@@ -34,31 +35,30 @@ pub enum SlotEvent {
 }
 
 /// One slot, served by a thread of its own until it is dropped.
-pub struct Slot {
-    shared: Arc<Shared>,
+pub struct Slot<C = Card> {
+    shared: Arc<Shared<C>>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
-    inner: Mutex<Inner>,
+struct Shared<C> {
+    inner: Mutex<Inner<C>>,
     changed: Condvar,
 }
 
-#[derive(Default)]
-struct Inner {
-    card: Option<Card>,
+struct Inner<C> {
+    card: Option<C>,
     /// The open connection, to be shut when the card is taken out.
     stream: Option<TcpStream>,
     closed: bool,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+impl<C> Shared<C> {
+    fn lock(&self) -> MutexGuard<'_, Inner<C>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
+impl<C> Inner<C> {
     /// Ends the connection, which the reader sees as removal.
     fn hang_up(&mut self) {
         if let Some(stream) = self.stream.take() {
@@ -67,10 +67,11 @@ impl Inner {
     }
 }
 
-impl Slot {
+impl<C: Chip + 'static> Slot<C> {
     /// A slot at `address`, empty. `tell` is called for each event, from the slot's thread.
     pub fn open(address: SocketAddr, tell: impl Fn(SlotEvent) + Send + 'static) -> Self {
-        let shared = Arc::new(Shared { inner: Mutex::default(), changed: Condvar::new() });
+        let empty = Inner { card: None, stream: None, closed: false };
+        let shared = Arc::new(Shared { inner: Mutex::new(empty), changed: Condvar::new() });
         let thread = std::thread::spawn({
             let shared = shared.clone();
             move || serve(&shared, address, &tell)
@@ -79,7 +80,7 @@ impl Slot {
     }
 
     /// Puts a card in, taking out the one that is there.
-    pub fn insert(&self, card: Card) {
+    pub fn insert(&self, card: C) {
         let mut inner = self.shared.lock();
         inner.hang_up();
         inner.card = Some(card);
@@ -88,19 +89,19 @@ impl Slot {
     }
 
     /// Takes the card out; `None` when there is none.
-    pub fn remove(&self) -> Option<Card> {
+    pub fn remove(&self) -> Option<C> {
         let mut inner = self.shared.lock();
         inner.hang_up();
         inner.card.take()
     }
 
     /// Lets `act` change the card while it is in; `None` when there is none.
-    pub fn with_card<T>(&self, act: impl FnOnce(&mut Card) -> T) -> Option<T> {
+    pub fn with_card<T>(&self, act: impl FnOnce(&mut C) -> T) -> Option<T> {
         self.shared.lock().card.as_mut().map(act)
     }
 }
 
-impl Drop for Slot {
+impl<C> Drop for Slot<C> {
     fn drop(&mut self) {
         let mut inner = self.shared.lock();
         inner.closed = true;
@@ -114,11 +115,11 @@ impl Drop for Slot {
 }
 
 /// Waits for a card, connects it, serves it until it is out; forever.
-fn serve(shared: &Shared, address: SocketAddr, tell: &dyn Fn(SlotEvent)) {
+fn serve<C: Chip>(shared: &Shared<C>, address: SocketAddr, tell: &dyn Fn(SlotEvent)) {
     let mut told_waiting = false;
     loop {
         let inner = shared.lock();
-        let idle = |inner: &mut Inner| inner.card.is_none() && !inner.closed;
+        let idle = |inner: &mut Inner<C>| inner.card.is_none() && !inner.closed;
         let inner = shared.changed.wait_while(inner, idle).unwrap_or_else(PoisonError::into_inner);
         if inner.closed {
             return;
@@ -130,7 +131,7 @@ fn serve(shared: &Shared, address: SocketAddr, tell: &dyn Fn(SlotEvent)) {
                 tell(SlotEvent::Waiting);
             }
             let inner = shared.lock();
-            let still = |inner: &mut Inner| inner.card.is_some() && !inner.closed;
+            let still = |inner: &mut Inner<C>| inner.card.is_some() && !inner.closed;
             drop(shared.changed.wait_timeout_while(inner, RETRY, still));
             continue;
         };
@@ -162,7 +163,11 @@ fn serve(shared: &Shared, address: SocketAddr, tell: &dyn Fn(SlotEvent)) {
 }
 
 /// Answers the reader. `Ok` when the card left by itself, an error when the connection ended.
-fn converse(shared: &Shared, mut stream: TcpStream, tell: &dyn Fn(SlotEvent)) -> io::Result<()> {
+fn converse<C: Chip>(
+    shared: &Shared<C>,
+    mut stream: TcpStream,
+    tell: &dyn Fn(SlotEvent),
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     loop {
         let message = receive(&mut stream)?;

@@ -3,23 +3,24 @@
 use ::card::{Apdu, Atr, Response, Transport, TransportError};
 
 use crate::card::{Card, Outcome};
+use crate::chip::Chip;
 
 /// A card as a transport of its own: one command, one answer, no wire between.
-pub struct InMemory {
-    card: Card,
+pub struct InMemory<C = Card> {
+    card: C,
     atr: Atr,
     gone: bool,
 }
 
-impl InMemory {
+impl<C: Chip> InMemory<C> {
     /// Powers the card.
-    pub fn new(mut card: Card) -> Self {
+    pub fn new(mut card: C) -> Self {
         card.reset();
         Self { atr: card.atr().clone(), card, gone: false }
     }
 
     /// The card, to change its behaviour.
-    pub fn card(&mut self) -> &mut Card {
+    pub fn card(&mut self) -> &mut C {
         &mut self.card
     }
 
@@ -30,7 +31,7 @@ impl InMemory {
     }
 }
 
-impl Transport for InMemory {
+impl<C: Chip> Transport for InMemory<C> {
     fn atr(&self) -> &Atr {
         &self.atr
     }
