@@ -1,3 +1,4 @@
 //! Suites written once per trait and run against every implementer.
 
+pub mod security;
 pub mod transport;
