@@ -57,12 +57,12 @@ pub use key::{CardFactors, CardKey, KeyVersion, ProvinceFactor};
 pub use number::{
     CardNumber, ChipSerial, CityCode, CreditCode, OrganizationCode, ResidentIdNumber,
 };
-pub use session::{FreeReading, read_free, recognise_card};
 pub use record_signature::{RecordSigner, SignError};
 pub use sam::{Pin, Sam, SamError, SamSecurityModule};
 pub use security::{
     Diversification, KeySession, SecurityError, SecurityModule, SoftSecurityModule,
 };
+pub use session::{FreeReading, read_free, recognise_card};
 pub use session::{IdentityReading, ReadError, Session, read_identity, read_photo};
 pub use status_list::StatusList;
 pub use transport::{Transport, TransportError};

@@ -25,7 +25,7 @@ impl Pin {
         }
         let nibble = |digit: Option<&u8>| digit.map_or(0x0F, |digit| digit - b'0');
         let mut block = Zeroizing::new(Vec::with_capacity(6));
-        block.extend(digits.chunks(2).map(|two| two[0] - b'0' << 4 | nibble(two.get(1))));
+        block.extend(digits.chunks(2).map(|two| (two[0] - b'0') << 4 | nibble(two.get(1))));
         Ok(Self { block })
     }
 
