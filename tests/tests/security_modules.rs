@@ -46,7 +46,7 @@ fn a_sam_in_memory() {
 fn a_sam_in_the_second_slot() {
     in_private_space(|| {
         let log = tempfile::tempdir().unwrap();
-        let daemon = PcscDaemon::start(&log.path().join("pcscd")).unwrap();
+        let mut daemon = PcscDaemon::start(&log.path().join("pcscd")).unwrap();
         let slot = Slot::open(SocketAddr::from((Ipv4Addr::LOCALHOST, 35964)), |_| {});
         let mut monitor = Monitor::new();
         let mut filled = false;

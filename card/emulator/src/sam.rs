@@ -18,7 +18,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::card::{Outcome, Randomness};
-pub use image::{MasterPlace, SamImage, SamImageError, in_keystore};
+pub use image::{MasterOctets, MasterPlace, SamImage, SamImageError, in_keystore};
 
 /// Directory of the national application.
 const APPLICATION: u16 = ::card::sam::APPLICATION;

@@ -1,7 +1,6 @@
 //! A person who does not exist, the masters of the test vectors, and a security module that holds
 //! them: what a test of any crate needs to have a card read.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::card::certificate::{Body, Holder, SamSerial};
@@ -17,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::card::Card;
 use crate::image::Image;
 use crate::personalise::{LooseMaster, Masters, Person, personalise};
-use crate::sam::{Sam, SamImage, SamMasters};
+use crate::sam::{MasterOctets, Sam, SamImage, SamMasters};
 
 /// The root key of the SM4 profile's vectors (health-card.md, 4.5).
 const ROOT: [u8; 16] = *b"\x01\x23\x45\x67\x89\xAB\xCD\xEF\xFE\xDC\xBA\x98\x76\x54\x32\x10";
@@ -123,7 +122,7 @@ pub fn sam_of(master: impl Fn(CardKey, KeyVersion) -> Option<[u8; 16]>) -> Sam {
 }
 
 /// The image of that SAM and its masters. Its issuer's and its own SM2 key are new each time.
-pub fn sam_image() -> (SamImage, BTreeMap<(CardKey, KeyVersion), Zeroizing<[u8; 16]>>) {
+pub fn sam_image() -> (SamImage, MasterOctets) {
     let (issuer, key) = (SecretKey::generate(), SecretKey::generate());
     let serial = SamSerial(*b"\0\0\0\0\0\0\0\0\0\x01");
     let code: IssuerCode = "4101000000000000000001".parse().expect("22 digits");

@@ -92,10 +92,13 @@ struct RawKeystore {
     passphrase_file: PathBuf,
 }
 
+/// Masters in the clear, by name and version.
+pub type MasterOctets = BTreeMap<(CardKey, KeyVersion), Zeroizing<[u8; 16]>>;
+
 /// Where an image says that its masters are.
 pub enum MasterPlace<'p> {
     /// In the image, by name and version.
-    Here(&'p BTreeMap<(CardKey, KeyVersion), Zeroizing<[u8; 16]>>),
+    Here(&'p MasterOctets),
     /// In a keystore, which is opened when the SAM is powered.
     Keystore {
         /// Its file.
