@@ -147,11 +147,8 @@ impl Masters {
     ) -> Result<Zeroizing<[u8; 16]>, PersonaliseError> {
         let missing = PersonaliseError::NoMaster { key, version };
         let master = self.0.get(&(key, version)).ok_or(missing)?;
-        unwrapped(&**master, &key.derivation(Diversification::Div1, factors)).map_err(|source| PersonaliseError::Key {
-            key,
-            version,
-            source,
-        })
+        unwrapped(&**master, &key.derivation(Diversification::Div1, factors))
+            .map_err(|source| PersonaliseError::Key { key, version, source })
     }
 }
 
