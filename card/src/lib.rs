@@ -29,6 +29,7 @@ pub mod atr;
 pub mod batch;
 pub mod code;
 pub mod certificate;
+pub mod code;
 pub mod codes;
 pub mod command;
 pub mod data;

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use card::certificate::CardCertificate;
 use card::{Pin, RecordSigner as _, Sam, SamSecurityModule};
-use card_emulator::{InMemory, sample};
+use card_emulator::{InMemory, Masters, sample};
 use hsm::sm2::{PublicKey, Signature};
 
 /// Whether openssl accepts `signature` by `key` over SM3(Z ‖ `message`), or over `digest` as it is.
@@ -44,7 +44,7 @@ enum Over<'m> {
 #[test]
 fn openssl_verifies_card_certificates_and_records() {
     let directory = tempfile::tempdir().unwrap();
-    let (image, _) = sample::sam_image();
+    let image = sample::sam_image();
     let issuer = CardCertificate::parse(&image.issuer_certificate).unwrap();
     let issuer_key = &issuer.body().key;
     for certificate in [&image.issuer_certificate[..], &image.certificate[..]] {
@@ -57,7 +57,7 @@ fn openssl_verifies_card_certificates_and_records() {
 
     // A record that the SAM signed, over its digest without an identifier.
     let own = CardCertificate::parse(&image.certificate).unwrap();
-    let sam = card_emulator::Sam::new(image, Default::default(), Box::new(|_| ()));
+    let sam = card_emulator::Sam::new(image, Masters::new(), Box::new(|_| ()));
     let module = SamSecurityModule::new(Sam::open(InMemory::new(sam)).unwrap());
     module.with_sam(|sam| sam.verify(&Pin::from_digits("123456").unwrap())).unwrap();
     let record = [9; 1639];

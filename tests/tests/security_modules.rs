@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use card::transport::pcsc::{Event, Monitor, PcscCard};
-use card::{CardKey, KeyVersion, Sam, SamSecurityModule, SecurityModule, SoftSecurityModule};
+use card::{CardKey, Sam, SamSecurityModule, SecurityModule, SoftSecurityModule};
 use card_emulator::personalise::LooseMaster;
 use card_emulator::slot::Slot;
 use card_emulator::{InMemory, sample};
@@ -19,15 +19,13 @@ use tests::private::{PcscDaemon, in_private_space};
 fn masters_of_a_keystore() {
     suite(&mut |master: &Master| {
         let mut module = SoftSecurityModule::new();
-        for key in CardKey::ALL {
-            for version in (1..=key.facts().versions).filter_map(KeyVersion::new) {
-                if let Some(octets) = master(key, version) {
-                    let octets = Sm4Key::fill(|place| {
-                        *place = octets;
-                        Ok::<(), std::fmt::Error>(())
-                    });
-                    module = module.with(key, version, Arc::new(LooseMaster(octets.unwrap())));
-                }
+        for (key, version) in CardKey::all_versions() {
+            if let Some(octets) = master(key, version) {
+                let octets = Sm4Key::fill(|place| {
+                    *place = octets;
+                    Ok::<(), std::fmt::Error>(())
+                });
+                module = module.with(key, version, Arc::new(LooseMaster(octets.unwrap())));
             }
         }
         Box::new(module) as Box<dyn SecurityModule>

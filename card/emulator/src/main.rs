@@ -4,8 +4,8 @@ mod blank;
 mod control;
 mod keep;
 mod make;
-mod masters;
 mod make_sam;
+mod masters;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -137,8 +137,6 @@ fn offer(offer: &Offer) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A card from its image, which it keeps up to date when it is to be saved.
-fn load(path: &Path, save: bool) -> Result<Card, Failure> {
 /// A SAM from its image.
 fn load_sam(path: &Path) -> Result<Sam, Failure> {
     let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new);
@@ -151,21 +149,17 @@ fn random(octets: &mut [u8; 8]) {
     getrandom::fill(octets).expect("the system's random generator works");
 }
 
-/// A card from its image.
-fn load(path: &Path) -> Result<Card, Failure> {
+/// A card from its image, which it keeps up to date when it is to be saved.
+fn load(path: &Path, save: bool) -> Result<Card, Failure> {
     let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new);
     let text = text.map_err(|error| format!("reading {}: {error}", path.display()))?;
     let image = Image::from_toml(&text);
     let image = image.map_err(|error| format!("{}: {error}", path.display()))?;
-    let random = |challenge: &mut [u8; 8]| {
-        getrandom::fill(challenge).expect("the system's random generator works");
-    };
     let mut card = Card::new(image, Box::new(random));
     if save {
         card.keep(keep::in_file(path));
     }
     Ok(card)
-    Ok(Card::new(image, Box::new(random)))
 }
 
 fn word(event: SlotEvent) -> &'static str {

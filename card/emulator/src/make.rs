@@ -101,32 +101,22 @@ pub(super) fn make(make: &Make) -> Result<(), Failure> {
     let masters = make.source.masters(&make.keys)?;
     let mut form = form(&make.person)?;
     let files = std::mem::take(&mut form.files);
-    write_image(&make.out, &personalise(&person(&make.form, form)?, &masters, &files)?)
+    write_new(&make.out, &personalise(&person(&make.form, form)?, &masters, &files)?)
 }
 
 /// Writes an image where none is yet.
-pub(super) fn write_image(path: &Path, image: &Image) -> Result<(), Failure> {
-    write_new(path, image.to_toml().as_bytes())?;
-    println!("made {}", path.display());
-    Ok(())
+pub(super) fn write_new(path: &Path, image: &Image) -> Result<(), Failure> {
+    write_text(path, &image.to_toml())
 }
 
-/// Writes a file that must not exist yet, for its owner alone.
-pub(super) fn write_new(path: &Path, content: &[u8]) -> Result<(), Failure> {
+/// Writes the text of an image where none is yet, for its owner alone.
+pub(super) fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = file.map_err(|error| format!("creating {}: {error}", path.display()))?;
-    file.write_all(content)?;
-    Ok(file.sync_all()?)
-}
-
-/// `N` octets in hex.
-pub(super) fn hex_octets<const N: usize>(
-    text: &str,
-    needs: &'static str,
-) -> Result<[u8; N], Failure> {
-    let mut octets = [0; N];
-    hex::decode_to_slice(text, &mut octets).map_err(|_| needs)?;
-    Ok(octets)
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    println!("made {}", path.display());
+    Ok(())
 }
 
 /// The form in a file, or in what comes on the standard input.
@@ -139,45 +129,6 @@ fn form(path: &Path) -> Result<Form, Failure> {
     // The parser's own message quotes the line, and with it the person.
     toml::from_str(&text)
         .map_err(|_| format!("{} is not a file of a person: see --help", path.display()).into())
-}
-
-fn masters(make: &Make) -> Result<Masters, Failure> {
-    if let Some(path) = &make.master_key_file {
-        let octets = hex_octets_of(path)?;
-        let key = Sm4Key::fill::<Failure>(|key| {
-            *key = *octets;
-            Ok(())
-        });
-        return Ok(Masters::single(key?));
-    }
-    let (Some(keystore), Some(passphrase)) = (&make.keystore, &make.passphrase_file) else {
-        return Err("give --keystore and --passphrase-file, or --master-key-file".into());
-    };
-    let keystore = SoftKeystore::open(keystore, &Passphrase::from_file(passphrase)?)?;
-    let name = |key: CardKey, version: KeyVersion| {
-        let named = make.keys.iter().find(|(named, _)| *named == (key, version));
-        let usual = format!("soft:{}", key.master_name(version));
-        match named {
-            Some((_, reference)) => reference.clone(),
-            None => usual.parse().expect("letters, digits and hyphens"),
-        }
-    };
-    Ok(Masters::of_keystore(&keystore, name)?)
-}
-
-/// A key of 32 hex digits in a file that nobody else can read.
-pub(super) fn hex_octets_of(path: &Path) -> Result<Zeroizing<[u8; 16]>, Failure> {
-    use std::os::unix::fs::MetadataExt;
-    let name = path.display();
-    let failed = |error| format!("reading {name}: {error}");
-    if std::fs::metadata(path).map_err(failed)?.mode() & 0o077 != 0 {
-        return Err(format!("{name} can be read by others: chmod 600 it").into());
-    }
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
-    let mut key = Zeroizing::new([0; 16]);
-    hex::decode_to_slice(text.trim(), &mut *key)
-        .map_err(|_| format!("{name} does not hold 32 hex digits"))?;
-    Ok(key)
 }
 
 fn person(flags: &Form, file: Form) -> Result<Person, Failure> {
@@ -222,7 +173,10 @@ fn person(flags: &Form, file: Form) -> Result<Person, Failure> {
 }
 
 pub(super) fn factor(historical: &str) -> Result<CardFactor, Failure> {
-    Ok(CardFactor(hex_octets(historical, "--historical-bytes has 16 hex digits")?))
+    let mut factor = CardFactor([0; 8]);
+    hex::decode_to_slice(historical, &mut factor.0)
+        .map_err(|_| "--historical-bytes has 16 hex digits")?;
+    Ok(factor)
 }
 
 pub(super) fn profile(text: &str) -> Result<Profile, Failure> {

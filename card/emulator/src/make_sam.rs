@@ -2,19 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use ::card::Pin;
 use ::card::certificate::{Body, CardCertificate, Holder, SamSerial};
 use ::card::sam::{ApplicationFile, PublicFile, TerminalNumber};
-use ::card::{CardKey, Pin};
 use card_emulator::sam::{MasterPlace, SamImage};
 use clap::Args;
 use hsm::sm2::SecretKey;
-use hsm::soft::{Passphrase, SoftKeystore};
 use hsm::{KeyUse, Keystore as _, Sm2Signer};
 use time::Date;
-use zeroize::Zeroizing;
 
 use super::Failure;
-use super::make::{day, hex_octets, write_new};
+use super::make::{day, write_text};
+use super::masters::{Place, Source};
 
 /// PIN that SAMs are delivered with.
 const INITIAL_PIN: &str = "123456";
@@ -24,27 +23,12 @@ pub(super) struct MakeSam {
     /// Where to write the image; it must not exist yet.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Keystore with the card masters and the card issuer's key. The image names it, and the SAM
-    /// opens it when it is powered.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "passphrase_file",
-        requires = "issuer_certificate",
-        conflicts_with = "master_key_file",
-        required_unless_present = "master_key_file"
-    )]
-    keystore: Option<PathBuf>,
-    /// File with the keystore's passphrase.
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
-    /// File with the card issuer's certificate (发卡机构证书), 180 bytes.
-    #[arg(long, value_name = "FILE")]
+    #[command(flatten)]
+    source: Source,
+    /// File with the card issuer's certificate (发卡机构证书), 180 bytes: the keystore has its key. A
+    /// SAM with a master key file has an issuer of its own.
+    #[arg(long, value_name = "FILE", conflicts_with = "master_key_file")]
     issuer_certificate: Option<PathBuf>,
-    /// File with one master for all keys, 32 hex digits, readable by its owner alone. The SAM then
-    /// has an issuer of its own.
-    #[arg(long, value_name = "FILE")]
-    master_key_file: Option<PathBuf>,
     /// Serial of the SAM, 20 hex digits.
     #[arg(long, default_value = "00000000000000000001")]
     serial: String,
@@ -61,38 +45,35 @@ pub(super) struct MakeSam {
 
 pub(super) fn make(make: &MakeSam) -> Result<(), Failure> {
     let days = (day(&make.valid_from)?, day(&make.valid_until)?);
-    let serial = SamSerial(hex_octets(&make.serial, "--serial has 20 hex digits")?);
-    let terminal = TerminalNumber(hex_octets(&make.terminal, "--terminal has 12 hex digits")?);
+    let (mut serial, mut terminal) = (SamSerial([0; 10]), TerminalNumber([0; 6]));
+    hex::decode_to_slice(&make.serial, &mut serial.0).map_err(|_| "--serial: 20 hex digits")?;
+    hex::decode_to_slice(&make.terminal, &mut terminal.0)
+        .map_err(|_| "--terminal: 12 hex digits")?;
     let key = SecretKey::generate();
-    let text = match (&make.keystore, &make.passphrase_file, &make.issuer_certificate) {
-        (Some(file), Some(passphrase_file), Some(certificate)) => {
-            let passphrase = Passphrase::from_file(passphrase_file)?;
-            let keystore = SoftKeystore::open(file, &passphrase)?;
+    let numbers = (serial, terminal);
+    let text = match make.source.place()? {
+        Place::Keystore { keystore, file, passphrase_file } => {
+            let path = make.issuer_certificate.as_deref();
+            let issuer = CardCertificate::parse(&std::fs::read(
+                path.ok_or("a SAM of a keystore needs --issuer-certificate")?,
+            )?)?;
             let signer = keystore.signer(&"soft:card-issuer".parse()?, KeyUse::SignCertificates)?;
-            let issuer = CardCertificate::parse(&std::fs::read(certificate)?)?;
             if issuer.body().key != *signer.public_key() {
                 return Err("the certificate is not the one of the keystore's card issuer".into());
             }
-            let image = image(&issuer, &*signer, key, (serial, terminal), days)?;
+            let image = image(&issuer, &*signer, key, numbers, days)?;
             let (file, passphrase_file) = (absolute(file)?, absolute(passphrase_file)?);
             let place = MasterPlace::Keystore { file: &file, passphrase_file: &passphrase_file };
             image.to_toml(INITIAL_PIN, place)
         }
-        _ => {
-            let path = make.master_key_file.as_deref();
-            let path = path.ok_or("give --keystore and its companions, or --master-key-file")?;
-            let master = super::make::hex_octets_of(path)?;
+        Place::Single(master) => {
             let signer = SecretKey::generate();
             let issuer = self_issued(&signer, days)?;
-            let image = image(&issuer, &signer, key, (serial, terminal), days)?;
-            let masters =
-                CardKey::all_versions().map(|place| (place, Zeroizing::new(*master))).collect();
-            image.to_toml(INITIAL_PIN, MasterPlace::Here(&masters))
+            let image = image(&issuer, &signer, key, numbers, days)?;
+            image.to_toml(INITIAL_PIN, MasterPlace::Single(&master))
         }
     };
-    write_new(&make.out, text.as_bytes())?;
-    println!("made {}", make.out.display());
-    Ok(())
+    write_text(&make.out, &text)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

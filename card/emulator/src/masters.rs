@@ -61,6 +61,17 @@ impl Source {
         }
     }
 
+    /// The source itself, for a SAM, which computes with its masters as they are.
+    pub(super) fn place(&self) -> Result<Place<'_>, Failure> {
+        match (&self.master_key_file, &self.keystore, &self.passphrase_file) {
+            (Some(path), ..) => Ok(Place::Single(octets(path)?)),
+            (None, Some(file), Some(passphrase_file)) => {
+                Ok(Place::Keystore { keystore: self.opened()?, file, passphrase_file })
+            }
+            _ => Err("give --keystore and --passphrase-file, or --master-key-file".into()),
+        }
+    }
+
     fn opened(&self) -> Result<SoftKeystore, Failure> {
         let (Some(keystore), Some(passphrase)) = (&self.keystore, &self.passphrase_file) else {
             return Err("give --keystore and --passphrase-file, or --master-key-file".into());
@@ -69,8 +80,31 @@ impl Source {
     }
 }
 
-/// A key of 32 hex digits in a file that nobody else can read.
+/// Where masters are.
+pub(super) enum Place<'s> {
+    /// One for all keys.
+    Single(Zeroizing<[u8; 16]>),
+    /// In a keystore.
+    Keystore {
+        /// Opened.
+        keystore: SoftKeystore,
+        /// Its file.
+        file: &'s Path,
+        /// The file with its passphrase.
+        passphrase_file: &'s Path,
+    },
+}
+
 fn hex_key(path: &Path) -> Result<Sm4Key, Failure> {
+    let octets = octets(path)?;
+    Sm4Key::fill(|key| {
+        *key = *octets;
+        Ok(())
+    })
+}
+
+/// A key of 32 hex digits in a file that nobody else can read.
+fn octets(path: &Path) -> Result<Zeroizing<[u8; 16]>, Failure> {
     use std::os::unix::fs::MetadataExt;
     let name = path.display();
     let failed = |error| format!("reading {name}: {error}");
@@ -78,6 +112,8 @@ fn hex_key(path: &Path) -> Result<Sm4Key, Failure> {
         return Err(format!("{name} can be read by others: chmod 600 it").into());
     }
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
-    Sm4Key::fill(|key| hex::decode_to_slice(text.trim(), key))
-        .map_err(|_| format!("{name} does not hold 32 hex digits").into())
+    let mut key = Zeroizing::new([0; 16]);
+    hex::decode_to_slice(text.trim(), &mut *key)
+        .map_err(|_| format!("{name} does not hold 32 hex digits"))?;
+    Ok(key)
 }

@@ -5,12 +5,10 @@ mod compute;
 mod image;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use ::card::sam::{Pin, PinTries, SamFile, VerifyPin};
 use ::card::security::Diversification;
-use ::card::{Apdu, Atr, CardKey, Instruction as _, KeyVersion, Response, Status};
-use hsm::CardMaster;
+use ::card::{Apdu, Atr, Instruction as _, Response, Status};
 use hsm::sm2::SecretKey;
 use hsm::sm3::Hasher;
 use hsm::sm4::Sm4Key;
@@ -18,19 +16,17 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::card::{Outcome, Randomness};
-pub use image::{MasterOctets, MasterPlace, SamImage, SamImageError, in_keystore};
+use crate::personalise::Masters;
+pub use image::{MasterPlace, SamImage, SamImageError};
 
 /// Directory of the national application.
 const APPLICATION: u16 = ::card::sam::APPLICATION;
 const MASTER_FILE: u16 = ::card::layout::MASTER_FILE;
 
-/// Masters by key and version.
-pub type SamMasters = BTreeMap<(CardKey, KeyVersion), Arc<dyn CardMaster>>;
-
 /// A powered SAM.
 pub struct Sam {
     atr: Atr,
-    masters: SamMasters,
+    masters: Masters,
     rule: Diversification,
     files: BTreeMap<SamFile, Vec<u8>>,
     /// As it travels: two digits to a byte.
@@ -76,7 +72,7 @@ enum Brings {
 
 impl Sam {
     /// The SAM of an image, holding `masters`.
-    pub fn new(image: SamImage, masters: SamMasters, randomness: Randomness) -> Self {
+    pub fn new(image: SamImage, masters: Masters, randomness: Randomness) -> Self {
         let files = BTreeMap::from([
             (SamFile::Public, image.public.to_bytes()),
             (SamFile::Terminal, image.terminal.0.to_vec()),

@@ -11,12 +11,11 @@ use ::card::{CardFactor, CardKey, EthnicGroup, KeyVersion, Payment, Pin, SoftSec
 use hsm::sm2::SecretKey;
 use hsm::sm4::Sm4Key;
 use time::macros::date;
-use zeroize::Zeroizing;
 
 use crate::card::Card;
 use crate::image::Image;
 use crate::personalise::{LooseMaster, Masters, Person, personalise};
-use crate::sam::{MasterOctets, Sam, SamImage, SamMasters};
+use crate::sam::{Sam, SamImage};
 
 /// The root key of the SM4 profile's vectors (health-card.md, 4.5).
 const ROOT: [u8; 16] = *b"\x01\x23\x45\x67\x89\xAB\xCD\xEF\xFE\xDC\xBA\x98\x76\x54\x32\x10";
@@ -111,18 +110,17 @@ pub fn sam() -> Sam {
 
 /// The same SAM with other masters: those that `master` gives.
 pub fn sam_of(master: impl Fn(CardKey, KeyVersion) -> Option<[u8; 16]>) -> Sam {
-    let (image, _) = sam_image();
-    let mut masters = SamMasters::new();
-    for (name, version) in CardKey::all_versions() {
-        if let Some(bytes) = master(name, version) {
-            masters.insert((name, version), Arc::new(LooseMaster(key(bytes))));
+    let masters = CardKey::all_versions().fold(Masters::new(), |masters, (name, version)| {
+        match master(name, version) {
+            Some(bytes) => masters.with(name, version, Arc::new(LooseMaster(key(bytes)))),
+            None => masters,
         }
-    }
-    Sam::new(image, masters, Box::new(counter(0x8877_6655_4433_2211)))
+    });
+    Sam::new(sam_image(), masters, Box::new(counter(0x8877_6655_4433_2211)))
 }
 
-/// The image of that SAM and its masters. Its issuer's and its own SM2 key are new each time.
-pub fn sam_image() -> (SamImage, MasterOctets) {
+/// The image of that SAM. Its issuer's and its own SM2 key are new each time.
+pub fn sam_image() -> SamImage {
     let (issuer, key) = (SecretKey::generate(), SecretKey::generate());
     let serial = SamSerial(*b"\0\0\0\0\0\0\0\0\0\x01");
     let code: IssuerCode = "4101000000000000000001".parse().expect("22 digits");
@@ -140,7 +138,7 @@ pub fn sam_image() -> (SamImage, MasterOctets) {
     };
     let own = certificate(Holder::Issuer, &issuer);
     let sams = certificate(Holder::Sam(serial), &key);
-    let image = SamImage {
+    SamImage {
         public: PublicFile { serial, version: 1, key_card: 1, commands: 1, issuer_fci: 0 },
         terminal: TerminalNumber(*b"\x41\x01\x01\0\0\x01"),
         application: ApplicationFile {
@@ -154,7 +152,5 @@ pub fn sam_image() -> (SamImage, MasterOctets) {
         certificate: sams.try_into().expect("a SAM's certificate has 190 bytes"),
         pin: Pin::from_digits("123456").expect("six digits"),
         key,
-    };
-    let masters = CardKey::ALL.map(|key| ((key, KeyVersion::FIRST), Zeroizing::new(ROOT)));
-    (image, masters.into())
+    }
 }

@@ -78,7 +78,9 @@ impl Issuer {
     fn write_key(&self, link: &mut Link<'_>, key: CardKey, version: KeyVersion) {
         let session = self.transport(link);
         let master = self.masters.master(key, version).unwrap();
-        let wrapped = master.derive_wrapped(&key.derivation(&self.factors()), &session).unwrap();
+        let wrapped = master
+            .derive_wrapped(&key.derivation(Default::default(), &self.factors()), &session)
+            .unwrap();
         run(link, &WriteKey::new(&session, key, version, &wrapped)).unwrap();
     }
 

@@ -51,20 +51,13 @@ fn reference(key: CardKey, master: [u8; 16], factors: &CardFactors, challenge: &
     sm4(octets)
 }
 
-/// Every key in each of its versions.
-fn all() -> impl Iterator<Item = (CardKey, KeyVersion)> {
-    CardKey::ALL.into_iter().flat_map(|key| {
-        (1..=key.facts().versions).filter_map(KeyVersion::new).map(move |version| (key, version))
-    })
-}
-
 /// Runs the suite. `make` gives a module that holds these masters and no others.
 ///
 /// # Panics
 /// When the module breaks the contract.
 pub fn suite(make: &mut dyn FnMut(&Master) -> Box<dyn SecurityModule>) {
     let module = make(&|key, version| Some(own(key, version)));
-    for (key, version) in all() {
+    for (key, version) in CardKey::all_versions() {
         let what = format!("{key} version {version}");
         let expected = reference(key, own(key, version), &FACTORS, &CHALLENGE);
         let mut session = module.session(key, version, &FACTORS, &CHALLENGE).expect(&what);

@@ -11,7 +11,7 @@ impl Sam {
         self.state.temporary = None;
         let (key, version) = self.named(command)?;
         let (factors, challenge) = parts(key, command.data()).ok_or(Status::WrongLength)?;
-        let master = self.masters.get(&(key, version)).ok_or(Status::KeyNotFound)?;
+        let master = self.masters.master(key, version).ok_or(Status::KeyNotFound)?;
         let mut blocks = key.derivation(self.rule, &factors);
         blocks.push(self.rule.block(&challenge));
         let session = master.derive(&blocks).map_err(|_| Status::MemoryFailure)?;
@@ -40,10 +40,10 @@ impl Sam {
     }
 
     pub(super) fn check_value(&mut self, command: &Apdu) -> Result<Brings, Status> {
-        let place = self.named(command)?;
+        let (key, version) = self.named(command)?;
         match (command.data(), command.expected()) {
             ([], Some(3)) => {
-                let master = self.masters.get(&place).ok_or(Status::KeyNotFound)?;
+                let master = self.masters.master(key, version).ok_or(Status::KeyNotFound)?;
                 let value = master.check_value().map_err(|_| Status::MemoryFailure)?;
                 Ok(Brings::Now(value.to_vec()))
             }

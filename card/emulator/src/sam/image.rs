@@ -1,24 +1,21 @@
 //! A SAM as a text file. It holds its PIN, its SM2 key and, unless it names a keystore, its masters:
 //! it is for tests, and is written readable by its owner alone.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use ::card::certificate::{ISSUER_SIZE, SAM_SIZE, SamSerial};
 use ::card::sam::{ApplicationFile, Pin, PublicFile, TerminalNumber};
 use ::card::{CardKey, KeyVersion};
+use hsm::KeyRef;
 use hsm::sm2::SecretKey;
 use hsm::sm4::Sm4Key;
 use hsm::soft::{KeystoreError, Passphrase, PassphraseError, SoftKeystore};
-use hsm::{CardMaster, KeyError, Keystore};
 use serde::{Deserialize, Serialize};
 use time::Date;
 use time::macros::format_description;
 use zeroize::Zeroizing;
 
-use super::SamMasters;
-use crate::personalise::LooseMaster;
+use crate::personalise::{Masters, PersonaliseError};
 
 /// Everything that makes one SAM but its masters.
 pub struct SamImage {
@@ -49,7 +46,7 @@ pub enum SamImageError {
     #[error("the image of the SAM has a wrong value for {0}")]
     Field(&'static str),
     /// Both or neither of the places masters come from.
-    #[error("the image of the SAM has either [masters] or [keystore]")]
+    #[error("the image of the SAM has either a master or a [keystore]")]
     Masters,
     /// The keystore's passphrase cannot be read.
     #[error("reading the passphrase of the SAM's keystore")]
@@ -57,9 +54,9 @@ pub enum SamImageError {
     /// The keystore does not open.
     #[error("opening the SAM's keystore")]
     Keystore(#[from] KeystoreError),
-    /// A key of the keystore is for something else.
-    #[error("taking a master from the SAM's keystore")]
-    Key(#[from] KeyError),
+    /// A master is missing in the keystore, or is for something else.
+    #[error("taking the masters from the SAM's keystore")]
+    Key(#[from] PersonaliseError),
 }
 
 /// The image as written.
@@ -77,9 +74,9 @@ struct Raw {
     pin: Zeroizing<String>,
     /// PKCS#8 PEM.
     key: Zeroizing<String>,
-    /// Masters by name and version, as `RK1_DDF1/1`; hex.
+    /// One master for every key, hex; those of further versions follow from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    masters: Option<BTreeMap<String, Zeroizing<String>>>,
+    master: Option<Zeroizing<String>>,
     /// A keystore that holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     keystore: Option<RawKeystore>,
@@ -92,13 +89,10 @@ struct RawKeystore {
     passphrase_file: PathBuf,
 }
 
-/// Masters in the clear, by name and version.
-pub type MasterOctets = BTreeMap<(CardKey, KeyVersion), Zeroizing<[u8; 16]>>;
-
 /// Where an image says that its masters are.
 pub enum MasterPlace<'p> {
-    /// In the image, by name and version.
-    Here(&'p MasterOctets),
+    /// In the image: one for every key, as [`Masters::single`] takes it.
+    Single(&'p [u8; 16]),
     /// In a keystore, which is opened when the SAM is powered.
     Keystore {
         /// Its file.
@@ -113,14 +107,17 @@ impl SamImage {
     ///
     /// # Errors
     /// [`SamImageError`].
-    pub fn from_toml(text: &str) -> Result<(Self, SamMasters), SamImageError> {
+    pub fn from_toml(text: &str) -> Result<(Self, Masters), SamImageError> {
         let raw: Raw = toml::from_str(text).map_err(|_| SamImageError::Syntax)?;
-        let masters = match (&raw.masters, &raw.keystore) {
-            (Some(masters), None) => here(masters)?,
-            (None, Some(place)) => in_keystore(&SoftKeystore::open(
-                &place.file,
-                &Passphrase::from_file(&place.passphrase_file)?,
-            )?)?,
+        let masters = match (&raw.master, &raw.keystore) {
+            (Some(master), None) => {
+                let key = Sm4Key::fill(|key| hex::decode_to_slice(master.as_bytes(), key));
+                Masters::single(key.map_err(|_| SamImageError::Field("master"))?)
+            }
+            (None, Some(place)) => {
+                let passphrase = Passphrase::from_file(&place.passphrase_file)?;
+                Masters::of_keystore(&SoftKeystore::open(&place.file, &passphrase)?, usual_name)?
+            }
             _ => return Err(SamImageError::Masters),
         };
         let key = SecretKey::from_pkcs8_pem(&raw.key).map_err(|_| SamImageError::Field("key"))?;
@@ -151,13 +148,8 @@ impl SamImage {
     /// Writes the image as [`from_toml`](Self::from_toml) reads it. The PIN is handed in, since
     /// none can be read back.
     pub fn to_toml(&self, pin: &str, masters: MasterPlace<'_>) -> Zeroizing<String> {
-        let (masters, keystore) = match masters {
-            MasterPlace::Here(masters) => {
-                let written = masters.iter().map(|((key, version), bytes)| {
-                    (format!("{key}/{version}"), Zeroizing::new(hex::encode_upper(**bytes)))
-                });
-                (Some(written.collect()), None)
-            }
+        let (master, keystore) = match masters {
+            MasterPlace::Single(octets) => (Some(Zeroizing::new(hex::encode_upper(octets))), None),
             MasterPlace::Keystore { file, passphrase_file } => {
                 let (file, passphrase_file) = (file.to_owned(), passphrase_file.to_owned());
                 (None, Some(RawKeystore { file, passphrase_file }))
@@ -174,43 +166,16 @@ impl SamImage {
             certificate: hex::encode_upper(self.certificate),
             pin: Zeroizing::new(pin.to_owned()),
             key: self.key.to_pkcs8_pem(),
-            masters,
+            master,
             keystore,
         };
         Zeroizing::new(toml::to_string(&raw).expect("strings and tables of them"))
     }
 }
 
-/// The masters of a keystore, every version it has of every key.
-///
-/// # Errors
-/// [`KeyError`] when one of them is for something else.
-pub fn in_keystore(keystore: &dyn Keystore) -> Result<SamMasters, KeyError> {
-    let mut masters = SamMasters::new();
-    for (key, version) in CardKey::all_versions() {
-        let name = format!("soft:{}", key.master_name(version));
-        match keystore.card_master(&name.parse().expect("letters, digits and hyphens")) {
-            Ok(master) => {
-                masters.insert((key, version), master);
-            }
-            Err(KeyError::Unknown(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(masters)
-}
-
-fn here(raw: &BTreeMap<String, Zeroizing<String>>) -> Result<SamMasters, SamImageError> {
-    let wrong = || SamImageError::Field("masters");
-    let one = |(name, hex): (&String, &Zeroizing<String>)| {
-        let (key, version) = name.split_once('/').ok_or_else(wrong)?;
-        let key = CardKey::named(key).ok_or_else(wrong)?;
-        let version = version.parse().ok().and_then(KeyVersion::new).ok_or_else(wrong)?;
-        let master = Sm4Key::fill(|key| hex::decode_to_slice(hex.as_bytes(), key));
-        let master: Arc<dyn CardMaster> = Arc::new(LooseMaster(master.map_err(|_| wrong())?));
-        Ok(((key, version), master))
-    };
-    raw.iter().map(one).collect()
+fn usual_name(key: CardKey, version: KeyVersion) -> KeyRef {
+    let name = format!("soft:{}", key.master_name(version));
+    name.parse().expect("letters, digits and hyphens")
 }
 
 fn bytes<const N: usize>(text: &str, field: &'static str) -> Result<[u8; N], SamImageError> {
