@@ -27,8 +27,8 @@
 pub mod apdu;
 pub mod atr;
 pub mod batch;
-pub mod code;
 pub mod certificate;
+pub mod code;
 pub mod code;
 pub mod codes;
 pub mod command;
