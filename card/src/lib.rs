@@ -29,7 +29,6 @@ pub mod atr;
 pub mod batch;
 pub mod certificate;
 pub mod code;
-pub mod code;
 pub mod codes;
 pub mod command;
 pub mod data;
