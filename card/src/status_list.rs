@@ -45,7 +45,7 @@ mod form;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use time::OffsetDateTime;
 
@@ -206,6 +206,30 @@ impl Contents {
     #[must_use]
     pub fn key_id(&self) -> &[u8; 32] {
         &self.key_id
+    }
+
+    /// The salt under which chips are named.
+    #[must_use]
+    pub fn salt(&self) -> &[u8; 16] {
+        &self.salt
+    }
+
+    /// A list of another heading, in which `changes` stand: a chip's new listing, or nothing for a
+    /// chip that is no longer listed. What changes nothing is allowed.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn changed(
+        &self,
+        heading: Heading,
+        changes: impl IntoIterator<Item = (Tag, Option<Listing>)>,
+    ) -> Result<Self, ListError> {
+        let changes: BTreeMap<Tag, Option<Listing>> = changes.into_iter().collect();
+        let unchanged = self.entries.iter().filter(|entry| !changes.contains_key(&entry.tag));
+        let changed = changes
+            .iter()
+            .filter_map(|(tag, listing)| listing.map(|listing| Entry { tag: *tag, listing }));
+        Self::new(heading, unchanged.copied().chain(changed).collect())
     }
 
     fn find(&self, tag: Tag) -> Option<Listing> {

@@ -122,6 +122,30 @@ catalogue! {
     /// The card was not presented here a moment ago.
     PRESENCE_INVALID: "没有刚刚在本窗口读过的卡，或已超时", "请重新放卡读取", "no card was read here a moment ago", "put the card in the reader again";
 
+    // The life of cards
+    /// The card's state is made for other acts: it is in force.
+    CARD_IN_FORCE: "此卡正常使用中，不能执行此操作", "请核对卡号；遗失请先挂失", "the card is in force, which does not allow this", "check the card's number; report a lost card as lost first";
+    /// Not taken into use yet.
+    CARD_NOT_ACTIVATED: "此卡尚未激活", "请勿办理业务；请持卡人携带身份证件到窗口激活", "the card has not been activated", "do not serve it; have its holder activate it at the desk with an identity document";
+    /// Frozen.
+    CARD_FROZEN: "此卡已冻结", "请勿办理业务；由登记机构核实后解冻", "the card is frozen", "do not serve it; the institution that registered it can unfreeze it";
+    /// On the blacklist.
+    CARD_BLACKLISTED: "此卡因非法使用已列入黑名单", "请勿办理业务；请扣留此卡并报告", "the card is on the blacklist for illegal use", "do not serve it; keep the card and report it";
+    /// The document shown is another person's.
+    HOLDER_MISMATCH: "证件号码与持卡人登记不一致", "请核对证件是否为持卡人本人的", "the ID number is not that of the card's holder", "check that the document belongs to the card's holder";
+    /// A card that took its place is on record.
+    CARD_REPLACED: "此卡已补换过新卡", "请对新卡办理", "the card was replaced before", "act on the card that took its place";
+    /// Reported lost too short a time ago.
+    LOSS_RECENT: "挂失未满规定期限，暂不能补卡", "请在挂失期满后补卡；确认不再找回的，可先注销", "the report of loss has not stood long enough", "replace the card when the time is over, or cancel it first";
+    /// Another change of the card waits.
+    CHANGE_PENDING: "此卡已有待复核的变更", "请先复核该变更（healthcard card changes）", "another change of this card waits for its review", "review that one first (`healthcard card changes`)";
+    /// No such change.
+    CHANGE_NOT_FOUND: "没有此项待复核的变更", "请核对变更编号", "no such change to review", "check the change's id";
+    /// Reviewed before, or too late.
+    CHANGE_OVER: "该变更已复核或已超过复核期限", "如仍需要，请重新录入", "the change was reviewed before, or its time is over", "enter it again if it is still needed";
+    /// The person who entered it cannot review it.
+    SECOND_PERSON_REQUIRED: "录入人不能复核自己录入的变更", "请由本机构另一位窗口人员或管理员复核", "whoever entered a change cannot review it", "have another clerk or operator of your institution review it";
+
     // Cards in a reader
     /// Not a resident health card.
     NOT_HEALTH_CARD: "这不是居民健康卡", "请放入居民健康卡", "this is not a resident health card", "insert a resident health card";
@@ -147,8 +171,8 @@ catalogue! {
     CARD_UNREGISTERED: "此卡未在本系统登记", "请先办理卡登记", "the card is not on record here", "register the card first";
     /// Reported as lost.
     CARD_LOST: "此卡已挂失", "请勿办理业务；核对持卡人身份，由窗口办理解挂或换卡", "the card was reported as lost", "do not serve it; check who holds it, then release or replace it at the desk";
-    /// Reported lost or cancelled since it was read.
-    CARD_NOT_ACTIVE: "此卡已挂失或注销", "请勿办理业务；核对持卡人身份", "the card was reported lost or cancelled since it was read", "do not serve it; check who holds it";
+    /// Put out of use since it was read.
+    CARD_NOT_ACTIVE: "此卡读取后已停用（挂失、冻结、列入黑名单或注销）", "请勿办理业务；核对持卡人身份", "the card was put out of use since it was read: lost, frozen, blacklisted or cancelled", "do not serve it; check who holds it";
     /// Cancelled.
     CARD_CANCELLED: "此卡已注销", "请收回此卡，并使用新卡", "the card was cancelled", "keep the card and use the new one";
     /// The agent broke the protocol of the relay.
@@ -236,6 +260,8 @@ needs! {
     ListedValue: "所列的值之一", "one of the listed values";
     Time: "1970 年至 9999 年之间的时间", "a time between the years 1970 and 9999";
     Date: "日期，如 2030-12-31", "a date such as 2030-12-31";
+    LaterEnd: "晚于现有效期且不早于今天的日期，最多 30 年", "a day after the present end and not past, within 30 years";
+    Days: "不超过 3660 天", "at most 3660 days";
     PageSize: "不超过 500", "at most 500";
     PageToken: "上一页返回的续页标记", "the token that came with the page before";
     ShortText: "简短文字，不含控制字符，首尾无空格", "a short text without control characters or spaces around it";

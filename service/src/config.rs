@@ -43,6 +43,9 @@ pub struct RawConfig {
     /// Life of things that end by themselves.
     #[serde(default)]
     pub lifetimes: RawLifetimes,
+    /// Times in the life of a card.
+    #[serde(default)]
+    pub cards: RawCards,
 }
 
 /// See [`RawConfig::tls`].
@@ -69,6 +72,22 @@ pub struct RawLifetimes {
     pub signing: u64,
     /// A dynamic or signed code of an electronic card, and the nonce of a desk, 10 to 3600.
     pub code: u64,
+}
+
+/// Times in the life of a card.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawCards {
+    /// Days that a report of loss stands before the card may be replaced, 0 to 365.
+    pub loss_days: u32,
+    /// Hours in which a second person reviews what the first entered, 1 to 720.
+    pub review_hours: u32,
+}
+
+impl Default for RawCards {
+    fn default() -> Self {
+        Self { loss_days: 15, review_hours: 72 }
+    }
 }
 
 impl Default for RawTls {
@@ -112,6 +131,17 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Lives of things that end by themselves.
     pub lifetimes: Lifetimes,
+    /// Times in the life of a card.
+    pub card_rules: CardRules,
+}
+
+/// Times in the life of a card.
+#[derive(Debug, Clone, Copy)]
+pub struct CardRules {
+    /// How long a report of loss stands before the card may be replaced (挂失期).
+    pub loss: time::Duration,
+    /// How long a change waits for a second person.
+    pub review: time::Duration,
 }
 
 /// Lives of things that end by themselves.
@@ -213,6 +243,16 @@ impl Config {
             signing: seconds("lifetimes.signing", raw_lives.signing, 10, 3600, "10 to 3600")?,
             code: seconds("lifetimes.code", raw_lives.code, 10, 3600, "10 to 3600")?,
         };
+        if raw.cards.loss_days > 365 {
+            return Err(ConfigError::Value { setting: "cards.loss_days", why: "0 to 365" });
+        }
+        if !(1..=720).contains(&raw.cards.review_hours) {
+            return Err(ConfigError::Value { setting: "cards.review_hours", why: "1 to 720" });
+        }
+        let card_rules = CardRules {
+            loss: time::Duration::days(raw.cards.loss_days.into()),
+            review: time::Duration::hours(raw.cards.review_hours.into()),
+        };
         let policy = match raw.policy {
             None => Policy::shipped(),
             Some(path) => Policy::parse(&read_bounded(&data.join(path))?),
@@ -227,6 +267,7 @@ impl Config {
             policy: policy.map_err(ConfigError::Policy)?,
             public_url,
             lifetimes,
+            card_rules,
         })
     }
 }
@@ -270,6 +311,7 @@ mod tests {
     fn the_least_settings_are_enough() {
         let config = load("name='desk.example'\nlisten='127.0.0.1:7443'").unwrap();
         assert_eq!(config.lifetimes.presence, Duration::from_secs(300));
+        assert_eq!(config.card_rules.loss, time::Duration::days(15));
         assert!(config.database.ends_with("healthcard.db"));
     }
 
@@ -283,6 +325,8 @@ mod tests {
             (format!("{good}passphrase='x'"), "unknown field `passphrase`"),
             (format!("{good}[lifetimes]\nsession=1"), "setting `lifetimes.session`"),
             (format!("{good}[lifetimes]\ncode=9"), "setting `lifetimes.code`"),
+            (format!("{good}[cards]\nloss_days=366"), "setting `cards.loss_days`"),
+            (format!("{good}[cards]\nreview_hours=0"), "setting `cards.review_hours`"),
             (format!("{good}policy='none.toml'"), "reading "),
             (format!("{good}public_url='ftp://a'"), "setting `public_url`"),
             (format!("{good}public_url='http://a/'"), "setting `public_url`"),

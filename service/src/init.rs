@@ -124,6 +124,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         policy: None,
         public_url: None,
         lifetimes: config::RawLifetimes::default(),
+        cards: config::RawCards::default(),
     };
     let settings = toml::to_string_pretty(&raw).expect("settings are plain strings and numbers");
     let config = Config::check(raw, &data)?;

@@ -8,13 +8,14 @@
 //! - [`policy`]: may this caller do this? Pure.
 //! - [`registrar`]: the work itself; [`token`] is the form of access tokens, `code`
 //!   has the keys of electronic cards' codes.
-//! - [`store`]: facts and the log, in SQLite.
+//! - [`store`]: facts and the log, in SQLite; [`card_life`] is the life of a card, as it keeps to it.
 //! - [`keys`], [`vocabulary`], [`clock`], [`telemetry`]: what all of them share.
 //!
 //! [`init`] makes a service, [`demo`] plays a visit with one, [`mod@bench`] measures one.
 
 pub mod api;
 pub mod bench;
+pub mod card_life;
 pub mod catalogue;
 pub mod clock;
 mod code;

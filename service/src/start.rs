@@ -79,8 +79,8 @@ pub(crate) async fn registrar(
     authorities: Authorities,
     store: Store,
 ) -> Result<Registrar, StartError> {
-    let Config { name, policy, lifetimes, .. } = config;
-    let parts = Parts { name, store, keys, authorities, policy, lifetimes };
+    let Config { name, policy, lifetimes, card_rules, .. } = config;
+    let parts = Parts { name, store, keys, authorities, policy, lifetimes, card_rules };
     let registrar = Registrar::new(parts)?;
     registrar.renew_lists(clock::now(), LIST_AHEAD).await?;
     Ok(registrar)

@@ -238,7 +238,7 @@ async fn a_lost_card_is_refused_until_it_is_released_and_a_cancelled_one_for_goo
     cards.cancel(CancelCardRequest { card_id: card_id.clone() }).await.unwrap();
     assert_eq!(present(&mut desk.relay, &mut desk.card).await.reason(), "CARD_CANCELLED");
     let back = cards.release(ReleaseCardRequest { card_id: card_id.clone() }).await;
-    assert_eq!(reason(&back.unwrap_err()), "STATE_CONFLICT");
+    assert_eq!(reason(&back.unwrap_err()), "CARD_CANCELLED");
     assert_eq!(state(&mut cards).await, CardStatus::Cancelled);
 
     let twice = RegisterCardRequest {
@@ -246,6 +246,7 @@ async fn a_lost_card_is_refused_until_it_is_released_and_a_cancelled_one_for_goo
         chip_serial: PATIENT.chip_serial.to_owned(),
         card_factor: hex::decode(PATIENT.card_factor).unwrap(),
         valid_until: "2039-12-31".to_owned(),
+        ..RegisterCardRequest::default()
     };
     assert_eq!(reason(&cards.register(twice).await.unwrap_err()), "ALREADY_REGISTERED");
 }

@@ -31,7 +31,7 @@ pub(super) fn snapshot(list: &Contents) -> Vec<u8> {
     write_heading(list, &mut out);
     for Entry { tag, listing } in &list.entries {
         out.extend_from_slice(&tag.0);
-        out.push(listing.octet());
+        out.push(listing.code());
     }
     out
 }
@@ -45,7 +45,7 @@ pub(super) fn delta(delta: &Delta) -> Vec<u8> {
     for (tag, listing) in &delta.changes {
         out.push(if listing.is_some() { PUT } else { TAKE });
         out.extend_from_slice(&tag.0);
-        out.push(listing.map_or(RELEASE, Listing::octet));
+        out.push(listing.map_or(RELEASE, Listing::code));
     }
     out.extend_from_slice(&delta.signature);
     out
@@ -81,8 +81,9 @@ fn length(count: usize) -> [u8; 4] {
 }
 
 impl Listing {
-    /// The octet that stands for it.
-    pub(super) fn octet(self) -> u8 {
+    /// The octet that stands for it: `level << 4 | reason`.
+    #[must_use]
+    pub fn code(self) -> u8 {
         let level = match self.level {
             Level::Black => 0,
             Level::Grey => 1,
@@ -96,20 +97,26 @@ impl Listing {
         level << 4 | reason
     }
 
-    fn read(octet: u8) -> Result<Self, ListError> {
-        let level = match octet >> 4 {
+    /// What an octet stands for, if anything.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        let level = match code >> 4 {
             0 => Level::Black,
             1 => Level::Grey,
-            _ => return Err(ListError::Field("level of an entry")),
+            _ => return None,
         };
-        let reason = match octet & 0x0F {
+        let reason = match code & 0x0F {
             1 => Reason::Loss,
             3 => Reason::Cancelled,
             4 => Reason::IllegalUse,
             5 => Reason::Frozen,
-            _ => return Err(ListError::Field("reason of an entry")),
+            _ => return None,
         };
-        Ok(Self { level, reason })
+        Some(Self { level, reason })
+    }
+
+    fn read(octet: u8) -> Result<Self, ListError> {
+        Self::from_code(octet).ok_or(ListError::Field("level and reason of an entry"))
     }
 }
 
@@ -239,7 +246,7 @@ impl<'a> Input<'a> {
             let listing = match (operation, octet) {
                 (PUT, octet) => Some(Listing::read(octet)?),
                 (TAKE, RELEASE) => None,
-                (TAKE, _) => return Err(ListError::Field("reason of an entry")),
+                (TAKE, _) => return Err(ListError::Field("level and reason of an entry")),
                 _ => return Err(ListError::Field("operation of a change")),
             };
             changes.push((tag, listing));

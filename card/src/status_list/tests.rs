@@ -66,6 +66,21 @@ fn a_list_names_the_cards_it_was_made_of_and_no_others() {
 }
 
 #[test]
+fn a_list_is_made_of_the_one_before_and_what_changed() {
+    let before = contents(1, &[(1, LOST), (2, LOST), (3, LOST)]);
+    let tag = |card| Tag::of(&SALT, &serial(card));
+    let changes = [
+        (tag(1), None),
+        (tag(2), Some(FROZEN)),
+        (tag(3), Some(LOST)),
+        (tag(4), Some(LOST)),
+        (tag(5), None),
+    ];
+    let after = before.changed(heading(2), changes).unwrap();
+    assert_eq!(after, contents(2, &[(2, FROZEN), (3, LOST), (4, LOST)]));
+}
+
+#[test]
 fn a_list_has_an_age() {
     let list = contents(1, &[]).signed([1; 64]);
     let issued = list.issued_at();
@@ -88,7 +103,7 @@ fn every_listing_has_its_octet() {
         (FROZEN, 0x15),
     ];
     for (listing, octet) in cases {
-        assert_eq!(listing.octet(), octet);
+        assert_eq!(listing.code(), octet);
         let list = contents(1, &[(1, listing)]).signed([1; 64]);
         assert_eq!(StatusList::open(&list.to_bytes(), &unchecked), Ok(list));
     }
@@ -153,8 +168,16 @@ fn other_octets_are_refused_for_their_reason() {
         ("fewer entries", with(COUNT_AT, &[0, 0, 0, 1]), ListError::Trailing(13)),
         ("descending", with(ENTRIES_AT, &[second, first].concat()), ListError::Order),
         ("one twice", with(ENTRIES_AT, &[first, first].concat()), ListError::Order),
-        ("level 2", with(ENTRIES_AT + 12, &[0x21]), ListError::Field("level of an entry")),
-        ("a released card", with(ENTRIES_AT + 12, &[0x02]), ListError::Field("reason of an entry")),
+        (
+            "level 2",
+            with(ENTRIES_AT + 12, &[0x21]),
+            ListError::Field("level and reason of an entry"),
+        ),
+        (
+            "a released card",
+            with(ENTRIES_AT + 12, &[0x02]),
+            ListError::Field("level and reason of an entry"),
+        ),
         ("a changed entry", with(ENTRIES_AT + 12, &[0x04]), ListError::Signature),
         ("no signature", with(good.len() - 64, &[0; 64]), ListError::Signature),
         ("cut short", good[..good.len() - 1].to_vec(), ListError::Truncated),

@@ -168,8 +168,8 @@ mod tests {
     #[test]
     fn command_lines_are_understood_or_refused() {
         use clap::error::ErrorKind::{
-            InvalidSubcommand, InvalidValue, MissingRequiredArgument, UnknownArgument,
-            ValueValidation,
+            ArgumentConflict, InvalidSubcommand, InvalidValue, MissingRequiredArgument,
+            UnknownArgument, ValueValidation,
         };
         let issue = "token issue --visit v --audience emr.example --classes health,care";
         let cases = [
@@ -188,6 +188,13 @@ mod tests {
             ("card get --chip-serial 1234567890".to_owned(), None),
             ("card register --file -".to_owned(), None),
             ("card register --resident r".to_owned(), Some(MissingRequiredArgument)),
+            ("card list --ending-within 30".to_owned(), None),
+            ("card list --ending-within 30 --status lost".to_owned(), Some(ArgumentConflict)),
+            ("card review c".to_owned(), Some(MissingRequiredArgument)),
+            ("card review c --approve".to_owned(), None),
+            ("card review c --approve --reject x".to_owned(), Some(ArgumentConflict)),
+            ("card unblacklist c --cause mood".to_owned(), Some(InvalidValue)),
+            ("audit search --alerts".to_owned(), None),
             ("identity register --file f --role king".to_owned(), Some(InvalidValue)),
             ("visit list --page-size 501".to_owned(), Some(ValueValidation)),
             ("resident register --name x".to_owned(), Some(UnknownArgument)),

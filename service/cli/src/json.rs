@@ -72,6 +72,7 @@ mod tests {
                 "card_id": "c", "resident_id": "", "chip_serial": "",
                 "status": "CARD_STATUS_LOST", "valid_until": "",
                 "registered_at": "1970-01-01T00:00:00Z",
+                "renewal_until": "", "replaces": "",
             })
         );
         let receipt = v1::Receipt { position: u64::MAX, entry_id: String::new() };

@@ -110,6 +110,8 @@ pub(crate) fn card(title: Text, card: &v1::Card) -> Page {
         .row(text::CHIP_SERIAL, &card.chip_serial)
         .row(text::RESIDENT_ID, &card.resident_id)
         .row(text::VALID_UNTIL, &card.valid_until)
+        .row(text::RENEWAL_UNTIL, &card.renewal_until)
+        .row(text::REPLACES, &card.replaces)
         .maybe(text::REGISTERED_AT, timestamp(card.registered_at.as_ref()))
         .maybe(text::CHANGED_AT, timestamp(card.changed_at.as_ref()))
 }

@@ -125,6 +125,7 @@ fn filter(asked: v1::SearchAuditRequest) -> Result<SearchFilter, Error> {
         outcome,
         from: moment("from", asked.from)?,
         until: moment("until", asked.until)?,
+        alerts: asked.alerts,
     })
 }
 

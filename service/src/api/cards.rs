@@ -1,19 +1,25 @@
 //! `Cards`: cards on record, and the relay to a card in a reader.
 
 use card::CardFactor;
-use proto::v1::{self, cards_server::Cards, get_card_request::Key};
+use proto::v1::{
+    self, cards_server::Cards, get_card_request::Key, list_cards_request::Filter,
+    review_card_change_request::Verdict,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    Desk, Reply, codes,
-    convert::{date, id, parsed, receipt, sex_number, timestamp},
+    Desk, Reply,
+    card_changes::{lifting_cause, pending, replacement_cause},
+    codes,
+    convert::{date, id, numbered, page, parsed, receipt, sex_number, short_text, timestamp},
     relay,
 };
 use crate::{
+    card_life::CardStatus,
     catalogue::Needs,
     registrar::{Error, NewCard, Presence, Reading},
-    store::{Card, CardId, CardStatus, Evidence, Receipt},
+    store::{Activation, Card, CardChange, CardId, CardOrder, Chip, Evidence, Receipt},
 };
 
 #[tonic::async_trait]
@@ -24,16 +30,21 @@ impl Cards for Desk {
     ) -> Reply<v1::RegisterCardResponse> {
         let caller = self.caller(&request).await?;
         let message = request.into_inner();
-        let order =
-            NewCard {
-                resident: id("resident_id", &message.resident_id)?,
-                chip_serial: chip_serial(&message.chip_serial)?,
-                factor: CardFactor(message.card_factor.try_into().map_err(|_| Error::Field {
-                    field: "card_factor",
-                    needs: Needs::CardFactor,
-                })?),
-                valid_until: date("valid_until", &message.valid_until)?,
-            };
+        let application = match message.application_id.as_str() {
+            "" => None,
+            text => Some(id("application_id", text)?),
+        };
+        let order = NewCard {
+            resident: id("resident_id", &message.resident_id)?,
+            chip_serial: chip_serial(&message.chip_serial)?,
+            factor: card_factor(message.card_factor)?,
+            valid_until: date("valid_until", &message.valid_until)?,
+            application,
+            activation: match message.to_be_activated {
+                true => Activation::Awaited,
+                false => Activation::Done,
+            },
+        };
         let (card, recorded) = self.registrar.register_card(&caller, order).await?;
         Ok(Response::new(v1::RegisterCardResponse {
             card_id: card.to_string(),
@@ -130,6 +141,138 @@ impl Cards for Desk {
     ) -> Reply<v1::RevokeCodeResponse> {
         codes::revoke(self, request).await
     }
+
+    async fn apply(&self, request: Request<v1::ApplyCardRequest>) -> Reply<v1::CardChange> {
+        let caller = self.caller(&request).await?;
+        let resident = id("resident_id", &request.get_ref().resident_id)?;
+        Ok(changed(self.registrar.apply_for_card(&caller, resident).await?))
+    }
+
+    async fn activate(&self, request: Request<v1::ActivateCardRequest>) -> Reply<v1::CardChange> {
+        let caller = self.caller(&request).await?;
+        let asked = request.get_ref();
+        let card = card_id(&asked.card_id)?;
+        let shown = parsed("id_number", &asked.id_number, Needs::IdNumber)?;
+        Ok(changed(self.registrar.activate_card(&caller, card, &shown).await?))
+    }
+
+    async fn freeze(&self, request: Request<v1::FreezeCardRequest>) -> Reply<v1::CardChange> {
+        let caller = self.caller(&request).await?;
+        let card = card_id(&request.get_ref().card_id)?;
+        Ok(changed(self.registrar.freeze_card(&caller, card).await?))
+    }
+
+    async fn unfreeze(&self, request: Request<v1::UnfreezeCardRequest>) -> Reply<v1::CardChange> {
+        let caller = self.caller(&request).await?;
+        let card = card_id(&request.get_ref().card_id)?;
+        Ok(changed(self.registrar.unfreeze_card(&caller, card).await?))
+    }
+
+    async fn blacklist(&self, request: Request<v1::BlacklistCardRequest>) -> Reply<v1::CardChange> {
+        let caller = self.caller(&request).await?;
+        let card = card_id(&request.get_ref().card_id)?;
+        Ok(changed(self.registrar.blacklist_card(&caller, card).await?))
+    }
+
+    async fn unblacklist(
+        &self,
+        request: Request<v1::UnblacklistCardRequest>,
+    ) -> Reply<v1::EnteredCardChange> {
+        let caller = self.caller(&request).await?;
+        let asked = request.get_ref();
+        let card = card_id(&asked.card_id)?;
+        let order = CardOrder::Unblacklist { cause: lifting_cause(asked.cause)? };
+        Ok(entered(self.registrar.enter_card_change(&caller, card, order).await?))
+    }
+
+    async fn replace(
+        &self,
+        request: Request<v1::ReplaceCardRequest>,
+    ) -> Reply<v1::EnteredCardChange> {
+        let caller = self.caller(&request).await?;
+        let asked = request.into_inner();
+        let card = card_id(&asked.card_id)?;
+        let order = CardOrder::Replace {
+            chip: Chip {
+                serial: chip_serial(&asked.chip_serial)?.as_str().to_owned(),
+                factor: card_factor(asked.card_factor)?.0,
+                valid_until: date("valid_until", &asked.valid_until)?,
+            },
+            cause: replacement_cause(asked.cause)?,
+        };
+        Ok(entered(self.registrar.enter_card_change(&caller, card, order).await?))
+    }
+
+    async fn review(
+        &self,
+        request: Request<v1::ReviewCardChangeRequest>,
+    ) -> Reply<v1::ReviewedCardChange> {
+        let caller = self.caller(&request).await?;
+        let asked = request.into_inner();
+        let change = id("change_id", &asked.change_id)?;
+        let rejected = match asked.verdict {
+            Some(Verdict::Approve(_)) => None,
+            Some(Verdict::Reject(rejection)) => Some(short_text("reason", rejection.reason, 200)?),
+            None => {
+                return Err(Error::Field { field: "verdict", needs: Needs::ListedValue }.into());
+            }
+        };
+        let reviewed = self.registrar.review_card_change(&caller, change, rejected).await?;
+        Ok(Response::new(v1::ReviewedCardChange {
+            change: Some(pending(reviewed.change, caller.now)),
+            card: Some(message(reviewed.card)),
+            receipt: receipt(reviewed.receipt),
+        }))
+    }
+
+    async fn list_changes(
+        &self,
+        request: Request<v1::ListCardChangesRequest>,
+    ) -> Reply<v1::ListCardChangesResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.get_ref();
+        let (after, size) = page(asked.page_size, 50, &asked.page_token)?;
+        let changes = self.registrar.card_changes(&caller, after, size).await?;
+        let full = changes.len() == size as usize;
+        let last = changes.last().filter(|_| full).map(|change| change.entered.id.to_string());
+        let changes = changes.into_iter().map(|change| pending(change, caller.now)).collect();
+        Ok(Response::new(v1::ListCardChangesResponse {
+            changes,
+            next_page_token: last.unwrap_or_default(),
+        }))
+    }
+
+    async fn renew(&self, request: Request<v1::RenewCardRequest>) -> Reply<v1::CardChange> {
+        let caller = self.caller(&request).await?;
+        let asked = request.get_ref();
+        let until = date("valid_until", &asked.valid_until)?;
+        let card = card_id(&asked.card_id)?;
+        let (card, recorded) = self.registrar.renew_card(&caller, card, until).await?;
+        Ok(Response::new(v1::CardChange {
+            card: Some(message(card)),
+            receipt: recorded.and_then(receipt),
+        }))
+    }
+
+    async fn list(&self, request: Request<v1::ListCardsRequest>) -> Reply<v1::ListCardsResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.get_ref();
+        let (after, size) = page(asked.page_size, 50, &asked.page_token)?;
+        let (cards, next) = match asked.filter {
+            Some(Filter::EndingWithinDays(days)) => {
+                self.registrar.ending_cards(&caller, days, after, size).await?
+            }
+            Some(Filter::Status(number)) => {
+                let wanted = Some(status_of(number)?);
+                self.registrar.cards(&caller, wanted, after, size).await?
+            }
+            None => self.registrar.cards(&caller, None, after, size).await?,
+        };
+        Ok(Response::new(v1::ListCardsResponse {
+            cards: cards.into_iter().map(message).collect(),
+            next_page_token: next.map(|cursor| cursor.to_string()).unwrap_or_default(),
+        }))
+    }
 }
 
 fn card_id(text: &str) -> Result<CardId, Error> {
@@ -140,28 +283,54 @@ fn chip_serial(text: &str) -> Result<card::ChipSerial, Error> {
     parsed("chip_serial", text, Needs::ChipSerial)
 }
 
-fn status(status: CardStatus) -> v1::CardStatus {
-    match status {
-        CardStatus::Active => v1::CardStatus::Active,
-        CardStatus::Lost => v1::CardStatus::Lost,
-        CardStatus::Cancelled => v1::CardStatus::Cancelled,
-    }
+fn card_factor(octets: Vec<u8>) -> Result<CardFactor, Error> {
+    let wrong = Error::Field { field: "card_factor", needs: Needs::CardFactor };
+    Ok(CardFactor(octets.try_into().map_err(|_| wrong)?))
 }
 
+numbered!(
+    status_of,
+    status,
+    CardStatus,
+    CardStatus,
+    "status",
+    Applied,
+    PreIssued,
+    Active,
+    Lost,
+    Frozen,
+    Blacklisted,
+    Cancelled
+);
+
 fn message(card: Card) -> v1::Card {
+    let (chip_serial, valid_until) = match card.chip {
+        Some(chip) => (chip.serial, chip.valid_until.to_string()),
+        None => Default::default(),
+    };
     v1::Card {
         card_id: card.id.to_string(),
         resident_id: card.resident.to_string(),
-        chip_serial: card.chip_serial,
-        status: status(card.status).into(),
-        valid_until: card.valid_until.to_string(),
+        chip_serial,
+        status: status(card.status),
+        valid_until,
         registered_at: Some(timestamp(card.registered_at)),
         changed_at: Some(timestamp(card.changed_at)),
+        renewal_until: card.renewal.map(|day| day.to_string()).unwrap_or_default(),
+        replaces: card.replaces.map(|id| id.to_string()).unwrap_or_default(),
     }
 }
 
 fn changed((card, recorded): (Card, Receipt)) -> Response<v1::CardChange> {
     Response::new(v1::CardChange { card: Some(message(card)), receipt: receipt(recorded) })
+}
+
+fn entered((change, recorded): (CardChange, Receipt)) -> Response<v1::EnteredCardChange> {
+    let now = change.entered.entered_at;
+    Response::new(v1::EnteredCardChange {
+        change: Some(pending(change, now)),
+        receipt: receipt(recorded),
+    })
 }
 
 /// A reading as the interface says it.

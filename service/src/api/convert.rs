@@ -28,6 +28,7 @@ macro_rules! numbered {
         }
     };
 }
+pub(super) use numbered;
 
 numbered!(
     role,

@@ -13,6 +13,7 @@ use crate::{
 
 mod admin;
 mod audit;
+mod card_changes;
 mod cards;
 mod codes;
 mod convert;

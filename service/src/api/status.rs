@@ -52,8 +52,19 @@ fn code(reason: Reason) -> Code {
         | R::SIGNING_NOT_FOUND
         | R::ENTRY_NOT_FOUND
         | R::ELECTRONIC_CARD_NOT_FOUND
-        | R::CODE_NOT_FOUND => Code::NotFound,
+        | R::CODE_NOT_FOUND
+        | R::CHANGE_NOT_FOUND => Code::NotFound,
         R::ALREADY_REGISTERED | R::ACTIVE_CARD_EXISTS => Code::AlreadyExists,
+        R::SECOND_PERSON_REQUIRED => Code::PermissionDenied,
+        R::CARD_IN_FORCE
+        | R::CARD_NOT_ACTIVATED
+        | R::CARD_FROZEN
+        | R::CARD_BLACKLISTED
+        | R::HOLDER_MISMATCH
+        | R::CARD_REPLACED
+        | R::LOSS_RECENT
+        | R::CHANGE_PENDING
+        | R::CHANGE_OVER => Code::FailedPrecondition,
         R::STATE_CONFLICT
         | R::PRESENCE_INVALID
         | R::NOT_HEALTH_CARD

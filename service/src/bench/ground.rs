@@ -30,7 +30,8 @@ use crate::{
     serve::{self, Protection},
     start,
     store::{
-        IdentityId, InstitutionId, NewSession, Presence, PresenceId, ResidentId, Store, VisitId,
+        Activation, IdentityId, InstitutionId, NewSession, Presence, PresenceId, ResidentId, Store,
+        VisitId,
     },
     vocabulary::Role,
 };
@@ -204,6 +205,8 @@ async fn people(registrar: &Registrar) -> Result<(VisitId, Person, Person), Benc
         chip_serial: "0000000001".parse()?,
         factor: card::CardFactor([1; 8]),
         valid_until: (clerk.now + time::Duration::days(365)).date(),
+        application: None,
+        activation: Activation::Done,
     };
     let (card, _) = registrar.register_card(&clerk, card).await?;
     let presence = PresenceId::generate();

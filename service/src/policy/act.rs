@@ -47,6 +47,28 @@ words! {
         CodeVerify = "code.verify",
         /// Ending a code before its time.
         CodeRevoke = "code.revoke",
+        /// Applying for a card.
+        CardApply = "card.apply",
+        /// Taking a card into use.
+        CardActivate = "card.activate",
+        /// Freezing a card.
+        CardFreeze = "card.freeze",
+        /// Unfreezing a card.
+        CardUnfreeze = "card.unfreeze",
+        /// Putting a card on the blacklist.
+        CardBlacklist = "card.blacklist",
+        /// Entering that a card is to be taken off the blacklist.
+        CardUnblacklist = "card.unblacklist",
+        /// Entering that a card is to be replaced.
+        CardReplace = "card.replace",
+        /// Reviewing a change that another person entered.
+        CardReview = "card.review",
+        /// Listing changes that wait for a review.
+        CardChanges = "card.changes",
+        /// Moving the end of a card.
+        CardRenew = "card.renew",
+        /// Listing cards.
+        CardList = "card.list",
         /// Opening a visit.
         VisitOpen = "visit.open",
         /// Reading visits.

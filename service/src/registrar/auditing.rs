@@ -50,6 +50,9 @@ impl Registrar {
         if let Some(outcome) = filter.outcome {
             entry = entry.with("outcome", outcome.as_str());
         }
+        if filter.alerts {
+            entry = entry.with("alerts", "only");
+        }
         for (key, at) in [("from", filter.from), ("until", filter.until)] {
             if let Some(at) = at {
                 entry = entry.with(key, rfc3339(at));

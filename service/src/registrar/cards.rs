@@ -1,6 +1,6 @@
 //! Cards on record, and what a card in a reader turns out to be.
 
-use audit::Outcome;
+use audit::{Entry, Outcome};
 use card::{
     CardFactor, CardKey, ChipSerial, IdentityReading, KeyVersion, ReadError, SoftSecurityModule,
     Transport, TransportError,
@@ -11,13 +11,14 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::{Caller, Error, Registrar};
 use crate::{
+    card_life::CardStatus,
     catalogue::Reason,
     clock::{UtcTime, date_at_desk},
     keys::Keys,
     policy::Act,
     store::{
-        self, Card, CardId, CardStatus, Change, ElectronicCardStatus, Evidence, Obstacle,
-        PresenceId, Receipt, ResidentId, StoreError,
+        self, Activation, Card, CardId, Chip, ElectronicCardStatus, Evidence, Obstacle, PresenceId,
+        Receipt, ResidentId, StoreError,
     },
 };
 
@@ -31,6 +32,10 @@ pub struct NewCard {
     pub factor: CardFactor,
     /// Last day of validity.
     pub valid_until: Date,
+    /// The application that it was made for, if there was one; it then waits for its holder.
+    pub application: Option<CardId>,
+    /// Whether it is in force from now on.
+    pub activation: Activation,
 }
 
 /// What a genuine, valid, registered card said of its holder, or the record where a code stands for
@@ -104,8 +109,9 @@ impl Registrar {
     /// Puts a personalised card on record.
     ///
     /// # Errors
-    /// RESIDENT_NOT_FOUND; ALREADY_REGISTERED for a chip that is on record, or while the resident
-    /// has another active card; ROLE_NOT_ALLOWED.
+    /// RESIDENT_NOT_FOUND; CARD_NOT_FOUND for an application that the resident does not have;
+    /// ALREADY_REGISTERED for a chip that is on record; ACTIVE_CARD_EXISTS when it would be the
+    /// resident's second active card; ROLE_NOT_ALLOWED.
     pub async fn register_card(
         &self,
         caller: &Caller,
@@ -120,21 +126,32 @@ impl Registrar {
             return self.refuse(refused(), Reason::RESIDENT_NOT_FOUND).await;
         };
         self.here_or_present(caller, resident.institution, resident.id, refused).await?;
-        let id = CardId::generate();
-        let new = store::NewCard {
-            id,
-            resident: order.resident,
-            institution: caller.holder.institution,
-            chip_serial: order.chip_serial.as_str().to_owned(),
+        let id = order.application.unwrap_or_else(CardId::generate);
+        let chip = Chip {
+            serial: order.chip_serial.as_str().to_owned(),
             factor: order.factor.0,
             valid_until: order.valid_until,
-            registered_at: caller.now,
         };
         let entry = self
             .entry(caller, Act::CardRegister, Outcome::Granted)
             .about(order.resident.to_string())
             .on("card", id.to_string());
-        let answer = self.store.record_card(new, entry).await;
+        let answer = if order.application.is_some() {
+            self.store.record_card_issued(id, order.resident, chip, caller.now, entry).await
+        } else {
+            let new = store::NewCard {
+                id,
+                resident: order.resident,
+                institution: caller.holder.institution,
+                chip,
+                activation: order.activation,
+                registered_at: caller.now,
+            };
+            self.store.record_card(new, entry).await
+        };
+        if let Err(StoreError::NotFound(store::Record::Card)) = answer {
+            return self.refuse(refused(), Reason::CARD_NOT_FOUND).await;
+        }
         Ok((id, self.settle(refused(), answer).await?))
     }
 
@@ -164,9 +181,11 @@ impl Registrar {
     }
 
     /// Takes a reading: the card must be on record, active, and its holder the resident on record.
+    /// A card that says the end that was noted for it has been rewritten, and the record follows.
     ///
     /// # Errors
-    /// CARD_UNREGISTERED, CARD_LOST, CARD_CANCELLED, CARD_INCONSISTENT, each with its leaf.
+    /// CARD_UNREGISTERED, CARD_EXPIRED, CARD_INCONSISTENT, and the reason of each state other than
+    /// active, each with its leaf; that of a card that is not active carries an alert.
     pub async fn card_presented(
         &self,
         caller: &Caller,
@@ -179,6 +198,9 @@ impl Registrar {
                 return Err(self.card_refused(caller, reason, card.as_ref()).await);
             }
         };
+        if let Err(error) = self.end_followed(caller, &card, read.valid_until).await {
+            return Err(CardFailure::unrecorded(error));
+        }
         match self.record_presence(caller, &read, &card, &resident, card_microseconds).await {
             Ok(presence) => Ok(presence),
             // Reported lost while it was being read.
@@ -210,17 +232,19 @@ impl Registrar {
         let serial = read.issuer.chip_serial.as_str();
         let card = self.store.card_by_chip(serial).await.map_err(unavailable)?;
         let card = card.ok_or((Reason::CARD_UNREGISTERED, None))?;
-        let status = match card.status {
-            CardStatus::Active => None,
-            CardStatus::Lost => Some(Reason::CARD_LOST),
-            CardStatus::Cancelled => Some(Reason::CARD_CANCELLED),
-        };
-        if let Some(reason) = status {
+        if let Some(reason) = out_of_force(card.status) {
             return Err((reason, Some(card)));
         }
         let resident = self.store.resident(card.resident).await.map_err(unavailable)?;
         let Some(resident) = resident else { return Err((Reason::INTERNAL, Some(card))) };
-        if card.valid_until < date_at_desk(now) {
+        let Some(chip) = &card.chip else { return Err((Reason::INTERNAL, Some(card))) };
+        // The end as the record has it, or as it is to be: between writing the card and reading it
+        // back nobody can know which one it says, and it must not be locked out.
+        let end = match card.renewal {
+            Some(renewed) if renewed == read.valid_until => renewed,
+            _ => chip.valid_until,
+        };
+        if end < date_at_desk(now) {
             return Err((Reason::CARD_EXPIRED, Some(card)));
         }
         let record = match self.personal.open_resident(&resident) {
@@ -231,14 +255,29 @@ impl Registrar {
                 return Err((error.reason(), Some(card)));
             }
         };
-        let agrees = card.factor == read.factors.card.0
-            && card.valid_until == read.valid_until
+        let agrees = chip.factor == read.factors.card.0
+            && end == read.valid_until
             && record.id_number == read.holder.id_number
             && record.name == read.holder.name.as_str();
         if !agrees {
             return Err((Reason::CARD_INCONSISTENT, Some(card)));
         }
         Ok((card, resident))
+    }
+
+    /// Moves the end of a card to the one that was noted for it, when this is what the card says.
+    async fn end_followed(&self, caller: &Caller, card: &Card, said: Date) -> Result<(), Error> {
+        if card.renewal != Some(said) {
+            return Ok(());
+        }
+        let entry = self
+            .entry(caller, Act::CardRenew, Outcome::Granted)
+            .about(card.resident.to_string())
+            .on("card", card.id.to_string())
+            .with("step", "confirmed")
+            .with("until", said.to_string());
+        self.store.record_card_renewed(card.id, said, entry).await?;
+        Ok(())
     }
 
     async fn record_presence(
@@ -312,6 +351,9 @@ impl Registrar {
             self.entry(caller, Act::CardRead, outcome).with("reason", reason.text().reason);
         if let Some(card) = card {
             entry = entry.about(card.resident.to_string()).on("card", card.id.to_string());
+            if reason == Reason::CARD_NOT_ACTIVE || out_of_force(card.status) == Some(reason) {
+                entry = alert(entry);
+            }
         }
         match self.record_act(entry).await {
             Ok(receipt) => CardFailure { reason, receipt: Some(receipt) },
@@ -346,7 +388,7 @@ impl Registrar {
         };
         if !self.is_active(row.evidence).await? {
             let entry = refused().about(row.resident.to_string()).on(kind, evidence);
-            return self.refuse(entry, Reason::CARD_NOT_ACTIVE).await;
+            return self.refuse(alert(entry), Reason::CARD_NOT_ACTIVE).await;
         }
         let resident =
             self.store.resident(row.resident).await?.ok_or(Reason::RESIDENT_NOT_FOUND)?;
@@ -418,62 +460,6 @@ impl Registrar {
         self.record_act(entry).await?;
         Ok(card)
     }
-
-    /// Reports a card as lost (挂失).
-    ///
-    /// # Errors
-    /// CARD_NOT_FOUND; STATE_CONFLICT unless it is active; ROLE_NOT_ALLOWED.
-    pub async fn report_loss(&self, caller: &Caller, id: CardId) -> Result<(Card, Receipt), Error> {
-        self.change_card(caller, Act::CardLost, id, &[CardStatus::Active], CardStatus::Lost).await
-    }
-
-    /// Takes a report of loss back (解挂).
-    ///
-    /// # Errors
-    /// CARD_NOT_FOUND; STATE_CONFLICT unless it is lost; ACTIVE_CARD_EXISTS; REGISTERED_ELSEWHERE;
-    /// ROLE_NOT_ALLOWED.
-    pub async fn release_card(
-        &self,
-        caller: &Caller,
-        id: CardId,
-    ) -> Result<(Card, Receipt), Error> {
-        self.change_card(caller, Act::CardRelease, id, &[CardStatus::Lost], CardStatus::Active)
-            .await
-    }
-
-    /// Cancels a card (注销). Final.
-    ///
-    /// # Errors
-    /// CARD_NOT_FOUND; STATE_CONFLICT when it is cancelled; ROLE_NOT_ALLOWED.
-    pub async fn cancel_card(&self, caller: &Caller, id: CardId) -> Result<(Card, Receipt), Error> {
-        let from = [CardStatus::Active, CardStatus::Lost];
-        self.change_card(caller, Act::CardCancel, id, &from, CardStatus::Cancelled).await
-    }
-
-    async fn change_card(
-        &self,
-        caller: &Caller,
-        act: Act,
-        id: CardId,
-        from: &[CardStatus],
-        to: CardStatus,
-    ) -> Result<(Card, Receipt), Error> {
-        self.allow(caller, act).await?;
-        let entry = |outcome| self.entry(caller, act, outcome).on("card", id.to_string());
-        let Some(card) = self.store.card(id).await? else {
-            return self.refuse(entry(Outcome::Refused), Reason::CARD_NOT_FOUND).await;
-        };
-        let entry = |outcome| entry(outcome).about(card.resident.to_string());
-        let refused = || entry(Outcome::Refused);
-        self.here_or_present(caller, card.institution, card.resident, refused).await?;
-        let granted = entry(Outcome::Granted);
-        let answer = self.store.record_card_status(id, from, to, caller.now, granted).await;
-        let receipt = match self.settle(refused(), answer).await? {
-            Change::Recorded(receipt) => receipt,
-            Change::None => return self.refuse(refused(), Reason::STATE_CONFLICT).await,
-        };
-        Ok((Card { status: to, changed_at: caller.now, ..card }, receipt))
-    }
 }
 
 impl CardFailure {
@@ -482,6 +468,23 @@ impl CardFailure {
         let cause = crate::telemetry::chain(&error);
         tracing::error!(cause, "recording a card in a reader");
         Self { reason: error.reason(), receipt: None }
+    }
+}
+
+/// Marks the refusal of a card that is not in force: somebody uses what they should not have.
+pub(super) fn alert(entry: Entry) -> Entry {
+    entry.with("alert", "card-not-in-force")
+}
+
+/// Why a card in this state is not served; nothing for one in force.
+pub(super) fn out_of_force(status: CardStatus) -> Option<Reason> {
+    match status {
+        CardStatus::Active => None,
+        CardStatus::Applied | CardStatus::PreIssued => Some(Reason::CARD_NOT_ACTIVATED),
+        CardStatus::Lost => Some(Reason::CARD_LOST),
+        CardStatus::Frozen => Some(Reason::CARD_FROZEN),
+        CardStatus::Blacklisted => Some(Reason::CARD_BLACKLISTED),
+        CardStatus::Cancelled => Some(Reason::CARD_CANCELLED),
     }
 }
 

@@ -3,6 +3,7 @@
 use hsm::KeyError;
 
 use crate::{
+    card_life::{CardStatus, Refusal},
     catalogue::{Needs, Reason},
     policy::Denial,
     store::{Obstacle, Record, StoreError, Unique},
@@ -94,6 +95,8 @@ fn denial_reason(denial: Denial) -> Reason {
 fn store_reason(error: &StoreError) -> Reason {
     match error {
         StoreError::Duplicate(Unique::ActiveCard) => Reason::ACTIVE_CARD_EXISTS,
+        StoreError::Duplicate(Unique::Replacement) => Reason::CARD_REPLACED,
+        StoreError::Duplicate(Unique::PendingChange) => Reason::CHANGE_PENDING,
         StoreError::Duplicate(_) => Reason::ALREADY_REGISTERED,
         StoreError::Conflict(Obstacle::SessionClosed) => Reason::SESSION_INVALID,
         StoreError::Conflict(Obstacle::ElectronicCardStatus) => Reason::ELECTRONIC_CARD_CANCELLED,
@@ -102,9 +105,14 @@ fn store_reason(error: &StoreError) -> Reason {
         StoreError::Conflict(Obstacle::CodeOver) => Reason::CODE_EXPIRED,
         StoreError::Conflict(Obstacle::VisitClosed) => Reason::VISIT_CLOSED,
         StoreError::Conflict(Obstacle::CertificateNotValid) => Reason::CERTIFICATE_REVOKED,
+        StoreError::Conflict(Obstacle::CardState(refusal)) => refusal_reason(*refusal),
+        StoreError::Conflict(Obstacle::LossRecent) => Reason::LOSS_RECENT,
+        StoreError::Conflict(Obstacle::SamePerson) => Reason::SECOND_PERSON_REQUIRED,
+        StoreError::Conflict(Obstacle::ChangeOver) => Reason::CHANGE_OVER,
         StoreError::Conflict(_) => Reason::STATE_CONFLICT,
         StoreError::NotFound(Record::Presence) => Reason::PRESENCE_INVALID,
         StoreError::NotFound(Record::Code) => Reason::CODE_UNKNOWN,
+        StoreError::NotFound(Record::PendingChange) => Reason::CHANGE_NOT_FOUND,
         StoreError::OutsideLog { .. } => Reason::ENTRY_NOT_FOUND,
         StoreError::Unavailable(_) => Reason::UNAVAILABLE,
         StoreError::NotFound(_)
@@ -113,5 +121,14 @@ fn store_reason(error: &StoreError) -> Reason {
         | StoreError::Schema(_)
         | StoreError::Tampered(_)
         | StoreError::Damaged(_) => Reason::INTERNAL,
+    }
+}
+
+/// Why the state of a card does not allow an act.
+fn refusal_reason(refusal: Refusal) -> Reason {
+    match refusal {
+        Refusal::Already(_) => Reason::STATE_CONFLICT,
+        Refusal::Is(CardStatus::Active) => Reason::CARD_IN_FORCE,
+        Refusal::Is(status) => super::cards::out_of_force(status).unwrap_or(Reason::STATE_CONFLICT),
     }
 }

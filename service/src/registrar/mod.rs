@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     clock::{self, UtcTime},
     code::CodeKeys,
-    config::Lifetimes,
+    config::{CardRules, Lifetimes},
     keys::Keys,
     policy::{Act, Policy},
     store::{IdentityId, InstitutionId, Receipt, Store, StoreError},
@@ -21,6 +21,8 @@ use crate::{
 
 mod auditing;
 mod authorities;
+mod card_changes;
+mod card_life;
 mod cards;
 mod challenges;
 mod codes;
@@ -38,6 +40,7 @@ mod visits;
 
 pub use auditing::Proof;
 pub use authorities::{Authorities, AuthorityError};
+pub use card_changes::ReviewedChange;
 pub use cards::{CardFailure, NewCard, Presence, Reading};
 pub use codes::{CodeForm, CodeOrder, CreatedCode, ShownCode, VerifiedCode};
 pub use error::Error;
@@ -60,6 +63,7 @@ pub struct Registrar {
     policy: Policy,
     policy_hash: String,
     lifetimes: Lifetimes,
+    card_rules: CardRules,
     tokens: TokenKeys,
     personal: personal::Seals,
     card_keys: card::SoftSecurityModule,
@@ -119,6 +123,8 @@ pub struct Parts {
     pub policy: Policy,
     /// Lives of things that end by themselves.
     pub lifetimes: Lifetimes,
+    /// Times in the life of a card.
+    pub card_rules: CardRules,
 }
 
 impl Registrar {
@@ -127,7 +133,7 @@ impl Registrar {
     /// # Errors
     /// [`Error::Key`] when a key of the service is missing.
     pub fn new(parts: Parts) -> Result<Self, Error> {
-        let Parts { name, store, keys, authorities, policy, lifetimes } = parts;
+        let Parts { name, store, keys, authorities, policy, lifetimes, card_rules } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             personal: personal::Seals::new(&keys)?,
@@ -145,6 +151,7 @@ impl Registrar {
             authorities,
             policy,
             lifetimes,
+            card_rules,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use audit::{Entry, Outcome};
 
-use super::{Caller, Error, Registrar};
+use super::{Caller, Error, Registrar, cards};
 use crate::{
     catalogue::{Needs, Reason},
     policy::{Act, Standing},
@@ -90,7 +90,7 @@ impl Registrar {
         let receipt = match answer {
             // A card that was lost a moment ago, or a presence used before, says so by its own name.
             Err(StoreError::Conflict(Obstacle::CardStatus | Obstacle::ElectronicCardStatus)) => {
-                return self.refuse(refused(), Reason::CARD_NOT_ACTIVE).await;
+                return self.refuse(cards::alert(refused()), Reason::CARD_NOT_ACTIVE).await;
             }
             Err(StoreError::Conflict(Obstacle::PresenceUsed | Obstacle::PresenceOver)) => {
                 return self.refuse(refused(), Reason::PRESENCE_INVALID).await;

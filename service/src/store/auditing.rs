@@ -38,6 +38,8 @@ pub struct SearchFilter {
     pub from: Option<UtcTime>,
     /// Before.
     pub until: Option<UtcTime>,
+    /// Only those that carry an alert.
+    pub alerts: bool,
 }
 
 /// Where a search goes on: after the entry of this time and position.
@@ -76,6 +78,7 @@ impl SearchFilter {
             Self { visit: Some(_), .. } => "leaf_visit",
             Self { resident: Some(_), .. } => "leaf_resident",
             Self { actor: Some(_), .. } => "leaf_actor",
+            Self { alerts: true, .. } => "leaf_alert",
             _ if exception.is_some() => "leaf_exception",
             Self { action: Some(_), .. } => "leaf_action",
             _ => "leaf_at",
@@ -113,9 +116,13 @@ impl SearchFilter {
             values.push(cursor.at.into());
             values.push(i64::try_from(cursor.position).unwrap_or(i64::MAX).into());
         }
-        if exception.is_some() {
-            // What lets the planner use the index of exceptions.
+        if exception.is_some() || self.alerts {
+            // What lets the planner use the index of exceptions, or that of alerts.
             sql.push_str(" AND outcome <> 'granted'");
+        }
+        if self.alerts {
+            // The key `"alert":`, in the words of the index.
+            sql.push_str(" AND instr(entry, x'22616c657274223a') > 0");
         }
         sql.push_str(" ORDER BY at DESC, position DESC LIMIT ?");
         values.push(limit.into());

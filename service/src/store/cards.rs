@@ -8,35 +8,15 @@ use rusqlite::{
 use time::{Date, format_description::FormatItem, macros::format_description};
 
 use super::{
-    CardId, Change, InstitutionId, Obstacle, Receipt, Record, ResidentId, Store, StoreError,
-    facts::Found, micros::Micros,
+    BadId, CardId, Change, InstitutionId, MAX_PAGE, Obstacle, Receipt, Record, ResidentId, Store,
+    StoreError, Unique, facts::Found, micros::Micros,
 };
-use crate::clock::UtcTime;
+use crate::{
+    card_life::{CardAct, CardStatus},
+    clock::UtcTime,
+};
 
 const DAY: &[FormatItem<'_>] = format_description!("[year]-[month]-[day]");
-
-/// What may be done with a card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CardStatus {
-    /// 正常
-    Active,
-    /// 挂失
-    Lost,
-    /// 注销
-    Cancelled,
-}
-
-impl CardStatus {
-    /// The word in the table and in the log.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Lost => "lost",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
 
 impl ToSql for CardStatus {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -46,16 +26,31 @@ impl ToSql for CardStatus {
 
 impl FromSql for CardStatus {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        match value.as_str()? {
-            "active" => Ok(Self::Active),
-            "lost" => Ok(Self::Lost),
-            "cancelled" => Ok(Self::Cancelled),
-            _ => Err(FromSqlError::InvalidType),
-        }
+        Self::from_word(value.as_str()?).ok_or(FromSqlError::InvalidType)
     }
 }
 
-/// A card to be put on record; it is active from then on.
+/// What a card has once it is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chip {
+    /// Issuing serial (发卡序列号), unique per chip.
+    pub serial: String,
+    /// Card diversification factor.
+    pub factor: [u8; 8],
+    /// Last day of validity (卡有效期).
+    pub valid_until: Date,
+}
+
+/// Whether the holder has taken a new card into use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// It is in force from the start.
+    Done,
+    /// It waits for its holder.
+    Awaited,
+}
+
+/// A card to be put on record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewCard {
     /// Its identifier.
@@ -64,14 +59,25 @@ pub struct NewCard {
     pub resident: ResidentId,
     /// Who registered it.
     pub institution: InstitutionId,
-    /// Issuing serial (发卡序列号), unique per chip.
-    pub chip_serial: String,
-    /// Card diversification factor.
-    pub factor: [u8; 8],
-    /// Last day of validity (卡有效期).
-    pub valid_until: Date,
+    /// What it is made of.
+    pub chip: Chip,
+    /// Whether it is in force.
+    pub activation: Activation,
     /// When.
     pub registered_at: UtcTime,
+}
+
+/// An application for a card (申领).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewApplication {
+    /// Identifier of the card that is to be.
+    pub id: CardId,
+    /// Who is to have it.
+    pub resident: ResidentId,
+    /// Who took the application.
+    pub institution: InstitutionId,
+    /// When.
+    pub applied_at: UtcTime,
 }
 
 /// A card on record.
@@ -83,38 +89,96 @@ pub struct Card {
     pub resident: ResidentId,
     /// Who registered it.
     pub institution: InstitutionId,
-    /// Issuing serial (发卡序列号), unique per chip.
-    pub chip_serial: String,
-    /// Card diversification factor.
-    pub factor: [u8; 8],
-    /// Last day of validity (卡有效期).
-    pub valid_until: Date,
+    /// What it is made of; `None` while it is only applied for.
+    pub chip: Option<Chip>,
     /// What may be done with it.
     pub status: CardStatus,
     /// When it was put on record.
     pub registered_at: UtcTime,
     /// When its status was last changed.
     pub changed_at: UtcTime,
+    /// The end that it is to get, until it has said so itself.
+    pub renewal: Option<Date>,
+    /// The card whose place it took.
+    pub replaces: Option<CardId>,
 }
 
 impl Card {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let serial: Option<String> = row.get("chip_serial")?;
+        let chip = match serial {
+            Some(serial) => Some(Chip {
+                serial,
+                factor: row.get("factor")?,
+                valid_until: row.get::<_, Day>("valid_until")?.0,
+            }),
+            None => None,
+        };
         Ok(Self {
             id: row.get("id")?,
             resident: row.get("resident")?,
             institution: row.get("institution")?,
-            chip_serial: row.get("chip_serial")?,
-            factor: row.get("factor")?,
-            valid_until: row.get::<_, Day>("valid_until")?.0,
+            chip,
             status: row.get("status")?,
             registered_at: row.get::<_, Micros>("registered_at")?.0,
             changed_at: row.get::<_, Micros>("changed_at")?.0,
+            renewal: row.get::<_, Option<Day>>("renewal_until")?.map(|day| day.0),
+            replaces: row.get("replaces")?,
         })
     }
 }
 
+/// Which cards a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardFilter {
+    /// All, or those in one state, in the order of their registration.
+    Status(Option<CardStatus>),
+    /// Cards in force that end between these days, both included; the first to end first.
+    EndsWithin(Date, Date),
+}
+
+/// Where a list of cards goes on: after this card, and the day it ends in a list by days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CardCursor {
+    ends: Option<Date>,
+    id: CardId,
+}
+
+impl CardCursor {
+    /// After this card of a list.
+    #[must_use]
+    pub fn after(filter: CardFilter, card: &Card) -> Self {
+        let ends = match filter {
+            CardFilter::Status(_) => None,
+            CardFilter::EndsWithin(..) => card.chip.as_ref().map(|chip| chip.valid_until),
+        };
+        Self { ends, id: card.id }
+    }
+}
+
+impl std::fmt::Display for CardCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.ends {
+            Some(day) => write!(f, "{day}.{}", self.id),
+            None => self.id.fmt(f),
+        }
+    }
+}
+
+impl std::str::FromStr for CardCursor {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let (ends, id) = match text.split_once('.') {
+            Some((day, id)) => (Some(Date::parse(day, DAY).map_err(|_| BadId)?), id),
+            None => (None, text),
+        };
+        Ok(Self { ends, id: id.parse()? })
+    }
+}
+
 /// A day as the table keeps it: YYYY-MM-DD.
-struct Day(Date);
+pub(super) struct Day(pub(super) Date);
 
 impl ToSql for Day {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -134,82 +198,281 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Duplicate`] when the chip is on record, another card that is not cancelled has
-    /// the factor, or the holder has an active card.
+    /// the factor, or the holder has an active card and this would be another.
     pub async fn record_card(&self, card: NewCard, entry: Entry) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, _| insert_card(db, card, None)).await
+    }
+
+    /// Puts an application for a card on record.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`] while the resident has an application that waits, or an active
+    /// card.
+    pub async fn record_card_applied(
+        &self,
+        application: NewApplication,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
-            let c = card;
+            let a = application;
+            let standing = db
+                .prepare_cached(
+                    "SELECT status FROM card
+                     WHERE resident = ?1 AND status IN ('applied', 'active') LIMIT 1",
+                )?
+                .query_row([a.resident], |row| row.get(0))
+                .optional()?;
+            match standing {
+                Some(CardStatus::Applied) => {
+                    return Err(StoreError::Duplicate(Unique::Application));
+                }
+                Some(_) => return Err(StoreError::Duplicate(Unique::ActiveCard)),
+                None => {}
+            }
             db.prepare_cached(
-                "INSERT INTO card VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, ?7)",
+                "INSERT INTO card (id, resident, institution, status, registered_at, changed_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
             )?
             .execute((
-                c.id,
-                c.resident,
-                c.institution,
-                c.chip_serial,
-                c.factor,
-                Day(c.valid_until),
-                Micros(c.registered_at),
+                a.id,
+                a.resident,
+                a.institution,
+                CardStatus::Applied,
+                Micros(a.applied_at),
             ))?;
             Ok(())
         })
         .await
     }
 
-    /// Changes the status of a card that has one of the statuses `from`. [`Change::None`] when it
-    /// has the status `to` already.
+    /// Puts the chip that was made for an application on record; the card then waits for its holder.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when it has none of these;
-    /// [`StoreError::Duplicate`] when it would be the holder's second active card.
-    pub async fn record_card_status(
+    /// [`StoreError::NotFound`] when this resident has no such application;
+    /// [`StoreError::Conflict`] when the card is in another state; [`StoreError::Duplicate`] as for
+    /// [`record_card`](Self::record_card).
+    pub async fn record_card_issued(
         &self,
         id: CardId,
-        from: &[CardStatus],
-        to: CardStatus,
+        resident: ResidentId,
+        chip: Chip,
         at: UtcTime,
         entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, _| {
+            let card = find(db, id)?.filter(|card| card.resident == resident);
+            let card = card.ok_or(StoreError::NotFound(Record::Card))?;
+            let status = card
+                .status
+                .after(CardAct::Issue)
+                .map_err(|refusal| StoreError::Conflict(Obstacle::CardState(refusal)))?;
+            db.prepare_cached(
+                "UPDATE card SET status = ?2, changed_at = ?3, chip_serial = ?4, factor = ?5,
+                 valid_until = ?6 WHERE id = ?1",
+            )?
+            .execute((
+                id,
+                status,
+                Micros(at),
+                chip.serial,
+                chip.factor,
+                Day(chip.valid_until),
+            ))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Does to a card what changes its state and nothing else.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when its state does not allow the act;
+    /// [`StoreError::Duplicate`] when it would be the holder's second active card.
+    pub async fn record_card_act(
+        &self,
+        id: CardId,
+        act: CardAct,
+        at: UtcTime,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, _| do_act(db, id, act, at).map(drop)).await
+    }
+
+    /// Notes the end that a card is to get. [`Change::None`] when the same was noted before.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the card is not active, or another
+    /// end was noted and the card has not said it yet.
+    pub async fn record_card_renewal(
+        &self,
+        id: CardId,
+        until: Date,
+        entry: Entry,
     ) -> Result<Change, StoreError> {
-        let from = from.to_vec();
         self.change(entry, move |db| {
-            let status: Option<CardStatus> = db
-                .prepare_cached("SELECT status FROM card WHERE id = ?1")?
-                .query_row([id], |row| row.get(0))
-                .optional()?;
-            match status {
-                None => return Err(StoreError::NotFound(Record::Card)),
-                Some(status) if status == to => return Ok(Found::Same(())),
-                Some(status) if !from.contains(&status) => {
-                    return Err(StoreError::Conflict(Obstacle::CardStatus));
-                }
-                Some(_) => {}
+            let card = find(db, id)?.ok_or(StoreError::NotFound(Record::Card))?;
+            card.status
+                .after(CardAct::Renew)
+                .map_err(|refusal| StoreError::Conflict(Obstacle::CardState(refusal)))?;
+            match card.renewal {
+                Some(noted) if noted == until => return Ok(Found::Same(())),
+                Some(_) => return Err(StoreError::Conflict(Obstacle::RenewalPending)),
+                None => {}
             }
-            db.prepare_cached("UPDATE card SET status = ?2, changed_at = ?3 WHERE id = ?1")?
-                .execute((id, to, Micros(at)))?;
+            db.prepare_cached("UPDATE card SET renewal_until = ?2 WHERE id = ?1")?
+                .execute((id, Day(until)))?;
             Ok(Found::Changed(()))
+        })
+        .await
+    }
+
+    /// Moves the end of a card to the one that was noted, once the card says it. [`Change::None`]
+    /// when nothing of that kind was noted any more.
+    pub async fn record_card_renewed(
+        &self,
+        id: CardId,
+        until: Date,
+        entry: Entry,
+    ) -> Result<Change, StoreError> {
+        self.change(entry, move |db| {
+            let moved = db
+                .prepare_cached(
+                    "UPDATE card SET valid_until = renewal_until, renewal_until = NULL
+                     WHERE id = ?1 AND renewal_until = ?2",
+                )?
+                .execute((id, Day(until)))?;
+            Ok(if moved == 0 { Found::Same(()) } else { Found::Changed(()) })
         })
         .await
     }
 
     /// The card as last recorded.
     pub async fn card(&self, id: CardId) -> Result<Option<Card>, StoreError> {
-        self.find_card("SELECT * FROM card WHERE id = ?1", id).await
+        self.read(move |db| find(db, id)).await
     }
 
     /// The card with this issuing serial.
     pub async fn card_by_chip(&self, chip_serial: &str) -> Result<Option<Card>, StoreError> {
-        self.find_card("SELECT * FROM card WHERE chip_serial = ?1", chip_serial.to_owned()).await
-    }
-
-    async fn find_card(
-        &self,
-        select: &'static str,
-        key: impl ToSql + Send + 'static,
-    ) -> Result<Option<Card>, StoreError> {
+        let chip_serial = chip_serial.to_owned();
         self.read(move |db| {
-            Ok(db.prepare_cached(select)?.query_row([key], Card::read).optional()?)
+            let mut select = db.prepare_cached("SELECT * FROM card WHERE chip_serial = ?1")?;
+            Ok(select.query_row([chip_serial], Card::read).optional()?)
         })
         .await
     }
+
+    /// Whether the resident has a card in force.
+    pub async fn has_active_card(&self, resident: ResidentId) -> Result<bool, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM card WHERE resident = ?1 AND status = 'active')",
+            )?;
+            Ok(select.query_row([resident], |row| row.get(0))?)
+        })
+        .await
+    }
+
+    /// Cards that an institution registered, at most `limit` (and [`MAX_PAGE`]).
+    pub async fn cards(
+        &self,
+        institution: InstitutionId,
+        filter: CardFilter,
+        after: Option<CardCursor>,
+        limit: u32,
+    ) -> Result<Vec<Card>, StoreError> {
+        let limit = limit.min(MAX_PAGE);
+        self.read(move |db| {
+            let id = after.map(|cursor| cursor.id);
+            let rows: rusqlite::Result<Vec<Card>> = match filter {
+                CardFilter::Status(status) => db
+                    .prepare_cached(
+                        "SELECT * FROM card INDEXED BY card_institution
+                         WHERE institution = ?1 AND id > coalesce(?2, '')
+                           AND (?3 IS NULL OR status = ?3)
+                         ORDER BY id LIMIT ?4",
+                    )?
+                    .query_map((institution, id, status, limit), Card::read)?
+                    .collect(),
+                CardFilter::EndsWithin(first, last) => {
+                    let from = after.and_then(|cursor| cursor.ends).unwrap_or(first);
+                    db.prepare_cached(
+                        "SELECT * FROM card INDEXED BY card_end
+                         WHERE institution = ?1 AND status = 'active'
+                           AND valid_until >= ?2 AND valid_until <= ?3
+                           AND (valid_until > ?2 OR id > coalesce(?4, ''))
+                         ORDER BY valid_until, id LIMIT ?5",
+                    )?
+                    .query_map((institution, Day(from), Day(last), id, limit), Card::read)?
+                    .collect()
+                }
+            };
+            Ok(rows?)
+        })
+        .await
+    }
+}
+
+/// The card as last recorded.
+pub(super) fn find(db: &Connection, id: CardId) -> Result<Option<Card>, StoreError> {
+    let mut select = db.prepare_cached("SELECT * FROM card WHERE id = ?1")?;
+    Ok(select.query_row([id], Card::read).optional()?)
+}
+
+/// Within a fact: a new card, perhaps in the place of another.
+pub(super) fn insert_card(
+    db: &Connection,
+    card: NewCard,
+    replaces: Option<CardId>,
+) -> Result<(), StoreError> {
+    let c = card;
+    let status = match c.activation {
+        Activation::Done => CardStatus::Active,
+        Activation::Awaited => CardStatus::PreIssued,
+    };
+    db.prepare_cached(
+        "INSERT INTO card (id, resident, institution, chip_serial, factor, valid_until, status,
+                           registered_at, changed_at, replaces)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)",
+    )?
+    .execute((
+        c.id,
+        c.resident,
+        c.institution,
+        c.chip.serial,
+        c.chip.factor,
+        Day(c.chip.valid_until),
+        status,
+        Micros(c.registered_at),
+        replaces,
+    ))?;
+    Ok(())
+}
+
+/// Within a fact: does something to a card, and notes for the next list what it changes there. The
+/// card as it was.
+pub(super) fn do_act(
+    db: &Connection,
+    id: CardId,
+    act: CardAct,
+    at: UtcTime,
+) -> Result<Card, StoreError> {
+    let card = find(db, id)?.ok_or(StoreError::NotFound(Record::Card))?;
+    let after = card
+        .status
+        .after(act)
+        .map_err(|refusal| StoreError::Conflict(Obstacle::CardState(refusal)))?;
+    if after == card.status {
+        return Ok(card);
+    }
+    db.prepare_cached("UPDATE card SET status = ?2, changed_at = ?3 WHERE id = ?1")?.execute((
+        id,
+        after,
+        Micros(at),
+    ))?;
+    if card.chip.is_some() && card.status.listing() != after.listing() {
+        db.prepare_cached("INSERT OR IGNORE INTO card_list_due VALUES (?1)")?.execute([id])?;
+    }
+    Ok(card)
 }
 
 /// Within a fact: this is a card of this resident, and it is active. A loss that came first wins.

@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use audit::EntryError;
 
+use crate::card_life::Refusal;
+
 /// Why a fact was not recorded, or a record not read. Carries no content of a record.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,6 +72,12 @@ pub enum Unique {
     ActiveCard,
     /// Active electronic card of a resident.
     ActiveElectronicCard,
+    /// Application for a card of a resident, while it waits.
+    Application,
+    /// Card that takes another's place.
+    Replacement,
+    /// Change of a card that waits for its review.
+    PendingChange,
 }
 
 impl fmt::Display for Unique {
@@ -85,6 +93,9 @@ impl fmt::Display for Unique {
             Self::CardFactor => "the card factor",
             Self::ActiveCard => "an active card of the resident",
             Self::ActiveElectronicCard => "an active electronic card of the resident",
+            Self::Application => "an application of the resident",
+            Self::Replacement => "a replacement of the card",
+            Self::PendingChange => "a pending change of the card",
         })
     }
 }
@@ -111,6 +122,8 @@ pub enum Record {
     Token,
     /// A prepared signature.
     Signing,
+    /// A change that waits for its review.
+    PendingChange,
     /// A record that a new one refers to.
     Reference,
 }
@@ -127,6 +140,7 @@ impl fmt::Display for Record {
             Self::Visit => "visit",
             Self::Token => "token",
             Self::Signing => "prepared signature",
+            Self::PendingChange => "change to review",
             Self::Reference => "record to refer to",
         })
     }
@@ -142,7 +156,7 @@ pub enum Obstacle {
     CertificateNotValid,
     /// The revocation list on record has this number or a greater one.
     OlderRevocationList,
-    /// The card is in another status than was expected.
+    /// The card is not active.
     CardStatus,
     /// The electronic card is cancelled, or the resident had one that is.
     ElectronicCardStatus,
@@ -152,6 +166,18 @@ pub enum Obstacle {
     CodeRevoked,
     /// The time of the code is over.
     CodeOver,
+    /// The card's state does not allow the act.
+    CardState(Refusal),
+    /// The report of loss has not stood for the time that is set.
+    LossRecent,
+    /// Another end of validity was noted, and the card has not said it yet.
+    RenewalPending,
+    /// The change was entered by the same person.
+    SamePerson,
+    /// The change was reviewed before, or its time is over.
+    ChangeOver,
+    /// The newest list of cards is not the one before this.
+    OtherCardList,
     /// The presence opened a visit before.
     PresenceUsed,
     /// The presence stands for the card no longer.
@@ -172,11 +198,20 @@ impl fmt::Display for Obstacle {
             Self::CertificateSigned => "the certificate was signed before",
             Self::CertificateNotValid => "the certificate is not valid",
             Self::OlderRevocationList => "the revocation list on record is not older",
-            Self::CardStatus => "the card is in another status",
             Self::ElectronicCardStatus => "the electronic card was cancelled",
             Self::CodeUsed => "the code has no use left",
             Self::CodeRevoked => "the code was revoked",
             Self::CodeOver => "the code is over",
+            Self::CardStatus => "the card is not active",
+            Self::CardState(Refusal::Already(status)) => {
+                return write!(f, "the card is {status} already");
+            }
+            Self::CardState(Refusal::Is(status)) => return write!(f, "the card is {status}"),
+            Self::LossRecent => "the report of loss is too recent",
+            Self::RenewalPending => "another renewal is pending",
+            Self::SamePerson => "the change was entered by the same person",
+            Self::ChangeOver => "the change was reviewed before, or its time is over",
+            Self::OtherCardList => "the newest list of cards is another",
             Self::PresenceUsed => "the presence was used before",
             Self::PresenceOver => "the presence is over",
             Self::SessionClosed => "the session was closed",
@@ -229,6 +264,8 @@ fn unique(message: &str) -> Option<Unique> {
         "card.factor" => Unique::CardFactor,
         "card.resident" => Unique::ActiveCard,
         "electronic_card.resident" => Unique::ActiveElectronicCard,
+        "card.replaces" => Unique::Replacement,
+        "card_change.card" => Unique::PendingChange,
         _ => Unique::Id,
     })
 }

@@ -91,6 +91,8 @@ ids! {
     TokenId,
     /// A signature that was prepared.
     SigningId,
+    /// A change that two persons make.
+    ChangeId,
 }
 
 /// One form only, so that an identifier is equal to another exactly if its text is.

@@ -17,6 +17,8 @@ use hsm::Sm2Signer;
 
 mod auditing;
 mod authorities;
+mod card_changes;
+mod card_list;
 mod cards;
 mod certificates;
 mod codes;
@@ -46,7 +48,9 @@ mod writer;
 
 pub use auditing::{Cursor, LogEntry, SearchFilter};
 pub use authorities::{Authority, RevocationList};
-pub use cards::{Card, CardStatus, NewCard};
+pub use card_changes::{CardChange, CardOrder, ChangeState, NewCardChange, Review, Verdict};
+pub use card_list::{ChangedCard, ListChange, ListIssue};
+pub use cards::{Activation, Card, CardCursor, CardFilter, Chip, NewApplication, NewCard};
 pub use certificates::{Certificate, CertificateDraft, RevokedSerial};
 pub use codes::{Code, CodeKind, CodeUse};
 pub use electronic_cards::{ElectronicCard, ElectronicCardStatus};
@@ -54,8 +58,8 @@ pub use error::{Cause, Obstacle, Record, StoreError, Unique};
 pub use facts::{Change, Receipt};
 pub use identities::Identity;
 pub use ids::{
-    BadId, CardId, CodeId, ElectronicCardId, IdentityId, InstitutionId, PresenceId, ResidentId,
-    SigningId, TokenId, VisitId,
+    BadId, CardId, ChangeId, CodeId, ElectronicCardId, IdentityId, InstitutionId, PresenceId,
+    ResidentId, SigningId, TokenId, VisitId,
 };
 pub use institutions::Institution;
 pub use presences::{Evidence, Presence};

@@ -4,8 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use proto::v1::{
-    CancelCardRequest, CardChange, GetCardRequest, RegisterCardRequest, ReleaseCardRequest,
-    ReportLossRequest, cards_client::CardsClient, get_card_request::Key,
+    ActivateCardRequest, ApplyCardRequest, BlacklistCardRequest, CancelCardRequest, CardChange,
+    FreezeCardRequest, GetCardRequest, RegisterCardRequest, ReleaseCardRequest, RenewCardRequest,
+    ReportLossRequest, UnfreezeCardRequest, cards_client::CardsClient, get_card_request::Key,
 };
 
 use crate::{
@@ -16,8 +17,17 @@ use crate::{
     text::{self, Text, problems},
 };
 
+mod changes;
+mod list;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CardCommand {
+    /// 申领健康卡 | Apply for a card
+    Apply {
+        /// 居民编号 | Number of the resident
+        #[arg(value_name = "RESIDENT")]
+        resident: String,
+    },
     /// 登记健康卡 | Put a card on record
     Register(Register),
     /// 读一张卡，显示持卡人 | Read one card and show its holder
@@ -39,12 +49,46 @@ pub(crate) enum CardCommand {
         #[arg(long, value_name = "DIGITS", group = "which")]
         chip_serial: Option<String>,
     },
+    /// 列出本机构登记的卡 | List the cards of this institution
+    List(list::List),
+    /// 激活：持卡人到场并出示证件 | Take a card into use: its holder is there with a document
+    Activate {
+        /// 卡编号 | Number of the card
+        #[arg(value_name = "CARD")]
+        id: String,
+        /// JSON 或 TOML 文件，字段为 id_number（所出示证件的号码）；- 为标准输入 | JSON or TOML with id_number, as on the document that is shown; - is standard input
+        #[arg(long, value_name = "FILE", default_value = "-")]
+        file: PathBuf,
+    },
     /// 挂失 | Report a card as lost
     ReportLoss(Named),
     /// 解挂 | Take a report of loss back
     Release(Named),
+    /// 冻结 | Freeze a card
+    Freeze(Named),
+    /// 解冻 | Unfreeze a card
+    Unfreeze(Named),
+    /// 因非法使用列入黑名单 | Put a card on the blacklist for illegal use
+    Blacklist(Named),
+    /// 申请移出黑名单，须由另一人复核 | Enter that a card comes off the blacklist; another person reviews it
+    Unblacklist(changes::Unblacklist),
     /// 注销，不可恢复 | Cancel a card for good
     Cancel(Named),
+    /// 录入补卡、换卡，须由另一人复核 | Enter that a new card takes a card's place; another person reviews it
+    Replace(changes::Replace),
+    /// 列出待复核的变更 | List changes that wait for a review
+    Changes(super::Pages),
+    /// 复核他人录入的变更 | Review a change that another person entered
+    Review(changes::Review),
+    /// 延期：登记新的有效期，重写卡并读出后生效 | Move the end of a card; it counts once the card was rewritten and read
+    Renew {
+        /// 卡编号 | Number of the card
+        #[arg(value_name = "CARD")]
+        id: String,
+        /// 新的卡有效期，YYYY-MM-DD | New last day of validity, YYYY-MM-DD
+        #[arg(long, value_name = "DATE")]
+        valid_until: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +108,12 @@ pub(crate) struct Register {
     /// 卡有效期，YYYY-MM-DD | Last day of validity, YYYY-MM-DD
     #[arg(long, value_name = "DATE", required_unless_present = "file")]
     valid_until: Option<String>,
+    /// 所对应的申领（卡编号）；该卡随后待激活 | The application it was made for, by its card's number; the card then waits for its holder
+    #[arg(long, value_name = "CARD")]
+    application: Option<String>,
+    /// 待持卡人激活后才可使用 | The card is not in force before its holder activates it
+    #[arg(long)]
+    to_be_activated: bool,
 }
 
 #[derive(Debug, Args)]
@@ -73,10 +123,26 @@ pub(crate) struct Named {
     id: String,
 }
 
+/// Asks the service to do something to a card, and shows the card as it is then.
+macro_rules! ask {
+    ($context:ident, $call:ident, $request:expr, $title:expr) => {{
+        let request = $request;
+        let change = $context
+            .service
+            .ask(async |channel| CardsClient::new(channel).$call(request.clone()).await)
+            .await?;
+        changed($context, $title, &change)
+    }};
+}
+
 impl CardCommand {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         let service = &context.service;
         match self {
+            Self::Apply { resident } => {
+                let request = ApplyCardRequest { resident_id: resident };
+                ask!(context, apply, request, text::CARD_APPLIED)
+            }
             Self::Register(order) => register(context, order).await,
             Self::Read { reader, wait } => {
                 desk::read_one(context, reader, Duration::from_secs(wait)).await
@@ -89,28 +155,38 @@ impl CardCommand {
                     .await?;
                 context.answer("Card", &found, &show::card(text::CARD, &found))
             }
+            Self::List(list) => list.run(context).await,
+            Self::Activate { id, file } => {
+                let read: ActivateCardRequest = input::message("ActivateCardRequest", &file)?;
+                let request = ActivateCardRequest { card_id: id, ..read };
+                ask!(context, activate, request, text::CARD_ACTIVATED)
+            }
             Self::ReportLoss(Named { id }) => {
-                let request = ReportLossRequest { card_id: id };
-                let change = service
-                    .ask(async |channel| {
-                        CardsClient::new(channel).report_loss(request.clone()).await
-                    })
-                    .await?;
-                changed(context, text::CARD_LOST, &change)
+                ask!(context, report_loss, ReportLossRequest { card_id: id }, text::CARD_LOST)
             }
             Self::Release(Named { id }) => {
-                let request = ReleaseCardRequest { card_id: id };
-                let change = service
-                    .ask(async |channel| CardsClient::new(channel).release(request.clone()).await)
-                    .await?;
-                changed(context, text::CARD_RELEASED, &change)
+                ask!(context, release, ReleaseCardRequest { card_id: id }, text::CARD_RELEASED)
             }
+            Self::Freeze(Named { id }) => {
+                ask!(context, freeze, FreezeCardRequest { card_id: id }, text::CARD_FROZEN)
+            }
+            Self::Unfreeze(Named { id }) => {
+                ask!(context, unfreeze, UnfreezeCardRequest { card_id: id }, text::CARD_UNFROZEN)
+            }
+            Self::Blacklist(Named { id }) => {
+                let request = BlacklistCardRequest { card_id: id };
+                ask!(context, blacklist, request, text::CARD_BLACKLISTED)
+            }
+            Self::Unblacklist(order) => order.run(context).await,
             Self::Cancel(Named { id }) => {
-                let request = CancelCardRequest { card_id: id };
-                let change = service
-                    .ask(async |channel| CardsClient::new(channel).cancel(request.clone()).await)
-                    .await?;
-                changed(context, text::CARD_CANCELLED, &change)
+                ask!(context, cancel, CancelCardRequest { card_id: id }, text::CARD_CANCELLED)
+            }
+            Self::Replace(order) => order.run(context).await,
+            Self::Changes(pages) => changes::list(context, pages).await,
+            Self::Review(review) => review.run(context).await,
+            Self::Renew { id, valid_until } => {
+                let request = RenewCardRequest { card_id: id, valid_until };
+                ask!(context, renew, request, text::CARD_RENEWAL_NOTED)
             }
         }
     }
@@ -128,12 +204,15 @@ async fn register(context: &Context, order: Register) -> Outcome {
         request.chip_serial = serial;
     }
     if let Some(factor) = order.card_factor {
-        request.card_factor = hex::decode(factor)
-            .map_err(|_| Failure::of(problems::INPUT_MALFORMED).about("--card-factor"))?;
+        request.card_factor = card_factor(&factor)?;
     }
     if let Some(date) = order.valid_until {
         request.valid_until = date;
     }
+    if let Some(application) = order.application {
+        request.application_id = application;
+    }
+    request.to_be_activated |= order.to_be_activated;
     let made = context
         .service
         .ask(async |channel| CardsClient::new(channel).register(request.clone()).await)
@@ -144,6 +223,12 @@ async fn register(context: &Context, order: Register) -> Outcome {
         (text::CARD_ID, &made.card_id),
         made.receipt.as_ref(),
     )
+}
+
+/// The eight bytes of `--card-factor`.
+fn card_factor(hexadecimal: &str) -> Result<Vec<u8>, Failure> {
+    hex::decode(hexadecimal)
+        .map_err(|_| Failure::of(problems::INPUT_MALFORMED).about("--card-factor"))
 }
 
 fn changed(context: &Context, title: Text, change: &CardChange) -> Outcome {

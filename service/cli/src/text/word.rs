@@ -1,7 +1,9 @@
 //! Words for the values of enumerations: as typed on the command line, and as read by people.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use proto::v1::{CardStatus, DataClass, Purpose, RevocationReason, Role, Sex};
+use proto::v1::{
+    CardStatus, DataClass, LiftingCause, Purpose, ReplacementCause, RevocationReason, Role, Sex,
+};
 
 use super::Text;
 
@@ -36,7 +38,15 @@ words! {
         PublicHealth "public-health" "公共卫生" "public health";
     CardStatus:
         Active "active" "正常" "active", Lost "lost" "挂失" "lost",
-        Cancelled "cancelled" "注销" "cancelled";
+        Cancelled "cancelled" "注销" "cancelled", Applied "applied" "已申请" "applied for",
+        PreIssued "pre-issued" "待激活" "waiting for its holder", Frozen "frozen" "冻结" "frozen",
+        Blacklisted "blacklisted" "黑名单" "on the blacklist";
+    ReplacementCause:
+        Damaged "damaged" "损坏" "damaged", Lost "lost" "遗失" "lost",
+        Expired "expired" "到期" "expired", Unreadable "unreadable" "芯片不可读" "chip unreadable",
+        DataChanged "data-changed" "卡面信息变更" "printed data changed";
+    LiftingCause:
+        Mistake "mistake" "误列" "listed by mistake", Settled "settled" "已处理" "matter settled";
     Sex:
         Unknown "unknown" "未知" "unknown", Male "male" "男" "male", Female "female" "女" "female",
         NotStated "not-stated" "未说明" "not stated";

@@ -8,8 +8,13 @@ use time::{Duration, macros::datetime};
 use uuid::Uuid;
 
 use super::*;
-use crate::clock::{self, UtcTime};
+use crate::{
+    card_life::{CardAct, CardStatus},
+    clock::{self, UtcTime},
+};
 
+mod card_life;
+mod card_list;
 mod checker;
 mod codes;
 mod commits;
@@ -107,15 +112,23 @@ pub(super) fn resident(institution: InstitutionId, index: u8) -> Resident {
     }
 }
 
+/// A chip whose factor comes from its serial.
+pub(super) fn chip(serial: &str) -> Chip {
+    Chip {
+        serial: serial.into(),
+        factor: serial.as_bytes()[2..].try_into().unwrap(),
+        valid_until: time::macros::date!(2036 - 11 - 22),
+    }
+}
+
 /// A card whose factor comes from its chip's serial.
 pub(super) fn card(institution: InstitutionId, resident: ResidentId, chip_serial: &str) -> NewCard {
     NewCard {
         id: CardId::generate(),
         resident,
         institution,
-        chip_serial: chip_serial.into(),
-        factor: chip_serial.as_bytes()[2..].try_into().unwrap(),
-        valid_until: time::macros::date!(2036 - 11 - 22),
+        chip: chip(chip_serial),
+        activation: Activation::Done,
         registered_at: NOW,
     }
 }

@@ -72,16 +72,14 @@ async fn what_came_first_wins_over_a_presence() {
     let store = place.open();
     let h = hospital(&store).await;
     let present = present(&store, &h).await;
-    let change = |from: &'static [CardStatus], to| {
-        store.record_card_status(h.card, from, to, NOW, act("card.change"))
-    };
-    change(&[CardStatus::Active], CardStatus::Lost).await.unwrap();
+    let change = |what| store.record_card_act(h.card, what, NOW, act("card.change"));
+    change(CardAct::ReportLoss).await.unwrap();
     let refused = store.record_visit_opened(visit(&h, &present), act("visit.open")).await;
     assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::CardStatus))));
     let again = presence(h.card, h.resident);
     let refused = store.record_presence(again.clone(), act("card.read")).await;
     assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::CardStatus))));
-    change(&[CardStatus::Lost], CardStatus::Active).await.unwrap();
+    change(CardAct::Release).await.unwrap();
     let refused = Presence { evidence: Evidence::Card(CardId::generate()), ..again.clone() };
     let refused = store.record_presence(refused, act("card.read")).await;
     assert!(matches!(refused, Err(StoreError::NotFound(Record::Card))));

@@ -18,8 +18,10 @@ async fn records_read_back_and_outlive_a_restart() {
     assert_eq!((found.id, found.sealed_phone), (h.resident, Some(vec![7; 39])));
     assert_eq!(store.resident(h.resident).await.unwrap().unwrap().registered_at, NOW);
     let card = store.card_by_chip("0000000001").await.unwrap().unwrap();
-    assert_eq!((card.id, card.status, card.factor), (h.card, CardStatus::Active, *b"00000001"));
-    assert_eq!(card.valid_until, time::macros::date!(2036 - 11 - 22));
+    assert_eq!(
+        (card.id, card.status, card.chip),
+        (h.card, CardStatus::Active, Some(chip("0000000001")))
+    );
     assert_eq!(store.visit(h.visit).await.unwrap().unwrap().attending, [h.doctor]);
     assert_eq!(store.identity(h.doctor).await.unwrap().unwrap().number, "D1");
     assert_eq!(store.institution(h.institution).await.unwrap().unwrap().name, "第一医院");
@@ -62,10 +64,12 @@ async fn what_is_unique_is_recorded_once() {
     let other = resident(h.institution, 2);
     let id = other.id;
     store.record_resident(other, act("a")).await.unwrap();
-    let same_chip = NewCard { factor: [3; 8], ..card(h.institution, id, "0000000001") };
+    let same_chip = Chip { factor: [3; 8], ..chip("0000000001") };
+    let same_chip = NewCard { chip: same_chip, ..card(h.institution, id, "0000000001") };
     let refused = store.record_card(same_chip, act("a")).await;
     assert!(matches!(refused, Err(StoreError::Duplicate(Unique::ChipSerial))));
-    let same_factor = NewCard { factor: *b"00000001", ..card(h.institution, id, "0000000003") };
+    let same_factor = Chip { factor: *b"00000001", ..chip("0000000003") };
+    let same_factor = NewCard { chip: same_factor, ..card(h.institution, id, "0000000003") };
     let refused = store.record_card(same_factor.clone(), act("a")).await;
     assert!(matches!(refused, Err(StoreError::Duplicate(Unique::CardFactor))));
     let entry = act("a");
@@ -79,36 +83,8 @@ async fn what_is_unique_is_recorded_once() {
     assert!(matches!(refused, Err(StoreError::Entry(_))));
     assert_eq!(store.log_size(), size + 2, "a refused fact leaves no leaf");
     // The factor of a cancelled card is free again.
-    let (from, to) = (&[CardStatus::Active], CardStatus::Cancelled);
-    store.record_card_status(h.card, from, to, NOW, act("card.cancel")).await.unwrap();
+    store.record_card_act(h.card, CardAct::Cancel, NOW, act("card.cancel")).await.unwrap();
     store.record_card(same_factor, act("card.register")).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_card_changes_only_from_expected_statuses() {
-    use CardStatus::*;
-    let place = Place::new();
-    let store = place.open();
-    let h = hospital(&store).await;
-    let later = NOW + Duration::hours(1);
-    let change = |from: &'static [CardStatus], to| {
-        store.record_card_status(h.card, from, to, later, act("card.change"))
-    };
-    assert!(matches!(change(&[Active], Lost).await.unwrap(), Change::Recorded(_)));
-    assert_eq!(change(&[Active], Lost).await.unwrap(), Change::None);
-    // While it is lost its holder may get another; then it cannot become active again.
-    let another = card(h.institution, h.resident, "0000000002");
-    store.record_card(another, act("card.register")).await.unwrap();
-    let refused = change(&[Lost], Active).await;
-    assert!(matches!(refused, Err(StoreError::Duplicate(Unique::ActiveCard))));
-    assert!(matches!(change(&[Active, Lost], Cancelled).await.unwrap(), Change::Recorded(_)));
-    let refused = change(&[Lost], Active).await;
-    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::CardStatus))));
-    let card = store.card(h.card).await.unwrap().unwrap();
-    assert_eq!((card.status, card.changed_at), (Cancelled, later));
-    let unknown =
-        store.record_card_status(CardId::generate(), &[Active], Lost, later, act("a")).await;
-    assert!(matches!(unknown, Err(StoreError::NotFound(Record::Card))));
 }
 
 #[tokio::test]

@@ -17,6 +17,9 @@ async fn ten(store: &Store) {
                 .in_visit(format!("visit-{}", n / 4));
         if n % 5 == 0 {
             entry.outcome = Outcome::Refused;
+            // The word alone, in quotation marks or as another key, is no alert.
+            let key = if n == 5 { "alert" } else { "no-alert" };
+            entry = entry.with(key, r#"x","alert":"y"#).with("reason", "alert");
         }
         entry.actor.identity = Some(format!("doctor-{}", n % 3));
         store.record_act(entry).await.unwrap();
@@ -31,7 +34,7 @@ async fn searches_meet_all_conditions_newest_first() {
     let text = |text: &str| Some(text.to_owned());
     let all = SearchFilter::default();
     #[rustfmt::skip]
-    let cases: [(SearchFilter, &[u64]); 9] = [
+    let cases: [(SearchFilter, &[u64]); 12] = [
         (all.clone(), &[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]),
         (SearchFilter { resident: text("resident-b"), ..all.clone() }, &[9, 7, 5, 3, 1]),
         (SearchFilter { actor: text("doctor-0"), ..all.clone() }, &[9, 6, 3, 0]),
@@ -40,7 +43,10 @@ async fn searches_meet_all_conditions_newest_first() {
         (SearchFilter { outcome: Some(Outcome::Refused), ..all.clone() }, &[5, 0]),
         (SearchFilter { outcome: Some(Outcome::Granted), resident: text("resident-a"), ..all.clone() }, &[8, 6, 4, 2]),
         (SearchFilter { from: Some(NOW + Duration::minutes(3)), until: Some(NOW + Duration::minutes(6)), ..all.clone() }, &[5, 4, 3]),
-        (SearchFilter { resident: text("resident-a"), action: text("token.issue"), visit: text("visit-1"), ..all }, &[6]),
+        (SearchFilter { resident: text("resident-a"), action: text("token.issue"), visit: text("visit-1"), ..all.clone() }, &[6]),
+        (SearchFilter { alerts: true, ..all.clone() }, &[5]),
+        (SearchFilter { alerts: true, resident: text("resident-b"), outcome: Some(Outcome::Refused), ..all.clone() }, &[5]),
+        (SearchFilter { alerts: true, outcome: Some(Outcome::Granted), ..all }, &[]),
     ];
     for (filter, expected) in cases {
         let (found, next) = store.search(filter.clone(), None, 50).await.unwrap();

@@ -43,6 +43,9 @@ pub(crate) struct Search {
     /// 截止时间（不含），YYYY-MM-DD（北京时间零时）或 RFC 3339 | Before this time, YYYY-MM-DD (midnight at +08:00) or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = instant)]
     until: Option<OffsetDateTime>,
+    /// 只看警报，如使用已挂失的卡 | Only alerts, such as the use of a card that was reported lost
+    #[arg(long)]
+    alerts: bool,
     #[command(flatten)]
     pages: Pages,
 }
@@ -71,6 +74,7 @@ impl Search {
             until: self.until.map(stamp),
             page_size: self.pages.page_size,
             page_token: self.pages.page_token,
+            alerts: self.alerts,
         };
         let found = context
             .service

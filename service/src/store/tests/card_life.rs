@@ -1,0 +1,431 @@
+//! Cards from application to end, and changes that two persons make.
+
+use rusqlite::Connection;
+use time::macros::date;
+
+use super::*;
+use crate::card_life::{LiftingCause, Refusal, ReplacementCause};
+
+const LOSS: Duration = Duration::days(15);
+
+fn later(days: i64) -> UtcTime {
+    NOW + Duration::days(days)
+}
+
+/// A colleague of the hospital's doctor.
+async fn colleague(store: &Store, h: &Hospital) -> IdentityId {
+    let colleague = identity(h.institution, "D2");
+    let id = colleague.id;
+    store.record_identity(colleague, act("identity.register")).await.unwrap();
+    id
+}
+
+fn replacement(h: &Hospital, serial: &str, at: UtcTime) -> NewCardChange {
+    NewCardChange {
+        id: ChangeId::generate(),
+        card: h.card,
+        institution: h.institution,
+        order: CardOrder::Replace { chip: chip(serial), cause: ReplacementCause::Lost },
+        entered_by: h.doctor,
+        entered_at: at,
+        expires_at: at + Duration::hours(72),
+    }
+}
+
+fn approval(change: &NewCardChange, by: IdentityId, at: UtcTime) -> Review {
+    let verdict = Verdict::Approve { new_card: CardId::generate() };
+    Review { change: change.id, by, at, verdict }
+}
+
+/// The acts that bring an active card into each state but applied and pre-issued.
+const WAYS: [(CardStatus, &[CardAct]); 5] = [
+    (CardStatus::Active, &[]),
+    (CardStatus::Lost, &[CardAct::ReportLoss]),
+    (CardStatus::Frozen, &[CardAct::Freeze]),
+    (CardStatus::Blacklisted, &[CardAct::Blacklist]),
+    (CardStatus::Cancelled, &[CardAct::Cancel]),
+];
+
+/// A hospital whose card is in a state.
+async fn in_state(store: &Store, status: CardStatus) -> Hospital {
+    let mut h = hospital(store).await;
+    if matches!(status, CardStatus::Applied | CardStatus::PreIssued) {
+        store.record_card_act(h.card, CardAct::Cancel, NOW, act("card.cancel")).await.unwrap();
+        h.card = CardId::generate();
+        let new = NewApplication {
+            id: h.card,
+            resident: h.resident,
+            institution: h.institution,
+            applied_at: NOW,
+        };
+        store.record_card_applied(new, act("card.apply")).await.unwrap();
+    }
+    if status == CardStatus::PreIssued {
+        let made = chip("0000000002");
+        let entry = act("card.register");
+        store.record_card_issued(h.card, h.resident, made, NOW, entry).await.unwrap();
+    }
+    let way = WAYS.iter().find(|(to, _)| *to == status);
+    for what in way.map_or(&[][..], |(_, way)| way) {
+        store.record_card_act(h.card, *what, NOW, act("card.change")).await.unwrap();
+    }
+    assert_eq!(store.card(h.card).await.unwrap().unwrap().status, status);
+    h
+}
+
+#[tokio::test]
+async fn a_card_on_record_does_as_the_table_says() {
+    // Acts that need more than the card have ways of their own.
+    let special = [CardAct::Issue, CardAct::Replace, CardAct::Unblacklist, CardAct::Renew];
+    for from in CardStatus::ALL {
+        for what in CardAct::ALL.iter().filter(|what| !special.contains(what)) {
+            let place = Place::new();
+            let store = place.open();
+            let h = in_state(&store, *from).await;
+            let size = store.log_size();
+            let answer = store.record_card_act(h.card, *what, later(1), act("card.change")).await;
+            let card = store.card(h.card).await.unwrap().unwrap();
+            match from.after(*what) {
+                Ok(after) => {
+                    assert_proven(&store, &answer.unwrap()).await;
+                    assert_eq!((card.status, card.changed_at), (after, later(1)), "{from}, {what}");
+                }
+                Err(refusal) => {
+                    assert!(
+                        matches!(answer, Err(StoreError::Conflict(Obstacle::CardState(found)))
+                            if found == refusal),
+                        "{from}, {what}"
+                    );
+                    assert_eq!((card.status, store.log_size()), (*from, size), "{from}, {what}");
+                }
+            }
+        }
+    }
+    let place = Place::new();
+    let store = place.open();
+    hospital(&store).await;
+    let unknown = CardId::generate();
+    let refused = store.record_card_act(unknown, CardAct::Freeze, NOW, act("a")).await;
+    assert!(matches!(refused, Err(StoreError::NotFound(Record::Card))));
+}
+
+#[tokio::test]
+async fn a_second_card_cannot_come_into_force() {
+    let place = Place::new();
+    let store = place.open();
+    let h = in_state(&store, CardStatus::Lost).await;
+    let another = card(h.institution, h.resident, "0000000002");
+    store.record_card(another, act("card.register")).await.unwrap();
+    let refused = store.record_card_act(h.card, CardAct::Release, NOW, act("a")).await;
+    assert!(matches!(refused, Err(StoreError::Duplicate(Unique::ActiveCard))));
+    let waits = card(h.institution, h.resident, "0000000003");
+    let waits = NewCard { activation: Activation::Awaited, ..waits };
+    let id = waits.id;
+    store.record_card(waits, act("card.register")).await.unwrap();
+    assert_eq!(store.card(id).await.unwrap().unwrap().status, CardStatus::PreIssued);
+    let refused = store.record_card_act(id, CardAct::Activate, NOW, act("a")).await;
+    assert!(matches!(refused, Err(StoreError::Duplicate(Unique::ActiveCard))));
+}
+
+#[tokio::test]
+async fn an_application_waits_for_its_chip() {
+    let place = Place::new();
+    let store = place.open();
+    let h = in_state(&store, CardStatus::Applied).await;
+    let again = NewApplication {
+        id: CardId::generate(),
+        resident: h.resident,
+        institution: h.institution,
+        applied_at: NOW,
+    };
+    let refused = store.record_card_applied(again, act("a")).await;
+    assert!(matches!(refused, Err(StoreError::Duplicate(Unique::Application))));
+    assert_eq!(store.card(h.card).await.unwrap().unwrap().chip, None);
+
+    let issue = |resident, serial| {
+        store.record_card_issued(h.card, resident, chip(serial), NOW, act("card.register"))
+    };
+    let stranger = issue(ResidentId::generate(), "0000000002").await;
+    assert!(matches!(stranger, Err(StoreError::NotFound(Record::Card))));
+    let taken = issue(h.resident, "0000000001").await;
+    assert!(matches!(taken, Err(StoreError::Duplicate(Unique::ChipSerial))));
+    issue(h.resident, "0000000002").await.unwrap();
+    let twice = issue(h.resident, "0000000003").await;
+    let expected = Refusal::Already(CardStatus::PreIssued);
+    assert!(matches!(twice, Err(StoreError::Conflict(Obstacle::CardState(it))) if it == expected));
+    store.record_card_act(h.card, CardAct::Activate, NOW, act("card.activate")).await.unwrap();
+    let refused = store.record_card_applied(again, act("a")).await;
+    assert!(matches!(refused, Err(StoreError::Duplicate(Unique::ActiveCard))));
+}
+
+#[tokio::test]
+async fn a_replacement_takes_two_persons_and_the_time_of_a_loss() {
+    let place = Place::new();
+    let store = place.open();
+    let h = in_state(&store, CardStatus::Lost).await;
+    let colleague = colleague(&store, &h).await;
+    let early = replacement(&h, "0000000002", later(15) - Duration::seconds(1));
+    let refused = store.record_card_change(early, LOSS, act("a")).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::LossRecent))));
+
+    let change = replacement(&h, "0000000002", later(15));
+    store.record_card_change(change.clone(), LOSS, act("card.replace")).await.unwrap();
+    let another = replacement(&h, "0000000003", later(15));
+    let refused = store.record_card_change(another, LOSS, act("a")).await;
+    assert!(matches!(refused, Err(StoreError::Duplicate(Unique::PendingChange))));
+    let same = approval(&change, h.doctor, later(16));
+    let refused = store.record_card_change_reviewed(same, LOSS, act("a")).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::SamePerson))));
+    let late = approval(&change, colleague, later(18));
+    let refused = store.record_card_change_reviewed(late, LOSS, act("a")).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::ChangeOver))));
+    // Nothing of that changed anything.
+    assert_eq!(store.card(h.card).await.unwrap().unwrap().status, CardStatus::Lost);
+    let pending = store.pending_card_changes(h.institution, later(16), None, 10).await.unwrap();
+    assert_eq!(pending, [CardChange { entered: change.clone(), state: ChangeState::Pending }]);
+    let over = store.pending_card_changes(h.institution, later(18), None, 10).await.unwrap();
+    assert_eq!(over, []);
+
+    let review = approval(&change, colleague, later(16));
+    let Verdict::Approve { new_card } = review.verdict else { unreachable!("an approval") };
+    store.record_card_change_reviewed(review.clone(), LOSS, act("card.review")).await.unwrap();
+    assert_eq!(store.card(h.card).await.unwrap().unwrap().status, CardStatus::Cancelled);
+    let new = store.card(new_card).await.unwrap().unwrap();
+    assert_eq!((new.status, new.replaces), (CardStatus::PreIssued, Some(h.card)));
+    assert_eq!((new.resident, new.chip), (h.resident, Some(chip("0000000002"))));
+    let approved = ChangeState::Approved { by: colleague, at: later(16), made: Some(new_card) };
+    assert_eq!(store.card_change(change.id).await.unwrap().unwrap().state, approved);
+    let refused = store.record_card_change_reviewed(review, LOSS, act("a")).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::ChangeOver))));
+    let again = replacement(&h, "0000000003", later(17));
+    let refused = store.record_card_change(again, LOSS, act("a")).await;
+    assert!(matches!(refused, Err(StoreError::Duplicate(Unique::Replacement))));
+}
+
+#[tokio::test]
+async fn a_replacement_is_refused_where_it_cannot_be() {
+    for status in CardStatus::ALL {
+        let place = Place::new();
+        let store = place.open();
+        let h = in_state(&store, *status).await;
+        let change = replacement(&h, "0000000007", later(20));
+        let answer = store.record_card_change(change, LOSS, act("a")).await;
+        match status.after(CardAct::Replace) {
+            Ok(_) => assert!(answer.is_ok(), "{status}"),
+            Err(refusal) => assert!(
+                matches!(answer, Err(StoreError::Conflict(Obstacle::CardState(it))) if it == refusal),
+                "{status}"
+            ),
+        }
+    }
+    let place = Place::new();
+    let store = place.open();
+    let h = in_state(&store, CardStatus::Cancelled).await;
+    let taken = replacement(&h, "0000000001", NOW);
+    let refused = store.record_card_change(taken, LOSS, act("a")).await;
+    assert!(matches!(refused, Err(StoreError::Duplicate(Unique::ChipSerial))));
+    let in_force = card(h.institution, h.resident, "0000000002");
+    store.record_card(in_force, act("card.register")).await.unwrap();
+    let refused = store.record_card_change(replacement(&h, "0000000003", NOW), LOSS, act("a"));
+    assert!(matches!(refused.await, Err(StoreError::Duplicate(Unique::ActiveCard))));
+}
+
+#[tokio::test]
+async fn what_was_rejected_or_came_too_late_makes_room() {
+    let place = Place::new();
+    let store = place.open();
+    let h = in_state(&store, CardStatus::Cancelled).await;
+    let colleague = colleague(&store, &h).await;
+    let first = replacement(&h, "0000000002", NOW);
+    store.record_card_change(first.clone(), LOSS, act("card.replace")).await.unwrap();
+    let why = "芯片序列号有误".to_owned();
+    let review = Review {
+        change: first.id,
+        by: colleague,
+        at: later(1),
+        verdict: Verdict::Reject { why: why.clone() },
+    };
+    store.record_card_change_reviewed(review, LOSS, act("card.review")).await.unwrap();
+    let rejected = ChangeState::Rejected { by: colleague, at: later(1), why };
+    assert_eq!(store.card_change(first.id).await.unwrap().unwrap().state, rejected);
+
+    let second = replacement(&h, "0000000002", later(2));
+    store.record_card_change(second.clone(), LOSS, act("card.replace")).await.unwrap();
+    let third = replacement(&h, "0000000002", later(5));
+    store.record_card_change(third.clone(), LOSS, act("card.replace")).await.unwrap();
+    let second = store.card_change(second.id).await.unwrap().unwrap();
+    assert_eq!(second.state, ChangeState::Expired);
+    let review = approval(&third, colleague, later(5));
+    store.record_card_change_reviewed(review, LOSS, act("card.review")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_card_comes_off_the_blacklist_frozen_and_by_two_persons() {
+    let place = Place::new();
+    let store = place.open();
+    let h = in_state(&store, CardStatus::Blacklisted).await;
+    let colleague = colleague(&store, &h).await;
+    let order = CardOrder::Unblacklist { cause: LiftingCause::Mistake };
+    let change = NewCardChange { order, ..replacement(&h, "0000000002", NOW) };
+    store.record_card_change(change.clone(), LOSS, act("card.unblacklist")).await.unwrap();
+    let same = approval(&change, h.doctor, NOW);
+    let refused = store.record_card_change_reviewed(same, LOSS, act("a")).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::SamePerson))));
+    let review = approval(&change, colleague, NOW);
+    store.record_card_change_reviewed(review, LOSS, act("card.review")).await.unwrap();
+    assert_eq!(store.card(h.card).await.unwrap().unwrap().status, CardStatus::Frozen);
+    let refused = store.record_card_change(
+        NewCardChange { id: ChangeId::generate(), ..change },
+        LOSS,
+        act("a"),
+    );
+    assert!(matches!(refused.await, Err(StoreError::Conflict(Obstacle::CardState(_)))));
+}
+
+#[tokio::test]
+async fn a_card_that_changed_before_its_review_keeps_what_it_is() {
+    let place = Place::new();
+    let store = place.open();
+    let h = in_state(&store, CardStatus::Lost).await;
+    let colleague = colleague(&store, &h).await;
+    let change = replacement(&h, "0000000002", later(20));
+    store.record_card_change(change.clone(), LOSS, act("card.replace")).await.unwrap();
+    store.record_card_act(h.card, CardAct::Release, later(20), act("a")).await.unwrap();
+    let review = approval(&change, colleague, later(20));
+    let refused = store.record_card_change_reviewed(review, LOSS, act("card.review")).await;
+    let expected = Refusal::Is(CardStatus::Active);
+    assert!(
+        matches!(refused, Err(StoreError::Conflict(Obstacle::CardState(it))) if it == expected)
+    );
+    assert_eq!(store.card(h.card).await.unwrap().unwrap().status, CardStatus::Active);
+    assert_eq!(store.card_by_chip("0000000002").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_renewal_is_noted_and_then_said_by_the_card() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let (until, other) = (date!(2046 - 11 - 22), date!(2046 - 12 - 31));
+    let note = |until| store.record_card_renewal(h.card, until, act("card.renew"));
+    assert!(matches!(note(until).await.unwrap(), Change::Recorded(_)));
+    assert_eq!(note(until).await.unwrap(), Change::None);
+    let refused = note(other).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::RenewalPending))));
+    let card = store.card(h.card).await.unwrap().unwrap();
+    assert_eq!((card.renewal, card.chip.unwrap()), (Some(until), chip("0000000001")));
+
+    let say = |until| store.record_card_renewed(h.card, until, act("card.renew"));
+    assert_eq!(say(other).await.unwrap(), Change::None);
+    assert!(matches!(say(until).await.unwrap(), Change::Recorded(_)));
+    assert_eq!(say(until).await.unwrap(), Change::None);
+    let card = store.card(h.card).await.unwrap().unwrap();
+    assert_eq!((card.renewal, card.chip.unwrap().valid_until), (None, until));
+    store.record_card_act(h.card, CardAct::Freeze, NOW, act("card.freeze")).await.unwrap();
+    let refused = note(date!(2050 - 01 - 01)).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::CardState(_)))));
+}
+
+#[tokio::test]
+async fn cards_are_listed_by_state_and_by_their_end() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let mut ends = Vec::new();
+    for number in 2..8_u8 {
+        let holder = resident(h.institution, number);
+        let mut new = card(h.institution, holder.id, &format!("000000000{number}"));
+        // Two on each day, and the first day is that of the hospital's own card.
+        new.chip.valid_until = date!(2036 - 11 - 21) + Duration::days(i64::from(number) / 2);
+        ends.push((new.chip.valid_until, new.id));
+        store.record_resident(holder, act("resident.register")).await.unwrap();
+        store.record_card(new, act("card.register")).await.unwrap();
+    }
+    ends.push((date!(2036 - 11 - 22), h.card));
+    ends.sort();
+    store.record_card_act(h.card, CardAct::Freeze, NOW, act("card.freeze")).await.unwrap();
+    let expected: Vec<CardId> = ends
+        .iter()
+        .filter(|(end, id)| *end <= date!(2036 - 11 - 23) && *id != h.card)
+        .map(|(_, id)| *id)
+        .collect();
+    assert_eq!(expected.len(), 4);
+
+    let within = CardFilter::EndsWithin(date!(2036 - 11 - 22), date!(2036 - 11 - 23));
+    let mut found = Vec::new();
+    let mut after: Option<CardCursor> = None;
+    loop {
+        let page = store.cards(h.institution, within, after, 3).await.unwrap();
+        found.extend(page.iter().map(|card| card.id));
+        let Some(last) = page.last() else { break };
+        let cursor = CardCursor::after(within, last);
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        after = Some(cursor);
+    }
+    assert_eq!(found, expected);
+    let frozen = CardFilter::Status(Some(CardStatus::Frozen));
+    let frozen = store.cards(h.institution, frozen, None, 10).await.unwrap();
+    assert_eq!(frozen.iter().map(|card| card.id).collect::<Vec<_>>(), [h.card]);
+    let all = store.cards(h.institution, CardFilter::Status(None), None, 10).await.unwrap();
+    assert_eq!(all.len(), 7);
+    let elsewhere = InstitutionId::generate();
+    assert_eq!(store.cards(elsewhere, CardFilter::Status(None), None, 10).await.unwrap(), []);
+}
+
+/// A database of the version before, with what it could hold.
+#[tokio::test]
+async fn a_database_of_before_is_brought_along() {
+    let place = Place::new();
+    {
+        // The empty log, signed as a store signs it when it is made.
+        let (_, note) = Place::new().open().checkpoint();
+        let db = Connection::open(place.path()).unwrap();
+        let steps = [
+            ("0001_log", include_str!("../migrations/0001_log.sql")),
+            ("0002_records", include_str!("../migrations/0002_records.sql")),
+            ("0003_codes", include_str!("../migrations/0003_codes.sql")),
+        ];
+        db.execute_batch(
+            "CREATE TABLE migration (name TEXT PRIMARY KEY, digest BLOB NOT NULL)
+             STRICT, WITHOUT ROWID;",
+        )
+        .unwrap();
+        for (name, sql) in steps {
+            db.execute_batch(sql).unwrap();
+            let digest = hsm::sm3::digest(sql.as_bytes());
+            db.execute("INSERT INTO migration VALUES (?1, ?2)", (name, digest)).unwrap();
+        }
+        db.execute("INSERT INTO checkpoint VALUES (0, ?1)", [note]).unwrap();
+        db.execute_batch(
+            "INSERT INTO institution VALUES ('0193e5a0-0000-7000-8000-000000000001', 'c', 'n', 'r', 0);
+             INSERT INTO resident VALUES ('0193e5a0-0000-7000-8000-000000000002',
+                 '0193e5a0-0000-7000-8000-000000000001', x'01', x'02', x'03', x'04', NULL, NULL, 0);
+             INSERT INTO card SELECT '0193e5a0-0000-7000-8000-00000000000' || n,
+                 '0193e5a0-0000-7000-8000-000000000002', '0193e5a0-0000-7000-8000-000000000001',
+                 '000000000' || n, unhex('000000000000000' || n), '2036-11-22', status, 0, 0
+             FROM (SELECT 3 AS n, 'active' AS status UNION SELECT 4, 'lost'
+                   UNION SELECT 5, 'cancelled');
+             INSERT INTO presence VALUES ('0193e5a0-0000-7000-8000-000000000006',
+                 'card', '0193e5a0-0000-7000-8000-000000000003', NULL,
+                 '0193e5a0-0000-7000-8000-000000000002', x'05', x'06', 0, 1, NULL);",
+        )
+        .unwrap();
+    }
+    let store = place.open();
+    let id: CardId = "0193e5a0-0000-7000-8000-000000000003".parse().unwrap();
+    let card = store.card(id).await.unwrap().unwrap();
+    let factor = [0, 0, 0, 0, 0, 0, 0, 3];
+    assert_eq!(card.chip, Some(Chip { factor, ..chip("0000000003") }));
+    assert_eq!((card.status, card.renewal, card.replaces), (CardStatus::Active, None, None));
+    let due: Vec<_> = store.changed_cards(10).await.unwrap();
+    let due: Vec<_> = due.iter().map(|it| (it.chip_serial.as_str(), it.status)).collect();
+    assert_eq!(due, [("0000000004", CardStatus::Lost), ("0000000005", CardStatus::Cancelled)]);
+    store.record_card_act(id, CardAct::Freeze, NOW, act("card.freeze")).await.unwrap();
+    drop(store);
+    let db = Connection::open(place.path()).unwrap();
+    let dangling = db.prepare("PRAGMA foreign_key_check").unwrap().exists([]).unwrap();
+    assert!(!dangling, "what referred to the old table refers to the new one");
+    let presence: u32 =
+        db.query_row("SELECT count(*) FROM presence", [], |row| row.get(0)).unwrap();
+    assert_eq!(presence, 1);
+}
