@@ -16,6 +16,7 @@
 //!   signatures of records.
 //! - [`transport`]: the wire to a card, and [`transport::Link`], which talks over it.
 //! - [`session`]: from a powered card to a trusted reading.
+//! - [`mod@write`]: changes of an issued card, checked before a card is touched.
 //! - [`status_list`]: the signed list of cards that are not to be served, for checking off line.
 //! - [`batch`]: rows of people for whom cards are to be made, checked before a card is touched;
 //!   `picture`: their photos (feature `pictures`).
@@ -46,6 +47,7 @@ pub mod status_list;
 pub mod tlv;
 pub mod transport;
 pub mod value;
+pub mod write;
 
 pub use apdu::{Apdu, Response, Status};
 pub use atr::{Atr, CardFactor};
@@ -67,3 +69,4 @@ pub use session::{IdentityReading, ReadError, Session, read_identity, read_photo
 pub use status_list::StatusList;
 pub use transport::{Transport, TransportError};
 pub use value::{Name, Phone};
+pub use write::{Changes, WriteError};

@@ -19,6 +19,7 @@ mod error;
 mod free;
 mod photo;
 mod whole;
+mod writing;
 
 pub use error::{Inconsistency, NotHealthCard, ReadError, Step};
 pub use free::{FreeReading, read_free, recognise_card};
@@ -102,6 +103,8 @@ pub struct Session<'a> {
     selected: Option<FileName>,
     /// Where in this directory the right to read was last proven.
     proven_at: Option<FileName>,
+    /// Update keys that were proven in this directory, and at which file.
+    updates: BTreeMap<CardKey, FileName>,
     /// Directories whose read key the card does not take: it is not tried again, for each try
     /// counts.
     denied: BTreeSet<Directory>,
@@ -133,6 +136,7 @@ impl<'a> Session<'a> {
             directory: Directory::Ddf1,
             selected: Some(ef05::FILE.name),
             proven_at: None,
+            updates: BTreeMap::new(),
             denied: BTreeSet::new(),
             records: BTreeMap::from([((ef05::FILE.name, ef05::CITY_CODE.record()), Ok(record))]),
             profile: None,
@@ -264,6 +268,7 @@ impl<'a> Session<'a> {
         let straight = self.link.run(&Select(directory.id()));
         self.selected = None;
         self.proven_at = None;
+        self.updates.clear();
         match straight {
             Err(LinkError::Card(CardError::Refused(Status::FileNotFound))) => {
                 for id in way {

@@ -126,6 +126,13 @@ pub enum Step {
         /// The record.
         record: u8,
     },
+    /// Writing a record, from 1; 0 is a file without records.
+    Write {
+        /// The file.
+        file: FileName,
+        /// The record.
+        record: u8,
+    },
     /// Internal authentication.
     ProveGenuine,
     /// Fetching a challenge.
@@ -140,6 +147,8 @@ impl std::fmt::Display for Step {
             Self::Select(file) => write!(f, "selecting {file}"),
             Self::Read { file, record: 0 } => write!(f, "reading {file}"),
             Self::Read { file, record } => write!(f, "reading record {record} of {file}"),
+            Self::Write { file, record: 0 } => write!(f, "writing {file}"),
+            Self::Write { file, record } => write!(f, "writing record {record} of {file}"),
             Self::ProveGenuine => f.write_str("internal authentication"),
             Self::Challenge => f.write_str("fetching a challenge"),
             Self::ProveRight => f.write_str("external authentication"),

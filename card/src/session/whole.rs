@@ -247,7 +247,11 @@ impl Session<'_> {
     }
 
     /// The first `size` bytes of a transparent file.
-    fn bytes(&mut self, file: &File, size: usize) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    pub(super) fn bytes(
+        &mut self,
+        file: &File,
+        size: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, ReadError> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(size));
         while bytes.len() < size {
             let length = PART.min(size - bytes.len()) as u16;
