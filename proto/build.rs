@@ -10,6 +10,7 @@ const FILES: [&str; 11] = [
     "cards",
     "codes",
     "common",
+    "desks",
     "identities",
     "residents",
     "sessions",

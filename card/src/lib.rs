@@ -20,8 +20,10 @@
 //! - [`status_list`]: the signed list of cards that are not to be served, for checking off line.
 //! - [`batch`]: rows of people for whom cards are to be made, checked before a card is touched;
 //!   `picture`: their photos (feature `pictures`).
+//! - [`offline`]: what a desk saw without the service, sealed to it.
 //!
-//! The crate reads no clock and draws no randomness: both are handed in. It performs I/O only in
+//! The crate reads no clock and draws no randomness: both are handed in (encryption in `offline`
+//! takes its own in `hsm`). It performs I/O only in
 //! `transport::pcsc` (feature `pcsc`).
 #![warn(missing_docs)]
 
@@ -41,6 +43,7 @@ pub mod number;
 pub mod picture;
 pub mod record_signature;
 pub mod sam;
+pub mod offline;
 pub mod security;
 pub mod session;
 pub mod status_list;

@@ -111,6 +111,10 @@ catalogue! {
     TOKEN_NOT_FOUND: "没有此令牌", "请核对令牌编号", "no such token", "check the token's id";
     /// No such signing operation.
     SIGNING_NOT_FOUND: "没有此签名任务，或已完成、已过期", "请重新发起签名", "no such signing, or it is done or over", "start the signing again";
+    /// No such task.
+    TASK_NOT_FOUND: "没有此任务", "请核对任务编号", "no such task", "check the task's id";
+    /// Events came and went while nobody watched.
+    EVENTS_MISSED: "中断期间的部分事件已不再保留", "请从现在开始重新监看；期间的读卡请查审计日志", "events came meanwhile that are no longer kept", "begin again with what comes next; the audit log has the cards that were read";
     /// No such audit entry.
     ENTRY_NOT_FOUND: "日志中没有此位置", "请核对位置", "the log has no such position", "check the position";
     /// The thing is on record already.
@@ -258,6 +262,7 @@ needs! {
     EthnicGroup: "民族代码（GB 3304），1 至 56", "a code of GB 3304, 1 to 56";
     IdNumber: "18 位公民身份号码，出生日期和校验码须正确", "an ID number of 18 characters with a date of birth and its check character";
     ListedValue: "所列的值之一", "one of the listed values";
+    SealedReadings: "至多 64 条、每条至多 512 字节的密封记录", "at most 64 sealed readings of at most 512 bytes";
     Time: "1970 年至 9999 年之间的时间", "a time between the years 1970 and 9999";
     Date: "日期，如 2030-12-31", "a date such as 2030-12-31";
     LaterEnd: "晚于现有效期且不早于今天的日期，最多 30 年", "a day after the present end and not past, within 30 years";

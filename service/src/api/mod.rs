@@ -17,6 +17,8 @@ mod card_changes;
 mod cards;
 mod codes;
 mod convert;
+mod desks;
+mod events;
 mod gate;
 mod health;
 mod identities;
@@ -46,6 +48,7 @@ struct Desk {
     registrar: Arc<Registrar>,
     logins: Arc<rate::LoginRate>,
     relays: Arc<relay::Relays>,
+    events: Arc<events::Events>,
 }
 
 impl Desk {

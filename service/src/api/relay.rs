@@ -7,7 +7,7 @@
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use card::{Atr, IdentityReading, ReadError};
-use proto::v1::{self, relay_request::Event, relay_response::Step};
+use proto::v1::{self, card_removed::Cause, relay_request::Event, relay_response::Step};
 use tokio::{
     sync::{Semaphore, mpsc},
     time::timeout,
@@ -16,7 +16,7 @@ use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Status, Streaming};
 use zeroize::Zeroizing;
 
-use super::{Desk, cards::reading, convert::receipt};
+use super::{Desk, cards::reading, convert::receipt, events::{Happened, Kind}};
 use crate::{
     catalogue::Reason,
     clock,
@@ -70,7 +70,7 @@ pub(super) fn serve(
         .take(caller.holder.session, MOST_STREAMS)
         .ok_or(Reason::RATE_LIMITED)?;
     let (steps, stream) = mpsc::channel(4);
-    let relay = Relay { desk, caller, token, _share: share, steps };
+    let relay = Relay { desk, caller, token, _share: share, steps, reader: String::new() };
     tokio::spawn(relay.run(request.into_inner()));
     Ok(stream)
 }
@@ -82,6 +82,8 @@ struct Relay {
     /// Given back before the stream ends, so that its agent can open the next one at once.
     _share: Share<[u8; 32]>,
     steps: Steps,
+    /// Where the last card was put in; empty once it is known to be out.
+    reader: String,
 }
 
 impl Relay {
@@ -95,7 +97,10 @@ impl Relay {
             let flow = match message.event {
                 Some(Event::Inserted(card)) => self.card(card, &mut events, &mut owed).await,
                 // The last card, whose verdict is out.
-                Some(Event::Removed(_)) => ControlFlow::Continue(()),
+                Some(Event::Removed(removed)) => {
+                    self.card_left(removed.cause());
+                    ControlFlow::Continue(())
+                }
                 Some(Event::Response(_)) if owed => {
                     owed = false;
                     ControlFlow::Continue(())
@@ -123,6 +128,8 @@ impl Relay {
         if card.reader.len() > MAX_READER || card.reader.chars().any(char::is_control) {
             return self.broken(Reason::RELAY_PROTOCOL).await;
         }
+        self.reader = card.reader;
+        self.happened(Kind::Inserted);
         let Ok(atr) = Atr::parse(&card.atr) else {
             return self.unreadable(Reason::NOT_HEALTH_CARD).await;
         };
@@ -136,9 +143,13 @@ impl Relay {
             (registrar.read_card(wire, today), wire.card_microseconds)
         });
         match driven.carry(events, &self.steps).await {
-            End::Done { outcome: (read, card_microseconds), owed: still_owed } => {
+            End::Done { outcome: (read, card_microseconds), owed: still_owed, removed } => {
                 *owed = still_owed;
-                self.verdict(read, card_microseconds).await
+                let flow = self.verdict(read, card_microseconds).await;
+                if let Some(cause) = removed {
+                    self.card_left(cause);
+                }
+                flow
             }
             End::Broken(reason) => self.broken(reason).await,
         }
@@ -165,8 +176,15 @@ impl Relay {
             }
         };
         match verdict {
-            Ok((presence, recorded)) => self.say(Step::Reading(reading(presence, recorded))).await,
-            Err(failure) => self.say(failed(failure)).await,
+            Ok((presence, recorded)) => {
+                let happened = Happened::at(&self.caller, &self.reader, Kind::Read);
+                self.desk.events.publish(happened.of(&presence, &recorded));
+                self.say(Step::Reading(reading(presence, recorded))).await
+            }
+            Err(failure) => {
+                self.refused(&failure);
+                self.say(failed(failure)).await
+            }
         }
     }
 
@@ -180,6 +198,7 @@ impl Relay {
     /// A card that could not be driven; the next one may be.
     async fn unreadable(&self, reason: Reason) -> ControlFlow<()> {
         let failure = self.record(reason).await;
+        self.refused(&failure);
         self.say(failed(failure)).await
     }
 
@@ -188,6 +207,30 @@ impl Relay {
         tracing::info!(reason = reason.text().reason, "a relay was broken");
         let _ = self.unreadable(reason).await;
         ControlFlow::Break(())
+    }
+
+    fn refused(&self, failure: &CardFailure) {
+        if !self.reader.is_empty() {
+            let happened = Happened::at(&self.caller, &self.reader, Kind::Refused);
+            self.desk.events.publish(happened.because(failure));
+        }
+    }
+
+    /// The agent can do no more with the last card, or saw it leave.
+    fn card_left(&mut self, cause: Cause) {
+        match cause {
+            Cause::Timeout | Cause::Flood => self.happened(Kind::Quarantined),
+            Cause::Card | Cause::Reader | Cause::Unspecified if !self.reader.is_empty() => {
+                self.happened(Kind::Removed);
+                self.reader.clear();
+            }
+            Cause::Card | Cause::Reader | Cause::Unspecified | Cause::Garbage => {}
+        }
+    }
+
+    fn happened(&self, kind: Kind) {
+        let now = Caller { now: clock::now(), ..self.caller.clone() };
+        self.desk.events.publish(Happened::at(&now, &self.reader, kind));
     }
 
     async fn ended(&self, error: Error) -> ControlFlow<()> {

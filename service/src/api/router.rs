@@ -11,7 +11,7 @@ use axum::{
     routing::get,
 };
 use proto::v1::{
-    admin_server::AdminServer, audit_server::AuditServer, cards_server::CardsServer,
+    admin_server::AdminServer, audit_server::AuditServer, cards_server::CardsServer, desks_server::DesksServer,
     identities_server::IdentitiesServer, residents_server::ResidentsServer,
     sessions_server::SessionsServer, signing_server::SigningServer, tokens_server::TokensServer,
     visits_server::VisitsServer,
@@ -31,8 +31,12 @@ pub struct RouterError(#[from] tonic_reflection::server::Error);
 /// # Errors
 /// [`RouterError`] only when the descriptors of this build are broken.
 pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterError> {
-    let desk =
-        Desk { registrar: Arc::clone(&registrar), logins: Arc::default(), relays: Arc::default() };
+    let desk = Desk {
+        registrar: Arc::clone(&registrar),
+        logins: Arc::default(),
+        relays: Arc::default(),
+        events: Arc::default(),
+    };
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -52,6 +56,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .add_service(limited!(IdentitiesServer))
         .add_service(limited!(ResidentsServer))
         .add_service(limited!(CardsServer))
+        .add_service(limited!(DesksServer))
         .add_service(limited!(VisitsServer))
         .add_service(limited!(TokensServer))
         .add_service(limited!(SigningServer))

@@ -53,7 +53,9 @@ fn code(reason: Reason) -> Code {
         | R::ENTRY_NOT_FOUND
         | R::ELECTRONIC_CARD_NOT_FOUND
         | R::CODE_NOT_FOUND
-        | R::CHANGE_NOT_FOUND => Code::NotFound,
+        | R::CHANGE_NOT_FOUND
+        | R::TASK_NOT_FOUND => Code::NotFound,
+        R::EVENTS_MISSED => Code::OutOfRange,
         R::ALREADY_REGISTERED | R::ACTIVE_CARD_EXISTS => Code::AlreadyExists,
         R::SECOND_PERSON_REQUIRED => Code::PermissionDenied,
         R::CARD_IN_FORCE

@@ -69,6 +69,14 @@ words! {
         CardRenew = "card.renew",
         /// Listing cards.
         CardList = "card.list",
+        /// Telling of cards that were read without the service.
+        CardOffline = "card.offline",
+        /// Watching what happens to cards at desks.
+        CardWatch = "card.watch",
+        /// Reading tasks.
+        TaskRead = "task.read",
+        /// Closing a task.
+        TaskClose = "task.close",
         /// Opening a visit.
         VisitOpen = "visit.open",
         /// Reading visits.

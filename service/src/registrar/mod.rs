@@ -26,6 +26,7 @@ mod card_life;
 mod cards;
 mod challenges;
 mod codes;
+mod desks;
 mod error;
 mod identities;
 mod personal;
@@ -43,6 +44,7 @@ pub use authorities::{Authorities, AuthorityError};
 pub use card_changes::ReviewedChange;
 pub use cards::{CardFailure, NewCard, Presence, Reading};
 pub use codes::{CodeForm, CodeOrder, CreatedCode, ShownCode, VerifiedCode};
+pub use desks::{Contradiction, Reconciled, TaskResult};
 pub use error::Error;
 pub use identities::{
     Enrolled, Founding, IdentityRecord, NewIdentity, NewInstitution, Published, new_serial,
@@ -67,6 +69,8 @@ pub struct Registrar {
     tokens: TokenKeys,
     personal: personal::Seals,
     card_keys: card::SoftSecurityModule,
+    /// What desks seal readings to that they make without the service.
+    sealing: hsm::sm2::SecretKey,
     challenges: challenges::Challenges,
     codes: codes::Codes,
     sessions: session_cache::SessionCache,
@@ -138,6 +142,7 @@ impl Registrar {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             personal: personal::Seals::new(&keys)?,
             card_keys: cards::security_module(&keys)?,
+            sealing: desks::sealing_key(&*keys.index()?)?,
             challenges: challenges::Challenges::new(lifetimes.challenge),
             codes: codes::Codes::new(CodeKeys::new(&keys)?, lifetimes.code),
             sessions: session_cache::SessionCache::default(),

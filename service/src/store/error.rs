@@ -124,6 +124,8 @@ pub enum Record {
     Signing,
     /// A change that waits for its review.
     PendingChange,
+    /// A task.
+    Task,
     /// A record that a new one refers to.
     Reference,
 }
@@ -141,6 +143,7 @@ impl fmt::Display for Record {
             Self::Token => "token",
             Self::Signing => "prepared signature",
             Self::PendingChange => "change to review",
+            Self::Task => "task",
             Self::Reference => "record to refer to",
         })
     }

@@ -89,6 +89,8 @@ ids! {
     VisitId,
     /// An access token: its `jti`.
     TokenId,
+    /// A task for staff.
+    TaskId,
     /// A signature that was prepared.
     SigningId,
     /// A change that two persons make.

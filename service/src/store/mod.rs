@@ -23,6 +23,7 @@ mod cards;
 mod certificates;
 mod codes;
 mod electronic_cards;
+mod desks;
 mod error;
 mod export;
 mod facts;
@@ -54,12 +55,13 @@ pub use cards::{Activation, Card, CardCursor, CardFilter, Chip, NewApplication, 
 pub use certificates::{Certificate, CertificateDraft, RevokedSerial};
 pub use codes::{Code, CodeKind, CodeUse};
 pub use electronic_cards::{ElectronicCard, ElectronicCardStatus};
+pub use desks::{Closing, NewOfflineReading, NewTask, OfflineReading, Task};
 pub use error::{Cause, Obstacle, Record, StoreError, Unique};
 pub use facts::{Change, Receipt};
 pub use identities::Identity;
 pub use ids::{
     BadId, CardId, ChangeId, CodeId, ElectronicCardId, IdentityId, InstitutionId, PresenceId,
-    ResidentId, SigningId, TokenId, VisitId,
+    ResidentId, SigningId, TaskId, TokenId, VisitId,
 };
 pub use institutions::Institution;
 pub use presences::{Evidence, Presence};

@@ -12,6 +12,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0002_records", include_str!("migrations/0002_records.sql")),
     ("0003_codes", include_str!("migrations/0003_codes.sql")),
     ("0004_card_life", include_str!("migrations/0004_card_life.sql")),
+    ("0006_desks", include_str!("migrations/0006_desks.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

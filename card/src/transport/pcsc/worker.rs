@@ -144,7 +144,9 @@ mod tests {
         let worker = Worker::start("none").unwrap();
         let (release, released) = mpsc::channel::<()>();
         let (tell, told) = mpsc::channel();
-        worker.act(move |_| drop(released.recv()));
+        worker.act(move |_| {
+            let _ = released.recv();
+        });
         worker.act(move |_| tell.send(()).unwrap());
         let thread = worker.abandon();
         assert!(!thread.is_finished());

@@ -43,6 +43,8 @@ pub(super) enum End<T> {
         outcome: T,
         /// Its last command is still unanswered; the answer may yet come.
         owed: bool,
+        /// The agent said that the card can be driven no more, and why.
+        removed: Option<Cause>,
     },
     /// The agent broke the stream or its rules. No more can be said with it.
     Broken(Reason),
@@ -77,7 +79,7 @@ impl<T: Send + 'static> Driven<T> {
         loop {
             tokio::select! {
                 biased;
-                outcome = &mut self.outcome => return done(outcome, owed),
+                outcome = &mut self.outcome => return done(outcome, owed, None),
                 Some(command) = self.commands.recv() => {
                     let step = Some(Step::Command(v1::CardCommand { command }));
                     match timeout(PATIENCE, steps.send(Ok(v1::RelayResponse { step }))).await {
@@ -95,7 +97,7 @@ impl<T: Send + 'static> Driven<T> {
                     }
                     Some(Ok(Some(Event::Removed(removed)))) => {
                         let _ = self.answers.try_send(Err(gone(&removed)));
-                        return done(self.outcome.await, false);
+                        return done(self.outcome.await, false, Some(removed.cause()));
                     }
                     // An answer to no command, another card, or nothing.
                     Some(Ok(_)) => return End::Broken(Reason::RELAY_PROTOCOL),
@@ -106,9 +108,13 @@ impl<T: Send + 'static> Driven<T> {
     }
 }
 
-fn done<T>(outcome: Result<T, tokio::task::JoinError>, owed: bool) -> End<T> {
+fn done<T>(
+    outcome: Result<T, tokio::task::JoinError>,
+    owed: bool,
+    removed: Option<Cause>,
+) -> End<T> {
     match outcome {
-        Ok(outcome) => End::Done { outcome, owed },
+        Ok(outcome) => End::Done { outcome, owed, removed },
         Err(_) => End::Broken(Reason::INTERNAL),
     }
 }
@@ -235,15 +241,20 @@ mod tests {
 
     #[tokio::test]
     async fn one_answer_for_each_command() {
-        let done = |outcome| End::Done { outcome, owed: false };
-        let failed = |error: &str| done(Err(error.to_owned()));
+        let done = |outcome| End::Done { outcome, owed: false, removed: None };
+        let failed = |error: &str, cause| {
+            let outcome = Err(error.to_owned());
+            End::Done { outcome, owed: false, removed: Some(cause) }
+        };
         let broken = || End::Broken(Reason::RELAY_PROTOCOL);
         let inserted = || Some(Event::Inserted(v1::CardInserted::default()));
         #[rustfmt::skip]
         let cases = [
             ("an answer", vec![], vec![answer()], done(Ok(3))),
-            ("the card left", vec![], vec![removed(Cause::Card)], failed("the card was removed")),
-            ("the reader left", vec![], vec![removed(Cause::Reader)], failed("the reader is gone")),
+            ("the card left", vec![], vec![removed(Cause::Card)], failed("the card was removed", Cause::Card)),
+            ("the reader left", vec![], vec![removed(Cause::Reader)], failed("the reader is gone", Cause::Reader)),
+            ("the card is mute", vec![], vec![removed(Cause::Timeout)], failed("the card did not answer in time", Cause::Timeout)),
+            ("the card floods", vec![], vec![removed(Cause::Flood)], failed("the card's answer is garbage: 0 bytes", Cause::Flood)),
             ("an answer too soon", vec![answer()], vec![], broken()),
             ("another card", vec![], vec![inserted()], broken()),
             ("another card too soon", vec![inserted()], vec![], broken()),
