@@ -112,6 +112,9 @@ struct Bench {
     /// 日志测量的最大条数 · Entries of the largest log that is measured.
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
+    /// 故障恢复的轮数 · Rounds of recovery.
+    #[arg(long, default_value_t = 100)]
+    rounds: u32,
     /// 临时目录，须不存在，结束后删除 · Directory to work in: must not exist, removed at the end.
     #[arg(long, value_name = "DIR", default_value = ".bench")]
     dir: PathBuf,
@@ -206,11 +209,11 @@ fn play(options: Demo) -> Result<(), Failure> {
 }
 
 fn measure(options: Bench) -> Result<(), Failure> {
-    let Bench { mut questions, seconds, entries, dir: directory, json } = options;
+    let Bench { mut questions, seconds, entries, rounds, dir: directory, json } = options;
     if questions.is_empty() {
         questions = vec![Question::Tokens, Question::Log, Question::Size];
     }
-    bench::run(&BenchOptions { questions, directory, seconds, entries, json })
+    bench::run(&BenchOptions { questions, directory, seconds, entries, rounds, json })
         .map_err(|error| -> Failure { error })
 }
 

@@ -8,19 +8,25 @@
 mod answers;
 mod event;
 mod interruption;
+mod metrics;
+mod offline;
 mod reader;
 mod relay;
 mod seat;
 mod single;
+mod spool;
 mod table;
 mod watch;
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use card::FreeReading;
+use proto::v1::Reconciled;
 use tokio::{
     task::{AbortHandle, JoinError, JoinSet, LocalSet},
     time::sleep,
@@ -31,6 +37,8 @@ use self::{
     answers::{Answers, meant},
     event::{Shown, tell},
     interruption::Interruption,
+    metrics::Metrics,
+    offline::{Given, Offline, prepare, reconcile},
     reader::{Abandoned, Reader, Reset, reset},
     relay::{Ended, Outcome, Relay},
     seat::Seat,
@@ -38,6 +46,7 @@ use self::{
     watch::{Sight, Watch},
 };
 use crate::{
+    clock,
     context::{self, Context},
     exit::Exit,
     failure::Failure,
@@ -74,6 +83,8 @@ pub(crate) struct Options {
     pub(crate) reader: Option<String>,
     pub(crate) until: Until,
     pub(crate) windows: Windows,
+    /// Where metrics are offered.
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 /// The desk at work.
@@ -94,6 +105,21 @@ struct Desk {
     deferred: Vec<(Instant, Sight)>,
     abandoned: Abandoned,
     answers: Answers,
+    offline: Offline,
+    /// Readings are being told to the service.
+    reconciling: bool,
+    metrics: Metrics,
+    /// The readers that are there.
+    readers: usize,
+    daemon: Daemon,
+}
+
+/// Whether the smart card service was lost since it was last found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Daemon {
+    NotSeen,
+    Found,
+    Lost,
 }
 
 /// What was done in the background.
@@ -102,6 +128,9 @@ enum Report {
     Read(Seat, Result<Ended, Failure>),
     Reset(String, Reset),
     Line(Result<Relay, Failure>),
+    Free(Seat, Result<FreeReading, Ended>),
+    Prepared(Result<Given, Failure>),
+    Reconciled(Result<Vec<Reconciled>, Failure>),
 }
 
 /// What wakes the desk.
@@ -115,8 +144,13 @@ enum Wake {
 
 /// Runs the desk until it is interrupted, or for one card.
 pub(crate) async fn run(context: &Context, options: Options) -> context::Outcome {
-    // A desk that cannot log in is told at once; a service that goes later is waited for.
-    let line = Relay::open(&context.service).await?;
+    let (offline, problem) = Offline::open(&context.service);
+    // A desk that cannot log in is told at once; a service that goes later is waited for, and one
+    // that is away is if cards can be seen without it.
+    let line = match Relay::open(&context.service).await {
+        Err(failure) if failure.exit == Exit::Unreachable && offline.is_ready() => Err(failure),
+        line => Ok(line?),
+    };
     let rule = match options.windows {
         Windows::One => Rule::Ask,
         Windows::Each => Rule::Each,
@@ -126,7 +160,7 @@ pub(crate) async fn run(context: &Context, options: Options) -> context::Outcome
         service: Arc::clone(&context.service),
         until: options.until,
         watch: Watch::start(options.reader),
-        line: Some(line),
+        line: None,
         seeking: false,
         table: Table::new(rule),
         seats: BTreeMap::new(),
@@ -135,11 +169,30 @@ pub(crate) async fn run(context: &Context, options: Options) -> context::Outcome
         deferred: Vec::new(),
         abandoned: Abandoned::default(),
         answers: Answers::default(),
+        offline,
+        reconciling: false,
+        metrics: Metrics::new(),
+        readers: 0,
+        daemon: Daemon::NotSeen,
     };
+    if let Some(address) = options.metrics {
+        let bound = desk.metrics.offer(address).await?;
+        desk.tell(&Shown::Metrics(bound));
+    }
+    if let Some(failure) = &problem {
+        desk.tell(&Shown::NoOffline(failure));
+    }
+    if desk.offline.damaged() > 0 {
+        desk.tell(&Shown::SpoolDamaged(desk.offline.damaged()));
+    }
     let mut interrupted = Interruption::new()?;
     let local = LocalSet::new();
     let ended = local
         .run_until(async {
+            match line {
+                Ok(line) => desk.take_line(line),
+                Err(failure) => desk.tell(&Shown::ServiceLost(&failure)),
+            }
             tokio::select! {
                 ended = desk.work() => ended,
                 () = interrupted.came() => Ok(Exit::Done),
@@ -159,6 +212,7 @@ impl Desk {
                     return Ok(exit);
                 }
             }
+            self.measure();
             let woken = match self.wake().await {
                 Wake::Report(report) => self.heed(*report)?,
                 Wake::Sight(None) => return Ok(Exit::Done),
@@ -195,8 +249,18 @@ impl Desk {
         }
     }
 
+    fn measure(&self) {
+        self.metrics.readers(self.table.states(self.readers));
+        let (spool, abandoned) = (self.offline.waiting(), self.abandoned.count());
+        self.metrics.state(self.line.is_some(), spool, abandoned);
+    }
+
     fn presence(&self) -> Presence {
-        if self.line.is_some() { Presence::Here } else { Presence::Away }
+        match (&self.line, self.offline.is_ready()) {
+            (Some(_), _) => Presence::Here,
+            (None, true) => Presence::Offline,
+            (None, false) => Presence::Away,
+        }
     }
 
     /// Takes a step, or has it taken in the background.
@@ -219,6 +283,14 @@ impl Desk {
                 });
                 None
             }
+            Step::ReadOffline { reader } => {
+                let mut seat = self.seat(&reader);
+                self.jobs.spawn_local(async move {
+                    let read = seat.read_free().await;
+                    Report::Free(seat, read)
+                });
+                None
+            }
             Step::Show { reader, since, outcome } => self.show(&reader, since, &outcome),
             Step::Ask { readers } => {
                 if self.screen.json || self.screen.can_ask() {
@@ -236,7 +308,7 @@ impl Desk {
             reset.abort();
         }
         let mut seat = self.seats.insert(reader.to_owned(), None).flatten().unwrap_or_else(|| {
-            let reader = Reader::new(reader, self.abandoned.clone());
+            let reader = Reader::new(reader, self.abandoned.clone(), self.metrics.clone());
             Seat { reader, relay: None }
         });
         if seat.relay.is_none() {
@@ -281,17 +353,35 @@ impl Desk {
             }
             Report::Reset(reader, reset) => {
                 self.resets.remove(&reader);
+                self.metrics.reset(reset);
                 self.tell(&Shown::Reset(&reader, reset));
                 return Ok(None);
             }
             Report::Line(found) => return self.found_service(found).map(|()| None),
+            Report::Free(seat, Ok(reading)) => {
+                let shown = self.seen_offline(seat.reader.name(), reading);
+                return Ok(shown.or_else(|| self.settle(seat)));
+            }
+            Report::Free(seat, Err(ended)) => {
+                let why = ended.quarantine;
+                let step = self.table.read(seat.reader.name(), ended);
+                (seat, (step, why))
+            }
+            Report::Prepared(given) => {
+                if let Err(failure) = given.and_then(|given| self.offline.keep(given)) {
+                    self.tell(&Shown::NoOffline(&failure));
+                }
+                return Ok(None);
+            }
+            Report::Reconciled(told) => return self.reconciled(told).map(|()| None),
         };
         let (step, quarantine) = step;
         let reader = seat.reader.name().to_owned();
         let shown = step.and_then(|step| self.take(step));
         if let Some(why) = quarantine {
+            self.metrics.quarantined(why);
             self.tell(&Shown::Quarantined(&reader, why));
-            let resetting = reset(reader.clone(), self.abandoned.clone());
+            let resetting = reset(reader.clone(), self.abandoned.clone(), self.metrics.clone());
             let name = reader.clone();
             let job = async move { Report::Reset(name, resetting.await) };
             self.resets.insert(reader, self.jobs.spawn_local(job));
@@ -323,12 +413,65 @@ impl Desk {
         self.seeking = false;
         match found {
             Ok(line) => {
-                self.line = Some(line);
                 self.tell(&Shown::ServiceBack);
+                self.take_line(line);
                 Ok(())
             }
             Err(failure) if failure.exit == Exit::Unreachable => Ok(()),
             Err(failure) => Err(failure),
+        }
+    }
+
+    /// The service is there: what it should know is told, and what is needed without it asked for.
+    fn take_line(&mut self, line: Relay) {
+        self.line = Some(line);
+        self.table.service_back();
+        let service = Arc::clone(&self.service);
+        self.jobs.spawn_local(async move { Report::Prepared(prepare(&service).await) });
+        self.reconcile();
+    }
+
+    /// Tells the service what was seen without it, some at a time.
+    fn reconcile(&mut self) {
+        let readings = self.offline.first();
+        if !readings.is_empty() && !self.reconciling {
+            self.reconciling = true;
+            let service = Arc::clone(&self.service);
+            self.jobs.spawn_local(async move {
+                Report::Reconciled(reconcile(&service, readings).await)
+            });
+        }
+    }
+
+    /// Readings are forgotten once the service has them. It knows them again if this is cut short.
+    fn reconciled(&mut self, told: Result<Vec<Reconciled>, Failure>) -> Result<(), Failure> {
+        self.reconciling = false;
+        match told {
+            Ok(told) => {
+                self.offline.settle(told.len())?;
+                self.tell(&Shown::Reconciled(&told));
+                self.reconcile();
+            }
+            Err(failure) if failure.exit == Exit::Unreachable => self.lose_service(&failure),
+            // Asked again when the service is back; to ask at once would change nothing.
+            Err(failure) => self.tell(&Shown::NoOffline(&failure)),
+        }
+        Ok(())
+    }
+
+    /// Keeps and shows what was seen of a card without the service.
+    fn seen_offline(&mut self, reader: &str, reading: FreeReading) -> Option<Exit> {
+        let since = self.table.seen_offline(reader)?;
+        match self.offline.note(reading, clock::now()) {
+            Ok(seen) => {
+                self.metrics.card("offline");
+                self.tell(&Shown::Offline { reader, seen: &seen, since });
+                self.after_card(Exit::Unreachable)
+            }
+            Err(failure) => {
+                self.tell(&Shown::NoOffline(&failure));
+                self.after_card(failure.exit)
+            }
         }
     }
 
@@ -338,6 +481,7 @@ impl Desk {
             seat.relay = None;
         }
         if self.line.take().is_some() {
+            self.metrics.service_lost();
             self.tell(&Shown::ServiceLost(failure));
             self.seek_service();
         }
@@ -368,11 +512,21 @@ impl Desk {
             }
             Sight::Unreadable { .. } => self.after_card(Exit::Refused),
             Sight::Readers(readers) => {
+                self.readers = readers.len();
+                if self.daemon == Daemon::Lost {
+                    self.metrics.daemon_back();
+                }
+                self.daemon = Daemon::Found;
                 // Seats at work come back first.
                 self.seats.retain(|name, seat| seat.is_none() || readers.contains(name));
                 None
             }
-            Sight::ServiceLost => None,
+            Sight::ServiceLost => {
+                self.readers = 0;
+                self.metrics.daemon_lost();
+                self.daemon = Daemon::Lost;
+                None
+            }
         }
     }
 
@@ -388,6 +542,10 @@ impl Desk {
     }
 
     fn show(&mut self, reader: &str, since: Instant, outcome: &Outcome) -> Option<Exit> {
+        self.metrics.card(match outcome {
+            Outcome::Reading(_) => "read",
+            Outcome::Refused(_) => "refused",
+        });
         self.tell(&Shown::Outcome { reader, outcome, since });
         self.after_card(match outcome {
             Outcome::Reading(_) => Exit::Done,

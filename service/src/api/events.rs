@@ -175,8 +175,7 @@ impl Events {
         }
         let (epoch, number) = cursor.split_once('.')?;
         let number: u64 = number.parse().ok()?;
-        (epoch.parse::<Uuid>() == Ok(self.epoch) && self.cursor(number) == cursor)
-            .then_some(number)
+        (epoch.parse::<Uuid>() == Ok(self.epoch) && self.cursor(number) == cursor).then_some(number)
     }
 
     fn message(&self, number: u64, event: Happened) -> v1::CardEvent {
@@ -295,7 +294,10 @@ mod tests {
         assert_eq!(numbers(events.after(1, scope)), Some((vec![3], 3)));
         assert_eq!(numbers(events.after(3, scope)), Some((vec![], 3)));
         assert_eq!(numbers(events.after(0, Scope::Desk(desk))), Some((vec![1, 2, 3], 3)));
-        assert_eq!(numbers(events.after(0, Scope::Desk(IdentityId::generate()))), Some((vec![], 3)));
+        assert_eq!(
+            numbers(events.after(0, Scope::Desk(IdentityId::generate()))),
+            Some((vec![], 3))
+        );
         assert_eq!(numbers(events.after(4, scope)), None, "an event that was never told");
         for _ in 0..KEPT {
             events.publish(happened(desk, here));

@@ -16,7 +16,12 @@ use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Status, Streaming};
 use zeroize::Zeroizing;
 
-use super::{Desk, cards::reading, convert::receipt, events::{Happened, Kind}};
+use super::{
+    Desk,
+    cards::reading,
+    convert::receipt,
+    events::{Happened, Kind},
+};
 use crate::{
     catalogue::Reason,
     clock,

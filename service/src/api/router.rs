@@ -11,10 +11,10 @@ use axum::{
     routing::get,
 };
 use proto::v1::{
-    admin_server::AdminServer, audit_server::AuditServer, cards_server::CardsServer, desks_server::DesksServer,
-    identities_server::IdentitiesServer, residents_server::ResidentsServer,
-    sessions_server::SessionsServer, signing_server::SigningServer, tokens_server::TokensServer,
-    visits_server::VisitsServer,
+    admin_server::AdminServer, audit_server::AuditServer, cards_server::CardsServer,
+    desks_server::DesksServer, identities_server::IdentitiesServer,
+    residents_server::ResidentsServer, sessions_server::SessionsServer,
+    signing_server::SigningServer, tokens_server::TokensServer, visits_server::VisitsServer,
 };
 use tonic::service::Routes;
 

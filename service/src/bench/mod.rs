@@ -2,7 +2,7 @@
 //! limits measured in the same run. Nothing here is a test: figures are for people to read.
 //!
 //! In reading order: `ground`, a whole service in this process with people to serve; `tokens`,
-//! `log`, `size` and `desk`, each a question; `measure`, how answers are counted.
+//! `log`, `size`, `desk` and `recovery`, each a question; `measure`, how answers are counted.
 
 use std::path::PathBuf;
 
@@ -13,6 +13,7 @@ mod echo;
 mod ground;
 mod log;
 mod measure;
+mod recovery;
 mod size;
 mod tokens;
 
@@ -28,6 +29,9 @@ pub enum Question {
     /// From a card in a reader to the person on screen; needs a PC/SC daemon with the virtual
     /// reader (窗口读卡).
     Desk,
+    /// How soon a desk reads again after the PC/SC daemon was killed, a reader torn out, a card
+    /// pulled; starts daemons of its own, under `scripts/with-pcsc --no-daemon` (故障恢复).
+    Recovery,
 }
 
 /// How to measure.
@@ -41,6 +45,8 @@ pub struct BenchOptions {
     pub seconds: u64,
     /// Entries of the largest log.
     pub entries: u64,
+    /// Rounds of recovery.
+    pub rounds: u32,
     /// One JSON object a question, instead of lines for people.
     pub json: bool,
 }
@@ -62,6 +68,7 @@ pub fn run(options: &BenchOptions) -> Result<(), BenchError> {
             Question::Log => runtime()?.block_on(log::ask(&directory, options.entries))?,
             Question::Size => runtime()?.block_on(size::ask(&directory))?,
             Question::Desk => desk::ask(&directory)?,
+            Question::Recovery => recovery::ask(&directory, options.rounds)?,
         };
         print(*question, &figures, options.json);
     }

@@ -107,14 +107,22 @@ impl Desk {
         })?)
     }
 
+    /// The next event of one of these kinds, whichever comes.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when none comes.
+    pub fn any(&mut self, kinds: &[&str]) -> Result<Value, DemoError> {
+        Ok(self.0.wait_for(&kinds.join(" or "), PATIENCE, |line| {
+            let event: Value = serde_json::from_str(line).ok()?;
+            kinds.iter().any(|kind| event["event"] == *kind).then_some(event)
+        })?)
+    }
+
     /// The next reading or failure, whichever comes.
     ///
     /// # Errors
     /// [`ProgramError`] when none comes.
     pub fn outcome(&mut self) -> Result<Value, DemoError> {
-        Ok(self.0.wait_for("a reading or a failure", PATIENCE, |line| {
-            let event: Value = serde_json::from_str(line).ok()?;
-            (event["event"] == "reading" || event["event"] == "failure").then_some(event)
-        })?)
+        self.any(&["reading", "failure"])
     }
 }

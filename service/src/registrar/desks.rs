@@ -156,10 +156,11 @@ impl Registrar {
             institution: caller.holder.institution,
             chip_serial: opened.as_ref().map_or("", |it| it.chip_serial.as_str()).to_owned(),
         });
-        let mut entry = self
-            .entry(caller, Act::CardOffline, Outcome::Granted)
-            .with("reading", id.as_str())
-            .with("contradictions", words.as_str());
+        let mut entry =
+            self.entry(caller, Act::CardOffline, Outcome::Granted).with("reading", id.as_str());
+        if !words.is_empty() {
+            entry = entry.with("contradictions", words.as_str());
+        }
         if let Ok(reading) = &opened {
             entry = entry
                 .with("read_at", clock::rfc3339(read_at))
@@ -223,7 +224,9 @@ impl Registrar {
             found.push(Contradiction::UnknownCard);
             return Ok(found);
         };
-        if card.status != CardStatus::Active && card.changed_at <= reading.at {
+        // The desk tells whole seconds.
+        let since = card.changed_at.truncate_to_second();
+        if card.status != CardStatus::Active && since <= reading.at {
             found.push(Contradiction::NotActive);
         }
         if card.factor != reading.factor.0 {
@@ -290,9 +293,7 @@ impl Registrar {
         let granted = about(Outcome::Granted);
         match self.store.record_task_closed(id, closing.clone(), granted).await? {
             Change::Recorded(receipt) => Ok((Task { closed: Some(closing), ..task }, receipt)),
-            Change::None => {
-                self.refuse(about(Outcome::Refused), Reason::STATE_CONFLICT).await
-            }
+            Change::None => self.refuse(about(Outcome::Refused), Reason::STATE_CONFLICT).await,
         }
     }
 

@@ -4,8 +4,8 @@ use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{
-    CardId, Change, IdentityId, InstitutionId, MAX_PAGE, Record, ResidentId, Store,
-    StoreError, TaskId, facts::Found, micros::Micros,
+    CardId, Change, IdentityId, InstitutionId, MAX_PAGE, Record, ResidentId, Store, StoreError,
+    TaskId, facts::Found, micros::Micros,
 };
 use crate::clock::UtcTime;
 

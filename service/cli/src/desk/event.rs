@@ -1,11 +1,16 @@
 //! What the desk shows: a page for people, one JSON object a line for programs.
 
-use std::time::Instant;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
-use proto::v1::CardFailure;
+use card::offline::Standing;
+use proto::v1::{CardFailure, Reconciled};
 use serde_json::{Value, json};
 
 use super::{
+    offline::Seen,
     reader::{Quarantine, Reset},
     relay::Outcome,
     watch::Sight,
@@ -31,6 +36,20 @@ pub(super) enum Shown<'a> {
         outcome: &'a Outcome,
         since: Instant,
     },
+    /// A card was seen without the service.
+    Offline {
+        reader: &'a str,
+        seen: &'a Seen,
+        since: Instant,
+    },
+    /// What was seen without the service was told to it.
+    Reconciled(&'a [Reconciled]),
+    /// Cards cannot be seen without the service, and why.
+    NoOffline(&'a Failure),
+    /// Octets of the offline records that were found damaged.
+    SpoolDamaged(u64),
+    /// Metrics are offered here.
+    Metrics(SocketAddr),
     /// There are health cards in these readers: which one is meant?
     Choose(&'a [String]),
     /// The card in this one.
@@ -64,6 +83,38 @@ pub(super) fn tell(screen: Screen, shown: &Shown<'_>) {
             let milliseconds = since.elapsed().as_secs_f64() * 1000.0;
             event["screen_ms"] = json!((milliseconds * 10.0).round() / 10.0);
             screen.show(&event, &timed(page, outcome, milliseconds));
+        }
+        Shown::Offline { reader, seen, since } => {
+            let mut event = offline_json(reader, seen);
+            event["screen_ms"] = json!((since.elapsed().as_secs_f64() * 10_000.0).round() / 10.0);
+            screen.show(&event, &offline_page(seen));
+        }
+        Shown::Reconciled(readings) => {
+            let contradicted = readings.iter().filter(|it| !it.contradictions.is_empty()).count();
+            let told: Vec<_> = readings.iter().map(|it| json::of("Reconciled", it)).collect();
+            let page = Page::titled(text::DESK_RECONCILED)
+                .row(text::DESK_RECONCILED_COUNT, readings.len().to_string());
+            let page = match contradicted {
+                0 => page,
+                some => page.note(Cell::Filled(text::DESK_TASKS_MADE, vec![some.to_string()])),
+            };
+            screen.show(&json!({ "event": "reconciled", "readings": told }), &page);
+        }
+        Shown::NoOffline(failure) => {
+            let failed = &failure.json(screen.lang)["error"];
+            let page = Page::titled(text::DESK_NO_OFFLINE)
+                .row(text::WHY, failure.message.speak(screen.lang));
+            screen.show(&json!({ "event": "no_offline", "failure": failed }), &page);
+        }
+        Shown::SpoolDamaged(octets) => {
+            let page = Page::default()
+                .note(Cell::Filled(text::DESK_SPOOL_DAMAGED, vec![octets.to_string()]));
+            screen.show(&json!({ "event": "spool_damaged", "bytes": octets }), &page);
+        }
+        Shown::Metrics(address) => {
+            let place = format!("http://{address}/metrics");
+            let page = Page::default().row(text::DESK_METRICS, &place);
+            screen.show(&json!({ "event": "metrics", "url": place }), &page);
         }
         Shown::Choose(readers) => {
             let event = json!({ "event": "choose", "readers": readers });
@@ -160,6 +211,59 @@ fn timed(page: Page, outcome: &Outcome, milliseconds: f64) -> Page {
             (reading.card_microseconds / 1000).to_string(),
         ],
     ))
+}
+
+fn offline_json(reader: &str, seen: &Seen) -> Value {
+    let issuer = &seen.reading.issuer;
+    json!({
+        "event": "offline_reading",
+        "reader": reader,
+        "proven": false,
+        "standing": seen.standing.as_str(),
+        "list_number": seen.list.map(|(number, _)| number),
+        "list_age_seconds": seen.list.map(|(_, age)| age.as_secs()),
+        "issuer_name": issuer.name,
+        "card_number": issuer.card_number.as_str(),
+        "chip_serial": issuer.chip_serial.as_str(),
+        "city_code": issuer.city.as_str(),
+        "commands": seen.reading.commands,
+    })
+}
+
+fn offline_page(seen: &Seen) -> Page {
+    let issuer = &seen.reading.issuer;
+    let title = match seen.standing {
+        Standing::NoList | Standing::NotListed => text::DESK_OFFLINE,
+        Standing::Grey => text::DESK_OFFLINE_GREY,
+        Standing::Black => text::DESK_OFFLINE_BLACK,
+    };
+    let listed = match (seen.standing, seen.list) {
+        (Standing::NoList, _) | (_, None) => Cell::Spoken(text::DESK_LIST_NONE),
+        (Standing::NotListed, Some((number, age))) => {
+            Cell::Filled(text::DESK_LIST_NOT_LISTED, vec![number.to_string(), rough(age)])
+        }
+        (Standing::Grey | Standing::Black, Some((number, age))) => {
+            Cell::Filled(text::DESK_LIST_LISTED, vec![number.to_string(), rough(age)])
+        }
+    };
+    Page::titled(title)
+        .row(text::CARD_NUMBER, issuer.card_number.as_str())
+        .row(text::CHIP_SERIAL, issuer.chip_serial.as_str())
+        .row(text::ISSUER, issuer.name.as_str())
+        .row(text::DESK_LIST, listed)
+        .note(Cell::Spoken(text::DESK_OFFLINE_KNOWN))
+        .note(Cell::Spoken(text::DESK_OFFLINE_RECHECK))
+}
+
+/// A length of time as people say it: its largest unit.
+fn rough(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
 }
 
 fn refused_page(failure: &Failure) -> Page {

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::metrics::Metrics;
 use card::{
     Apdu, Status, Transport as _, TransportError,
     transport::pcsc::{Place, Worker},
@@ -87,13 +88,14 @@ pub(super) struct Reader {
     name: String,
     worker: Option<Worker>,
     abandoned: Abandoned,
+    metrics: Metrics,
     /// Answers in a row that said there is more.
     parts: u32,
 }
 
 impl Reader {
-    pub(super) fn new(name: &str, abandoned: Abandoned) -> Self {
-        Self { name: name.to_owned(), worker: None, abandoned, parts: 0 }
+    pub(super) fn new(name: &str, abandoned: Abandoned, metrics: Metrics) -> Self {
+        Self { name: name.to_owned(), worker: None, abandoned, metrics, parts: 0 }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -115,6 +117,7 @@ impl Reader {
                 (answer, began.elapsed())
             })
             .await?;
+        self.metrics.command(taken);
         let answer = match answer {
             Err(TransportError::Garbage { length }) if length > LONGEST_ANSWER => {
                 return Err(Trouble::Quarantine(Quarantine::Flooding));
@@ -178,9 +181,9 @@ pub(super) enum Reset {
 
 /// Resets a reader over a fresh worker and context. A command that still runs holds the reader, so
 /// this is tried until that ends.
-pub(super) async fn reset(name: String, abandoned: Abandoned) -> Reset {
+pub(super) async fn reset(name: String, abandoned: Abandoned, metrics: Metrics) -> Reset {
     let until = Instant::now() + RESET_PATIENCE;
-    let mut reader = Reader::new(&name, abandoned);
+    let mut reader = Reader::new(&name, abandoned, metrics);
     loop {
         match reader.ask(Place::power_off).await {
             Ok(Ok(()) | Err(TransportError::CardRemoved | TransportError::ReaderGone)) => {

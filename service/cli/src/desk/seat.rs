@@ -1,7 +1,7 @@
 //! A reader and its own stream to the service: what is done there, one thing at a time, while the
 //! other readers go on.
 
-use card::{CardError, ReadError, recognise_card};
+use card::{CardError, FreeReading, ReadError, TransportError, read_free, recognise_card};
 
 use super::{
     event::local_failure,
@@ -29,6 +29,35 @@ impl Seat {
         let ended = relay.read(&mut self.reader, atr).await?;
         self.relay = Some(relay);
         Ok(ended)
+    }
+
+    /// Reads what anyone may read of the card.
+    pub(super) async fn read_free(&mut self) -> Result<FreeReading, Ended> {
+        let read = self
+            .reader
+            .ask(|place| {
+                let read = place.connect().map(|card| read_free(card));
+                place.release();
+                read
+            })
+            .await;
+        let (problem, quarantine) = match read {
+            Ok(Ok(Ok(reading))) => return Ok(reading),
+            Ok(Ok(Err(ReadError::NotHealthCard(_)))) => (problems::NOT_HEALTH_CARD, None),
+            Ok(Ok(Err(ReadError::Refused { source: CardError::Endless, .. }))) => {
+                (problems::CARD_FLOODING, Some(Quarantine::Flooding))
+            }
+            Ok(Ok(Err(ReadError::Removed { .. })) | Err(TransportError::CardRemoved)) => {
+                (problems::CARD_REMOVED, None)
+            }
+            Ok(Err(TransportError::Busy)) => (problems::CARD_BUSY, None),
+            Ok(Ok(Err(_)) | Err(_)) | Err(Trouble::Transport(_)) => {
+                (problems::CARD_UNREADABLE, None)
+            }
+            Err(Trouble::Quarantine(why)) => (problems::CARD_HUNG, Some(why)),
+            Err(Trouble::Exhausted) => (problems::READERS_EXHAUSTED, None),
+        };
+        Err(refused(problem, quarantine))
     }
 
     /// Finds out whether there is a health card, with what anyone may ask a card: why it counts for

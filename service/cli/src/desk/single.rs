@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::{
     event,
     interruption::Interruption,
+    metrics::Metrics,
     reader::{Abandoned, Reader},
     relay::{Outcome, Relay},
     watch::{Sight, Watch},
@@ -34,7 +35,7 @@ pub(crate) async fn read_one(
         () = interrupted.came() => return Err(problems::INTERRUPTED.into()),
     };
     let (name, atr) = card.map_err(|_| Failure::of(problems::CARD_TIMEOUT))??;
-    let mut reader = Reader::new(&name, Abandoned::default());
+    let mut reader = Reader::new(&name, Abandoned::default(), Metrics::new());
     let ended = relay.read(&mut reader, atr).await?;
     watch.stop();
     if watch.saw_another_card(&name) {

@@ -7,7 +7,10 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use super::relay::{Ended, Outcome};
+use super::{
+    metrics::ReaderStates,
+    relay::{Ended, Outcome},
+};
 
 /// Reasons that say something of the place of a card rather than of its holder.
 const NOT_OURS: &str = "NOT_HEALTH_CARD";
@@ -29,6 +32,8 @@ pub(super) enum Step {
     Recognise { reader: String },
     /// Have it read.
     Read { reader: String, atr: Vec<u8> },
+    /// Read what anyone may read of it: the service is away.
+    ReadOffline { reader: String },
     /// Show what came of it.
     Show { reader: String, since: Instant, outcome: Outcome },
     /// Ask which one is meant.
@@ -40,6 +45,8 @@ pub(super) enum Step {
 pub(super) enum Presence {
     Here,
     Away,
+    /// Away, and cards can be seen without it.
+    Offline,
 }
 
 /// A card whose reading came to nothing with the service is read once more.
@@ -75,6 +82,8 @@ enum Stage {
     /// Read, and not shown: there is another one.
     Withheld(Outcome),
     Shown,
+    /// Shown without the service, to be read when that is back.
+    Unproven,
     /// Counts for nothing until it is out.
     Aside,
 }
@@ -107,6 +116,26 @@ impl Table {
         self.cards.get(reader).is_some_and(|card| card.work != Work::None)
     }
 
+    /// In which state the cards are, and how many readers have none.
+    pub(super) fn states(&self, readers: usize) -> ReaderStates {
+        let mut states = ReaderStates {
+            empty: readers.saturating_sub(self.cards.len()),
+            ..ReaderStates::default()
+        };
+        for card in self.cards.values() {
+            let count = match (card.work, &card.stage) {
+                (Work::Recognising | Work::Reading, _) => &mut states.busy,
+                (Work::None, Stage::Fresh | Stage::Ours | Stage::Withheld(_)) => {
+                    &mut states.waiting
+                }
+                (Work::None, Stage::Shown | Stage::Unproven) => &mut states.shown,
+                (Work::None, Stage::Aside) => &mut states.aside,
+            };
+            *count += 1;
+        }
+        states
+    }
+
     /// Readers whose card is a health card, or may be one.
     fn in_play(&self) -> Vec<String> {
         let counts = |card: &Card| !matches!(card.stage, Stage::Aside);
@@ -122,14 +151,15 @@ impl Table {
     pub(super) fn choose(&mut self, reader: &str) {
         if let Some(card) = self.cards.get_mut(reader) {
             // Whoever asks for a card that was shown wants to see it again.
-            if matches!(card.stage, Stage::Shown) {
+            if matches!(card.stage, Stage::Shown | Stage::Unproven) {
                 card.stage = Stage::Ours;
             }
             self.chosen = Some(reader.to_owned());
         }
     }
 
-    /// The next step, if there is one. Cards are read while the service is there.
+    /// The next step, if there is one. Cards are read while the service is there; without it, what
+    /// anyone may read is read if this desk can keep it for the service.
     pub(super) fn next(&mut self, service: Presence) -> Option<Step> {
         let in_play = self.in_play();
         if self.asked.as_ref().is_some_and(|asked| *asked != in_play) {
@@ -167,6 +197,10 @@ impl Table {
         let card = self.cards.get_mut(reader).filter(|card| card.work == Work::None)?;
         match card.stage {
             Stage::Fresh | Stage::Ours if service == Presence::Away => None,
+            Stage::Fresh | Stage::Ours if service == Presence::Offline => {
+                card.work = Work::Reading;
+                Some(Step::ReadOffline { reader: reader.to_owned() })
+            }
             Stage::Fresh | Stage::Ours => {
                 card.work = Work::Reading;
                 Some(Step::Read { reader: reader.to_owned(), atr: card.atr.clone() })
@@ -178,7 +212,27 @@ impl Table {
                 };
                 Some(Step::Show { reader: reader.to_owned(), since: card.since, outcome })
             }
-            Stage::Shown | Stage::Aside => None,
+            Stage::Shown | Stage::Unproven | Stage::Aside => None,
+        }
+    }
+
+    /// A card was seen without the service. Answers when it was put in, if it is to be shown now:
+    /// one of two that was not asked for is looked at again when it is known to be meant.
+    pub(super) fn seen_offline(&mut self, reader: &str) -> Option<Instant> {
+        let alone = self.rule == Rule::Each || self.in_play().len() < 2;
+        let meant = alone || self.chosen.as_deref() == Some(reader);
+        let card = self.cards.get_mut(reader)?;
+        card.work = Work::None;
+        card.stage = if meant { Stage::Unproven } else { Stage::Ours };
+        meant.then_some(card.since)
+    }
+
+    /// The service is back: cards that were seen without it are read, if they are still there.
+    pub(super) fn service_back(&mut self) {
+        for card in self.cards.values_mut() {
+            if matches!(card.stage, Stage::Unproven) {
+                (card.stage, card.attempt) = (Stage::Ours, Attempt::First);
+            }
         }
     }
 
@@ -250,6 +304,7 @@ mod tests {
             None => String::new(),
             Some(Step::Recognise { reader }) => format!("recognise {reader}"),
             Some(Step::Read { reader, .. }) => format!("read {reader}"),
+            Some(Step::ReadOffline { reader }) => format!("offline {reader}"),
             Some(Step::Ask { readers }) => format!("ask {}", readers.join(" ")),
             Some(Step::Show { reader, outcome: Outcome::Reading(it), .. }) => {
                 format!("show {reader} {}", it.name)
@@ -290,6 +345,8 @@ mod tests {
         play.next("");
         play.read("a", reading("A"), "show a A");
         play.next("");
+        let shown = ReaderStates { empty: 1, shown: 1, ..ReaderStates::default() };
+        assert_eq!(play.0.states(2), shown);
     }
 
     #[test]
@@ -298,6 +355,30 @@ mod tests {
         play.put_in("a");
         assert_eq!(told(play.0.next(Presence::Away)), "");
         play.next("read a");
+    }
+
+    #[test]
+    fn without_the_service_a_card_is_seen_and_read_later() {
+        let mut play = Play::new(Rule::Ask);
+        play.put_in("a");
+        assert_eq!(told(play.0.next(Presence::Offline)), "offline a");
+        assert!(play.0.seen_offline("a").is_some());
+        assert_eq!(told(play.0.next(Presence::Offline)), "");
+        play.next("");
+        play.0.service_back();
+        play.next("read a");
+        // Of two, none is shown without being asked for.
+        let mut play = Play::new(Rule::Ask);
+        play.put_in("a");
+        assert_eq!(told(play.0.next(Presence::Offline)), "offline a");
+        play.put_in("b");
+        assert_eq!(told(play.0.next(Presence::Offline)), "recognise b");
+        play.0.recognised("b", None);
+        assert!(play.0.seen_offline("a").is_none());
+        assert_eq!(told(play.0.next(Presence::Offline)), "ask a b");
+        play.0.choose("b");
+        assert_eq!(told(play.0.next(Presence::Offline)), "offline b");
+        assert!(play.0.seen_offline("b").is_some());
     }
 
     #[test]

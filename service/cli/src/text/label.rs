@@ -94,6 +94,30 @@ labels! {
     DESK_QUARANTINED: "此卡已停止读取，取出前不再重试；其他读卡器不受影响", "This card is left alone until it is taken out; the other readers go on";
     DESK_HUNG: "卡不应答", "the card does not answer";
     DESK_FLOODING: "卡的应答没有尽头", "the card's answers do not end";
+    DESK_OFFLINE: "离线读卡 · 未核验真伪", "Read without the service · NOT proven genuine";
+    DESK_OFFLINE_BLACK: "离线读卡 · 此卡在黑名单中，请勿办理业务", "Read without the service · this card is on the black list: do not serve it";
+    DESK_OFFLINE_GREY: "离线读卡 · 此卡在灰名单中，联网核实前请勿办理业务", "Read without the service · this card is on the grey list: do not serve it before the service was asked";
+    DESK_LIST: "卡状态名单", "List of cards";
+    DESK_LIST_NOT_LISTED: "未列入；第 {} 号名单，{} 前签发", "not listed; list {}, issued {} ago";
+    DESK_LIST_LISTED: "已列入；第 {} 号名单，{} 前签发", "listed; list {}, issued {} ago";
+    DESK_LIST_NONE: "本机没有名单，未核对", "there is no list on this machine: not checked";
+    DESK_OFFLINE_KNOWN: "以上为卡面公开信息，可被复制；姓名、有效期和真伪均未核验", "Anyone can read the above, and copy it; name, validity and genuineness are not checked";
+    DESK_OFFLINE_RECHECK: "已记入加密离线记录，联网后自动上报；窗口人员须在恢复后重新读卡核验，并核对持卡人证件", "Kept in the sealed offline records and told to the service later; the desk must read the card again then, and check the holder's document now";
+    DESK_RECONCILED: "离线读卡已上报", "What was read without the service was told to it";
+    DESK_RECONCILED_COUNT: "上报条数", "Told";
+    DESK_CONTRADICTED: "与登记不符", "Contradictions";
+    DESK_TASKS_MADE: "有 {} 条与登记不符，已生成任务：healthcard desk tasks", "{} contradict the record and are tasks now: healthcard desk tasks";
+    DESK_NO_OFFLINE: "本窗口暂不能离线读卡", "This desk cannot read cards without the service";
+    DESK_SPOOL_DAMAGED: "离线记录有损坏，已另存 {} 字节", "Offline records were damaged: {} bytes were put aside";
+    DESK_TASKS: "待核实的离线读卡", "Readings without the service to look into";
+    DESK_TASK_CLOSED: "任务已关闭", "The task is closed";
+    DESK_EVENT_FROM: "正在监看窗口读卡（Ctrl-C 结束）", "Watching the desks (Ctrl-C ends)";
+    DESK_CURSOR: "续看标记", "Where to go on";
+    TASK_ID: "任务编号", "Task";
+    TASK_RESULT: "结果", "Result";
+    DESK_ID: "窗口", "Desk";
+    DESK_READ_AT: "读卡时间", "Read";
+    DESK_METRICS: "运行指标", "Metrics";
     DESK_RESET: "读卡器已复位", "The reader was reset";
     DESK_STUCK: "读卡器不能复位，请取出卡；仍不行请重新插拔读卡器", "The reader cannot be reset: take the card out, or unplug the reader";
 
@@ -126,6 +150,7 @@ labels! {
     PHONE: "电话", "Phone";
     RESIDENT_ID: "居民编号", "Resident";
     CARD_ID: "卡编号", "Card";
+    CARD_NUMBER: "卡号", "Card number";
     CHIP_SERIAL: "发卡序列号", "Issuing serial";
     CARD_STATUS: "卡状态", "Card status";
     VALID_UNTIL: "卡有效期至", "Card valid until";

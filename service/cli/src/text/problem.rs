@@ -70,6 +70,11 @@ pub(crate) mod problems {
     READER_SERVICE_UNAVAILABLE Unreachable: "读卡服务（pcscd）未运行", "请启动 pcscd，或联系系统管理员", "the smart card service (pcscd) is not running", "start pcscd or contact the administrator";
     READER_MISSING Unreachable: "没有找到读卡器", "请连接读卡器，或核对 --reader", "no reader was found", "connect a reader, or check --reader";
     CARD_UNREADABLE Refused: "无法与卡通信：卡可能放反、损坏，或不是健康卡", "请取出擦净后按正确方向重新放入；仍不行请换卡或换读卡器", "the card does not answer: it may be upside down, damaged, or no health card", "take it out, wipe it, put it in the right way round; else try another reader";
+    CARD_REMOVED Refused: "读卡未完成，卡已被取出", "请重新放卡，读取完成前不要取出", "the card was taken out before reading ended", "insert the card again and leave it in";
+    SPOOL_IN_USE Refused: "另一个窗口程序正在使用本身份的离线记录", "请结束另一个窗口程序，或换用其他身份", "another desk uses the offline records of this identity", "end the other desk, or use another identity";
+    SPOOL_FULL Refused: "离线记录已满，不能再离线读卡", "请恢复与服务的连接，离线记录会自动上报", "the offline records are full: no more cards can be read without the service", "restore the connection to the service; the records are then sent by themselves";
+    METRICS_EXPOSED Usage: "运行指标只应在本机提供", "请使用 127.0.0.1，或加 --insecure-metrics", "metrics should be offered on this machine only", "use 127.0.0.1, or add --insecure-metrics";
+    METRICS_UNAVAILABLE Refused: "不能在此地址提供运行指标", "请换一个端口", "metrics cannot be offered at this address", "choose another port";
     CARDS_TWO Refused: "同时放了两张卡，不能确定是哪一位", "请只留一张卡，或用 --reader 指定读卡器", "there are two cards, and it is not known which one is meant", "leave only one, or name the reader with --reader";
     NOT_HEALTH_CARD Refused: "这不是居民健康卡", "请放入居民健康卡", "this is not a resident health card", "insert a resident health card";
     CARD_HUNG Refused: "卡长时间无响应，已停止读取", "请取出后重新放卡；仍不行请换卡", "the card does not answer and is left alone", "take it out and insert it again, or have it replaced";

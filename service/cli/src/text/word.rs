@@ -2,7 +2,8 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use proto::v1::{
-    CardStatus, DataClass, LiftingCause, Purpose, ReplacementCause, RevocationReason, Role, Sex,
+    CardStatus, Contradiction, DataClass, LiftingCause, Purpose, ReplacementCause, RevocationReason,
+    Role, Sex, TaskResult, card_event::Kind,
 };
 
 use super::Text;
@@ -50,6 +51,26 @@ words! {
     Sex:
         Unknown "unknown" "未知" "unknown", Male "male" "男" "male", Female "female" "女" "female",
         NotStated "not-stated" "未说明" "not stated";
+    Contradiction:
+        Unreadable "unreadable" "无法打开" "cannot be opened",
+        UnknownCard "unknown-card" "卡未登记" "card not on record",
+        NotActive "not-active" "当时卡已停用" "card not active at the time",
+        Holder "holder" "持卡人不符" "another holder",
+        Factor "factor" "芯片不符" "another chip",
+        Expired "expired" "当时卡已过期" "card expired at the time",
+        Time "time" "时间不可信" "time not plausible",
+        OtherDesk "other-desk" "其他窗口的记录" "made in the name of another desk";
+    TaskResult:
+        HolderVerified "holder-verified" "已核实为本人" "holder verified",
+        RecordCorrected "record-corrected" "登记已更正" "record corrected",
+        CardKept "card-kept" "已扣留卡" "card kept",
+        Reported "reported" "已上报处理" "reported",
+        DeskRepaired "desk-repaired" "设备问题已处理" "desk repaired";
+    Kind:
+        Inserted "inserted" "放入" "inserted", Read "read" "已读" "read",
+        Refused "refused" "未通过" "refused", Removed "removed" "取出" "removed",
+        Quarantined "quarantined" "停止读取" "left alone",
+        Reconciled "reconciled" "离线上报" "told later";
     RevocationReason:
         KeyCompromise "key-compromise" "私钥泄露" "key compromise",
         AffiliationChanged "affiliation-changed" "岗位变动" "affiliation changed",

@@ -1,0 +1,200 @@
+//! What this desk can do while it cannot ask the service: read what anyone may read of a card, look
+//! its chip up in the last list, and keep what it saw for later. It holds no card key, so nothing of
+//! that proves a card; everybody is told so.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use card::{
+    FreeReading,
+    offline::{OfflineReading, SealingKey, Standing},
+    status_list::{Level, StatusList},
+};
+use proto::v1::{PrepareDeskRequest, ReconcileRequest, Reconciled, desks_client::DesksClient};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::spool::Spool;
+use crate::{
+    failure::Failure,
+    files::{self, Audience},
+    service::Service,
+    text::problems,
+};
+
+/// Largest file of what was prepared, bytes.
+const LIMIT: u64 = 4096;
+/// Readings of one call.
+const MOST_READINGS: usize = 64;
+
+/// What the service gave this desk for the time without it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Prepared {
+    /// Address of that service.
+    server: String,
+    identity_id: String,
+    /// In hexadecimal.
+    sealing_key: String,
+}
+
+/// Everything that is kept for the time without the service.
+pub(super) struct Offline {
+    directory: PathBuf,
+    server: String,
+    prepared: Option<(Prepared, SealingKey)>,
+    list: Option<StatusList>,
+    spool: Option<Spool>,
+}
+
+/// A card that was seen without the service.
+pub(super) struct Seen {
+    pub(super) reading: FreeReading,
+    pub(super) standing: Standing,
+    /// Number and age of the list that was looked into.
+    pub(super) list: Option<(u64, Duration)>,
+}
+
+impl Offline {
+    /// Opens what is kept beside the identity. What is missing or of another service is made anew
+    /// as soon as the service can be asked; why nothing can be kept at all, if so.
+    pub(super) fn open(service: &Service) -> (Self, Option<Failure>) {
+        let directory = service.home().dir().join("desk");
+        let server = service.address().origin();
+        let mut offline = Self { directory, server, prepared: None, list: None, spool: None };
+        let opened = files::make_directory(&offline.directory)
+            .and_then(|()| Spool::open(&offline.directory.join("spool")));
+        let problem = match opened {
+            Ok(spool) => {
+                offline.spool = Some(spool);
+                None
+            }
+            Err(failure) => Some(failure),
+        };
+        offline.prepared = offline.read_prepared();
+        (offline, problem)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.join("prepared.json")
+    }
+
+    fn read_prepared(&self) -> Option<(Prepared, SealingKey)> {
+        let bytes = files::read(&self.path(), LIMIT).ok()?;
+        let prepared: Prepared = serde_json::from_slice(&bytes).ok()?;
+        let key = sealing_key(&hex::decode(&prepared.sealing_key).ok()?)?;
+        (prepared.server == self.server).then_some((prepared, key))
+    }
+
+    /// Whether cards can be seen without the service.
+    pub(super) fn is_ready(&self) -> bool {
+        self.prepared.is_some() && self.spool.is_some()
+    }
+
+    /// Takes what the service gave.
+    pub(super) fn keep(&mut self, given: Given) -> Result<(), Failure> {
+        let key = sealing_key(&given.sealing_key).ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
+        let prepared = Prepared {
+            server: self.server.clone(),
+            identity_id: given.identity_id,
+            sealing_key: hex::encode(&given.sealing_key),
+        };
+        let text = serde_json::to_vec(&prepared).expect("three texts have a JSON form");
+        let known = fs::read(self.path()).is_ok_and(|known| known == text);
+        if !known {
+            files::write(&self.path(), &text, Audience::Owner)?;
+        }
+        self.prepared = Some((prepared, key));
+        Ok(())
+    }
+
+    /// Looks a card up and keeps that it was seen, on disk, before anybody is told.
+    pub(super) fn note(
+        &mut self,
+        reading: FreeReading,
+        now: OffsetDateTime,
+    ) -> Result<Seen, Failure> {
+        let (Some((prepared, key)), Some(spool)) = (&self.prepared, &mut self.spool) else {
+            return Err(problems::SERVICE_UNREACHABLE.into());
+        };
+        // A list from the future says that a clock is wrong: it is not relied on.
+        let list = self.list.as_ref().and_then(|list| Some((list, list.age(now).ok()?)));
+        let serial = &reading.issuer.chip_serial;
+        let standing = match list.map(|(list, _)| list.listing(serial)) {
+            None => Standing::NoList,
+            Some(None) => Standing::NotListed,
+            Some(Some(listing)) => match listing.level {
+                Level::Grey => Standing::Grey,
+                Level::Black => Standing::Black,
+            },
+        };
+        let list = list.map(|(list, age)| (list.number(), age));
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(|_| problems::RANDOMNESS_UNAVAILABLE)?;
+        let kept = OfflineReading {
+            id,
+            desk: prepared.identity_id.clone(),
+            at: now.truncate_to_second(),
+            factor: reading.factor,
+            chip_serial: serial.clone(),
+            card_number: reading.issuer.card_number.clone(),
+            list: list.map_or(0, |(number, _)| number),
+            standing,
+        };
+        spool.append(kept.seal(key))?;
+        Ok(Seen { reading, standing, list })
+    }
+
+    /// How many readings wait for the service.
+    pub(super) fn waiting(&self) -> usize {
+        self.spool.as_ref().map_or(0, Spool::len)
+    }
+
+    /// Octets of the spool that were found damaged.
+    pub(super) fn damaged(&self) -> u64 {
+        self.spool.as_ref().map_or(0, Spool::damaged)
+    }
+
+    /// The first readings that wait.
+    pub(super) fn first(&self) -> Vec<Vec<u8>> {
+        self.spool.as_ref().map(|spool| spool.first(MOST_READINGS)).unwrap_or_default()
+    }
+
+    /// Forgets readings that the service has.
+    pub(super) fn settle(&mut self, count: usize) -> Result<(), Failure> {
+        self.spool.as_mut().map_or(Ok(()), |spool| spool.settle(count))
+    }
+}
+
+fn sealing_key(octets: &[u8]) -> Option<SealingKey> {
+    SealingKey::from_sec1(octets).ok()
+}
+
+/// What the service gives a desk.
+pub(super) struct Given {
+    identity_id: String,
+    sealing_key: Vec<u8>,
+}
+
+/// Asks for what is needed without the service.
+pub(super) async fn prepare(service: &Service) -> Result<Given, Failure> {
+    let given = service
+        .ask(async |channel| DesksClient::new(channel).prepare(PrepareDeskRequest {}).await)
+        .await?;
+    Ok(Given { identity_id: given.identity_id, sealing_key: given.sealing_key })
+}
+
+/// Tells the service what was seen without it; what it made of each.
+pub(super) async fn reconcile(
+    service: &Service,
+    readings: Vec<Vec<u8>>,
+) -> Result<Vec<Reconciled>, Failure> {
+    let count = readings.len();
+    let request = ReconcileRequest { readings };
+    let told = service
+        .ask(async |channel| DesksClient::new(channel).reconcile(request.clone()).await)
+        .await?;
+    if told.readings.len() != count {
+        return Err(problems::SERVICE_ANSWER_MALFORMED.into());
+    }
+    Ok(told.readings)
+}
