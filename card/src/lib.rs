@@ -39,11 +39,11 @@ pub mod key;
 pub mod layout;
 pub mod messaging;
 pub mod number;
+pub mod offline;
 #[cfg(feature = "pictures")]
 pub mod picture;
 pub mod record_signature;
 pub mod sam;
-pub mod offline;
 pub mod security;
 pub mod session;
 pub mod status_list;

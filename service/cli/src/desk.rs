@@ -253,6 +253,7 @@ impl Desk {
         self.metrics.readers(self.table.states(self.readers));
         let (spool, abandoned) = (self.offline.waiting(), self.abandoned.count());
         self.metrics.state(self.line.is_some(), spool, abandoned);
+        self.metrics.list(self.offline.list_issued_at());
     }
 
     fn presence(&self) -> Presence {

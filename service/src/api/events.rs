@@ -62,7 +62,8 @@ pub(super) struct Happened {
     reader: String,
     kind: Kind,
     reason: &'static str,
-    card: Option<(CardId, ResidentId)>,
+    card: Option<CardId>,
+    resident: Option<ResidentId>,
     receipt: Option<Receipt>,
 }
 
@@ -76,13 +77,14 @@ impl Happened {
             kind,
             reason: "",
             card: None,
+            resident: None,
             receipt: None,
         }
     }
 
     pub(super) fn of(self, presence: &Presence, receipt: &Receipt) -> Self {
-        let card = Some((presence.card, presence.resident));
-        Self { card, receipt: Some(receipt.clone()), ..self }
+        let (card, resident) = (presence.evidence.card(), Some(presence.resident));
+        Self { card, resident, receipt: Some(receipt.clone()), ..self }
     }
 
     pub(super) fn because(self, failure: &CardFailure) -> Self {
@@ -91,7 +93,8 @@ impl Happened {
     }
 
     pub(super) fn reconciled(self, reading: &Reconciled) -> Self {
-        Self { card: reading.card, receipt: reading.receipt.clone(), ..self }
+        let (card, resident) = reading.card.unzip();
+        Self { card, resident, receipt: reading.receipt.clone(), ..self }
     }
 }
 
@@ -179,7 +182,6 @@ impl Events {
     }
 
     fn message(&self, number: u64, event: Happened) -> v1::CardEvent {
-        let (card, resident) = event.card.unzip();
         let text = |id: Option<String>| id.unwrap_or_default();
         v1::CardEvent {
             cursor: self.cursor(number),
@@ -188,8 +190,8 @@ impl Events {
             reader: event.reader,
             kind: event.kind.into(),
             reason: event.reason.to_owned(),
-            card_id: text(card.map(String::from)),
-            resident_id: text(resident.map(String::from)),
+            card_id: text(event.card.map(String::from)),
+            resident_id: text(event.resident.map(String::from)),
             receipt: event.receipt.and_then(super::convert::receipt),
         }
     }
@@ -274,7 +276,17 @@ mod tests {
     fn happened(desk: IdentityId, institution: InstitutionId) -> Happened {
         let (reader, kind) = ("reader".to_owned(), Kind::Inserted);
         let at = clock::now();
-        Happened { at, desk, institution, reader, kind, reason: "", card: None, receipt: None }
+        Happened {
+            at,
+            desk,
+            institution,
+            reader,
+            kind,
+            reason: "",
+            card: None,
+            resident: None,
+            receipt: None,
+        }
     }
 
     fn numbers(seen: Option<(Vec<(u64, Happened)>, u64)>) -> Option<(Vec<u64>, u64)> {

@@ -11,12 +11,12 @@ use time::Duration;
 
 use super::{Caller, Error, Registrar};
 use crate::{
+    card_life::CardStatus,
     catalogue::Reason,
     clock::{self, UtcTime},
     policy::Act,
     store::{
-        self, Card, CardStatus, Change, Closing, IdentityId, NewOfflineReading, NewTask, Receipt,
-        Task, TaskId,
+        self, Card, Change, Closing, IdentityId, NewOfflineReading, NewTask, Receipt, Task, TaskId,
     },
     vocabulary::words,
 };
@@ -229,10 +229,13 @@ impl Registrar {
         if card.status != CardStatus::Active && since <= reading.at {
             found.push(Contradiction::NotActive);
         }
-        if card.factor != reading.factor.0 {
+        let day = clock::date_at_desk(reading.at);
+        if card.chip.as_ref().is_none_or(|chip| chip.factor != reading.factor.0) {
             found.push(Contradiction::Factor);
         }
-        if card.valid_until < clock::date_at_desk(reading.at) {
+        // Until a renewed card has said its new end itself, both ends are accepted.
+        let end = card.renewal.or(card.chip.as_ref().map(|chip| chip.valid_until));
+        if end.is_none_or(|end| end < day) {
             found.push(Contradiction::Expired);
         }
         let resident = self.store.resident(card.resident).await?.ok_or(Reason::INTERNAL)?;

@@ -144,6 +144,11 @@ impl Offline {
         Ok(Seen { reading, standing, list })
     }
 
+    /// When the list that cards are looked up in was issued.
+    pub(super) fn list_issued_at(&self) -> Option<OffsetDateTime> {
+        self.list.as_ref().map(|list| list.issued_at())
+    }
+
     /// How many readings wait for the service.
     pub(super) fn waiting(&self) -> usize {
         self.spool.as_ref().map_or(0, Spool::len)

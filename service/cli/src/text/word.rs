@@ -2,8 +2,8 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use proto::v1::{
-    CardStatus, Contradiction, DataClass, LiftingCause, Purpose, ReplacementCause, RevocationReason,
-    Role, Sex, TaskResult, card_event::Kind,
+    CardStatus, Contradiction, DataClass, LiftingCause, Purpose, ReplacementCause,
+    RevocationReason, Role, Sex, TaskResult, card_event::Kind,
 };
 
 use super::Text;
