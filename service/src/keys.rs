@@ -210,3 +210,40 @@ impl Keys {
 fn soft(name: &str) -> KeyRef {
     format!("soft:{name}").parse().expect("names of keys are literals of this module")
 }
+
+#[cfg(test)]
+mod tests {
+    use hsm::soft::{Iterations, Passphrase};
+
+    use super::*;
+
+    #[test]
+    fn a_keystore_of_an_earlier_version_gets_what_it_lacks_once() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("keystore.hck");
+        let passphrase = Passphrase::from_string("right".to_owned().into()).unwrap();
+        let mut keystore =
+            SoftKeystore::create_with(&path, &passphrase, Iterations::MINIMUM).unwrap();
+        let later: Vec<KeyRef> = LATER.into_iter().map(|(name, _)| soft(name)).collect();
+        for (key, key_use) in required().filter(|(key, _)| !later.contains(key)) {
+            keystore.generate(&key, key_use).unwrap();
+        }
+        keystore.save().unwrap();
+        assert_eq!(complete(&mut keystore).unwrap(), later);
+        assert_eq!(complete(&mut keystore).unwrap(), []);
+
+        let again = SoftKeystore::open(&path, &passphrase).unwrap();
+        let keys = Keys::new(Box::new(again));
+        assert!(keys.code().is_ok() && keys.code_mac().is_ok());
+        // What a keystore never was without is not made up when it is lost.
+        let mut empty = SoftKeystore::create_with(
+            &place.path().join("empty.hck"),
+            &passphrase,
+            Iterations::MINIMUM,
+        )
+        .unwrap();
+        complete(&mut empty).unwrap();
+        let keys = Keys::new(Box::new(empty));
+        assert!(keys.code().is_ok() && keys.token().is_err() && keys.log().is_err());
+    }
+}

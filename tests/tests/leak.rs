@@ -169,6 +169,25 @@ async fn nothing_personal_is_readable_on_disk_or_in_what_is_said() {
     // A token is its holder's; what may stand in the log is its number.
     let token = text(&issued, "token");
     traces.push(Trace { what: "token".to_owned(), bytes: token.into_bytes() });
+    // So is a code of an electronic card, and the id in it.
+    let order = ["card", "code", "apply", "--resident", &hospital.resident_id];
+    hospital.granted(CLERK.key, &order);
+    for form in ["dynamic", "signed"] {
+        let order = ["card", "code", "create", "--resident", &hospital.resident_id];
+        let made = hospital.granted("emr", &[&order[..], &["--form", form]].concat());
+        let code = text(&made, "code");
+        let file = stage.path("records/code");
+        fs::write(&file, &code).unwrap();
+        let order = ["card", "code", "verify", "--code", &file.to_string_lossy()];
+        hospital.granted("desk", &order);
+        hospital.refused("desk", &order, "CODE_USED");
+        if form == "dynamic" {
+            let id = hex::decode(&code[..64]).unwrap();
+            traces.extend(traces_of_key("id of an electronic card", &id));
+            traces.extend(traces_of_text("changing part of a code", &code[67..]));
+        }
+        traces.push(Trace { what: format!("{form} code"), bytes: code.into_bytes() });
+    }
     assert!(traces.len() > 60);
     let search = Search::of(traces);
 

@@ -1,4 +1,4 @@
-//! Access tokens checked without the service: compact JWS (RFC 7515), `alg` SGD_SM3_SM2.
+//! Access tokens, and the keys they come with, checked without the service: compact JWS (RFC 7515), `alg` SGD_SM3_SM2.
 //!
 //! The signature is r ‖ s, 64 octets, over `header.payload` with the default identifier; each
 //! published key says so in `sm2_id`. Everything else is refused rather than guessed.
@@ -82,7 +82,8 @@ pub(crate) fn check(
     if header.alg != ALGORITHM || header.typ != TYPE {
         return Err(problems::TOKEN_ALGORITHM);
     }
-    let key = key(jwks, &header.kid)?;
+    let (_, key) = key(jwks, |kid| kid == header.kid, DEFAULT_IDENTIFIER)?
+        .ok_or(problems::TOKEN_KEY_UNKNOWN)?;
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| problems::TOKEN_MALFORMED)?;
     let genuine = Signature::from_slice(&signature)
         .is_ok_and(|signature| key.verify(signed.as_bytes(), &signature).is_ok());
@@ -109,21 +110,35 @@ fn part<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     serde_json::from_slice(&bytes).map_err(|_| problems::TOKEN_MALFORMED)
 }
 
-/// The key of that name. A set may hold keys of other kinds, but not two of one name.
-fn key(jwks: &str, kid: &str) -> Result<VerifyingKey, Problem> {
+/// The key whose name, which is its thumbprint, begins with these octets; and the name.
+pub(crate) fn key_by_digest(
+    jwks: &str,
+    begins: &[u8; 8],
+    identifier: &str,
+) -> Result<(String, VerifyingKey), Problem> {
+    let named =
+        |kid: &str| URL_SAFE_NO_PAD.decode(kid).is_ok_and(|octets| octets.starts_with(begins));
+    key(jwks, named, identifier)?.ok_or(problems::CODE_KEY_UNKNOWN)
+}
+
+/// The key of that name, for signatures with this identifier of the signer. A set may hold keys of
+/// other kinds, but not two of one name.
+fn key(
+    jwks: &str,
+    named: impl Fn(&str) -> bool,
+    identifier: &str,
+) -> Result<Option<(String, VerifyingKey)>, Problem> {
     let set: Keys = serde_json::from_str(jwks).map_err(|_| problems::TOKEN_KEYS_MALFORMED)?;
-    let mut named = set.keys.into_iter().filter(|key| key.get("kid").is_some_and(|it| it == kid));
-    let found = named.next().ok_or(problems::TOKEN_KEY_UNKNOWN)?;
+    let kid = |key: &Map<String, Value>| key.get("kid").and_then(Value::as_str).is_some_and(&named);
+    let mut named = set.keys.into_iter().filter(kid);
+    let Some(found) = named.next() else { return Ok(None) };
     if named.next().is_some() {
         return Err(problems::TOKEN_KEYS_MALFORMED);
     }
     let key: Key =
         serde_json::from_value(found.into()).map_err(|_| problems::TOKEN_KEYS_MALFORMED)?;
-    let usable = key.kid == kid
-        && key.kty == "EC"
-        && key.crv == CURVE
-        && key.alg == ALGORITHM
-        && key.sm2_id == DEFAULT_IDENTIFIER;
+    let usable =
+        key.kty == "EC" && key.crv == CURVE && key.alg == ALGORITHM && key.sm2_id == identifier;
     let coordinate = |text: &str| {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         <[u8; 32]>::try_from(bytes).ok()
@@ -133,7 +148,8 @@ fn key(jwks: &str, kid: &str) -> Result<VerifyingKey, Problem> {
         return Err(problems::TOKEN_KEYS_MALFORMED);
     };
     let point = [&[4][..], &x, &y].concat();
-    VerifyingKey::from_sec1_bytes(DEFAULT_IDENTIFIER, &point)
+    VerifyingKey::from_sec1_bytes(identifier, &point)
+        .map(|verifying| Some((key.kid, verifying)))
         .map_err(|_| problems::TOKEN_KEYS_MALFORMED)
 }
 

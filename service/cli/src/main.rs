@@ -4,6 +4,7 @@
 mod arguments;
 mod attributes;
 mod clock;
+mod code_check;
 mod command;
 mod context;
 mod desk;
@@ -17,6 +18,7 @@ mod json;
 mod jws;
 mod page;
 mod proof;
+mod qr;
 mod screen;
 mod service;
 mod show;

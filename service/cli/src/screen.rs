@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     failure::Failure,
     page::Page,
+    qr::{Picture, Surface},
     text::{self, Lang, Text},
 };
 
@@ -47,6 +48,14 @@ impl Screen {
         page = page.row(text::ADVICE, failure.advice.speak(lang));
         // Nothing is left to say when the terminal itself is gone.
         let _ = io::stderr().write_all(page.render(lang).as_bytes());
+    }
+
+    /// Draws a code, where people look and not programs.
+    pub(crate) fn draw(self, picture: &Picture) {
+        if !self.json {
+            let terminal = io::stdout().is_terminal();
+            print(&picture.draw(if terminal { Surface::Terminal } else { Surface::Paper }));
+        }
     }
 
     /// Tells a person who waits what to do. It is no part of the answer.

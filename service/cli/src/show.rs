@@ -118,7 +118,41 @@ pub(crate) fn card(title: Text, card: &v1::Card) -> Page {
 
 /// The person, as the desk sees them: who it is comes first.
 pub(crate) fn reading(reading: &v1::CardReading) -> Page {
-    let page = Page::titled(text::CARD_READ)
+    person(text::CARD_READ, reading)
+}
+
+/// Who showed a code, and what is left of it.
+pub(crate) fn verified_code(code: &v1::VerifiedCode) -> Page {
+    let reading = code.reading.clone().unwrap_or_default();
+    person(text::CODE_VERIFIED, &reading)
+        .maybe(text::CODE_FORM, word_of::<v1::CodeForm>(code.form))
+        .maybe(text::USES_LEFT, code.uses_left)
+        .maybe(text::CODE_EXPIRES_AT, timestamp(code.expires_at.as_ref()))
+        .row(text::CODE_ID, &code.code_id)
+}
+
+pub(crate) fn created_code(code: &v1::CreatedCode) -> Page {
+    let page = Page::titled(text::CODE_CREATED)
+        .maybe(text::CODE_FORM, word_of::<v1::CodeForm>(code.form))
+        .row(text::CODE_ID, &code.code_id)
+        .row(text::ELECTRONIC_CARD_ID, &code.electronic_card_id)
+        .maybe(text::EXPIRES_AT, timestamp(code.expires_at.as_ref()))
+        .maybe(text::USES_LEFT, code.uses_left);
+    receipt(page, code.receipt.as_ref()).row(text::CODE, &code.code)
+}
+
+pub(crate) fn electronic_card(title: Text, card: &v1::ElectronicCard) -> Page {
+    let page = Page::titled(title)
+        .maybe(text::CARD_STATUS, word_of::<v1::ElectronicCardStatus>(card.status))
+        .row(text::ELECTRONIC_CARD_ID, &card.electronic_card_id)
+        .row(text::RESIDENT_ID, &card.resident_id)
+        .maybe(text::REGISTERED_AT, timestamp(card.registered_at.as_ref()))
+        .maybe(text::CHANGED_AT, timestamp(card.changed_at.as_ref()));
+    receipt(page, card.receipt.as_ref())
+}
+
+fn person(title: Text, reading: &v1::CardReading) -> Page {
+    let page = Page::titled(title)
         .row(text::NAME, &reading.name)
         .maybe(text::SEX, word_of::<v1::Sex>(reading.sex))
         .maybe(text::ETHNIC_GROUP, ethnic_group(reading.ethnic_group))

@@ -1,5 +1,7 @@
 //! `healthcard card`.
 
+mod code;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
@@ -89,6 +91,9 @@ pub(crate) enum CardCommand {
         #[arg(long, value_name = "DATE")]
         valid_until: String,
     },
+    /// 电子健康卡及其二维码 | Electronic cards and their codes
+    #[command(subcommand)]
+    Code(code::CodeCommand),
 }
 
 #[derive(Debug, Args)]
@@ -188,6 +193,7 @@ impl CardCommand {
                 let request = RenewCardRequest { card_id: id, valid_until };
                 ask!(context, renew, request, text::CARD_RENEWAL_NOTED)
             }
+            Self::Code(command) => command.run(context).await,
         }
     }
 }

@@ -97,6 +97,16 @@ pub(crate) mod problems {
     TOKEN_EXPIRED Refused: "令牌已过期", "请重新申请令牌", "the token has expired", "ask for a new token";
     TOKEN_NOT_YET_VALID Refused: "令牌尚未生效", "请检查本机时间", "the token is not valid yet", "check the clock of this machine";
     TOKEN_OTHER_AUDIENCE Refused: "令牌是给其他系统的", "请勿受理；请申请面向本系统的令牌", "the token is for another system", "do not accept it; ask for one for this system";
+    // codes of electronic cards
+    CODE_FOREIGN Refused: "这不是电子健康卡二维码", "请居民打开电子健康卡后重新扫码", "this is not the code of an electronic health card", "have the resident open the electronic card and scan again";
+    CODE_MALFORMED Refused: "二维码内容不完整或格式不正确", "请重新扫码；仍不行请居民刷新二维码", "the code is incomplete or malformed", "scan again, or have the code refreshed";
+    CODE_ONLINE_ONLY Unverifiable: "静态码和动态码只能在线核验", "请使用 healthcard card code verify；离线时请居民出示签名码", "static and dynamic codes can be verified only by the service", "use `healthcard card code verify`; offline, have the resident show a signed code";
+    CODE_KEY_UNKNOWN Refused: "公钥集中没有签署该二维码的公钥", "请取得最新的公钥集（healthcard token keys）", "there is no key to check this code with", "get the newest keys (`healthcard token keys`)";
+    CODE_NOT_GENUINE Refused: "二维码的签名不正确", "请勿采信该二维码；它可能被改动或伪造", "the code's signature is wrong", "do not rely on this code: it was altered or forged";
+    CODE_EXPIRED Refused: "二维码已过期", "请居民刷新二维码", "the code has expired", "have the code refreshed";
+    CODE_NOT_YET_VALID Refused: "二维码尚未生效", "请检查本机时间", "the code is not valid yet", "check the clock of this machine";
+    CODE_OTHER_DESK Refused: "二维码不是为本窗口出示的", "请居民扫描本窗口的随机码后重新出示", "the code was not made for this desk", "have the resident scan this desk's nonce and show a new code";
+    CODE_TOO_LONG Refused: "内容过长，无法生成二维码", "请确认内容完整且正确", "the text is too long for a QR code", "make sure that this is the right text";
     // audit
     PROOF_INVALID Tampered: "证明与日志不符：日志或答复被改动", "请保存该证明并立即报告审计负责人", "the proof does not fit the log: the log or the answer was altered", "keep the proof and report it at once";
     CHECKPOINT_INVALID Tampered: "检查点的签名不正确", "请核对验证公钥；若公钥无误，请立即报告审计负责人", "the checkpoint's signature is wrong", "compare the verifier key; if it is right, report this at once";

@@ -2,8 +2,8 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use proto::v1::{
-    CardStatus, Contradiction, DataClass, LiftingCause, Purpose, ReplacementCause,
-    RevocationReason, Role, Sex, TaskResult, card_event::Kind,
+    CardStatus, CodeForm, Contradiction, DataClass, ElectronicCardStatus, LiftingCause, Purpose,
+    ReplacementCause, RevocationReason, Role, Sex, TaskResult, card_event::Kind,
 };
 
 use super::Text;
@@ -48,6 +48,11 @@ words! {
         DataChanged "data-changed" "卡面信息变更" "printed data changed";
     LiftingCause:
         Mistake "mistake" "误列" "listed by mistake", Settled "settled" "已处理" "matter settled";
+    CodeForm:
+        Static "static" "静态码" "static", Dynamic "dynamic" "动态码" "dynamic",
+        Signed "signed" "签名码" "signed";
+    ElectronicCardStatus:
+        Active "active" "正常" "active", Cancelled "cancelled" "注销" "cancelled";
     Sex:
         Unknown "unknown" "未知" "unknown", Male "male" "男" "male", Female "female" "女" "female",
         NotStated "not-stated" "未说明" "not stated";
