@@ -45,7 +45,7 @@ pub(crate) enum TokenCommand {
     },
     /// 离线核对令牌的签名、期限和受理方 | Check a token's signature, dates and audience offline
     Check(Check),
-    /// 取得核对令牌的公钥集 | Get the keys that tokens are checked with
+    /// 取得核对令牌和电子健康卡二维码的公钥集 | Get the keys that tokens and codes of electronic cards are checked with
     Keys,
 }
 

@@ -178,6 +178,9 @@ labels! {
     CODE_ID: "二维码编号", "Code number";
     CODE_FORM: "码的种类", "Form";
     CODE_EXPIRES_AT: "二维码失效时间", "Code expires";
+    MEDICAL_STEP: "诊疗环节", "Medical step";
+    CHANNEL: "渠道", "Channel";
+    TERMINAL: "终端", "Terminal";
     USES_LEFT: "剩余核验次数", "Uses left";
     DESK_NONCE: "窗口随机码", "Nonce";
     CODE_STATIC: "静态码", "static";

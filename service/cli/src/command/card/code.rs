@@ -22,7 +22,7 @@ use crate::{
     page::{Page, instant, timestamp},
     qr::Picture,
     show,
-    text::{self, parser, problems},
+    text::{self, Text, parser, problems},
 };
 
 /// Largest scan, bytes.
@@ -261,7 +261,12 @@ async fn verify(context: &Context, order: Verify) -> Outcome {
         .service
         .ask(async |channel| CardsClient::new(channel).verify_code(request.clone()).await)
         .await?;
-    context.answer("VerifiedCode", &found, &show::verified_code(&found))
+    let label = |(zh, en)| Text::new(zh, en);
+    let page = show::verified_code(&found)
+        .row(text::MEDICAL_STEP, label(order.step.labels()))
+        .row(text::CHANNEL, label(order.channel.labels()))
+        .row(text::TERMINAL, label(order.terminal.labels()));
+    context.answer("VerifiedCode", &found, &page)
 }
 
 /// What can be said of a code without the service, and what cannot.
@@ -294,7 +299,7 @@ fn check(context: &Context, order: &Check) -> Outcome {
 }
 
 /// The form of a code: for programs, and for people.
-fn form_of(code: &str) -> Result<(&'static str, text::Text), Failure> {
+fn form_of(code: &str) -> Result<(&'static str, Text), Failure> {
     Ok(match code_check::read(code)? {
         Code::Static { .. } => ("CODE_FORM_STATIC", text::CODE_STATIC),
         Code::Dynamic { .. } => ("CODE_FORM_DYNAMIC", text::CODE_DYNAMIC),
