@@ -29,11 +29,11 @@ pub(crate) struct Checked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Binding {
     /// For the desk whose nonce was given.
-    ThisDesk,
+    This,
     /// For no desk in particular.
-    AnyDesk,
+    Any,
     /// For one desk; which, was not looked at.
-    SomeDesk,
+    Undecided,
 }
 
 /// Reads a scan.
@@ -67,10 +67,10 @@ pub(crate) fn check(
         return Err(problems::CODE_NOT_YET_VALID);
     }
     let binding = match (desk, &body.desk) {
-        (Some(desk), Some(bound)) if desk == bound => Binding::ThisDesk,
+        (Some(desk), Some(bound)) if desk == bound => Binding::This,
         (Some(_), _) => return Err(problems::CODE_OTHER_DESK),
-        (None, Some(_)) => Binding::SomeDesk,
-        (None, None) => Binding::AnyDesk,
+        (None, Some(_)) => Binding::Undecided,
+        (None, None) => Binding::Any,
     };
     let ends = i64::try_from(code.ends()).map(OffsetDateTime::from_unix_timestamp);
     let Ok(Ok(ends)) = ends else { return Err(problems::CODE_MALFORMED) };
@@ -149,9 +149,9 @@ mod tests {
     fn genuine_codes_say_which_desk_they_are_for() {
         let bound = Unsigned { desk: nonce(5), ..body() };
         let cases = [
-            (body(), None, Binding::AnyDesk),
-            (bound.clone(), nonce(5), Binding::ThisDesk),
-            (bound, None, Binding::SomeDesk),
+            (body(), None, Binding::Any),
+            (bound.clone(), nonce(5), Binding::This),
+            (bound, None, Binding::Undecided),
         ];
         for (body, desk, binding) in cases {
             let found = check(&signed(body), &set(SIGNER_ID), desk.as_ref(), NOW).unwrap();

@@ -278,9 +278,9 @@ fn check(context: &Context, order: &Check) -> Outcome {
     let found = code_check::check(&code, jwks, nonce.as_ref(), clock::now())?;
     let Checked { key_id, number, ends, binding } = found;
     let (desk, done, exit) = match binding {
-        Binding::ThisDesk => ("this", text::CODE_FOR_THIS_DESK, Exit::Done),
-        Binding::AnyDesk => ("any", text::CODE_FOR_ANY_DESK, Exit::Done),
-        Binding::SomeDesk => ("unknown", text::CODE_FOR_SOME_DESK, Exit::Unverifiable),
+        Binding::This => ("this", text::CODE_FOR_THIS_DESK, Exit::Done),
+        Binding::Any => ("any", text::CODE_FOR_ANY_DESK, Exit::Done),
+        Binding::Undecided => ("unknown", text::CODE_FOR_SOME_DESK, Exit::Unverifiable),
     };
     let page = Page::titled(text::CODE_GENUINE)
         .row(text::CODE_ID, &number)
