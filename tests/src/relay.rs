@@ -141,7 +141,8 @@ pub fn card(image: &Path) -> Card {
 #[must_use]
 pub fn answer(card: &mut Card, command: &[u8]) -> Answer {
     match card.exchange(command) {
-        card_emulator::card::Outcome::Answer(bytes) => Answer::Card(bytes),
+        card_emulator::card::Outcome::Answer(bytes)
+        | card_emulator::card::Outcome::Late(_, bytes) => Answer::Card(bytes),
         card_emulator::card::Outcome::Gone => Answer::Gone(Cause::Card),
         card_emulator::card::Outcome::Silent => Answer::Gone(Cause::Timeout),
     }

@@ -10,10 +10,13 @@ mod records;
 use ::card::key::CardKey;
 use ::card::layout::{self, Directory, File, FileName, MASTER_FILE};
 use ::card::{Apdu, Atr, Response, Status};
+use hsm::sm4::Sm4Key;
 use std::collections::BTreeSet;
 
-use crate::fault::{Fault, Faults};
-use crate::image::{Answers, Content, Image};
+use std::time::Duration;
+
+use crate::fault::{Fault, Faults, Script, other_key};
+use crate::image::{Answers, Content, Image, Name};
 
 /// Fills eight bytes for a challenge; a test hands in fixed ones.
 pub type Randomness = Box<dyn FnMut(&mut [u8; 8]) + Send>;
@@ -57,6 +60,8 @@ pub enum Outcome {
     Gone,
     /// Nothing, though the card is still there.
     Silent,
+    /// These bytes, after so long.
+    Late(Duration, Vec<u8>),
 }
 
 impl Card {
@@ -94,8 +99,8 @@ impl Card {
     }
 
     /// Makes the card misbehave from now on.
-    pub fn misbehave(&mut self, fault: Fault) {
-        self.faults.add(fault);
+    pub fn misbehave(&mut self, fault: impl Into<Script>) {
+        self.faults.add(fault.into());
     }
 
     /// Ends all misbehaviour.
@@ -106,11 +111,15 @@ impl Card {
     /// Answers one command, as bytes.
     pub fn exchange(&mut self, command: &[u8]) -> Outcome {
         self.state.commands += 1;
-        if self.faults.gone_at(self.state.commands) {
+        self.faults.at(self.state.commands);
+        if self.faults.gone() {
             return Outcome::Gone;
         }
-        if self.faults.mute() {
+        if self.faults.has(Fault::Mute) {
             return Outcome::Silent;
+        }
+        if self.faults.has(Fault::Reset) {
+            self.state = State { commands: self.state.commands, ..State::default() };
         }
         let response = match Apdu::parse(command) {
             Ok(command) => {
@@ -119,7 +128,11 @@ impl Card {
             }
             Err(_) => Response::of(Status::WrongLength),
         };
-        Outcome::Answer(self.faults.garble(response.to_bytes()))
+        let answer = self.faults.garble(response.to_bytes());
+        match self.faults.delay() {
+            Duration::ZERO => Outcome::Answer(answer),
+            delay => Outcome::Late(delay, answer),
+        }
     }
 
     fn respond_and_keep(&mut self, command: &Apdu) -> Response {
@@ -196,7 +209,7 @@ impl Card {
                 && file.name.id == id
                 && self.memory.files.content(file.name).is_some()
         });
-        let file = file.ok_or(Status::FileNotFound)?;
+        let file = file.filter(|_| !self.faults.has(Fault::Transit)).ok_or(Status::FileNotFound)?;
         if self.memory.blocked.directories.contains(&current) {
             return Err(self.blocked_status(current));
         }
@@ -208,6 +221,9 @@ impl Card {
     /// it while the application or one of them is selected.
     fn directory_in_reach(&self, id: u16) -> Option<Directory> {
         let directory = Directory::ALL.into_iter().find(|directory| directory.id() == id)?;
+        if self.faults.has(Fault::Transit) && directory != Directory::Ddf1 {
+            return None;
+        }
         let in_reach = directory == Directory::Ddf1 || self.state.directory.is_some();
         (in_reach && self.memory.files.has(directory)).then_some(directory)
     }
@@ -224,6 +240,17 @@ impl Card {
         let file = layout::file(name).expect("only files of the table are selected");
         let content = self.memory.files.content_mut(name);
         Ok((file, content.expect("only files that exist are selected")))
+    }
+
+    /// The session key of a key under `challenge`; of a card with wrong keys, a wrong one.
+    fn session(&mut self, name: Name, challenge: &[u8; 8]) -> Option<Sm4Key> {
+        let session = self.memory.keys.slot(name)?.session(challenge);
+        match name {
+            Name::Card(key, version) if self.faults.wrong_key(key) => {
+                Some(session.derive(&[other_key(key, version)]))
+            }
+            _ => Some(session),
+        }
     }
 
     fn get_response(&mut self, command: &Apdu, waiting: Vec<u8>) -> Response {

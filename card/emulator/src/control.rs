@@ -3,7 +3,7 @@
 use std::io::BufRead;
 use std::path::Path;
 
-use card_emulator::Fault;
+use card_emulator::fault::Script;
 use card_emulator::slot::Slot;
 
 use super::{Failure, load};
@@ -38,7 +38,7 @@ fn obey(slots: &[Slot], save: bool, line: &str) -> Result<(), Failure> {
             slot.remove().ok_or("the slot is empty")?;
         }
         (Some("fault"), Some(fault)) => {
-            let fault: Fault = fault.parse()?;
+            let fault: Script = fault.parse()?;
             slot.with_card(|card| card.misbehave(fault)).ok_or("the slot is empty")?;
         }
         (Some("behave"), None) => {

@@ -2,6 +2,7 @@
 
 mod blank;
 mod control;
+mod faults;
 mod keep;
 mod make;
 mod make_sam;
@@ -30,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Makes the image of a card for a person.
     Make(Box<make::Make>),
+    /// Lists the ways in which a card can misbehave, and what must come of each.
+    Faults(faults::Faults),
     /// Makes the image of a blank card: an answer to reset and a transport key.
     Blank(blank::Blank),
     /// Makes the image of a SAM, with the PIN 123456.
@@ -67,6 +70,10 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Some(Command::Make(make)) => make::make(&make),
+        Some(Command::Faults(faults)) => {
+            faults::list(&faults);
+            Ok(())
+        }
         Some(Command::Blank(blank)) => blank::blank(&blank),
         Some(Command::MakeSam(make)) => make_sam::make(&make),
         None => offer(&arguments.offer),

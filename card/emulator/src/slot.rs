@@ -92,7 +92,10 @@ impl<C: Chip + 'static> Slot<C> {
     pub fn remove(&self) -> Option<C> {
         let mut inner = self.shared.lock();
         inner.hang_up();
-        inner.card.take()
+        let card = inner.card.take();
+        drop(inner);
+        self.shared.changed.notify_all();
+        card
     }
 
     /// Lets `act` change the card while it is in; `None` when there is none.
@@ -174,6 +177,7 @@ fn converse<C: Chip>(
         let mut inner = shared.lock();
         let gone = || io::Error::from(io::ErrorKind::ConnectionAborted);
         let card = inner.card.as_mut().ok_or_else(gone)?;
+        let mut delay = Duration::ZERO;
         let reply = match message[..] {
             [] | [0..=2] => {
                 card.reset();
@@ -187,11 +191,21 @@ fn converse<C: Chip>(
             _ => match card.exchange(&message) {
                 Outcome::Answer(reply) => reply,
                 Outcome::Gone => return Ok(()),
+                Outcome::Late(after, reply) => {
+                    delay = after;
+                    reply
+                }
                 // The reader waits on, until it gives up or the card is taken out.
                 Outcome::Silent => continue,
             },
         };
-        drop(inner);
+        if !delay.is_zero() {
+            // Until the time has come, or the card is taken out.
+            let still = |inner: &mut Inner<C>| inner.stream.is_some() && !inner.closed;
+            drop(shared.changed.wait_timeout_while(inner, delay, still));
+        } else {
+            drop(inner);
+        }
         let length = u16::try_from(reply.len()).map_err(|_| io::ErrorKind::InvalidData)?;
         let framed = [&length.to_be_bytes()[..], &reply].concat();
         stream.write_all(&framed)?; // at once: two writes would be two packets

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use card_emulator::slot::{Slot, SlotEvent};
 use card_emulator::{Fault, sample};
@@ -136,4 +136,27 @@ fn a_card_swapped_for_another_is_seen_as_out_and_in() {
     assert_eq!(next(&told), SlotEvent::Removed);
     assert_eq!(next(&told), SlotEvent::Inserted);
     assert_eq!(second.ask(&SELECT).unwrap(), DONE);
+}
+
+#[test]
+fn an_answer_comes_late_or_not_at_all_and_the_card_can_still_be_taken_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (slot, told) = slot(&listener);
+    slot.insert(sample::card(sample::image()));
+    let mut reader = Reader::accept(&listener);
+    assert_eq!(next(&told), SlotEvent::Inserted);
+    let delay = Duration::from_millis(120);
+    slot.with_card(|card| card.misbehave(Fault::Slow(delay))).unwrap();
+    let began = Instant::now();
+    assert_eq!(reader.ask(&SELECT).unwrap(), DONE);
+    assert!(began.elapsed() >= delay);
+
+    // Whoever waits for an answer of an hour from now waits no longer than the card is in.
+    let hour = Fault::Slow(Duration::from_secs(3600));
+    slot.with_card(|card| card.misbehave(hour)).unwrap();
+    reader.send(&SELECT);
+    slot.with_card(|_| ()).unwrap();
+    assert!(slot.remove().is_some());
+    assert_eq!(reader.receive(), None);
+    assert_eq!(next(&told), SlotEvent::Removed);
 }

@@ -14,6 +14,7 @@ use card::layout::Directory;
 use card::layout::ddf1::ef06;
 use card::security::profile::div1;
 use card::{CardKey, Instruction, KeyVersion, SoftSecurityModule, read_identity};
+use card_emulator::fault::scene::SCENES;
 use card_emulator::{Card, Image, InMemory, sample};
 use hsm::sm4::Sm4Key;
 use hsm::soft::{Iterations, Passphrase, SoftKeystore};
@@ -279,4 +280,20 @@ fn a_blank_card_is_made_and_what_is_written_to_it_is_saved() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     writeln!(program.stdin.take().unwrap(), "quit").unwrap();
     assert!(program.wait().unwrap().success());
+}
+
+#[test]
+fn the_box_of_misbehaving_cards_is_listed_in_two_languages() {
+    let folder = folder();
+    for (lang, words) in
+        [("zh", ["读卡", "卡不应答"]), ("en", ["read", "the card answers nothing"])]
+    {
+        let listed = vcard(folder.path(), &["faults", "--lang", lang]);
+        assert!(listed.status.success(), "{listed:?}");
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        assert_eq!(listed.lines().count(), SCENES.len());
+        let mute = listed.lines().find(|line| line.split_whitespace().nth(1) == Some("mute"));
+        let mute: Vec<&str> = mute.unwrap().split('\t').map(str::trim).collect();
+        assert_eq!(mute, [words[0], "mute", "CARD_TIMEOUT", words[1]]);
+    }
 }

@@ -6,7 +6,8 @@ use ::card::{Apdu, KeyVersion, Status};
 use subtle::ConstantTimeEq;
 
 use super::Card;
-use crate::image::{Name, TRIES};
+use crate::fault::Fault;
+use crate::image::Name;
 
 impl Card {
     pub(super) fn challenge(&mut self, command: &Apdu) -> Result<Vec<u8>, Status> {
@@ -18,7 +19,9 @@ impl Card {
         }
         let mut challenge = [0; 8];
         (self.randomness)(&mut challenge);
-        self.state.challenge = Some(challenge);
+        let before = self.state.challenge.unwrap_or_default();
+        let stale = self.faults.has(Fault::StaleChallenge);
+        self.state.challenge = Some(if stale { before } else { challenge });
         Ok(challenge.to_vec())
     }
 
@@ -29,8 +32,8 @@ impl Card {
             return Err(Status::KeyNotFound);
         }
         let name = KeyVersion::new(version).map(|version| Name::Card(CardKey::IrkDdf1, version));
-        let slot = name.and_then(|name| self.memory.keys.slot(name)).ok_or(Status::KeyNotFound)?;
-        Ok(cryptogram(&slot.session(&challenge), &data).to_vec())
+        let session = name.and_then(|name| self.session(name, &challenge));
+        Ok(cryptogram(&session.ok_or(Status::KeyNotFound)?, &data).to_vec())
     }
 
     pub(super) fn external_authenticate(&mut self, command: &Apdu) -> Result<Vec<u8>, Status> {
@@ -45,14 +48,11 @@ impl Card {
             }
             _ => return Err(Status::KeyNotFound),
         };
-        let slot = self.memory.keys.slot(name).ok_or(Status::KeyNotFound)?;
-        if slot.tries_left == 0 {
-            return Err(Status::Blocked);
-        }
+        self.usable_key(name)?;
         let challenge = self.state.challenge.take().ok_or(Status::NoChallenge)?;
-        let right = bool::from(cryptogram(&slot.session(&challenge), &data).ct_eq(&proof));
-        slot.tries_left = if right { TRIES } else { slot.tries_left - 1 };
-        let tries_left = slot.tries_left;
+        let session = self.session(name, &challenge).ok_or(Status::KeyNotFound)?;
+        let right = bool::from(cryptogram(&session, &data).ct_eq(&proof));
+        let tries_left = self.memory.keys.tried(name, right);
         match name {
             Name::Transport => self.state.opened = right,
             Name::Card(key, _) if right => {

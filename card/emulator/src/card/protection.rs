@@ -6,7 +6,8 @@ use hsm::sm4::Sm4Key;
 use subtle::ConstantTimeEq;
 
 use super::Card;
-use crate::image::{Name, TRIES};
+use crate::fault::Fault;
+use crate::image::Name;
 
 impl Card {
     /// The data of a command of class `04` under the line key of the selected directory.
@@ -30,21 +31,23 @@ impl Card {
         command: &'c Apdu,
         key: Name,
     ) -> Result<(Sm4Key, &'c [u8]), Status> {
-        let slot = self.memory.keys.slot(key).ok_or(Status::KeyNotFound)?;
-        if slot.tries_left == 0 {
-            return Err(Status::Blocked);
-        }
+        self.usable_key(key)?;
         let challenge = self.state.challenge.take().ok_or(Status::NoChallenge)?;
         let (data, mac) = command.data().split_last_chunk::<4>().ok_or(Status::Unprotected)?;
-        let session = slot.session(&challenge);
+        let session = self.session(key, &challenge).ok_or(Status::KeyNotFound)?;
         let signed = [&command.header()[..], &[command.data().len() as u8], data].concat();
         let right = profile::mac(&session, &profile::pad(&signed));
-        if bool::from(right.ct_eq(mac)) {
-            slot.tries_left = TRIES;
-            Ok((session, data))
-        } else {
-            slot.tries_left -= 1;
-            Err(Status::BadProtection)
+        let right = bool::from(right.ct_eq(mac)) && !self.faults.has(Fault::RefusesMac);
+        self.memory.keys.tried(key, right);
+        if right { Ok((session, data)) } else { Err(Status::BadProtection) }
+    }
+
+    /// Checks that the key is there and not blocked.
+    pub(super) fn usable_key(&self, name: Name) -> Result<(), Status> {
+        match (self.memory.keys.has(name), self.memory.keys.is_blocked(name)) {
+            (false, _) => Err(Status::KeyNotFound),
+            (true, true) => Err(Status::Blocked),
+            (true, false) => Ok(()),
         }
     }
 }

@@ -17,7 +17,7 @@ fn talk(card: &mut Card, commands: &[&str]) -> Vec<String> {
     let ask = |command: &&str| {
         let command = hex::decode(command.replace(' ', "")).unwrap();
         match card.exchange(&command) {
-            Outcome::Answer(answer) => hex::encode_upper(answer),
+            Outcome::Answer(answer) | Outcome::Late(_, answer) => hex::encode_upper(answer),
             Outcome::Gone => "gone".to_owned(),
             Outcome::Silent => "silent".to_owned(),
         }

@@ -75,6 +75,13 @@ impl Keys {
         self.0.get(&name).is_some_and(|slot| slot.tries_left == 0)
     }
 
+    /// A try of a key that is there and not blocked; how many are left after it.
+    pub(crate) fn tried(&mut self, name: Name, right: bool) -> u8 {
+        let Some(slot) = self.0.get_mut(&name) else { return 0 };
+        slot.tries_left = if right { TRIES } else { slot.tries_left.saturating_sub(1) };
+        slot.tries_left
+    }
+
     /// Tries left of all keys together.
     pub(crate) fn tries_left(&self) -> u32 {
         self.0.values().map(|slot| u32::from(slot.tries_left)).sum()
