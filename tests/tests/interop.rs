@@ -1,13 +1,17 @@
-//! Independent programs read what we write: openssl, Bouncy Castle, and a gRPC client in Python.
+//! Independent programs read what we write: openssl, Bouncy Castle, a gRPC client in Python, and `pcsc_scan` and a
+//! PC/SC client in Python at the emulated card.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
 
 use std::path::Path;
 use std::process::{Command, Output};
 
+use card::transport::pcsc::{Event, Monitor};
 use serde_json::Value;
-use tests::hospital::{Hospital, text};
-use tests::private::repository;
+use service::demo::programs::Program;
+use service::demo::readers::VirtualReaders;
+use tests::hospital::{Hospital, empty_stage, text};
+use tests::private::{PcscDaemon, in_private_space, repository};
 use tests::relay;
 
 /// Runs a script of `tests/interop`, which must succeed.
@@ -152,4 +156,72 @@ async fn a_token_and_a_signature_are_verified_by_others() {
     let token =
         hospital.stage.write("records/python.jws", text(&said, "token").as_bytes()).unwrap();
     script("verify-token.sh", &[&token, &keys]);
+}
+
+/// The root key of the vectors (health-card.md, 4.5), which the script derives from by itself.
+const ROOT: &str = "0123456789ABCDEFFEDCBA9876543210\n";
+
+const PERSON: &str = r#"
+name = "张三丰"
+id_number = "11010519491231002X"
+ethnic_group = 1
+issued_on = "2024-01-02"
+valid_until = "2034-01-01"
+city = "410100"
+chip_serial = "0000000001"
+historical_bytes = "1101220100000001"
+"#;
+
+#[test]
+fn pcsc_scan_and_a_client_in_python_read_the_emulated_card() {
+    in_private_space(|| {
+        let (stage, _directory) = empty_stage();
+        let root = stage.write("records/root.hex", ROOT.as_bytes()).unwrap();
+        let person = stage.write("records/person.toml", PERSON.as_bytes()).unwrap();
+        let image = stage.path("records/card.toml");
+        let mut make = stage.programs().command(Program::Vcard);
+        make.arg("make").arg("--master-key-file").arg(&root).arg("--person").arg(&person);
+        assert!(make.arg("--out").arg(&image).status().unwrap().success());
+        let mut daemon = PcscDaemon::start(&stage.path("log/pcscd")).unwrap();
+        let mut readers = VirtualReaders::start(&stage).unwrap();
+        readers.insert(0, &image).unwrap();
+        let reader = "Virtual PCD 00 00";
+        let mut monitor = Monitor::new();
+        monitor.find(|event| matches!(event, Event::CardInserted { .. })).unwrap();
+
+        // TCK is the XOR of all bytes after the first.
+        let atr = "3B88800111012201000000013B";
+        let scanned = Command::new("pcsc_scan").args(["-c", "-n"]).output().unwrap();
+        let scanned = String::from_utf8_lossy(&scanned.stdout).replace(' ', "");
+        assert!(scanned.contains(atr), "{scanned}");
+
+        let read = || {
+            let script = repository().join("tests/interop/read_card.py");
+            let mut python = Command::new("/usr/bin/python3");
+            python.arg(script).arg(reader).arg(&root).output().unwrap()
+        };
+        let output = read();
+        assert!(output.status.success(), "{output:?}");
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&said["atr"], &said["genuine"]), (&atr.into(), &true.into()));
+        for (file, item, value) in [
+            ("issuer", "chip_serial", "0000000001"),
+            ("issuer", "card_number", "11010519491231002X"),
+            ("issuer", "city", "410100"),
+            ("issuer", "issued_on", "20240102"),
+            ("holder", "name", "张三丰"),
+            ("holder", "sex", "02"),
+            ("holder", "ethnic_group", "01"),
+            ("holder", "birth_date", "19491231"),
+            ("holder", "id_number", "11010519491231002X"),
+        ] {
+            assert_eq!(said[file][item], value, "{file} {item}");
+        }
+        // It can tell a card that does not prove itself.
+        readers.order("fault 0 wrong-keys").unwrap();
+        let output = read();
+        assert!(!output.status.success(), "{output:?}");
+        readers.remove(0).unwrap();
+        daemon.saw_removal().unwrap();
+    });
 }
