@@ -60,7 +60,7 @@ fn sides() -> [Side; 2] {
 
 /// A SAM with the masters of the sample cards.
 fn sam_of_samples() -> card_emulator::Sam {
-    let random: Box<dyn FnMut(&mut [u8; 8]) + Send> = Box::new(sample::counter(1));
+    let random: card_emulator::card::Randomness = Box::new(sample::counter(1));
     card_emulator::Sam::new(sample::sam_image(), sample::masters(), random)
 }
 
