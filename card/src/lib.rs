@@ -21,6 +21,7 @@
 //! - [`batch`]: rows of people for whom cards are to be made, checked before a card is touched;
 //!   `picture`: their photos (feature `pictures`).
 //! - [`offline`]: what a desk saw without the service, sealed to it.
+//! - [`personalise`]: a blank card becomes the card of one person.
 //!
 //! The crate reads no clock and draws no randomness: both are handed in (encryption in `offline`
 //! takes its own in `hsm`). It performs I/O only in
@@ -40,6 +41,7 @@ pub mod layout;
 pub mod messaging;
 pub mod number;
 pub mod offline;
+pub mod personalise;
 #[cfg(feature = "pictures")]
 pub mod picture;
 pub mod record_signature;

@@ -93,6 +93,28 @@ impl Row {
         bytes
     }
 
+    /// The row that [`canonical`](Self::canonical) wrote; `None` for other bytes.
+    pub fn from_canonical(bytes: &[u8]) -> Option<Self> {
+        let (mut row, mut rest) = (Self::new(), bytes);
+        loop {
+            let (item, after) = rest.split_first_chunk::<2>()?;
+            let (length, after) = after.split_first_chunk::<4>()?;
+            let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+            let (content, after) = after.split_at_checked(length)?;
+            rest = after;
+            match u16::from_be_bytes(*item) {
+                0 if rest.is_empty() => {
+                    row.photo = (length > 0).then(|| Zeroizing::new(content.to_vec()));
+                    return (*row.canonical() == bytes).then_some(row);
+                }
+                item => {
+                    let text = std::str::from_utf8(content).ok()?;
+                    row.set(Column::of_item(item)?, text).ok()?;
+                }
+            }
+        }
+    }
+
     fn length(&self) -> usize {
         self.cells.values().map(|text| text.len()).sum()
     }

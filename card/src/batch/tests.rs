@@ -121,6 +121,18 @@ fn photos_are_checked() {
 }
 
 #[test]
+fn a_row_has_one_form() {
+    let row = Row::of(whole()).unwrap().with_photo(vec![1, 2, 3]);
+    let bytes = row.canonical();
+    assert_eq!(Row::from_canonical(&bytes), Some(row.clone()));
+    for cut in 0..bytes.len() {
+        assert_eq!(Row::from_canonical(&bytes[..cut]), None, "{cut}");
+    }
+    assert_eq!(Row::from_canonical(&[&bytes[..], &[0]].concat()), None);
+    assert_ne!(row.canonical(), Row::of(whole()).unwrap().canonical());
+}
+
+#[test]
 fn reasons_have_both_languages_and_a_code() {
     for why in Why::ALL {
         assert!(!why.zh().is_ascii() && why.en().is_ascii(), "{why:?}");

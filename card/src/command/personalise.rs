@@ -136,11 +136,16 @@ impl WriteKey {
     /// Loads `version` of `key`, which is `wrapped` under `session`.
     pub fn new(session: &Sm4Key, key: CardKey, version: KeyVersion, wrapped: &[u8; 16]) -> Self {
         let header = [0x84, 0xD4, version.number(), key.facts().index];
+        Self { header, data: Self::sealed(session, header, wrapped) }
+    }
+
+    /// The data of a command with this header: the wrapped key and the MAC over all of it.
+    pub(crate) fn sealed(session: &Sm4Key, header: [u8; 4], wrapped: &[u8; 16]) -> [u8; 20] {
         let mut data = [0; 20];
         data[..16].copy_from_slice(wrapped);
         let signed = [&header[..], &[data.len() as u8], wrapped].concat();
         data[16..].copy_from_slice(&profile::mac(session, &pad(&signed)));
-        Self { header, data }
+        data
     }
 }
 
