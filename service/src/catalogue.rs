@@ -182,6 +182,28 @@ catalogue! {
     /// The agent broke the protocol of the relay.
     RELAY_PROTOCOL: "读卡代理的消息顺序不正确", "请重启窗口程序；仍不行请升级", "the desk agent sent messages out of order", "restart the desk agent, or update it";
 
+    // Making cards
+    /// No such batch.
+    BATCH_NOT_FOUND: "没有此制卡批次", "请核对批次编号", "no such batch of cards", "check the batch's id";
+    /// The identifier is that of a batch with other input.
+    BATCH_DIFFERS: "此批次编号已用于另一份数据", "请用原来的数据文件继续，或换一个输出目录另起一批", "this batch was opened with other input", "go on with the file it was opened with, or begin another batch in another directory";
+    /// The batch is closed.
+    BATCH_CLOSED: "此批次已结束", "请另起一批", "the batch is closed", "begin another batch";
+    /// Rows have no verdict yet.
+    BATCH_NOT_DONE: "此批次还有未完成的行", "请继续制卡，完成后再结束", "rows of the batch are not done", "go on making cards, and close the batch then";
+    /// Every row has its card, or is being made.
+    NO_ROW_WAITS: "没有等待制卡的行", "请取出此空白卡", "no row waits for a card", "take the blank card out";
+    /// The chip was used before.
+    CHIP_USED: "此芯片已经用过，或已作废", "请换一张空白卡", "the chip was used before, or was given up", "take another blank card";
+    /// The card is no blank card.
+    CARD_NOT_BLANK: "这不是空白卡", "请换一张空白卡", "this is not a blank card", "take another blank card";
+    /// The blank card has the transport key of somebody else.
+    CARD_OTHER_TRANSPORT_KEY: "空白卡的传输密钥不符", "请核对空白卡的来源，并联系供应商", "the blank card has another transport key", "check where the blank cards come from, and ask their supplier";
+    /// The card could not be made.
+    CARD_SPOILED: "制卡失败，此卡作废", "请销毁此卡；该行将使用下一张空白卡", "the card could not be made and is given up", "destroy the card; its row takes the next blank card";
+    /// The institution's name does not fit the card.
+    ISSUER_NAME_UNFIT: "机构名称不能写入卡片（GBK，最长 30 字节）", "请由管理员以较短的名称登记发卡机构", "the institution's name does not fit the card (30 bytes of GBK)", "have the issuing institution registered under a shorter name";
+
     // Electronic cards and their codes
     /// The resident has none.
     ELECTRONIC_CARD_NOT_FOUND: "没有此电子健康卡", "请先为居民申领电子健康卡", "no such electronic card", "apply for one for the resident first";
@@ -249,6 +271,7 @@ needs! {
     OfPlainCode: "平台代码，如 5100A0013，签名码不填", "a platform code such as 5100A0013, not for signed codes";
     MedicalStep: "诊疗环节代码，如 010101", "a code of a medical step, such as 010101";
     Channel: "01、02 或 99", "01, 02 or 99";
+    BatchRows: "1 至 100000", "1 to 100000";
     Sm3Digest: "SM3 摘要，32 字节", "an SM3 digest of 32 octets";
     CardFactor: "卡的八个历史字节", "the eight historical bytes of the card";
     CardKey: "卡编号或发卡序列号", "a card's id or serial";

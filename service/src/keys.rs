@@ -45,9 +45,19 @@ const CODE: &str = "code";
 /// Name of the key that the changing part of such codes is made with.
 const CODE_MAC: &str = "code-mac";
 
+/// Name of the key that signs the certificates of cards and SAMs.
+const CARD_ISSUER: &str = "card-issuer";
+/// Name of the master of security codes (CVK).
+const SECURITY_CODE: &str = "card-cvk";
+
 /// Keys that came with a later version, and their uses. A keystore made before gets them at start:
 /// nothing rests on them yet.
-const LATER: [(&str, KeyUse); 2] = [(CODE, KeyUse::SignCodes), (CODE_MAC, KeyUse::MacCodes)];
+const LATER: [(&str, KeyUse); 4] = [
+    (CODE, KeyUse::SignCodes),
+    (CODE_MAC, KeyUse::MacCodes),
+    (CARD_ISSUER, KeyUse::SignCertificates),
+    (SECURITY_CODE, KeyUse::CardMaster),
+];
 
 /// Every key a service has, and its use.
 pub fn required() -> impl Iterator<Item = (KeyRef, KeyUse)> {
@@ -196,6 +206,22 @@ impl Keys {
         version: KeyVersion,
     ) -> Result<Arc<dyn CardMaster>, KeyError> {
         self.keystore.card_master(&soft(&key.master_name(version)))
+    }
+
+    /// Signs the certificates of cards and SAMs.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn card_issuer(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        self.keystore.signer(&soft(CARD_ISSUER), KeyUse::SignCertificates)
+    }
+
+    /// The master of security codes.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn security_code_master(&self) -> Result<Arc<dyn CardMaster>, KeyError> {
+        self.keystore.card_master(&soft(SECURITY_CODE))
     }
 
     /// The master of the keys that blank cards come with.

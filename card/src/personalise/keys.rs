@@ -6,6 +6,7 @@ use hsm::{CardMaster, KeyError};
 
 use crate::atr::CardFactor;
 use crate::key::{CardFactors, CardKey, KeyVersion};
+use crate::security::Diversification;
 use crate::security::profile::div1;
 
 /// The masters that an issuer needs: one for each version of each key, and the transport master.
@@ -65,7 +66,7 @@ impl IssuingKeys {
         factors: &CardFactors,
         challenge: &[u8; 8],
     ) -> Result<Sm4Key, KeyFailure> {
-        let mut blocks = key.derivation(factors);
+        let mut blocks = key.derivation(Diversification::default(), factors);
         blocks.push(div1(challenge));
         self.master(key, KeyVersion::FIRST)?.derive(&blocks).map_err(KeyFailure::Derive)
     }
@@ -79,7 +80,9 @@ impl IssuingKeys {
         transport: &Sm4Key,
     ) -> Result<[u8; 16], KeyFailure> {
         let master = self.master(key, version)?;
-        master.derive_wrapped(&key.derivation(factors), transport).map_err(KeyFailure::Derive)
+        master
+            .derive_wrapped(&key.derivation(Diversification::default(), factors), transport)
+            .map_err(KeyFailure::Derive)
     }
 
     fn master(&self, key: CardKey, version: KeyVersion) -> Result<&dyn CardMaster, KeyFailure> {

@@ -6,6 +6,7 @@ mod card;
 mod desk;
 mod identity;
 mod institution;
+mod issue;
 mod key;
 mod resident;
 mod session;

@@ -8,6 +8,7 @@
 mod answers;
 mod event;
 mod interruption;
+mod issue;
 mod metrics;
 mod offline;
 mod reader;
@@ -32,6 +33,7 @@ use tokio::{
     time::sleep,
 };
 
+pub(crate) use self::issue::run as issue;
 pub(crate) use self::single::read_one;
 use self::{
     answers::{Answers, meant},

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod attributes;
+mod batch;
 mod clock;
 mod code_check;
 mod command;

@@ -66,6 +66,14 @@ impl Screen {
         }
     }
 
+    /// Tells a person who waits how it goes. It is no part of the answer.
+    pub(crate) fn note(self, cell: &crate::page::Cell) {
+        if !self.json {
+            // Nothing is left to say when the terminal itself is gone.
+            let _ = writeln!(io::stderr(), "{}", cell.speak(self.lang));
+        }
+    }
+
     /// Whether a person is there to be asked.
     pub(crate) fn can_ask(self) -> bool {
         !self.json && io::stdin().is_terminal()

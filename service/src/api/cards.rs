@@ -85,6 +85,25 @@ impl Cards for Desk {
         Ok(Response::new(message(card)))
     }
 
+    type IssueStream = ReceiverStream<Result<v1::IssueResponse, Status>>;
+
+    async fn issue(
+        &self,
+        request: Request<Streaming<v1::IssueRequest>>,
+    ) -> Reply<Self::IssueStream> {
+        let caller = self.caller(&request).await?;
+        self.registrar.may_issue_cards(&caller).await?;
+        let steps = relay::issue::serve(self.clone(), caller, request)?;
+        Ok(Response::new(ReceiverStream::new(steps)))
+    }
+
+    async fn manifest(&self, request: Request<v1::ManifestRequest>) -> Reply<v1::ManifestResponse> {
+        let caller = self.caller(&request).await?;
+        let batch = id("batch_id", &request.get_ref().batch_id)?;
+        let (manifest, recorded) = self.registrar.batch_manifest(&caller, batch).await?;
+        Ok(Response::new(v1::ManifestResponse { manifest, receipt: receipt(recorded) }))
+    }
+
     async fn report_loss(&self, request: Request<v1::ReportLossRequest>) -> Reply<v1::CardChange> {
         let caller = self.caller(&request).await?;
         let card = card_id(&request.get_ref().card_id)?;

@@ -33,9 +33,9 @@ const OPEN: [&str; 5] = [
 /// Services that need no session.
 const OPEN_SERVICES: [&str; 2] = ["/grpc.health.v1.Health/", REFLECTION];
 const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/";
-/// The call whose requests come one after another for as long as it lasts (so do those of
+/// The calls whose requests come one after another for as long as they last (so do those of
 /// reflection); all others have one request.
-const RELAY: &str = "/healthcard.v1.Cards/Relay";
+const STREAMS: [&str; 2] = ["/healthcard.v1.Cards/Relay", "/healthcard.v1.Cards/Issue"];
 /// Longest that a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(10);
 /// Octets of gRPC's own before a message.
@@ -70,7 +70,7 @@ impl Gate {
     async fn admit(&self, request: Request) -> Result<Request, Status> {
         let path = request.uri().path();
         let open = is_open(path);
-        let one_message = path != RELAY && !path.starts_with(REFLECTION);
+        let one_message = !STREAMS.contains(&path) && !path.starts_with(REFLECTION);
         if !open {
             let (token, address) = session_of(&request)?;
             self.check_session(&token, address).await?;

@@ -29,6 +29,7 @@ use crate::{
     serve::{Share, Shares},
 };
 
+pub(super) mod issue;
 mod wire;
 
 use wire::{Driven, End};
@@ -258,13 +259,17 @@ impl Relay {
 }
 
 fn failed(failure: CardFailure) -> Step {
+    Step::Failure(failure_message(failure))
+}
+
+fn failure_message(failure: CardFailure) -> v1::CardFailure {
     let text = failure.reason.text();
-    Step::Failure(v1::CardFailure {
+    v1::CardFailure {
         reason: text.reason.to_owned(),
         message_zh: text.zh.to_owned(),
         message_en: text.en.to_owned(),
         advice_zh: text.advice_zh.to_owned(),
         advice_en: text.advice_en.to_owned(),
         receipt: failure.receipt.and_then(receipt),
-    })
+    }
 }

@@ -56,6 +56,16 @@ fn code(reason: Reason) -> Code {
         | R::CHANGE_NOT_FOUND
         | R::TASK_NOT_FOUND => Code::NotFound,
         R::EVENTS_MISSED => Code::OutOfRange,
+        R::BATCH_NOT_FOUND => Code::NotFound,
+        R::BATCH_DIFFERS
+        | R::BATCH_CLOSED
+        | R::BATCH_NOT_DONE
+        | R::NO_ROW_WAITS
+        | R::CHIP_USED
+        | R::CARD_NOT_BLANK
+        | R::CARD_OTHER_TRANSPORT_KEY
+        | R::CARD_SPOILED
+        | R::ISSUER_NAME_UNFIT => Code::FailedPrecondition,
         R::ALREADY_REGISTERED | R::ACTIVE_CARD_EXISTS => Code::AlreadyExists,
         R::SECOND_PERSON_REQUIRED => Code::PermissionDenied,
         R::CARD_IN_FORCE

@@ -27,6 +27,10 @@ words! {
         ResidentRead = "resident.read",
         /// Putting a card on record.
         CardRegister = "card.register",
+        /// Handing in a batch of rows, and closing it with its manifest.
+        CardBatch = "card.batch",
+        /// Making the cards of a batch.
+        CardIssue = "card.issue",
         /// Reading a card in a reader.
         CardRead = "card.read",
         /// Asking for a card's status.

@@ -29,6 +29,7 @@ mod codes;
 mod desks;
 mod error;
 mod identities;
+mod issuing;
 mod personal;
 mod refused_logins;
 mod residents;
@@ -49,6 +50,7 @@ pub use error::Error;
 pub use identities::{
     Enrolled, Founding, IdentityRecord, NewIdentity, NewInstitution, Published, new_serial,
 };
+pub use issuing::{BatchView, HandedRow, Job, MakeFailure, RowVerdict, Verdict as CardVerdict};
 pub use residents::{NewResident, ResidentRecord};
 pub use sessions::{Challenge, OpenedSession};
 pub use signing::{Prepared, Verdict};
@@ -71,6 +73,8 @@ pub struct Registrar {
     card_keys: card::SoftSecurityModule,
     /// What desks seal readings to that they make without the service.
     sealing: hsm::sm2::SecretKey,
+    /// `None` with a keystore that lacks what cards are made with.
+    issuing: Option<issuing::Issuing>,
     challenges: challenges::Challenges,
     codes: codes::Codes,
     sessions: session_cache::SessionCache,
@@ -143,6 +147,7 @@ impl Registrar {
             personal: personal::Seals::new(&keys)?,
             card_keys: cards::security_module(&keys)?,
             sealing: desks::sealing_key(&*keys.index()?)?,
+            issuing: issuing::Issuing::own(&keys).ok(),
             challenges: challenges::Challenges::new(lifetimes.challenge),
             codes: codes::Codes::new(CodeKeys::new(&keys)?, lifetimes.code),
             sessions: session_cache::SessionCache::default(),

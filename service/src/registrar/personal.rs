@@ -14,7 +14,7 @@ use crate::{
     clock::UtcTime,
     keys::Keys,
     store::{
-        ElectronicCard, ElectronicCardId, IdentityId, InstitutionId, PresenceId, Resident,
+        BatchId, ElectronicCard, ElectronicCardId, IdentityId, InstitutionId, PresenceId, Resident,
         ResidentId,
     },
 };
@@ -23,6 +23,8 @@ use crate::{
 const ID_NUMBER: &str = "resident.id-number";
 /// Domain of the blind index of the ids that codes of electronic cards show.
 const CARD_ID: &str = "electronic-card.card-id";
+/// Domain of the digests of rows of batches.
+const BATCH_ROW: &str = "batch.row";
 /// Names of the sealed fields of a resident: part of the place that each is bound to.
 const NAME: &str = "name";
 const ID_NUMBER_FIELD: &str = "id_number";
@@ -46,6 +48,28 @@ impl Seals {
         id_number: &ResidentIdNumber,
     ) -> Result<[u8; 32], KeyError> {
         self.index.index(ID_NUMBER, id_number.as_str().as_bytes())
+    }
+
+    /// A fresh key for the rows of a batch, sealed.
+    pub(super) fn new_batch_key(&self, id: BatchId) -> Result<Vec<u8>, KeyError> {
+        self.data.seal_key(&place("batch", "key", id), &Sm4Key::generate())
+    }
+
+    /// The key of the rows of a batch.
+    pub(super) fn open_batch_key(&self, id: BatchId, wrapped: &[u8]) -> Result<Sm4Key, KeyError> {
+        self.data.open_key(&place("batch", "key", id), wrapped)
+    }
+
+    /// What a manifest names a row by: keyed, and another in every batch.
+    pub(super) fn row_digest(
+        &self,
+        batch: BatchId,
+        number: u32,
+        canonical: &[u8],
+    ) -> Result<[u8; 32], KeyError> {
+        let place = format!("{batch}/{number}|");
+        let value = Zeroizing::new([place.as_bytes(), canonical].concat());
+        self.index.index(BATCH_ROW, &value)
     }
 
     /// A resident as the store keeps one: a fresh key, sealed, and each field sealed under it.

@@ -259,27 +259,7 @@ impl Store {
         at: UtcTime,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
-        self.record(entry, move |db, _| {
-            let card = find(db, id)?.filter(|card| card.resident == resident);
-            let card = card.ok_or(StoreError::NotFound(Record::Card))?;
-            let status = card
-                .status
-                .after(CardAct::Issue)
-                .map_err(|refusal| StoreError::Conflict(Obstacle::CardState(refusal)))?;
-            db.prepare_cached(
-                "UPDATE card SET status = ?2, changed_at = ?3, chip_serial = ?4, factor = ?5,
-                 valid_until = ?6 WHERE id = ?1",
-            )?
-            .execute((
-                id,
-                status,
-                Micros(at),
-                chip.serial,
-                chip.factor,
-                Day(chip.valid_until),
-            ))?;
-            Ok(())
-        })
+        self.record(entry, move |db, _| issue_applied(db, id, resident, chip, at))
         .await
     }
 
@@ -445,6 +425,28 @@ pub(super) fn insert_card(
         Micros(c.registered_at),
         replaces,
     ))?;
+    Ok(())
+}
+
+/// Within a fact: the chip that was made for an application.
+pub(super) fn issue_applied(
+    db: &Connection,
+    id: CardId,
+    resident: ResidentId,
+    chip: Chip,
+    at: UtcTime,
+) -> Result<(), StoreError> {
+    let card = find(db, id)?.filter(|card| card.resident == resident);
+    let card = card.ok_or(StoreError::NotFound(Record::Card))?;
+    let status = card
+        .status
+        .after(CardAct::Issue)
+        .map_err(|refusal| StoreError::Conflict(Obstacle::CardState(refusal)))?;
+    db.prepare_cached(
+        "UPDATE card SET status = ?2, changed_at = ?3, chip_serial = ?4, factor = ?5,
+         valid_until = ?6 WHERE id = ?1",
+    )?
+    .execute((id, status, Micros(at), chip.serial, chip.factor, Day(chip.valid_until)))?;
     Ok(())
 }
 

@@ -126,6 +126,8 @@ pub enum Record {
     PendingChange,
     /// A task.
     Task,
+    /// A batch of cards.
+    Batch,
     /// A record that a new one refers to.
     Reference,
 }
@@ -144,6 +146,7 @@ impl fmt::Display for Record {
             Self::Signing => "prepared signature",
             Self::PendingChange => "change to review",
             Self::Task => "task",
+            Self::Batch => "batch of cards",
             Self::Reference => "record to refer to",
         })
     }
@@ -191,6 +194,10 @@ pub enum Obstacle {
     VisitClosed,
     /// The signature was completed before.
     SigningCompleted,
+    /// The batch was closed.
+    BatchClosed,
+    /// The row of the batch is in another state than was expected.
+    RowState,
     /// The time for it is over.
     Expired,
 }
@@ -220,6 +227,8 @@ impl fmt::Display for Obstacle {
             Self::SessionClosed => "the session was closed",
             Self::VisitClosed => "the visit was closed",
             Self::SigningCompleted => "the signature was completed before",
+            Self::BatchClosed => "the batch was closed",
+            Self::RowState => "the row of the batch is in another state",
             Self::Expired => "its time is over",
         })
     }

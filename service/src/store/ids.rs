@@ -83,6 +83,8 @@ ids! {
     ElectronicCardId,
     /// A code of an electronic card.
     CodeId,
+    /// A batch of cards that are made.
+    BatchId,
     /// One presence of a card in a reader, or of somebody with a code.
     PresenceId,
     /// A visit (就诊).

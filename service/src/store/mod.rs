@@ -17,6 +17,7 @@ use hsm::Sm2Signer;
 
 mod auditing;
 mod authorities;
+mod batches;
 mod card_changes;
 mod card_list;
 mod cards;
@@ -49,6 +50,9 @@ mod writer;
 
 pub use auditing::{Cursor, LogEntry, SearchFilter};
 pub use authorities::{Authority, RevocationList};
+pub use batches::{
+    Batch, BatchRow, Begun, Checked, BatchChip, ChipState, Issuer, MadeCard, NewBatch, NewRow, RowState,
+};
 pub use card_changes::{CardChange, CardOrder, ChangeState, NewCardChange, Review, Verdict};
 pub use card_list::{ChangedCard, ListChange, ListIssue};
 pub use cards::{Activation, Card, CardCursor, CardFilter, Chip, NewApplication, NewCard};
@@ -60,7 +64,7 @@ pub use error::{Cause, Obstacle, Record, StoreError, Unique};
 pub use facts::{Change, Receipt};
 pub use identities::Identity;
 pub use ids::{
-    BadId, CardId, ChangeId, CodeId, ElectronicCardId, IdentityId, InstitutionId, PresenceId,
+    BadId, BatchId, CardId, ChangeId, CodeId, ElectronicCardId, IdentityId, InstitutionId, PresenceId,
     ResidentId, SigningId, TaskId, TokenId, VisitId,
 };
 pub use institutions::Institution;

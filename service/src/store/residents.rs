@@ -1,7 +1,7 @@
 //! Residents (居民) on record. All that is personal is sealed under the resident's own data key.
 
 use audit::Entry;
-use rusqlite::{OptionalExtension as _, Row, ToSql};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 
 use super::{InstitutionId, Receipt, ResidentId, Store, StoreError, micros::Micros};
 use crate::clock::UtcTime;
@@ -61,23 +61,7 @@ impl Store {
         resident: Resident,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
-        self.record(entry, move |db, _| {
-            let r = resident;
-            db.prepare_cached("INSERT INTO resident VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
-                .execute((
-                    r.id,
-                    r.institution,
-                    r.id_number_index,
-                    r.wrapped_key,
-                    r.sealed_name,
-                    r.sealed_id_number,
-                    r.sealed_phone,
-                    r.sealed_ethnic_group,
-                    Micros(r.registered_at),
-                ))?;
-            Ok(())
-        })
-        .await
+        self.record(entry, move |db, _| insert_resident(db, resident)).await
     }
 
     /// The resident with this pseudonym.
@@ -104,4 +88,22 @@ impl Store {
         })
         .await
     }
+}
+
+/// Within a fact: puts a resident on record.
+pub(super) fn insert_resident(db: &Connection, resident: Resident) -> Result<(), StoreError> {
+    let r = resident;
+    db.prepare_cached("INSERT INTO resident VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+        .execute((
+            r.id,
+            r.institution,
+            r.id_number_index,
+            r.wrapped_key,
+            r.sealed_name,
+            r.sealed_id_number,
+            r.sealed_phone,
+            r.sealed_ethnic_group,
+            Micros(r.registered_at),
+        ))?;
+    Ok(())
 }

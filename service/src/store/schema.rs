@@ -13,6 +13,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_codes", include_str!("migrations/0003_codes.sql")),
     ("0004_card_life", include_str!("migrations/0004_card_life.sql")),
     ("0006_desks", include_str!("migrations/0006_desks.sql")),
+    ("0007_issuing", include_str!("migrations/0007_issuing.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

@@ -62,6 +62,11 @@ pub(crate) enum CardCommand {
         #[arg(long, value_name = "FILE", default_value = "-")]
         file: PathBuf,
     },
+    /// 制卡：一批人，或一个人 | Make the cards of a batch of people, or of one
+    Issue(super::issue::Issue),
+    /// 制卡清单 | Manifests of batches
+    #[command(subcommand)]
+    Manifest(super::issue::ManifestCommand),
     /// 挂失 | Report a card as lost
     ReportLoss(Named),
     /// 解挂 | Take a report of loss back
@@ -166,6 +171,8 @@ impl CardCommand {
                 let request = ActivateCardRequest { card_id: id, ..read };
                 ask!(context, activate, request, text::CARD_ACTIVATED)
             }
+            Self::Issue(order) => order.run(context).await,
+            Self::Manifest(command) => command.run(context).await,
             Self::ReportLoss(Named { id }) => {
                 ask!(context, report_loss, ReportLossRequest { card_id: id }, text::CARD_LOST)
             }

@@ -195,8 +195,13 @@ fn judge(trouble: &Trouble) -> (Cause, Stopped) {
     }
 }
 
+/// What the service is told of a reader or card that failed.
+pub(super) fn cause(trouble: &Trouble) -> Cause {
+    judge(trouble).0
+}
+
 /// A name for people, cut at a character.
-fn shortened(reader: &str) -> String {
+pub(super) fn shortened(reader: &str) -> String {
     let mut end = reader.len().min(LONGEST_NAME);
     while !reader.is_char_boundary(end) {
         end -= 1;

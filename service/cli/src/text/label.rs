@@ -129,6 +129,29 @@ labels! {
     DESK_RESET: "读卡器已复位", "The reader was reset";
     DESK_STUCK: "读卡器不能复位，请取出卡；仍不行请重新插拔读卡器", "The reader cannot be reset: take the card out, or unplug the reader";
 
+    // making cards
+    BLANK_WANTED: "请将空白卡放入读卡器（Ctrl-C 中断，可用同一命令继续）", "Put a blank card into the reader (Ctrl-C stops; the same command goes on)";
+    BLANK_UNREADABLE: "读卡器中的卡无法上电", "The card in the reader cannot be powered";
+    BLANK_REFUSED: "未制成", "No card was made";
+    BATCH_PROGRESS: "已制 {} / {}，还需 {}，不予制卡 {}；每分钟 {} 张", "{} of {} made, {} to go, {} refused; {} a minute";
+    BATCH_DONE: "批次已完成", "The batch is done";
+    BATCH_ID: "批次编号", "Batch";
+    ROWS: "行数", "Rows";
+    ISSUED: "已制卡", "Cards made";
+    ROWS_REFUSED: "不予制卡", "Rows refused";
+    SPOILED: "作废卡", "Cards spoiled";
+    MANIFEST_FILE: "签名清单", "Signed manifest";
+    REPORT_FILE: "逐行结果", "Verdict of each row";
+    MANIFEST_SAVED: "已保存制卡清单", "The manifest was saved";
+    MANIFEST_VALID: "制卡清单完好", "The manifest is intact";
+    MANIFEST_ALTERED: "制卡清单签名后被改动", "The manifest was changed after it was signed";
+    ALTERED_HEAD: "签名部分被改动", "the signed head was changed";
+    ALTERED_ROW: "第 {} 行被改动", "row {} was changed";
+    ALTERED_MISSING: "第 {} 行缺失", "row {} is missing";
+    ALTERED_ADDED: "第 {} 行是后来加入的", "row {} was added";
+    ALTERED_SPOILED: "第 {} 条作废卡记录被改动", "spoiled card {} was changed";
+    ALTERED_LINES: "有行连同其摘要被改动", "lines were changed together with their hashes";
+
     // fields
     DIRECTORY: "身份目录", "Directory";
     KEY_FILE: "私钥文件", "Key file";

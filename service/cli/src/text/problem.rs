@@ -42,6 +42,11 @@ pub(crate) mod problems {
     FILE_TOO_LARGE Refused: "文件过大", "请确认选择了正确的文件", "the file is too large", "make sure that this is the right file";
     FILE_EXISTS Refused: "文件已存在，不会覆盖", "请换一个目录，或先移走原文件", "the file exists and will not be overwritten", "choose another directory or move the old file away";
     INPUT_MALFORMED Usage: "输入内容格式不正确", "请按 --help 中的字段填写 JSON 或 TOML", "the input is not of the expected form", "write JSON or TOML with the fields named in --help";
+    BATCH_EMPTY Usage: "批次中没有任何行", "请检查批次文件", "the batch has no row", "check the file of the batch";
+    BATCH_MALFORMED Usage: "批次文件不是可用的表格", "请检查首行列名和 UTF-8 编码", "the file is no table of people", "check the names of columns in its first line, and that it is UTF-8";
+    BATCH_OTHER_INPUT Refused: "该目录属于另一份批次数据", "请用原来的文件继续，或换一个 --out 目录", "this directory is that of a batch with other input", "go on with the file it was begun with, or choose another --out";
+    MANIFEST_MALFORMED Refused: "不是制卡清单", "请确认选择了正确的文件", "this is no manifest", "make sure that this is the right file";
+    MANIFEST_OTHER_KEY Unverifiable: "清单不是用此公钥对应的密钥签名的", "请核对验证公钥", "the manifest is not signed by this key", "check the verifier key";
     HOME_UNKNOWN Usage: "不知道身份目录", "请用 --as 指定身份目录", "no identity directory is known", "name one with --as";
     KEY_MISSING Refused: "身份目录中没有私钥", "请先运行 healthcard key new，或用 --as 指定身份目录", "there is no key in the identity directory", "run `healthcard key new`, or name the directory with --as";
     KEY_EXPOSED Refused: "私钥文件可被他人读取", "请运行 chmod 600；如可能已泄露，请申请吊销证书并换发", "the key file can be read by others", "run chmod 600; if it may have been read, have the certificate revoked and renewed";

@@ -1,0 +1,385 @@
+//! Making cards: batches of rows, and blank cards that become the cards of their people.
+//!
+//! The order that a crash cannot break: a chip is bound to a row and that is on record; the card is
+//! made and read back; the card, its holder and the row's verdict go on record together. A chip
+//! that comes back is gone on with for its own row, or given up; a row never has two cards.
+
+mod floor;
+mod making;
+mod rows;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use audit::{Outcome, manifest};
+use card::{
+    CardFactor, ChipSerial,
+    batch::Why,
+    certificate::{Body, CardCertificate, Holder as CertificateHolder},
+    data::IssuerCode,
+    personalise::{Cvk, IssuingKeys, OwnCommands, Personaliser},
+};
+use hsm::{KeyError, Sm2Signer};
+
+use super::{Caller, Error, Registrar};
+use crate::{
+    catalogue::Reason,
+    clock::{self, UtcTime, date_at_desk},
+    keys::Keys,
+    policy::{Act, Denial},
+    store::{self, Batch, BatchId, BatchRow, InstitutionId, NewBatch, Receipt, RowState},
+};
+
+pub use making::{Job, MakeFailure, Verdict};
+pub use rows::{HandedRow, RowVerdict};
+
+use floor::Floor;
+
+/// How long the certificate of an issuer on cards is good: longer than any card.
+const CERTIFICATE_LIFE: time::Duration = time::Duration::days(30 * 365);
+
+/// What the service needs to make cards, and what is being made.
+pub(super) struct Issuing {
+    keys: IssuingKeys,
+    personaliser: Box<dyn Personaliser>,
+    cvk: Cvk,
+    signer: Arc<dyn Sm2Signer>,
+    floors: Mutex<HashMap<BatchId, Arc<Floor>>>,
+}
+
+impl Issuing {
+    /// With the service's keys; cards are made by `personaliser`.
+    pub(super) fn new(keys: &Keys, personaliser: Box<dyn Personaliser>) -> Result<Self, KeyError> {
+        let masters = card::CardKey::all_versions().try_fold(
+            IssuingKeys::new(keys.transport_master()?),
+            |all, (key, version)| {
+                Ok::<_, KeyError>(all.with(key, version, keys.card_master(key, version)?))
+            },
+        )?;
+        Ok(Self {
+            keys: masters,
+            personaliser,
+            cvk: Cvk::of(&*keys.security_code_master()?)?,
+            signer: keys.card_issuer()?,
+            floors: Mutex::default(),
+        })
+    }
+
+    /// With the commands of our own card software.
+    pub(super) fn own(keys: &Keys) -> Result<Self, KeyError> {
+        Self::new(keys, Box::new(OwnCommands))
+    }
+}
+
+/// How a batch stands.
+pub struct BatchView {
+    /// The batch.
+    pub id: BatchId,
+    /// How many rows it has.
+    pub rows: u32,
+    /// The rows that are on record: all from row 1 to this one.
+    pub handed: u32,
+    /// Rows that wait for a card.
+    pub waiting: u32,
+    /// Rows that a card was begun for.
+    pub writing: u32,
+    /// Rows whose card is made.
+    pub issued: u32,
+    /// Rows that make no card.
+    pub refused: u32,
+    /// Whether it is closed.
+    pub closed: bool,
+}
+
+impl Registrar {
+    /// Opens a batch, or goes on with it: the same identifier with the same input is the same batch.
+    ///
+    /// # Errors
+    /// BATCH_DIFFERS when the identifier is that of other input; OTHER_INSTITUTION;
+    /// ROLE_NOT_ALLOWED.
+    pub async fn open_batch(
+        &self,
+        caller: &Caller,
+        id: BatchId,
+        input_digest: [u8; 32],
+        rows: u32,
+    ) -> Result<(BatchView, Option<Receipt>), Error> {
+        self.allow(caller, Act::CardBatch).await?;
+        let refused =
+            || self.entry(caller, Act::CardBatch, Outcome::Refused).on("batch", id.to_string());
+        let mut receipt = None;
+        let batch = match self.store.batch(id).await? {
+            Some(batch) => batch,
+            None => {
+                receipt = Some(self.new_batch(caller, id, input_digest, rows).await?);
+                self.store.batch(id).await?.ok_or(Reason::BATCH_NOT_FOUND)?
+            }
+        };
+        if batch.institution != caller.holder.institution {
+            return self.refuse(refused(), Denial::OtherInstitution).await;
+        }
+        if (batch.input_digest, batch.rows) != (input_digest, rows) {
+            return self.refuse(refused(), Reason::BATCH_DIFFERS).await;
+        }
+        let on_record = self.store.batch_rows(id).await?;
+        if batch.closed_at.is_none() {
+            self.floor(&batch, &on_record)?;
+        }
+        Ok((view(&batch, &on_record), receipt))
+    }
+
+    async fn new_batch(
+        &self,
+        caller: &Caller,
+        id: BatchId,
+        input_digest: [u8; 32],
+        rows: u32,
+    ) -> Result<Receipt, Error> {
+        let issuing = self.issuing()?;
+        let institution = caller.holder.institution;
+        let issuer = match self.store.issuer(institution).await? {
+            Some(_) => None,
+            None => Some(self.new_issuer(issuing, institution, caller.now).await?),
+        };
+        let batch = NewBatch {
+            id,
+            institution,
+            input_digest,
+            rows,
+            wrapped_key: self.personal.new_batch_key(id)?,
+            issuer,
+            opened_at: caller.now,
+        };
+        let entry = self
+            .entry(caller, Act::CardBatch, Outcome::Granted)
+            .on("batch", id.to_string())
+            .with("step", "open")
+            .with("rows", rows.to_string())
+            .with("input", hex::encode(input_digest));
+        let refused =
+            self.entry(caller, Act::CardBatch, Outcome::Refused).on("batch", id.to_string());
+        let answer = self.store.record_batch_opened(batch, entry).await;
+        self.settle(refused, answer).await
+    }
+
+    /// A code of digits for the institution, and the certificate that stands on all its cards: it
+    /// vouches for itself (health-card.md, 10, no. 11 and 15).
+    async fn new_issuer(
+        &self,
+        issuing: &Issuing,
+        id: InstitutionId,
+        now: UtcTime,
+    ) -> Result<store::Issuer, Error> {
+        let institution = self.store.institution(id).await?;
+        let institution = institution.ok_or(Reason::INSTITUTION_NOT_FOUND)?;
+        // It goes on every card, into a field like that of a name.
+        institution.name.parse::<card::Name>().map_err(|_| Reason::ISSUER_NAME_UNFIT)?;
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|e| Error::internal("drawing an issuer code", e))?;
+        let (number, serial) = random.split_at(8);
+        let number = u64::from_be_bytes(number.try_into().expect("eight bytes"));
+        let code = format!("{}{:016}", institution.region, number % 10_u64.pow(16));
+        let wrong = |_| Error::Internal { what: "a region that is not digits", source: None };
+        let subject: IssuerCode = code.parse().map_err(wrong)?;
+        let from = date_at_desk(now);
+        let body = Body {
+            holder: CertificateHolder::Issuer,
+            authority: subject.clone(),
+            subject,
+            serial: serial.try_into().expect("eight bytes"),
+            valid_from: from,
+            valid_until: from.saturating_add(CERTIFICATE_LIFE),
+            key: issuing.signer.public_key().clone(),
+        };
+        let certificate: CardCertificate = body.sign(&*issuing.signer)?;
+        Ok(store::Issuer { code, certificate: certificate.to_bytes() })
+    }
+
+    /// Closes a batch of which every row has its verdict, with a signed manifest. A batch that is
+    /// closed gives its manifest again.
+    ///
+    /// # Errors
+    /// BATCH_NOT_FOUND; BATCH_NOT_DONE; OTHER_INSTITUTION; ROLE_NOT_ALLOWED.
+    pub async fn close_batch(
+        &self,
+        caller: &Caller,
+        id: BatchId,
+    ) -> Result<(String, Option<Receipt>), Error> {
+        self.allow(caller, Act::CardBatch).await?;
+        let entry =
+            |outcome| self.entry(caller, Act::CardBatch, outcome).on("batch", id.to_string());
+        let batch = self.batch_here(caller, id).await?;
+        if let Some(manifest) = batch.manifest {
+            return Ok((manifest, None));
+        }
+        let rows = self.store.batch_rows(id).await?;
+        let done = |row: &BatchRow| matches!(row.state, RowState::Issued | RowState::Refused);
+        if rows.len() != batch.rows as usize || !rows.iter().all(done) {
+            return self.refuse(entry(Outcome::Refused), Reason::BATCH_NOT_DONE).await;
+        }
+        let spoiled = self.store.spoiled_chips(id).await?;
+        let (issued, refused) = (count(&rows, RowState::Issued), count(&rows, RowState::Refused));
+        let manifest = self.manifest_of(&batch, rows, spoiled, caller.now)?;
+        let granted = entry(Outcome::Granted)
+            .with("step", "close")
+            .with("issued", issued.to_string())
+            .with("refused", refused.to_string())
+            .with("manifest", hex::encode(hsm::sm3::digest(manifest.as_bytes())));
+        let answer =
+            self.store.record_batch_closed(id, manifest.clone(), caller.now, granted).await;
+        let receipt = self.settle(entry(Outcome::Refused), answer).await?;
+        self.floors().remove(&id);
+        Ok((manifest, Some(receipt)))
+    }
+
+    /// Whether this caller may make cards at all.
+    ///
+    /// # Errors
+    /// ROLE_NOT_ALLOWED.
+    pub async fn may_issue_cards(&self, caller: &Caller) -> Result<(), Error> {
+        self.allow(caller, Act::CardBatch).await
+    }
+
+    /// The manifest of a batch that is closed.
+    ///
+    /// # Errors
+    /// BATCH_NOT_FOUND; BATCH_NOT_DONE; OTHER_INSTITUTION; ROLE_NOT_ALLOWED.
+    pub async fn batch_manifest(
+        &self,
+        caller: &Caller,
+        id: BatchId,
+    ) -> Result<(String, Receipt), Error> {
+        self.allow(caller, Act::CardBatch).await?;
+        let batch = self.batch_here(caller, id).await?;
+        let entry =
+            |outcome| self.entry(caller, Act::CardBatch, outcome).on("batch", id.to_string());
+        let Some(manifest) = batch.manifest else {
+            return self.refuse(entry(Outcome::Refused), Reason::BATCH_NOT_DONE).await;
+        };
+        let receipt = self.record_act(entry(Outcome::Granted).with("step", "read")).await?;
+        Ok((manifest, receipt))
+    }
+
+    fn manifest_of(
+        &self,
+        batch: &Batch,
+        rows: Vec<BatchRow>,
+        spoiled: Vec<(String, u32)>,
+        now: UtcTime,
+    ) -> Result<String, Error> {
+        let damaged = || Error::Internal { what: "a row without its card", source: None };
+        let verdict = |row: BatchRow| {
+            let verdict = match (row.state, row.reasons) {
+                (RowState::Refused, Some(reasons)) => manifest::Verdict::Refused {
+                    reasons: reasons.split(',').map(str::to_owned).collect(),
+                },
+                _ => manifest::Verdict::Issued {
+                    chip_serial: row.chip_serial.ok_or_else(damaged)?,
+                    card: row.card.ok_or_else(damaged)?.to_string(),
+                    transcript: row.transcript.ok_or_else(damaged)?,
+                },
+            };
+            Ok::<_, Error>(manifest::Row { digest: row.digest, verdict })
+        };
+        let manifest = manifest::Manifest {
+            service: self.name.clone(),
+            batch: batch.id.to_string(),
+            institution: batch.institution.to_string(),
+            input: batch.input_digest,
+            opened: clock::rfc3339(batch.opened_at),
+            closed: clock::rfc3339(now),
+            rows: rows.into_iter().map(verdict).collect::<Result<_, _>>()?,
+            spoiled: spoiled
+                .into_iter()
+                .map(|(chip_serial, row)| manifest::Spoiled { chip_serial, row })
+                .collect(),
+        };
+        // Signed as a checkpoint is: a manifest speaks of entries of the log.
+        let key = self.keys.log()?;
+        manifest.sign(self.store.verifier_key(), |text| Ok(*key.sign(&key.digest(text))?.as_raw()))
+    }
+
+    /// The batch, when it is of the caller's institution.
+    async fn batch_here(&self, caller: &Caller, id: BatchId) -> Result<Batch, Error> {
+        let refused =
+            || self.entry(caller, Act::CardBatch, Outcome::Refused).on("batch", id.to_string());
+        match self.store.batch(id).await? {
+            None => self.refuse(refused(), Reason::BATCH_NOT_FOUND).await,
+            Some(batch) if batch.institution != caller.holder.institution => {
+                self.refuse(refused(), Denial::OtherInstitution).await
+            }
+            Some(batch) => Ok(batch),
+        }
+    }
+
+    /// What is needed to make cards; a keystore of an earlier version may lack it.
+    fn issuing(&self) -> Result<&Issuing, Error> {
+        self.issuing.as_ref().ok_or(Error::Refused(Reason::KEY_UNAVAILABLE))
+    }
+
+    fn floors(&self) -> std::sync::MutexGuard<'_, HashMap<BatchId, Arc<Floor>>> {
+        let issuing = self.issuing.as_ref().expect("a batch was opened, which needs the keys");
+        issuing.floors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the cards of an open batch are made: one for all streams that work on it.
+    fn floor(&self, batch: &Batch, rows: &[BatchRow]) -> Result<Arc<Floor>, Error> {
+        let wrapped = batch.wrapped_key.as_deref().ok_or(Reason::BATCH_CLOSED)?;
+        let key = self.personal.open_batch_key(batch.id, wrapped)?;
+        self.issuing()?;
+        let mut floors = self.floors();
+        let floor =
+            floors.entry(batch.id).or_insert_with(|| Arc::new(Floor::new(batch, key, rows)));
+        Ok(Arc::clone(floor))
+    }
+
+    /// The floor of a batch that this process has opened.
+    async fn open_floor(&self, caller: &Caller, id: BatchId) -> Result<Arc<Floor>, Error> {
+        self.issuing()?;
+        let known = self.floors().get(&id).cloned();
+        match known {
+            Some(floor) if floor.institution == caller.holder.institution => Ok(floor),
+            _ => {
+                let batch = self.batch_here(caller, id).await?;
+                if batch.closed_at.is_some() {
+                    return Err(Reason::BATCH_CLOSED.into());
+                }
+                let rows = self.store.batch_rows(id).await?;
+                self.floor(&batch, &rows)
+            }
+        }
+    }
+}
+
+/// The serial that a chip gets on its card: the serial of the card in its answer to reset, as ten
+/// digits. The eight historical bytes are chip maker (2), card maker (2), serial (4).
+fn serial_of(factor: CardFactor) -> ChipSerial {
+    let [.., a, b, c, d] = factor.0;
+    let serial = format!("{:010}", u32::from_be_bytes([a, b, c, d]));
+    serial.parse().expect("ten digits")
+}
+
+fn count(rows: &[BatchRow], state: RowState) -> u32 {
+    rows.iter().filter(|row| row.state == state).count() as u32
+}
+
+fn view(batch: &Batch, rows: &[BatchRow]) -> BatchView {
+    let handed = rows.iter().zip(1..).take_while(|(row, number)| row.number == *number).count();
+    BatchView {
+        id: batch.id,
+        rows: batch.rows,
+        handed: handed as u32,
+        waiting: count(rows, RowState::Waiting),
+        writing: count(rows, RowState::Writing),
+        issued: count(rows, RowState::Issued),
+        refused: count(rows, RowState::Refused),
+        closed: batch.closed_at.is_some(),
+    }
+}
+
+/// A reason as the store keeps it.
+fn reason_word(field: &str, why: Why) -> String {
+    format!("{field}:{}", why.code())
+}
