@@ -18,8 +18,16 @@ impl VirtualReaders {
     /// # Errors
     /// [`ProgramError`] when it does not start.
     pub fn start(stage: &Stage) -> Result<Self, ProgramError> {
+        Self::start_with(stage, &[])
+    }
+
+    /// The same, with further options.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when it does not start.
+    pub fn start_with(stage: &Stage, options: &[&str]) -> Result<Self, ProgramError> {
         let mut command = stage.programs().command(Program::Vcard);
-        command.arg("--control");
+        command.arg("--control").args(options);
         Ok(Self(Background::start(Program::Vcard.name(), command, &stage.path("log/vcard"))?))
     }
 
