@@ -46,7 +46,12 @@ fn caller(role: Role, institution: InstitutionId) -> Caller {
 /// A number with its check character (GB 11643-1999).
 fn id_number(serial: u32) -> String {
     let (serial, day) = (serial % 1000, serial / 1000);
-    let digits = format!("990000{}{:02}{:02}{serial:03}", 1950 + day % 50, 1 + day / 50 % 12, 1 + day / 600 % 28);
+    let digits = format!(
+        "990000{}{:02}{:02}{serial:03}",
+        1950 + day % 50,
+        1 + day / 50 % 12,
+        1 + day / 600 % 28
+    );
     let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     let sum: u32 = weights.iter().zip(digits.bytes()).map(|(w, d)| w * u32::from(d - b'0')).sum();
     format!("{digits}{}", char::from(b"10X98765432"[(sum % 11) as usize]))
@@ -54,7 +59,8 @@ fn id_number(serial: u32) -> String {
 
 /// A portrait as cards hold it.
 fn photo() -> Vec<u8> {
-    let picture = image::RgbImage::from_fn(300, 400, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
+    let picture =
+        image::RgbImage::from_fn(300, 400, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
     let mut png = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
     card::picture::fit(&png.into_inner()).unwrap().jpeg().to_vec()
@@ -129,7 +135,8 @@ async fn main() {
         .collect();
 
     let before = registrar.store().stats();
-    let (begin, mut tasks, mut made, mut at_cards) = (Instant::now(), JoinSet::new(), 0, Duration::ZERO);
+    let (begin, mut tasks, mut made, mut at_cards) =
+        (Instant::now(), JoinSet::new(), 0, Duration::ZERO);
     for blank in blanks {
         if tasks.len() == AT_ONCE {
             at_cards += tasks.join_next().await.unwrap().unwrap();
@@ -148,15 +155,35 @@ async fn main() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!("cards made                                   {made}");
     println!("cards/s, {AT_ONCE} at once, {cores} cores                    {rate:.0}");
-    println!("rows checked and sealed/s                    {:.0}", f64::from(cards) / handed_in.as_secs_f64());
-    println!("time of a card and its keys, of all cores    {:.0} %", 100.0 * at_cards.as_secs_f64() / elapsed.as_secs_f64() / cores as f64);
-    println!("commits to disk for each card                {:.3}", (after.commits - before.commits) as f64 / f64::from(made));
-    println!("leaves for each card                         {:.1}", (after.committed_leaves - before.committed_leaves) as f64 / f64::from(made));
-    println!("manifest, bytes a row                        {:.0}", manifest.len() as f64 / f64::from(cards));
+    println!(
+        "rows checked and sealed/s                    {:.0}",
+        f64::from(cards) / handed_in.as_secs_f64()
+    );
+    println!(
+        "time of a card and its keys, of all cores    {:.0} %",
+        100.0 * at_cards.as_secs_f64() / elapsed.as_secs_f64() / cores as f64
+    );
+    println!(
+        "commits to disk for each card                {:.3}",
+        (after.commits - before.commits) as f64 / f64::from(made)
+    );
+    println!(
+        "leaves for each card                         {:.1}",
+        (after.committed_leaves - before.committed_leaves) as f64 / f64::from(made)
+    );
+    println!(
+        "manifest, bytes a row                        {:.0}",
+        manifest.len() as f64 / f64::from(cards)
+    );
 }
 
 /// One card; how long its making took of a core.
-async fn one(registrar: Arc<Registrar>, clerk: Caller, batch: BatchId, mut blank: InMemory) -> Duration {
+async fn one(
+    registrar: Arc<Registrar>,
+    clerk: Caller,
+    batch: BatchId,
+    mut blank: InMemory,
+) -> Duration {
     let factor = card::Transport::atr(&blank).card_factor().unwrap();
     let job = registrar.begin_card(&clerk, batch, factor, None).await.unwrap();
     let maker = Arc::clone(&registrar);

@@ -16,8 +16,9 @@ use hsm::CardMaster;
 use hsm::soft::{Passphrase, SoftKeystore};
 use proto::v1::cards_client::CardsClient;
 use proto::v1::{
-    BatchRow, BlankCard, CardInserted, CardResponse, CloseBatch, IssueRequest, IssueResponse, OpenBatch, RelayRequest,
-    RowState, RowVerdict, issue_request, issue_response, relay_request, slot_step,
+    BatchRow, BlankCard, CardInserted, CardResponse, CloseBatch, IssueRequest, IssueResponse,
+    OpenBatch, RelayRequest, RowState, RowVerdict, issue_request, issue_response, relay_request,
+    slot_step,
 };
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
@@ -39,7 +40,13 @@ const SLOTS: u32 = 6;
 
 /// An ID number of the region that is assigned to no place, with its check character.
 fn id_number(serial: u32) -> String {
-    let digits = format!("990000{}{:02}{:02}{:03}", 1950 + serial % 50, 1 + serial % 12, 1 + serial % 28, serial % 1000);
+    let digits = format!(
+        "990000{}{:02}{:02}{:03}",
+        1950 + serial % 50,
+        1 + serial % 12,
+        1 + serial % 28,
+        serial % 1000
+    );
     let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     let sum: u32 = weights.iter().zip(digits.bytes()).map(|(w, d)| w * u32::from(d - b'0')).sum();
     let check = char::from(b"10X98765432"[(sum % 11) as usize]);
@@ -49,8 +56,14 @@ fn id_number(serial: u32) -> String {
 /// A row that is good, unless something in it is said otherwise.
 fn row(number: u32, other: &[(&str, &str)]) -> BatchRow {
     let id = id_number(number);
-    let fields = [("name", "测试"), ("id_number", id.as_str()), ("city", "990000"), ("valid_until", "2046-01-01")];
-    let fields = fields.iter().chain(other).map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let fields = [
+        ("name", "测试"),
+        ("id_number", id.as_str()),
+        ("city", "990000"),
+        ("valid_until", "2046-01-01"),
+    ];
+    let fields =
+        fields.iter().chain(other).map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
     BatchRow { number, fields: fields.collect(), ..BatchRow::default() }
 }
 
@@ -83,10 +96,13 @@ impl Stack {
         let factor = (0x9901_0001_0000_0000 + u64::from(self.next)).to_be_bytes();
         let image = blank(CardFactor(factor), Profile::Full, &*self.transport).unwrap();
         let mut start = u64::from(self.next) << 32;
-        Card::new(image, Box::new(move |challenge| {
-            start += 1;
-            *challenge = start.to_be_bytes();
-        }))
+        Card::new(
+            image,
+            Box::new(move |challenge| {
+                start += 1;
+                *challenge = start.to_be_bytes();
+            }),
+        )
     }
 
     /// Cards that were in readers when the lights went out: some come back, some do not.
@@ -105,13 +121,23 @@ struct Bench {
 }
 
 impl Bench {
-    async fn open(hospital: &Hospital, who: &str, batch: &str, rows: &[BatchRow]) -> Result<Self, Status> {
+    async fn open(
+        hospital: &Hospital,
+        who: &str,
+        batch: &str,
+        rows: &[BatchRow],
+    ) -> Result<Self, Status> {
         let caller = log_in(&hospital.stage, who).await;
         let (events, requests) = mpsc::channel(16);
-        let open = OpenBatch { batch_id: batch.to_owned(), input_digest: vec![9; 32], rows: rows.len() as u32 };
+        let open = OpenBatch {
+            batch_id: batch.to_owned(),
+            input_digest: vec![9; 32],
+            rows: rows.len() as u32,
+        };
         let event = Some(issue_request::Event::Open(open));
         events.send(IssueRequest { event }).await.unwrap();
-        let steps = CardsClient::new(caller).issue(ReceiverStream::new(requests)).await?.into_inner();
+        let steps =
+            CardsClient::new(caller).issue(ReceiverStream::new(requests)).await?.into_inner();
         let mut bench = Self { events, steps, verdicts: BTreeMap::new() };
         let issue_response::Step::State(state) = bench.step().await? else { panic!("no state") };
         let events = bench.events.clone();
@@ -156,12 +182,17 @@ impl Bench {
     }
 
     async fn insert(&self, slot: u32, card: &Card) {
-        let inserted = CardInserted { reader: format!("reader {slot}"), atr: card.atr().bytes().to_vec() };
+        let inserted =
+            CardInserted { reader: format!("reader {slot}"), atr: card.atr().bytes().to_vec() };
         self.card(slot, relay_request::Event::Inserted(inserted)).await;
     }
 
     /// Makes cards until every row has its verdict, or `cut` commands were answered; the manifest.
-    async fn make(&mut self, stack: &mut Stack, cut: Option<u32>) -> Result<Option<String>, Status> {
+    async fn make(
+        &mut self,
+        stack: &mut Stack,
+        cut: Option<u32>,
+    ) -> Result<Option<String>, Status> {
         let mut slots: BTreeMap<u32, Card> = BTreeMap::new();
         for slot in 0..SLOTS.min(self.remaining() as u32) {
             let card = stack.take();
@@ -187,7 +218,9 @@ impl Bench {
                         return Ok(None);
                     }
                     let card = slots.get_mut(&slot).expect("a card in the slot");
-                    let Answer::Card(response) = answer(card, &command.command) else { panic!("no answer") };
+                    let Answer::Card(response) = answer(card, &command.command) else {
+                        panic!("no answer")
+                    };
                     let answer = CardResponse { response, card_microseconds: 1 };
                     self.card(slot, relay_request::Event::Response(answer)).await;
                 }
@@ -201,7 +234,10 @@ impl Bench {
                 }
                 // Another card has the last row, or this one is of a stream that is gone.
                 slot_step::Step::Failure(failure) => {
-                    assert!(["NO_ROW_WAITS", "CHIP_USED"].contains(&failure.reason.as_str()), "{failure:?}");
+                    assert!(
+                        ["NO_ROW_WAITS", "CHIP_USED"].contains(&failure.reason.as_str()),
+                        "{failure:?}"
+                    );
                     stack.lost.push(slots.remove(&slot).unwrap());
                     if self.remaining() > slots.len() {
                         let card = stack.take();
@@ -237,7 +273,8 @@ fn on_record(hospital: &Hospital, batch: &str) -> (BTreeMap<u32, String>, u32) {
         .unwrap();
     let cards = select.query_map([batch], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     let cards = cards.collect::<Result<_, _>>().unwrap();
-    let residents = db.query_row("SELECT count(DISTINCT resident) FROM card", [], |row| row.get(0)).unwrap();
+    let residents =
+        db.query_row("SELECT count(DISTINCT resident) FROM card", [], |row| row.get(0)).unwrap();
     (cards, residents)
 }
 
@@ -255,7 +292,14 @@ async fn a_service_that_is_killed_makes_no_card_twice_and_loses_none() {
         (7, ("name", "𠮷野", "name:NOT_GBK")),
         (11, ("ethnic_group", "99", "ethnic_group:UNKNOWN_CODE")),
         (20, ("id_number", "990000194906120015", "id_number:HAS_CARD")),
-        (64, ("address_1", "一二三四五六七八九十一二三四五六七八九十一二三四五六七八九十一二三四五六七八九十一二三四五六七八九十一二三", "address_1:TOO_LONG")),
+        (
+            64,
+            (
+                "address_1",
+                "一二三四五六七八九十一二三四五六七八九十一二三四五六七八九十一二三四五六七八九十一二三四五六七八九十一二三",
+                "address_1:TOO_LONG",
+            ),
+        ),
         (65, ("nickname", "x", "row:UNKNOWN_COLUMN")),
     ]);
     let mut rows: Vec<BatchRow> = (1..=ROWS)
@@ -283,7 +327,11 @@ async fn a_service_that_is_killed_makes_no_card_twice_and_loses_none() {
     let serials: BTreeSet<&String> = cards.values().collect();
     assert_eq!(serials.len(), cards.len(), "no chip is two cards");
     assert_eq!(residents as usize, cards.len() + 1, "one card each, and the patient's");
-    println!("{rounds} kills, {} cards made, {} lost on the way", stack.made.len(), stack.lost.len());
+    println!(
+        "{rounds} kills, {} cards made, {} lost on the way",
+        stack.made.len(),
+        stack.lost.len()
+    );
 
     // Every card on record is in somebody's hands, whole, and says so itself.
     let mut whole = BTreeSet::new();
@@ -312,10 +360,16 @@ async fn a_service_that_is_killed_makes_no_card_twice_and_loses_none() {
     assert_eq!(valid["rows"], ROWS);
     for (number, (_, _, word)) in &bad {
         let line = format!("\n{number} refused ");
-        assert!(manifest.contains(&line) && manifest.contains(word), "{number}: {word}\n{manifest}");
+        assert!(
+            manifest.contains(&line) && manifest.contains(word),
+            "{number}: {word}\n{manifest}"
+        );
     }
-    for (number, word) in [(30, "id_number:DUPLICATE"), (40, "photo:NOT_A_PICTURE"), (50, "row:COLUMNS")] {
-        let line = manifest.lines().find(|line| line.starts_with(&format!("{number} refused "))).unwrap();
+    for (number, word) in
+        [(30, "id_number:DUPLICATE"), (40, "photo:NOT_A_PICTURE"), (50, "row:COLUMNS")]
+    {
+        let line =
+            manifest.lines().find(|line| line.starts_with(&format!("{number} refused "))).unwrap();
         assert!(line.contains(word), "{line}");
     }
     // Nobody is in it.
@@ -323,7 +377,12 @@ async fn a_service_that_is_killed_makes_no_card_twice_and_loses_none() {
     let changed = manifest.replacen("\n17 issued ", "\n17 refused ", 1);
     write(&file, &changed);
     let tampered = check(&file);
-    assert_eq!((tampered.code, &tampered.body["altered"][0]["row"]), (4, &Value::from(17)), "{}", tampered.body);
+    assert_eq!(
+        (tampered.code, &tampered.body["altered"][0]["row"]),
+        (4, &Value::from(17)),
+        "{}",
+        tampered.body
+    );
 
     // The transcripts are in the log, which is whole.
     let copy = hospital.stage.path("log/after.db");
@@ -333,7 +392,12 @@ async fn a_service_that_is_killed_makes_no_card_twice_and_loses_none() {
 }
 
 /// Kills the service again and again while it makes cards; the manifest in the end, and how often.
-async fn loop_until_done(hospital: &mut Hospital, batch: &str, rows: &[BatchRow], stack: &mut Stack) -> (String, u32) {
+async fn loop_until_done(
+    hospital: &mut Hospital,
+    batch: &str,
+    rows: &[BatchRow],
+    stack: &mut Stack,
+) -> (String, u32) {
     for round in 0.. {
         // Each round is cut at another point: within the first card, or in the midst of many.
         let cut = (round < 12).then_some(1 + round * 397 % 3100);
@@ -390,10 +454,9 @@ async fn what_does_not_belong_together_is_refused() {
 /// `healthcard card issue` at work: it tells one event a line.
 fn issue(hospital: &Hospital, batch: &Path, out: &Path) -> Background {
     let (batch, out) = (batch.to_string_lossy(), out.to_string_lossy());
-    let command = hospital.stage.healthcard(
-        CLERK.key,
-        &["--json", "card", "issue", "--batch", &batch, "--out", &out],
-    );
+    let command = hospital
+        .stage
+        .healthcard(CLERK.key, &["--json", "card", "issue", "--batch", &batch, "--out", &out]);
     Background::start("healthcard", command, &hospital.stage.path("log/issue")).unwrap()
 }
 
@@ -426,7 +489,8 @@ fn the_same_command_goes_on_where_it_was_killed() {
         let mut table = String::from("\u{FEFF}姓名,身份证号,城市代码,有效期至,民族,地址1\n");
         for number in 1..=5 {
             let end = if number == 2 { "2046-13-01" } else { "2046-01-01" };
-            writeln!(table, "测试,{},990000,{end},汉族,\"演示路 {number} 号\"", id_number(number)).unwrap();
+            writeln!(table, "测试,{},990000,{end},汉族,\"演示路 {number} 号\"", id_number(number))
+                .unwrap();
         }
         let (batch, out) = (directory.path().join("people.csv"), directory.path().join("out"));
         write(&batch, &table);
@@ -440,7 +504,9 @@ fn the_same_command_goes_on_where_it_was_killed() {
 
         // Killed in the middle of a card: its chip comes back, and has the same row.
         let mut client = issue(&hospital, &batch, &out);
-        event(&mut client, "row 2 refused", |event| event["row"] == 2 && event["verdict"] == "refused");
+        event(&mut client, "row 2 refused", |event| {
+            event["row"] == 2 && event["verdict"] == "refused"
+        });
         readers.insert(0, &blanks[0]).unwrap();
         event(&mut client, "card 1", issued(1));
         readers.remove(0).unwrap();
@@ -467,10 +533,15 @@ fn the_same_command_goes_on_where_it_was_killed() {
             readers.remove(0).unwrap();
         }
         let done = event(&mut client, "done", |event| event["event"] == "done");
-        assert_eq!((&done["issued"], &done["refused"]), (&Value::from(4), &Value::from(1)), "{done}");
+        assert_eq!(
+            (&done["issued"], &done["refused"]),
+            (&Value::from(4), &Value::from(1)),
+            "{done}"
+        );
         assert_eq!(client.ended(PATIENCE).unwrap(), 1, "a row was refused");
 
-        let named: Value = serde_json::from_slice(&std::fs::read(out.join("batch.json")).unwrap()).unwrap();
+        let named: Value =
+            serde_json::from_slice(&std::fs::read(out.join("batch.json")).unwrap()).unwrap();
         let (cards, _) = on_record(&hospital, named["batch_id"].as_str().unwrap());
         assert_eq!(cards.keys().copied().collect::<Vec<_>>(), [1, 3, 4, 5]);
         let report = std::fs::read_to_string(out.join("report.csv")).unwrap();

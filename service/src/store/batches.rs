@@ -11,8 +11,11 @@ use rusqlite::{
 };
 
 use super::{
-    BatchId, CardId, InstitutionId, NewCard, Obstacle, Receipt, Record, Resident, Store,
-    StoreError, cards::insert_card, micros::Micros, residents::insert_resident,
+    BatchId, CardId, InstitutionId, NewCard, Obstacle, Receipt, Record, Resident, ResidentId,
+    Store, StoreError, Unique,
+    cards::{insert_card, issue_applied},
+    micros::Micros,
+    residents::insert_resident,
 };
 use crate::clock::UtcTime;
 
@@ -207,7 +210,7 @@ impl FromSql for ChipState {
 
 /// A chip that a card was begun on.
 #[derive(Clone, Debug)]
-pub struct Chip {
+pub struct BatchChip {
     /// Its issuing serial.
     pub chip_serial: String,
     /// The batch.
@@ -218,7 +221,7 @@ pub struct Chip {
     pub state: ChipState,
 }
 
-impl Chip {
+impl BatchChip {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             chip_serial: row.get("chip_serial")?,
@@ -254,8 +257,10 @@ pub struct MadeCard {
     pub row: u32,
     /// Its holder, when not on record yet.
     pub resident: Option<Resident>,
-    /// The card as it goes on record.
+    /// The card as it goes on record; it may be one that was applied for.
     pub card: NewCard,
+    /// Whether it was.
+    pub applied: bool,
     /// Digest of what made it.
     pub transcript: [u8; 32],
 }
@@ -359,7 +364,7 @@ impl Store {
                 .prepare_cached("SELECT 1 FROM card WHERE chip_serial = ?1")?
                 .exists([&b.chip_serial])?;
             if known {
-                return Err(StoreError::Duplicate(super::Unique::ChipSerial));
+                return Err(StoreError::Duplicate(Unique::ChipSerial));
             }
             let from = match b.instead_of {
                 None => "state = 'waiting' AND ?4 IS NULL",
@@ -421,18 +426,24 @@ impl Store {
     /// [`StoreError::Conflict`] when the row is not being written on this chip,
     /// [`StoreError::Duplicate`] when the chip is on record, the holder has an active card, or was
     /// put on record meanwhile.
-    pub async fn record_card_issued(
+    pub async fn record_batch_card(
         &self,
         made: MadeCard,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
-            let MadeCard { batch, row, resident, card, transcript } = made;
-            let (id, factor, at) = (card.id, card.factor, card.registered_at);
+            let MadeCard { batch, row, resident, card, applied, transcript } = made;
+            let (id, factor, at) = (card.id, card.chip.factor, card.registered_at);
             if let Some(resident) = resident {
                 insert_resident(db, resident)?;
             }
-            insert_card(db, card)?;
+            if has_card(db, card.resident)? {
+                return Err(StoreError::Duplicate(Unique::ActiveCard));
+            }
+            match applied {
+                true => issue_applied(db, id, card.resident, card.chip, at)?,
+                false => insert_card(db, card, None)?,
+            }
             let changed = db
                 .prepare_cached(
                     "UPDATE batch_row
@@ -556,11 +567,11 @@ impl Store {
     }
 
     /// The chip with this factor, when a card was begun on it.
-    pub async fn chip(&self, factor: [u8; 8]) -> Result<Option<Chip>, StoreError> {
+    pub async fn batch_chip(&self, factor: [u8; 8]) -> Result<Option<BatchChip>, StoreError> {
         self.read(move |db| {
             Ok(db
                 .prepare_cached("SELECT * FROM batch_chip WHERE factor = ?1")?
-                .query_row([factor], Chip::read)
+                .query_row([factor], BatchChip::read)
                 .optional()?)
         })
         .await
@@ -577,18 +588,29 @@ impl Store {
         .await
     }
 
-    /// Whether the person with this blind index has a card that is not cancelled.
-    pub async fn has_card(&self, id_number_index: [u8; 32]) -> Result<bool, StoreError> {
+    /// Whether the resident has a card that was made and is not cancelled.
+    pub async fn has_card(&self, resident: ResidentId) -> Result<bool, StoreError> {
+        self.read(move |db| has_card(db, resident)).await
+    }
+
+    /// The card that the resident has applied for, if there is one.
+    pub async fn application(&self, resident: ResidentId) -> Result<Option<CardId>, StoreError> {
         self.read(move |db| {
             Ok(db
-                .prepare_cached(
-                    "SELECT 1 FROM card JOIN resident ON resident.id = card.resident
-                     WHERE resident.id_number_index = ?1 AND card.status <> 'cancelled'",
-                )?
-                .exists([id_number_index])?)
+                .prepare_cached("SELECT id FROM card WHERE resident = ?1 AND status = 'applied'")?
+                .query_row([resident], |row| row.get(0))
+                .optional()?)
         })
         .await
     }
+}
+
+fn has_card(db: &Connection, resident: ResidentId) -> Result<bool, StoreError> {
+    Ok(db
+        .prepare_cached(
+            "SELECT 1 FROM card WHERE resident = ?1 AND status NOT IN ('applied', 'cancelled')",
+        )?
+        .exists([resident])?)
 }
 
 fn spoil(db: &Connection, factor: [u8; 8], at: UtcTime) -> Result<(), StoreError> {

@@ -259,8 +259,7 @@ impl Store {
         at: UtcTime,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
-        self.record(entry, move |db, _| issue_applied(db, id, resident, chip, at))
-        .await
+        self.record(entry, move |db, _| issue_applied(db, id, resident, chip, at)).await
     }
 
     /// Does to a card what changes its state and nothing else.

@@ -51,7 +51,8 @@ mod writer;
 pub use auditing::{Cursor, LogEntry, SearchFilter};
 pub use authorities::{Authority, RevocationList};
 pub use batches::{
-    Batch, BatchRow, Begun, Checked, BatchChip, ChipState, Issuer, MadeCard, NewBatch, NewRow, RowState,
+    Batch, BatchChip, BatchRow, Begun, Checked, ChipState, Issuer, MadeCard, NewBatch, NewRow,
+    RowState,
 };
 pub use card_changes::{CardChange, CardOrder, ChangeState, NewCardChange, Review, Verdict};
 pub use card_list::{ChangedCard, ListChange, ListIssue};

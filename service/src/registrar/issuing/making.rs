@@ -28,7 +28,8 @@ use crate::{
     policy::Act,
     registrar::NewResident,
     store::{
-        self, BatchId, Begun, CardId, ChipState, MadeCard, Receipt, ResidentId, StoreError, Unique,
+        self, Activation, BatchId, Begun, CardId, ChipState, MadeCard, Receipt, ResidentId,
+        StoreError, Unique,
     },
 };
 
@@ -140,7 +141,7 @@ impl Registrar {
                 .on("batch", batch.to_string())
                 .with("chip", chip_serial.to_string())
         };
-        let chip = self.store.chip(factor.0).await?;
+        let chip = self.store.batch_chip(factor.0).await?;
         match &chip {
             Some(chip) if chip.state != ChipState::Writing || chip.batch != batch => {
                 return self.refuse(entry(Outcome::Refused), Reason::CHIP_USED).await;
@@ -301,7 +302,11 @@ impl Registrar {
                     (id, Some(self.personal.seal_resident(id, institution, &order, caller.now)?))
                 }
             };
-            let card = CardId::generate();
+            let applied = match &new {
+                None => self.store.application(resident).await?,
+                Some(_) => None,
+            };
+            let card = applied.unwrap_or_else(CardId::generate);
             let registered = if new.is_some() { "new" } else { "known" };
             let made = MadeCard {
                 batch: job.floor.batch,
@@ -311,11 +316,16 @@ impl Registrar {
                     id: card,
                     resident,
                     institution: job.floor.institution,
-                    chip_serial: job.chip_serial(),
-                    factor: job.factors.card.0,
-                    valid_until: job.order.contact.valid_until,
+                    chip: store::Chip {
+                        serial: job.chip_serial(),
+                        factor: job.factors.card.0,
+                        valid_until: job.order.contact.valid_until,
+                    },
+                    // Its holder takes it into use at a desk.
+                    activation: Activation::Awaited,
                     registered_at: caller.now,
                 },
+                applied: applied.is_some(),
                 transcript,
             };
             let entry = self
@@ -328,7 +338,7 @@ impl Registrar {
                 .with("chip", job.chip_serial())
                 .with("resident", registered)
                 .with("transcript", hex::encode(transcript));
-            match self.store.record_card_issued(made, entry).await {
+            match self.store.record_batch_card(made, entry).await {
                 Ok(receipt) => {
                     job.turn.done();
                     return Ok(Verdict::Issued {

@@ -132,7 +132,7 @@ impl Registrar {
             if self.personal.open_resident(&resident)?.name != order.holder.name.as_str() {
                 return Ok(refused(&[of("name", Why::NameDiffers)]));
             }
-            if self.store.has_card(id_number_index).await? {
+            if self.store.has_card(resident.id).await? {
                 return Ok(refused(&[of("id_number", Why::HasCard)]));
             }
         }
