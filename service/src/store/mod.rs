@@ -65,8 +65,8 @@ pub use error::{Cause, Obstacle, Record, StoreError, Unique};
 pub use facts::{Change, Receipt};
 pub use identities::Identity;
 pub use ids::{
-    BadId, BatchId, CardId, ChangeId, CodeId, ElectronicCardId, IdentityId, InstitutionId, PresenceId,
-    ResidentId, SigningId, TaskId, TokenId, VisitId,
+    BadId, BatchId, CardId, ChangeId, CodeId, ElectronicCardId, IdentityId, InstitutionId,
+    PresenceId, ResidentId, SigningId, TaskId, TokenId, VisitId,
 };
 pub use institutions::Institution;
 pub use presences::{Evidence, Presence};
