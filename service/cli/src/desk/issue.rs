@@ -21,6 +21,7 @@ use tonic::Streaming;
 
 use super::{
     interruption::Interruption,
+    metrics::Metrics,
     reader::{Abandoned, Reader},
     relay,
     watch::{Sight, Watch},
@@ -163,7 +164,7 @@ impl Bench {
             };
             match sight {
                 Some((_, Sight::Card { reader, atr })) => {
-                    let mut reader = Reader::new(&reader, Abandoned::default());
+                    let mut reader = Reader::new(&reader, Abandoned::default(), Metrics::new());
                     let made = self.make_one(&mut reader, atr).await;
                     reader.release();
                     match made {
