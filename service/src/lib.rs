@@ -9,6 +9,7 @@
 //! - [`registrar`]: the work itself; [`token`] is the form of access tokens, `code`
 //!   has the keys of electronic cards' codes.
 //! - [`store`]: facts and the log, in SQLite; [`card_life`] is the life of a card, as it keeps to it.
+//! - [`numbers`], [`likeness`]: other numbers of a resident, and when two residents look like one.
 //! - [`keys`], [`vocabulary`], [`clock`], [`telemetry`]: what all of them share.
 //!
 //! [`init`] makes a service, [`demo`] plays a visit with one, [`mod@bench`] measures one.
@@ -23,6 +24,8 @@ pub mod config;
 pub mod demo;
 pub mod init;
 pub mod keys;
+pub mod likeness;
+pub mod numbers;
 pub mod policy;
 mod rate;
 pub mod registrar;

@@ -97,6 +97,75 @@ words! {
     }
 }
 
+words! {
+    /// What staff rest a binding or a guardianship on.
+    Basis {
+        /// The resident was there: their card was in the reader, or a code of theirs was used, a
+        /// moment ago.
+        Presence = "presence",
+        /// Staff saw the document itself (查验原件).
+        DocumentSeen = "document-seen",
+        /// A message of a platform that keeps such numbers (平台消息).
+        PlatformMessage = "platform-message",
+        /// The institution's own records (本院系统).
+        OwnRecords = "own-records",
+        /// A judgment or appointment (判决或指定文书).
+        CourtOrder = "court-order",
+    }
+}
+
+words! {
+    /// Why a binding ended.
+    BindingEnd {
+        /// The document or card was replaced by another (换发).
+        Replaced = "replaced",
+        /// It is no longer valid (失效).
+        NoLongerValid = "no-longer-valid",
+        /// It should never have been made (误绑).
+        Mistake = "mistake",
+    }
+}
+
+words! {
+    /// What a guardian may do for the resident in their care.
+    GuardianScope {
+        /// Present the card (代持卡就诊).
+        PresentCard = "present-card",
+        /// Consent (代为同意).
+        Consent = "consent",
+        /// See who opened the record (查看访问记录).
+        SeeAccesses = "see-accesses",
+    }
+}
+
+words! {
+    /// What a guardian is to the resident in their care (GB/T 4761).
+    Kinship {
+        /// 1 配偶
+        Spouse = "spouse",
+        /// 2 子
+        Son = "son",
+        /// 3 女
+        Daughter = "daughter",
+        /// 4 孙子、孙女或外孙子、外孙女
+        Grandchild = "grandchild",
+        /// 5 父母
+        Parent = "parent",
+        /// 6 祖父母或外祖父母
+        Grandparent = "grandparent",
+        /// 7 兄弟姐妹
+        Sibling = "sibling",
+        /// 8 其他
+        Other = "other",
+        /// 97 其他亲属
+        OtherRelative = "other-relative",
+        /// 98 护工
+        Carer = "carer",
+        /// 99 非亲属
+        NotRelated = "not-related",
+    }
+}
+
 /// Grade of data (分级, GB/T 39725-2020, 6.2): 1, public, to 5, open to very few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(transparent)]
