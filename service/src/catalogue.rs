@@ -149,6 +149,19 @@ catalogue! {
     CHANGE_OVER: "该变更已复核或已超过复核期限", "如仍需要，请重新录入", "the change was reviewed before, or its time is over", "enter it again if it is still needed";
     /// The person who entered it cannot review it.
     SECOND_PERSON_REQUIRED: "录入人不能复核自己录入的变更", "请由本机构另一位窗口人员或管理员复核", "whoever entered a change cannot review it", "have another clerk or operator of your institution review it";
+    // Other numbers, look-alikes, guardians
+    /// Residents on record look like this one, or have the number.
+    LOOK_ALIKE: "已有相似的居民登记，或该号码已属于其他居民", "请查验证件原件；确认不是同一人时附判断重新提交，是同一人时请使用原登记", "residents on record look like this one, or have the number", "see the documents, then repeat the call with your decision: different people, or the same person";
+    /// A number stands for several residents.
+    NUMBER_SHARED: "该号码对应多位居民", "请查验其他证件，按居民编号查看", "the number stands for several residents", "see another document, and look the resident up by their number here";
+    /// No such binding.
+    BINDING_NOT_FOUND: "没有此号码绑定", "请核对绑定编号", "no such binding of a number", "check the binding's id";
+    /// No such guardianship.
+    GUARDIANSHIP_NOT_FOUND: "没有此监护登记", "请核对监护编号", "no such guardianship", "check the guardianship's id";
+    /// The guardian is a minor.
+    GUARDIAN_NOT_OF_AGE: "监护人未满十八周岁", "请登记成年的监护人", "the guardian is not of age", "name a guardian who is of age";
+    /// The guardian is the ward, or in the ward's care.
+    GUARDIAN_CIRCLE: "监护人不能是被监护人本人，也不能直接或间接由其监护", "请核对双方，或先终止原监护登记", "nobody can be their own guardian, directly or through others", "check who cares for whom, or end the earlier guardianship first";
 
     // Cards in a reader
     /// Not a resident health card.
@@ -303,6 +316,27 @@ needs! {
     Attending: "最多 20 人", "at most 20 identities";
     Department: "医师和护士必须填写，其他角色不填", "given for doctors and nurses, and for nobody else";
     CertificateRequest: "SM2 密钥的 PKCS#10 证书申请，由该密钥签名，DER", "a PKCS#10 request for an SM2 key, signed with that key, DER";
+    HouseholdBook: "户口簿号码，6 至 18 位数字或字母", "a number of a household book of 6 to 18 digits or letters";
+    Passport: "该签发国护照的号码；中国护照如 E12345678 或 EA1234567", "a passport number of the issuing state; of China, such as E12345678 or EA1234567";
+    OfficerCard: "军官证号码，如“军字第2001988号”", "the number of an officer's card with its sign before it";
+    HkMacauPermit: "H 或 M 加 8 位数字", "H or M and eight digits";
+    TaiwanPermit: "8 位数字", "eight digits";
+    BirthCertificate: "1 个字母加 9 位数字", "a letter and nine digits";
+    ForeignResidenceCard: "3 个字母加 12 位数字，或以 9 开头的 18 位号码", "three letters and twelve digits, or 18 characters that begin with 9";
+    CardSurfaceNumber: "8 至 20 位数字或字母", "8 to 20 digits or letters";
+    HospitalNumber: "1 至 32 位数字、字母或其间的 - / .", "1 to 32 digits, letters and - / . between them";
+    OtherDocument: "4 至 32 位数字、字母或其间的 - / .", "4 to 32 digits, letters and - / . between them";
+    IssuerState: "签发国家或地区代码，三个字母，如 CHN", "the code of the issuing state, three letters such as CHN";
+    IssuerRegion: "发卡地行政区划代码，六位数字", "the region that issued it, six digits";
+    IssuerHere: "本机构；可不填", "your own institution, or left out";
+    NoIssuer: "不填", "left out for this kind of number";
+    Case: "系统提示相似时给出的编号，64 位十六进制", "what the refusal gave as `case`, 64 hexadecimal digits";
+    ScanDigest: "扫描件的 SM3 摘要，32 字节，可不填", "an SM3 digest of 32 octets, or left out";
+    Scopes: "至少一项监护权限，不重复", "at least one scope, each once";
+    GuardianshipStart: "今天或一年之内的日期", "today, or a day within a year";
+    GuardianshipEnd: "不早于开始日期的结束日期，成年人必填", "a last day not before the first; it is needed for adults";
+    MinorsEnd: "不晚于被监护人十八周岁生日", "no later than the ward's 18th birthday";
+    MistakeNote: "误绑的原因说明", "a few words on the mistake";
     ValidDays: "不超过该类证书的最长有效期", "no longer than the profile of the certificate allows";
 }
 

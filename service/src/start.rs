@@ -83,6 +83,10 @@ pub(crate) async fn registrar(
     let parts = Parts { name, store, keys, authorities, policy, lifetimes, card_rules };
     let registrar = Registrar::new(parts)?;
     registrar.renew_lists(clock::now(), LIST_AHEAD).await?;
+    let filled = registrar.fill_likenesses(clock::now()).await?;
+    if filled > 0 {
+        tracing::info!(residents = filled, "residents of before are compared with new ones now");
+    }
     Ok(registrar)
 }
 

@@ -8,9 +8,11 @@ use time::Date;
 use crate::{
     catalogue::Needs,
     clock::UtcTime,
+    likeness::Verdict,
+    numbers::NumberKind,
     registrar::{CodeForm, Error},
     store,
-    vocabulary::{DataClass, Purpose, Role},
+    vocabulary::{Basis, BindingEnd, DataClass, GuardianScope, Kinship, Purpose, Role},
 };
 
 /// Words that the interface numbers and the service names.
@@ -70,6 +72,93 @@ numbered!(
 );
 
 numbered!(code_form, code_form_number, CodeForm, CodeForm, "form", Static, Dynamic, Signed);
+numbered!(
+    number_kind,
+    number_kind_number,
+    NumberKind,
+    NumberKind,
+    "number.kind",
+    HouseholdBook,
+    Passport,
+    OfficerCard,
+    HkMacauPermit,
+    TaiwanPermit,
+    BirthCertificate,
+    ForeignResidenceCard,
+    SocialSecurityCard,
+    CityCard,
+    MedicalRecord,
+    Patient,
+    Other
+);
+numbered!(
+    basis,
+    basis_number,
+    Basis,
+    Basis,
+    "basis",
+    Presence,
+    DocumentSeen,
+    PlatformMessage,
+    OwnRecords,
+    CourtOrder
+);
+numbered!(
+    binding_end,
+    binding_end_number,
+    BindingEnd,
+    BindingEnd,
+    "reason",
+    Replaced,
+    NoLongerValid,
+    Mistake
+);
+numbered!(
+    verdict,
+    verdict_number,
+    Verdict,
+    LookAlikeVerdict,
+    "decision.verdict",
+    DifferentPeople,
+    SamePerson
+);
+numbered!(
+    guardian_scope,
+    guardian_scope_number,
+    GuardianScope,
+    GuardianScope,
+    "scopes",
+    PresentCard,
+    Consent,
+    SeeAccesses
+);
+numbered!(
+    kinship,
+    kinship_number,
+    Kinship,
+    Kinship,
+    "kinship",
+    Spouse,
+    Son,
+    Daughter,
+    Grandchild,
+    Parent,
+    Grandparent,
+    Sibling,
+    Other,
+    OtherRelative,
+    Carer,
+    NotRelated
+);
+
+/// SM3 of a document that was scanned; absent when none was.
+pub(super) fn scan_digest(bytes: Vec<u8>) -> Result<Option<[u8; 32]>, Error> {
+    let wrong = |_| Error::Field { field: "scan_digest", needs: Needs::ScanDigest };
+    match bytes.is_empty() {
+        true => Ok(None),
+        false => bytes.try_into().map(Some).map_err(wrong),
+    }
+}
 
 /// A moment as the interface writes it.
 pub(super) fn timestamp(at: UtcTime) -> prost_types::Timestamp {

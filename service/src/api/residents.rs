@@ -1,4 +1,7 @@
-//! `Residents`: residents on record.
+//! `Residents`: residents on record, their other numbers, and who cares for whom.
+
+mod bindings;
+mod guardians;
 
 use card::{EthnicGroup, Name, Phone, ResidentIdNumber};
 use proto::v1::{self, residents_server::Residents};
@@ -6,13 +9,16 @@ use tonic::{Request, Response};
 
 use super::{
     Desk, Reply,
-    convert::{id, parsed, receipt, sex_number, timestamp},
+    convert::{binding_end, id, page, parsed, receipt, sex_number, short_text, timestamp},
 };
 use crate::{
     catalogue::Needs,
-    registrar::{Error, NewResident, ResidentRecord},
+    registrar::{Bound, Error, NewResident, Registered, ResidentRecord},
     store::Receipt,
 };
+
+/// Most bytes of a remark of staff: grounds of a decision, why something ended.
+const MOST_REMARK: usize = 512;
 
 #[tonic::async_trait]
 impl Residents for Desk {
@@ -21,12 +27,17 @@ impl Residents for Desk {
         request: Request<v1::RegisterResidentRequest>,
     ) -> Reply<v1::RegisterResidentResponse> {
         let caller = self.caller(&request).await?;
-        let order = order(&request.into_inner())?;
-        let (resident, recorded) = self.registrar.register_resident(&caller, order).await?;
-        Ok(Response::new(v1::RegisterResidentResponse {
-            resident_id: resident.to_string(),
-            receipt: receipt(recorded),
-        }))
+        let mut message = request.into_inner();
+        let decision = message.decision.take().map(bindings::decision).transpose()?;
+        let order = order(&message)?;
+        let answer = self.registrar.register_resident(&caller, order, decision).await?;
+        let (registered, recorded) = answer;
+        let (resident_id, stopped) = match registered {
+            Registered::Resident(id) => (id.to_string(), false),
+            Registered::Stopped => (String::new(), true),
+        };
+        let receipt = receipt(recorded);
+        Ok(Response::new(v1::RegisterResidentResponse { resident_id, receipt, stopped }))
     }
 
     async fn get(&self, request: Request<v1::GetResidentRequest>) -> Reply<v1::Resident> {
@@ -41,6 +52,85 @@ impl Residents for Desk {
         let number = id_number(&request.get_ref().id_number)?;
         let (record, recorded) = self.registrar.find_resident(&caller, &number).await?;
         Ok(Response::new(message(record, recorded)))
+    }
+
+    async fn find_by_number(
+        &self,
+        request: Request<v1::FindByNumberRequest>,
+    ) -> Reply<v1::Resident> {
+        let caller = self.caller(&request).await?;
+        let number = bindings::number_found(&caller, request.into_inner().number)?;
+        let (record, recorded) = self.registrar.find_by_number(&caller, &number).await?;
+        Ok(Response::new(message(record, recorded)))
+    }
+
+    async fn bind(&self, request: Request<v1::BindNumberRequest>) -> Reply<v1::BindNumberResponse> {
+        let caller = self.caller(&request).await?;
+        let mut message = request.into_inner();
+        let decision = message.decision.take().map(bindings::decision).transpose()?;
+        let order = bindings::order(&caller, message)?;
+        let (bound, recorded) = self.registrar.bind_number(&caller, order, decision).await?;
+        let (binding_id, stopped) = match bound {
+            Bound::Binding(id) => (id.to_string(), false),
+            Bound::Stopped => (String::new(), true),
+        };
+        let receipt = receipt(recorded);
+        Ok(Response::new(v1::BindNumberResponse { binding_id, receipt, stopped }))
+    }
+
+    async fn unbind(&self, request: Request<v1::UnbindNumberRequest>) -> Reply<v1::Binding> {
+        let caller = self.caller(&request).await?;
+        let message = request.into_inner();
+        let binding = id("binding_id", &message.binding_id)?;
+        let reason = binding_end(message.reason)?;
+        let note = match message.note.is_empty() {
+            true => None,
+            false => Some(short_text("note", message.note, MOST_REMARK)?),
+        };
+        let (record, recorded) =
+            self.registrar.unbind_number(&caller, binding, reason, note).await?;
+        Ok(Response::new(bindings::message(record, Some(recorded))))
+    }
+
+    async fn bindings(&self, request: Request<v1::BindingsRequest>) -> Reply<v1::BindingsResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.into_inner();
+        let resident = id("resident_id", &asked.resident_id)?;
+        let (after, size) = page(asked.page_size, 100, &asked.page_token)?;
+        let history = self.registrar.bindings(&caller, resident, after, size).await?;
+        Ok(Response::new(bindings::history(history, size)))
+    }
+
+    async fn add_guardian(
+        &self,
+        request: Request<v1::AddGuardianRequest>,
+    ) -> Reply<v1::Guardianship> {
+        let caller = self.caller(&request).await?;
+        let order = guardians::order(request.into_inner())?;
+        let (record, recorded) = self.registrar.add_guardian(&caller, order).await?;
+        Ok(Response::new(guardians::message(record, Some(recorded))))
+    }
+
+    async fn end_guardian(
+        &self,
+        request: Request<v1::EndGuardianRequest>,
+    ) -> Reply<v1::Guardianship> {
+        let caller = self.caller(&request).await?;
+        let message = request.into_inner();
+        let guardianship = id("guardianship_id", &message.guardianship_id)?;
+        let note = short_text("note", message.note, MOST_REMARK)?;
+        let (record, recorded) = self.registrar.end_guardian(&caller, guardianship, &note).await?;
+        Ok(Response::new(guardians::message(record, Some(recorded))))
+    }
+
+    async fn guardians(
+        &self,
+        request: Request<v1::GuardiansRequest>,
+    ) -> Reply<v1::GuardiansResponse> {
+        let caller = self.caller(&request).await?;
+        let resident = id("resident_id", &request.get_ref().resident_id)?;
+        let found = self.registrar.guardians(&caller, resident).await?;
+        Ok(Response::new(guardians::both_ways(found)))
     }
 }
 

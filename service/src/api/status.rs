@@ -46,6 +46,8 @@ fn code(reason: Reason) -> Code {
         | R::IDENTITY_NOT_FOUND
         | R::CERTIFICATE_NOT_FOUND
         | R::RESIDENT_NOT_FOUND
+        | R::BINDING_NOT_FOUND
+        | R::GUARDIANSHIP_NOT_FOUND
         | R::CARD_NOT_FOUND
         | R::VISIT_NOT_FOUND
         | R::TOKEN_NOT_FOUND
@@ -77,7 +79,11 @@ fn code(reason: Reason) -> Code {
         | R::LOSS_RECENT
         | R::CHANGE_PENDING
         | R::CHANGE_OVER => Code::FailedPrecondition,
-        R::STATE_CONFLICT
+        R::LOOK_ALIKE
+        | R::NUMBER_SHARED
+        | R::GUARDIAN_NOT_OF_AGE
+        | R::GUARDIAN_CIRCLE
+        | R::STATE_CONFLICT
         | R::PRESENCE_INVALID
         | R::NOT_HEALTH_CARD
         | R::CARD_NOT_GENUINE
@@ -138,6 +144,7 @@ impl From<Error> for Status {
                     metadata.insert(key.to_owned(), value.to_owned());
                 }
             }
+            Error::Alike(alike) => metadata.extend(alike.told()),
             Error::Store(_) | Error::Key(_) | Error::Internal { .. }
                 if matches!(code(reason), Code::Unavailable | Code::Internal) =>
             {

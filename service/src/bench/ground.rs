@@ -25,7 +25,8 @@ use crate::{
     init::{self, InitOptions},
     registrar::sessions::login_message,
     registrar::{
-        Caller, Holder, NewCard, NewIdentity, NewInstitution, NewResident, NewVisit, Registrar,
+        Caller, Holder, NewCard, NewIdentity, NewInstitution, NewResident, NewVisit, Registered,
+        Registrar,
     },
     serve::{self, Protection},
     start,
@@ -199,7 +200,10 @@ async fn people(registrar: &Registrar) -> Result<(VisitId, Person, Person), Benc
         phone: None,
         ethnic_group: None,
     };
-    let (resident, _) = registrar.register_resident(&clerk, resident).await?;
+    let registered = registrar.register_resident(&clerk, resident, None).await?;
+    let (Registered::Resident(resident), _) = registered else {
+        return Err("the resident was not registered".into());
+    };
     let card = NewCard {
         resident,
         chip_serial: "0000000001".parse()?,

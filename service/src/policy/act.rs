@@ -25,6 +25,22 @@ words! {
         ResidentRegister = "resident.register",
         /// Reading a resident's record.
         ResidentRead = "resident.read",
+        /// Binding another number to a resident.
+        NumberBind = "number.bind",
+        /// Ending the binding of a number.
+        NumberUnbind = "number.unbind",
+        /// Reading a resident's other numbers and their history.
+        NumberRead = "number.read",
+        /// Deciding about residents who look alike.
+        LookAlikeDecide = "look-alike.decide",
+        /// Putting a guardian of a resident on record.
+        GuardianAdd = "guardian.add",
+        /// Ending a guardianship.
+        GuardianEnd = "guardian.end",
+        /// Reading who cares for whom.
+        GuardianRead = "guardian.read",
+        /// Computing by what residents of before are compared. Done by the service itself.
+        LikenessFill = "likeness.fill",
         /// Putting a card on record.
         CardRegister = "card.register",
         /// Handing in a batch of rows, and closing it with its manifest.

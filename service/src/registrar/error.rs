@@ -6,6 +6,7 @@ use crate::{
     card_life::{CardStatus, Refusal},
     catalogue::{Needs, Reason},
     policy::Denial,
+    registrar::Alike,
     store::{Obstacle, Record, StoreError, Unique},
 };
 
@@ -27,6 +28,9 @@ pub enum Error {
     /// Policy said no.
     #[error("denied by rule {}", .0.rule())]
     Denied(Denial),
+    /// Residents who look alike, or share a number: staff must tell them apart.
+    #[error("residents look alike")]
+    Alike(Box<Alike>),
     /// The store refused, or could not read or write.
     #[error("using the store")]
     Store(#[from] StoreError),
@@ -60,6 +64,7 @@ impl Error {
             Self::Refused(reason) => *reason,
             Self::Field { .. } => Reason::FIELD_INVALID,
             Self::Denied(denial) => denial_reason(*denial),
+            Self::Alike(alike) => alike.reason,
             Self::Store(error) => store_reason(error),
             Self::Key(_) => Reason::KEY_UNAVAILABLE,
             Self::Internal { .. } => Reason::INTERNAL,
@@ -110,11 +115,15 @@ fn store_reason(error: &StoreError) -> Reason {
         StoreError::Conflict(Obstacle::SamePerson) => Reason::SECOND_PERSON_REQUIRED,
         StoreError::Conflict(Obstacle::ChangeOver) => Reason::CHANGE_OVER,
         StoreError::Conflict(Obstacle::BatchClosed) => Reason::BATCH_CLOSED,
+        StoreError::Conflict(Obstacle::LookAlike) => Reason::LOOK_ALIKE,
+        StoreError::Conflict(Obstacle::GuardianCircle) => Reason::GUARDIAN_CIRCLE,
         StoreError::Conflict(_) => Reason::STATE_CONFLICT,
         StoreError::NotFound(Record::Batch) => Reason::BATCH_NOT_FOUND,
         StoreError::NotFound(Record::Presence) => Reason::PRESENCE_INVALID,
         StoreError::NotFound(Record::Code) => Reason::CODE_UNKNOWN,
         StoreError::NotFound(Record::PendingChange) => Reason::CHANGE_NOT_FOUND,
+        StoreError::NotFound(Record::Binding) => Reason::BINDING_NOT_FOUND,
+        StoreError::NotFound(Record::Guardianship) => Reason::GUARDIANSHIP_NOT_FOUND,
         StoreError::OutsideLog { .. } => Reason::ENTRY_NOT_FOUND,
         StoreError::Unavailable(_) => Reason::UNAVAILABLE,
         StoreError::NotFound(_)

@@ -21,6 +21,7 @@ use crate::{
 
 mod auditing;
 mod authorities;
+mod bindings;
 mod card_changes;
 mod card_life;
 mod cards;
@@ -28,8 +29,10 @@ mod challenges;
 mod codes;
 mod desks;
 mod error;
+mod guardians;
 mod identities;
 mod issuing;
+mod look_alikes;
 mod personal;
 mod refused_logins;
 mod residents;
@@ -42,16 +45,19 @@ mod visits;
 
 pub use auditing::Proof;
 pub use authorities::{Authorities, AuthorityError};
+pub use bindings::{BindingRecord, Bound, History, NumberOrder};
 pub use card_changes::ReviewedChange;
 pub use cards::{CardFailure, NewCard, Presence, Reading};
 pub use codes::{CodeForm, CodeOrder, CreatedCode, ShownCode, VerifiedCode};
 pub use desks::{Contradiction, Reconciled, TaskResult};
 pub use error::Error;
+pub use guardians::{GuardianshipOrder, GuardianshipRecord, Guardianships};
 pub use identities::{
     Enrolled, Founding, IdentityRecord, NewIdentity, NewInstitution, Published, new_serial,
 };
 pub use issuing::{BatchView, HandedRow, Job, MakeFailure, RowVerdict, Verdict as CardVerdict};
-pub use residents::{NewResident, ResidentRecord};
+pub use look_alikes::{Alike, Decision, DecisionRecord};
+pub use residents::{NewResident, Registered, ResidentRecord};
 pub use sessions::{Challenge, OpenedSession};
 pub use signing::{Prepared, Verdict};
 pub use status::ServiceStatus;

@@ -3,6 +3,8 @@
 //! A resident's key is itself sealed by the service's data key. To destroy it is to erase the
 //! person; nothing else in the database or the log names them.
 
+mod bound;
+
 use std::sync::Arc;
 
 use card::{ResidentIdNumber, code::ElectronicId};
@@ -18,6 +20,8 @@ use crate::{
         ResidentId,
     },
 };
+
+pub(super) use bound::Remark;
 
 /// Domain of the blind index of ID numbers.
 const ID_NUMBER: &str = "resident.id-number";

@@ -4,12 +4,13 @@ use audit::{Entry, Outcome};
 use card::{EthnicGroup, Name, Phone, ResidentIdNumber, Sex};
 use time::Date;
 
-use super::{Caller, Error, Registrar};
+use super::{Caller, Decision, Error, Registrar};
 use crate::{
     catalogue::Reason,
     clock::UtcTime,
+    likeness::Verdict,
     policy::{Act, Denial},
-    store::{self, InstitutionId, Receipt, ResidentId},
+    store::{self, InstitutionId, Obstacle, Receipt, ResidentId, StoreError},
 };
 
 /// A resident to be put on record.
@@ -54,27 +55,68 @@ impl ResidentRecord {
     }
 }
 
+/// What became of a registration.
+pub enum Registered {
+    /// The resident is on record under this pseudonym.
+    Resident(ResidentId),
+    /// Staff found the person on record already, and nothing was registered.
+    Stopped,
+}
+
 impl Registrar {
     /// Puts a resident on record.
     ///
     /// # Errors
-    /// ALREADY_REGISTERED when the ID number is on record; ROLE_NOT_ALLOWED.
+    /// ALREADY_REGISTERED when the ID number is on record; LOOK_ALIKE while somebody on record looks
+    /// like the resident and `decision` does not answer that; STATE_CONFLICT for a decision where
+    /// there is nothing to decide; ROLE_NOT_ALLOWED.
     pub async fn register_resident(
         &self,
         caller: &Caller,
         order: NewResident,
-    ) -> Result<(ResidentId, Receipt), Error> {
+        decision: Option<Decision>,
+    ) -> Result<(Registered, Receipt), Error> {
         self.allow(caller, Act::ResidentRegister).await?;
+        if decision.is_some() {
+            self.allow(caller, Act::LookAlikeDecide).await?;
+        }
         let id = ResidentId::generate();
         let resident =
             self.personal.seal_resident(id, caller.holder.institution, &order, caller.now)?;
-        let entry = self
+        let phone = order.phone.as_ref().map(Phone::as_str);
+        let likenesses = self.personal.likenesses(order.name.as_str(), &order.id_number, phone)?;
+        let refused = || self.entry(caller, Act::ResidentRegister, Outcome::Refused);
+        let mut entry = self
             .entry(caller, Act::ResidentRegister, Outcome::Granted)
             .about(id.to_string())
             .on("resident", id.to_string());
-        let answer = self.store.record_resident(resident, entry).await;
-        let refused = self.entry(caller, Act::ResidentRegister, Outcome::Refused);
-        Ok((id, self.settle(refused, answer).await?))
+        let question = async || {
+            let candidates = self.store.look_alikes(likenesses.clone()).await?;
+            self.question(&[b"resident.register", &resident.id_number_index], candidates)
+        };
+        let decided = match &decision {
+            None => None,
+            Some(decision) => {
+                let question = question().await?;
+                self.answered(caller, refused(), &question, decision).await?;
+                if decision.verdict == Verdict::SamePerson
+                    && let Some(other) = question.foremost(caller.holder.institution)
+                {
+                    let receipt = self.stop(caller, other, &question, decision).await?;
+                    return Ok((Registered::Stopped, receipt));
+                }
+                let decided = self.decided(caller, &resident, &question, decision)?;
+                entry = question.told_in(entry).with("decision", decided.id.to_string());
+                Some(decided)
+            }
+        };
+        let (row, compared) = (resident.clone(), likenesses.clone());
+        match self.store.record_resident(row, compared, decided, entry).await {
+            Err(StoreError::Conflict(Obstacle::LookAlike)) => {
+                self.ask_staff(caller, refused(), &question().await?).await
+            }
+            answer => Ok((Registered::Resident(id), self.settle(refused(), answer).await?)),
+        }
     }
 
     /// A resident, by pseudonym. The reading is in the log before the answer.
@@ -106,7 +148,7 @@ impl Registrar {
         self.read_resident(caller, row).await
     }
 
-    async fn read_resident(
+    pub(super) async fn read_resident(
         &self,
         caller: &Caller,
         row: Option<store::Resident>,
@@ -126,6 +168,27 @@ impl Registrar {
         Ok((record, receipt))
     }
 
+    /// The resident that an act is about, when their record is open to the caller; otherwise a
+    /// refusal is left in the log.
+    pub(super) async fn resident_open(
+        &self,
+        caller: &Caller,
+        act: Act,
+        id: ResidentId,
+    ) -> Result<store::Resident, Error> {
+        let refused = || self.entry(caller, act, Outcome::Refused).about(id.to_string());
+        let Some(resident) = self.store.resident(id).await? else {
+            return self.refuse(refused(), Reason::RESIDENT_NOT_FOUND).await;
+        };
+        self.here_or_present(caller, resident.institution, id, refused).await?;
+        Ok(resident)
+    }
+
+    /// A resident that a record of ours refers to.
+    pub(super) async fn known_resident(&self, id: ResidentId) -> Result<store::Resident, Error> {
+        self.store.resident(id).await?.ok_or(Reason::RESIDENT_NOT_FOUND.into())
+    }
+
     /// A resident's or card's record is open to the institution that registered it, and to whoever
     /// has the resident's card in the reader. A region shares one service: the role alone must not
     /// open everybody to every desk.
@@ -136,12 +199,22 @@ impl Registrar {
         resident: ResidentId,
         refused: impl FnOnce() -> Entry,
     ) -> Result<(), Error> {
-        let holder = &caller.holder;
-        if registered_by == holder.institution
-            || self.store.has_presence(holder.session, resident, caller.now).await?
-        {
-            return Ok(());
+        match self.is_open_to(caller, registered_by, resident).await? {
+            true => Ok(()),
+            false => self.refuse(refused(), Denial::RegisteredElsewhere).await,
         }
-        self.refuse(refused(), Denial::RegisteredElsewhere).await
+    }
+
+    /// Whether a record is open to the caller in the sense of
+    /// [`here_or_present`](Self::here_or_present).
+    pub(super) async fn is_open_to(
+        &self,
+        caller: &Caller,
+        registered_by: InstitutionId,
+        resident: ResidentId,
+    ) -> Result<bool, Error> {
+        let holder = &caller.holder;
+        Ok(registered_by == holder.institution
+            || self.store.has_presence(holder.session, resident, caller.now).await?)
     }
 }

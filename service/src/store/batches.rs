@@ -11,8 +11,8 @@ use rusqlite::{
 };
 
 use super::{
-    BatchId, CardId, InstitutionId, NewCard, Obstacle, Receipt, Record, Resident, ResidentId,
-    Store, StoreError, Unique,
+    BatchId, CardId, InstitutionId, Likeness, NewCard, Obstacle, Receipt, Record, Resident,
+    ResidentId, Store, StoreError, Unique,
     cards::{insert_card, issue_applied},
     micros::Micros,
     residents::insert_resident,
@@ -255,8 +255,9 @@ pub struct MadeCard {
     pub batch: BatchId,
     /// The row.
     pub row: u32,
-    /// Its holder, when not on record yet.
-    pub resident: Option<Resident>,
+    /// Its holder, when not on record yet, and by what the holder is compared with those who come
+    /// later.
+    pub resident: Option<(Resident, Vec<Likeness>)>,
     /// The card as it goes on record; it may be one that was applied for.
     pub card: NewCard,
     /// Whether it was.
@@ -434,8 +435,8 @@ impl Store {
         self.record(entry, move |db, _| {
             let MadeCard { batch, row, resident, card, applied, transcript } = made;
             let (id, factor, at) = (card.id, card.chip.factor, card.registered_at);
-            if let Some(resident) = resident {
-                insert_resident(db, resident)?;
+            if let Some((resident, likenesses)) = resident {
+                insert_resident(db, resident, &likenesses)?;
             }
             if has_card(db, card.resident)? {
                 return Err(StoreError::Duplicate(Unique::ActiveCard));

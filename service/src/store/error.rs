@@ -78,6 +78,10 @@ pub enum Unique {
     Replacement,
     /// Change of a card that waits for its review.
     PendingChange,
+    /// A number that is bound to the resident.
+    Binding,
+    /// A guardian of the resident, at any day of the same time.
+    Guardianship,
 }
 
 impl fmt::Display for Unique {
@@ -96,6 +100,8 @@ impl fmt::Display for Unique {
             Self::Application => "an application of the resident",
             Self::Replacement => "a replacement of the card",
             Self::PendingChange => "a pending change of the card",
+            Self::Binding => "the number of the resident",
+            Self::Guardianship => "the guardian of the resident",
         })
     }
 }
@@ -128,6 +134,10 @@ pub enum Record {
     Task,
     /// A batch of cards.
     Batch,
+    /// A bound number.
+    Binding,
+    /// A guardianship.
+    Guardianship,
     /// A record that a new one refers to.
     Reference,
 }
@@ -147,6 +157,8 @@ impl fmt::Display for Record {
             Self::PendingChange => "change to review",
             Self::Task => "task",
             Self::Batch => "batch of cards",
+            Self::Binding => "bound number",
+            Self::Guardianship => "guardianship",
             Self::Reference => "record to refer to",
         })
     }
@@ -200,6 +212,14 @@ pub enum Obstacle {
     RowState,
     /// The time for it is over.
     Expired,
+    /// Residents look like one, and nobody decided about all of them.
+    LookAlike,
+    /// The binding ended before.
+    BindingEnded,
+    /// The guardianship ended before.
+    GuardianshipEnded,
+    /// The guardian would, through others or directly, be in the care of the resident.
+    GuardianCircle,
 }
 
 impl fmt::Display for Obstacle {
@@ -230,6 +250,10 @@ impl fmt::Display for Obstacle {
             Self::BatchClosed => "the batch was closed",
             Self::RowState => "the row of the batch is in another state",
             Self::Expired => "its time is over",
+            Self::LookAlike => "residents look alike",
+            Self::BindingEnded => "the binding ended before",
+            Self::GuardianshipEnded => "the guardianship ended before",
+            Self::GuardianCircle => "the guardian is in the care of the resident",
         })
     }
 }
@@ -278,6 +302,7 @@ fn unique(message: &str) -> Option<Unique> {
         "electronic_card.resident" => Unique::ActiveElectronicCard,
         "card.replaces" => Unique::Replacement,
         "card_change.card" => Unique::PendingChange,
+        "binding.resident, binding.number_index" => Unique::Binding,
         _ => Unique::Id,
     })
 }

@@ -97,6 +97,12 @@ ids! {
     SigningId,
     /// A change that two persons make.
     ChangeId,
+    /// Another number of a resident, bound to them.
+    BindingId,
+    /// What staff decided about residents who look alike.
+    DecisionId,
+    /// The care of one resident for another (监护).
+    GuardianshipId,
 }
 
 /// One form only, so that an identifier is equal to another exactly if its text is.

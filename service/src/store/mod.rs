@@ -18,6 +18,7 @@ use hsm::Sm2Signer;
 mod auditing;
 mod authorities;
 mod batches;
+mod bindings;
 mod card_changes;
 mod card_list;
 mod cards;
@@ -28,9 +29,11 @@ mod electronic_cards;
 mod error;
 mod export;
 mod facts;
+mod guardians;
 mod identities;
 mod ids;
 mod institutions;
+mod look_alikes;
 mod micros;
 mod note_file;
 mod opening;
@@ -46,6 +49,7 @@ mod tests;
 mod tokens;
 mod visits;
 mod wal;
+mod words;
 mod writer;
 
 pub use auditing::{Cursor, LogEntry, SearchFilter};
@@ -54,6 +58,7 @@ pub use batches::{
     Batch, BatchChip, BatchRow, Begun, Checked, ChipState, Issuer, MadeCard, NewBatch, NewRow,
     RowState,
 };
+pub use bindings::{Binding, Ended as BindingEnded, NewBinding};
 pub use card_changes::{CardChange, CardOrder, ChangeState, NewCardChange, Review, Verdict};
 pub use card_list::{ChangedCard, ListChange, ListIssue};
 pub use cards::{Activation, Card, CardCursor, CardFilter, Chip, NewApplication, NewCard};
@@ -63,12 +68,15 @@ pub use desks::{Closing, NewOfflineReading, NewTask, OfflineReading, Task};
 pub use electronic_cards::{ElectronicCard, ElectronicCardStatus};
 pub use error::{Cause, Obstacle, Record, StoreError, Unique};
 pub use facts::{Change, Receipt};
+pub use guardians::{Guardianship, GuardianshipEnd, NewGuardianship};
 pub use identities::Identity;
 pub use ids::{
-    BadId, BatchId, CardId, ChangeId, CodeId, ElectronicCardId, IdentityId, InstitutionId,
-    PresenceId, ResidentId, SigningId, TaskId, TokenId, VisitId,
+    BadId, BatchId, BindingId, CardId, ChangeId, CodeId, DecisionId, ElectronicCardId,
+    GuardianshipId, IdentityId, InstitutionId, PresenceId, ResidentId, SigningId, TaskId, TokenId,
+    VisitId,
 };
 pub use institutions::Institution;
+pub use look_alikes::{Decision, Likeness, LookAlike};
 pub use presences::{Evidence, Presence};
 pub use residents::Resident;
 pub use sessions::{NewSession, Session};

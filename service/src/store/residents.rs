@@ -3,7 +3,11 @@
 use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 
-use super::{InstitutionId, Receipt, ResidentId, Store, StoreError, micros::Micros};
+use super::{
+    Decision, InstitutionId, Likeness, Receipt, ResidentId, Store, StoreError,
+    look_alikes::{insert_likenesses, settle_look_alikes},
+    micros::Micros,
+};
 use crate::clock::UtcTime;
 
 /// A resident. `sealed_…` are ciphertexts under the data key, which is itself wrapped.
@@ -36,7 +40,7 @@ impl std::fmt::Debug for Resident {
 }
 
 impl Resident {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get("id")?,
             institution: row.get("institution")?,
@@ -55,13 +59,21 @@ impl Store {
     /// Puts a resident on record.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] when the ID number is on record.
+    /// [`StoreError::Duplicate`] when the ID number is on record; [`StoreError::Conflict`] while
+    /// somebody has one of the `likenesses`, and `decision` is not about them.
     pub async fn record_resident(
         &self,
         resident: Resident,
+        likenesses: Vec<Likeness>,
+        decision: Option<Decision>,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
-        self.record(entry, move |db, _| insert_resident(db, resident)).await
+        self.record(entry, move |db, _| {
+            let id = resident.id;
+            insert_resident(db, resident, &likenesses)?;
+            settle_look_alikes(db, id, None, decision.as_ref())
+        })
+        .await
     }
 
     /// The resident with this pseudonym.
@@ -90,8 +102,12 @@ impl Store {
     }
 }
 
-/// Within a fact: puts a resident on record.
-pub(super) fn insert_resident(db: &Connection, resident: Resident) -> Result<(), StoreError> {
+/// Within a fact: puts a resident on record, with whatever those who come later are compared by.
+pub(super) fn insert_resident(
+    db: &Connection,
+    resident: Resident,
+    likenesses: &[Likeness],
+) -> Result<(), StoreError> {
     let r = resident;
     db.prepare_cached("INSERT INTO resident VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
         .execute((
@@ -105,5 +121,5 @@ pub(super) fn insert_resident(db: &Connection, resident: Resident) -> Result<(),
             r.sealed_ethnic_group,
             Micros(r.registered_at),
         ))?;
-    Ok(())
+    insert_likenesses(db, r.id, likenesses)
 }

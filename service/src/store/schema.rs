@@ -12,6 +12,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0002_records", include_str!("migrations/0002_records.sql")),
     ("0003_codes", include_str!("migrations/0003_codes.sql")),
     ("0004_card_life", include_str!("migrations/0004_card_life.sql")),
+    ("0005_bindings", include_str!("migrations/0005_bindings.sql")),
     ("0006_desks", include_str!("migrations/0006_desks.sql")),
     ("0007_issuing", include_str!("migrations/0007_issuing.sql")),
 ];

@@ -299,7 +299,13 @@ impl Registrar {
                         ethnic_group: holder.ethnic_group,
                     };
                     let institution = job.floor.institution;
-                    (id, Some(self.personal.seal_resident(id, institution, &order, caller.now)?))
+                    let row = self.personal.seal_resident(id, institution, &order, caller.now)?;
+                    // The card is made: looking alike no longer stops it, and is found by whoever
+                    // is registered or bound next.
+                    let phone = order.phone.as_ref().map(card::Phone::as_str);
+                    let likenesses =
+                        self.personal.likenesses(order.name.as_str(), &order.id_number, phone)?;
+                    (id, Some((row, likenesses)))
                 }
             };
             let applied = match &new {

@@ -338,7 +338,7 @@ async fn cards_are_listed_by_state_and_by_their_end() {
         // Two on each day, and the first day is that of the hospital's own card.
         new.chip.valid_until = date!(2036 - 11 - 21) + Duration::days(i64::from(number) / 2);
         ends.push((new.chip.valid_until, new.id));
-        store.record_resident(holder, act("resident.register")).await.unwrap();
+        store.record_resident(holder, Vec::new(), None, act("resident.register")).await.unwrap();
         store.record_card(new, act("card.register")).await.unwrap();
     }
     ends.push((date!(2036 - 11 - 22), h.card));

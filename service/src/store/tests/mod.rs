@@ -13,11 +13,13 @@ use crate::{
     clock::{self, UtcTime},
 };
 
+mod bindings;
 mod card_life;
 mod card_list;
 mod checker;
 mod codes;
 mod commits;
+mod guardians;
 mod presences;
 mod reads;
 mod records;
@@ -212,7 +214,7 @@ pub(super) async fn hospital(store: &Store) -> Hospital {
         .await
         .unwrap();
     store.record_session_opened(session, act("session.open")).await.unwrap();
-    store.record_resident(resident, act("resident.register")).await.unwrap();
+    store.record_resident(resident, Vec::new(), None, act("resident.register")).await.unwrap();
     store.record_card(card, act("card.register")).await.unwrap();
     store.record_presence(presence, act("card.read")).await.unwrap();
     store.record_visit_opened(visit, act("visit.open")).await.unwrap();

@@ -34,7 +34,7 @@ async fn a_presence_opens_one_visit() {
     let other = resident(h.institution, 2);
     let others = card(h.institution, other.id, "0000000002");
     let (other_resident, other_card) = (other.id, others.id);
-    store.record_resident(other, act("resident.register")).await.unwrap();
+    store.record_resident(other, Vec::new(), None, act("resident.register")).await.unwrap();
     store.record_card(others, act("card.register")).await.unwrap();
     let size = store.log_size();
     let another = NewSession {

@@ -44,7 +44,7 @@ async fn what_is_unique_is_recorded_once() {
         store.record_identity(identity(h.institution, "D1"), act("a")).await,
         store.record_certificate_draft(same_serial, act("a")).await,
         store.record_certificate_draft(same_key, act("a")).await,
-        store.record_resident(resident(h.institution, 1), act("a")).await,
+        store.record_resident(resident(h.institution, 1), Vec::new(), None, act("a")).await,
         store.record_card(card(h.institution, h.resident, "0000000002"), act("a")).await,
     ];
     let expected = [
@@ -63,7 +63,7 @@ async fn what_is_unique_is_recorded_once() {
     }
     let other = resident(h.institution, 2);
     let id = other.id;
-    store.record_resident(other, act("a")).await.unwrap();
+    store.record_resident(other, Vec::new(), None, act("a")).await.unwrap();
     let same_chip = Chip { factor: [3; 8], ..chip("0000000001") };
     let same_chip = NewCard { chip: same_chip, ..card(h.institution, id, "0000000001") };
     let refused = store.record_card(same_chip, act("a")).await;

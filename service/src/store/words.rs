@@ -1,0 +1,27 @@
+//! Closed lists of words as the tables keep them: by their one spelling.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+use crate::{
+    likeness::{Rule, Verdict},
+    numbers::NumberKind,
+    vocabulary::{Basis, BindingEnd, GuardianScope, Kinship},
+};
+
+macro_rules! spelled {
+    ($($list:ident),+ $(,)?) => { $(
+        impl ToSql for $list {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(self.as_str().into())
+            }
+        }
+
+        impl FromSql for $list {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                Self::from_word(value.as_str()?).ok_or(FromSqlError::InvalidType)
+            }
+        }
+    )+ };
+}
+
+spelled!(Rule, Verdict, NumberKind, Basis, BindingEnd, GuardianScope, Kinship);
