@@ -31,6 +31,8 @@ pub(crate) struct Told {
     pub(crate) field: Option<String>,
     /// What a refusal of the policy adds.
     pub(crate) refusal: Option<Refusal>,
+    /// Whom staff must tell apart before it goes on.
+    pub(crate) alike: Option<Alike>,
     /// Present when the service said no to the session itself: worth one new log-in.
     pub(crate) session_over: bool,
 }
@@ -48,6 +50,19 @@ pub(crate) struct Refusal {
     pub(crate) rule: String,
     pub(crate) missing: Both,
     pub(crate) grantor: Both,
+}
+
+/// Residents that look alike, or share a number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Alike {
+    /// The rules that matched.
+    pub(crate) rules: Vec<String>,
+    /// Those whose records are open here, by pseudonym.
+    pub(crate) here: Vec<String>,
+    /// How many others there are.
+    pub(crate) elsewhere: String,
+    /// What a decision names; empty where there is none to take.
+    pub(crate) case: String,
 }
 
 impl Deref for Failure {
@@ -94,6 +109,7 @@ impl Failure {
             detail: Vec::new(),
             field: None,
             refusal: None,
+            alike: None,
             session_over: false,
         }
         .into()
@@ -122,6 +138,14 @@ impl Failure {
             error.insert("rule".to_owned(), json!(refusal.rule));
             error.insert("missing".to_owned(), json!(refusal.missing.speak(lang)));
             error.insert("grantor".to_owned(), json!(refusal.grantor.speak(lang)));
+        }
+        if let Some(alike) = &self.alike {
+            error.insert("rules".to_owned(), json!(alike.rules));
+            error.insert("here".to_owned(), json!(alike.here));
+            error.insert("elsewhere".to_owned(), json!(alike.elsewhere.parse::<u64>().ok()));
+            if !alike.case.is_empty() {
+                error.insert("case".to_owned(), json!(alike.case));
+            }
         }
         json!({ "error": error })
     }
@@ -165,6 +189,12 @@ impl From<Status> for Failure {
             missing: Both::new(said("missing_zh"), said("missing_en")),
             grantor: Both::new(said("grantor_zh"), said("grantor_en")),
         });
+        let alike = (!said("elsewhere").is_empty()).then(|| Alike {
+            rules: listed(&said("rules")),
+            here: listed(&said("here")),
+            elsewhere: said("elsewhere"),
+            case: said("case"),
+        });
         Told {
             exit: exit_of(status.code()),
             message,
@@ -172,11 +202,17 @@ impl From<Status> for Failure {
             detail: Vec::new(),
             field: Some(said("field")).filter(|field| !field.is_empty()),
             refusal,
+            alike,
             session_over: matches!(info.reason.as_str(), "SESSION_MISSING" | "SESSION_INVALID"),
             reason: info.reason,
         }
         .into()
     }
+}
+
+/// The parts of a list that travelled as one text.
+fn listed(text: &str) -> Vec<String> {
+    text.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 /// A status that our catalogue did not write: the transport's, or a proxy's.
@@ -256,6 +292,23 @@ mod tests {
         );
         assert_eq!(failure.json(Lang::En)["error"]["advice"], "ask the attending doctor");
         assert!(!failure.session_over);
+    }
+
+    #[test]
+    fn look_alikes_are_told_with_what_a_decision_needs() {
+        let metadata = [
+            ("rules", "name-and-birth-date,number"),
+            ("here", "r1"),
+            ("elsewhere", "2"),
+            ("case", "5f"),
+        ];
+        let error = &Failure::from(refused(&metadata)).json(Lang::Zh)["error"];
+        assert_eq!(error["rules"], json!(["name-and-birth-date", "number"]));
+        assert_eq!((&error["here"], &error["elsewhere"]), (&json!(["r1"]), &json!(2)));
+        assert_eq!(error["case"], "5f");
+        let shared = [("rules", ""), ("here", ""), ("elsewhere", "2")];
+        let error = &Failure::from(refused(&shared)).json(Lang::Zh)["error"];
+        assert_eq!((&error["here"], error.get("case")), (&json!([]), None));
     }
 
     #[test]

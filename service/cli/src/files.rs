@@ -7,9 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sm3::{Digest as _, Sm3};
 use zeroize::Zeroizing;
 
 use crate::{failure::Failure, text::problems};
+
+/// Largest remark, bytes; the service takes fewer.
+const REMARK_LIMIT: u64 = 4096;
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,18 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, Failur
         return Err(Failure::of(problems::FILE_TOO_LARGE).about(path.display()));
     }
     Ok(bytes)
+}
+
+/// SM3 of a file of at most `limit` bytes, which is read whole.
+pub(crate) fn sm3(path: &Path, limit: u64) -> Result<[u8; 32], Failure> {
+    Ok(Sm3::digest(read(path, limit)?).into())
+}
+
+/// A few words from a text file, without space around them; `-` is the standard input.
+pub(crate) fn remark(path: &Path) -> Result<String, Failure> {
+    let bytes = read(path, REMARK_LIMIT)?;
+    let malformed = |_| Failure::of(problems::INPUT_MALFORMED).about(path.display());
+    Ok(std::str::from_utf8(&bytes).map_err(malformed)?.trim().to_owned())
 }
 
 /// Whether others than the owner may read or write the file.

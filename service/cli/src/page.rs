@@ -35,6 +35,7 @@ pub(crate) struct Page {
     rows: Vec<(Text, Cell)>,
     table: Option<(Vec<Text>, Vec<Vec<Cell>>)>,
     notes: Vec<Cell>,
+    below: Vec<Page>,
 }
 
 impl Cell {
@@ -92,6 +93,12 @@ impl Page {
         self
     }
 
+    /// Puts another page below this one.
+    pub(crate) fn below(mut self, page: Page) -> Self {
+        self.below.push(page);
+        self
+    }
+
     /// The page as lines of text, each ended.
     pub(crate) fn render(&self, lang: Lang) -> String {
         let mut lines = Vec::new();
@@ -110,7 +117,8 @@ impl Page {
             lines.extend(columns(std::iter::once(heading).chain(records.map(Iterator::collect))));
         }
         lines.extend(self.notes.iter().map(|note| note.speak(lang)));
-        lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+        let own: String = lines.iter().map(|line| format!("{}\n", line.trim_end())).collect();
+        self.below.iter().fold(own, |text, page| text + &page.render(lang))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     failure::Failure,
     page::Page,
     qr::{Picture, Surface},
+    show,
     text::{self, Lang, Text},
 };
 
@@ -44,6 +45,9 @@ impl Screen {
                 .row(text::RULE, &refusal.rule)
                 .row(text::MISSING_STEP, refusal.missing.speak(lang))
                 .row(text::GRANTOR, refusal.grantor.speak(lang));
+        }
+        if let Some(alike) = &failure.alike {
+            page = show::alike(page, alike);
         }
         page = page.row(text::ADVICE, failure.advice.speak(lang));
         // Nothing is left to say when the terminal itself is gone.

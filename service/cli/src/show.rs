@@ -1,5 +1,7 @@
 //! Messages of the service as pages for people.
 
+mod bound;
+
 use card::codes::ETHNIC_GROUPS;
 use proto::v1;
 
@@ -7,6 +9,8 @@ use crate::{
     page::{Cell, Page, timestamp},
     text::{self, Text, word_of},
 };
+
+pub(crate) use bound::{alike, binding, bindings, guardians, guardianship, stopped};
 
 /// Where the act stands in the log.
 pub(crate) fn receipt(page: Page, receipt: Option<&v1::Receipt>) -> Page {

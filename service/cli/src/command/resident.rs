@@ -1,4 +1,8 @@
-//! `healthcard resident`. Names and ID numbers are read from a file or the standard input.
+//! `healthcard resident`. Names and numbers of people are read from a file or the standard input.
+
+mod decision;
+mod guardian;
+mod number;
 
 use std::path::PathBuf;
 
@@ -20,6 +24,8 @@ pub(crate) enum ResidentCommand {
         /// JSON 或 TOML 文件：name、id_number，可含 phone、ethnic_group；- 为标准输入 | JSON or TOML with name, id_number and, if wanted, phone and ethnic_group; - is standard input
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
+        #[command(flatten)]
+        decision: decision::Decision,
     },
     /// 按居民编号查看 | Show a resident by number
     Get {
@@ -33,20 +39,36 @@ pub(crate) enum ResidentCommand {
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
     },
+    /// 按其他证件或卡的号码查找 | Find a resident by the number of another document or card
+    FindNumber(number::Find),
+    /// 为居民绑定其他证件或卡的号码 | Bind the number of another document or card to a resident
+    Bind(number::Bind),
+    /// 解除绑定；历史保留 | End a binding; its history stays
+    Unbind(number::Unbind),
+    /// 居民的号码绑定及其历史 | A resident's bound numbers and their history
+    Bindings(number::Bindings),
+    /// 监护人 | Guardians
+    #[command(subcommand)]
+    Guardian(guardian::GuardianCommand),
 }
 
 impl ResidentCommand {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
-            Self::Register { file } => {
-                let request: RegisterResidentRequest =
+            Self::Register { file, decision } => {
+                let mut request: RegisterResidentRequest =
                     input::message("RegisterResidentRequest", &file)?;
+                request.decision = decision.read()?.or(request.decision);
                 let made = context
                     .service
                     .ask(async |channel| {
                         ResidentsClient::new(channel).register(request.clone()).await
                     })
                     .await?;
+                if made.stopped {
+                    let page = show::stopped(made.receipt.as_ref());
+                    return context.answer("RegisterResidentResponse", &made, &page);
+                }
                 context.made(
                     ("RegisterResidentResponse", &made),
                     text::RESIDENT_REGISTERED,
@@ -70,6 +92,11 @@ impl ResidentCommand {
                     .await?;
                 context.answer("Resident", &found, &show::resident(&found))
             }
+            Self::FindNumber(order) => order.run(context).await,
+            Self::Bind(order) => order.run(context).await,
+            Self::Unbind(order) => order.run(context).await,
+            Self::Bindings(order) => order.run(context).await,
+            Self::Guardian(command) => command.run(context).await,
         }
     }
 }

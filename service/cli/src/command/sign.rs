@@ -9,7 +9,6 @@ use proto::v1::{
     signing_client::SigningClient,
 };
 use sm2::dsa::Signature;
-use sm3::{Digest as _, Sm3};
 
 use crate::{
     attributes, clock,
@@ -57,7 +56,7 @@ pub(crate) struct Verify {
 impl Sign {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         let (key, certificate) = context.service.home().credentials()?;
-        let digest = digest(&self.file)?;
+        let digest = files::sm3(&self.file, RECORD_LIMIT)?;
         let request = PrepareSignatureRequest {
             visit_id: self.visit,
             record_digest: digest.to_vec(),
@@ -104,7 +103,7 @@ impl Verify {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         let request = VerifySignatureRequest {
             signed_data: files::read(&self.signature, SIGNATURE_LIMIT)?.to_vec(),
-            record_digest: digest(&self.file)?.to_vec(),
+            record_digest: files::sm3(&self.file, RECORD_LIMIT)?.to_vec(),
         };
         let found = context
             .service
@@ -123,8 +122,4 @@ impl Verify {
         context.screen.show(&json::of("VerifySignatureResponse", &found), &page);
         Ok(if found.valid { Exit::Done } else { Exit::Refused })
     }
-}
-
-fn digest(record: &std::path::Path) -> Result<[u8; 32], Failure> {
-    Ok(Sm3::digest(files::read(record, RECORD_LIMIT)?).into())
 }

@@ -282,6 +282,7 @@ pub(super) fn failure(refused: &CardFailure) -> Failure {
         detail: Vec::new(),
         field: None,
         refusal: None,
+        alike: None,
         session_over: false,
     }
     .into()

@@ -278,6 +278,48 @@ labels! {
     GAP_OTHER_KEY: "日志的检查点都不是用这个公钥对应的密钥签名的", "no checkpoint of the log is signed by this key";
     GAP_HELD_BY_OTHER_KEY: "所持的第 {} 个检查点不是用该密钥签名的", "checkpoint {} of those held is not signed by this key";
 
+    // other numbers, look-alikes, guardians
+    NUMBER_BOUND: "号码已绑定", "The number is bound";
+    NUMBER_UNBOUND: "绑定已解除，历史保留", "The binding ended; its history stays";
+    BINDINGS: "号码绑定", "Bound numbers";
+    DECISIONS: "相似居民的判断", "Decisions about look-alikes";
+    LOOK_ALIKE_STOPPED: "已记录：判断为同一人，未作登记", "Recorded: it is the same person, and nothing else was done";
+    GUARDIAN_ADDED: "监护人已登记", "The guardian is on record";
+    GUARDIAN_ENDED: "监护登记已终止", "The guardianship ended";
+    GUARDIANS: "监护人", "Guardians";
+    WARDS: "被监护人", "In the care of this resident";
+    BINDING_ID: "绑定编号", "Binding";
+    KIND: "类别", "Kind";
+    ISSUER_CODE: "签发地或机构", "Issued by";
+    BOUND_NUMBER: "号码", "Number of it";
+    BASIS: "依据", "Rests on";
+    SCAN_DIGEST: "扫描件摘要（SM3）", "Scan (SM3)";
+    BOUND_AT: "绑定时间", "Bound";
+    BOUND_BY: "经办人", "Done by";
+    ENDED_AT: "终止时间", "Ended";
+    ENDED_BY: "终止经办人", "Ended by";
+    END_REASON: "终止原因", "Why it ended";
+    NOTE: "说明", "Note";
+    VERDICT: "判断", "Decision";
+    GROUNDS: "判断依据", "Grounds";
+    DECIDED_AT: "判断时间", "Decided";
+    MATCHED: "相似之处", "Alike in";
+    ALIKE_HERE: "相似居民", "Who looks alike";
+    ALIKE_ELSEWHERE: "其他机构登记的", "Registered elsewhere";
+    ALIKE_PEOPLE: "{} 人", "{}";
+    CASE: "判断时请填 --case", "Decide with --case";
+    RULE_NAME_AND_BIRTH_DATE: "姓名和出生日期", "name and date of birth";
+    RULE_NAME_AND_PHONE: "姓名和电话", "name and phone";
+    RULE_NUMBER: "同一号码", "the same number";
+    GUARDIANSHIP_ID: "监护编号", "Guardianship";
+    GUARDIAN_ID: "监护人（居民编号）", "Guardian";
+    WARD_ID: "被监护人（居民编号）", "Ward";
+    KINSHIP: "监护人与其关系", "The guardian is the ward's";
+    SCOPES: "权限", "Scope";
+    STARTS_ON: "起始日期", "From";
+    ENDS_ON: "截止日期", "Until";
+    STANDS: "现在有效", "In force";
+
     VERSION: "版本", "Version";
     STARTED_AT: "启动时间", "Started";
     COMMITS: "落盘次数", "Commits";

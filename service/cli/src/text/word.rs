@@ -2,8 +2,9 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use proto::v1::{
-    CardStatus, CodeForm, Contradiction, DataClass, ElectronicCardStatus, LiftingCause, Purpose,
-    ReplacementCause, RevocationReason, Role, Sex, TaskResult, card_event::Kind,
+    Basis, BindingEnd, CardStatus, CodeForm, Contradiction, DataClass, ElectronicCardStatus,
+    GuardianScope, Kinship, LiftingCause, LookAlikeVerdict, NumberKind, Purpose, ReplacementCause,
+    RevocationReason, Role, Sex, TaskResult, card_event::Kind,
 };
 
 use super::Text;
@@ -81,6 +82,41 @@ words! {
         AffiliationChanged "affiliation-changed" "岗位变动" "affiliation changed",
         Superseded "superseded" "已换发" "superseded",
         CessationOfOperation "cessation-of-operation" "停止使用" "cessation of operation";
+    NumberKind:
+        HouseholdBook "household-book" "户口簿" "household book",
+        Passport "passport" "护照" "passport",
+        OfficerCard "officer-card" "军官证" "officer's card",
+        HkMacauPermit "hk-macau-permit" "港澳居民来往内地通行证" "permit of Hong Kong and Macau",
+        TaiwanPermit "taiwan-permit" "台湾居民来往大陆通行证" "permit of Taiwan",
+        BirthCertificate "birth-certificate" "出生医学证明" "birth certificate",
+        ForeignResidenceCard "foreign-residence-card" "外国人永久居留身份证" "foreigners' residence card",
+        SocialSecurityCard "social-security-card" "社会保障卡" "social security card",
+        CityCard "city-card" "市民卡" "city card",
+        MedicalRecord "medical-record" "病案号" "medical record",
+        Patient "patient" "就诊号" "patient number",
+        Other "other" "其他证件" "other document";
+    Basis:
+        Presence "presence" "本人到场" "was here",
+        DocumentSeen "document-seen" "查验原件" "document seen",
+        PlatformMessage "platform-message" "平台消息" "platform message",
+        OwnRecords "own-records" "本院系统" "own records",
+        CourtOrder "court-order" "判决或指定文书" "court order";
+    BindingEnd:
+        Replaced "replaced" "换发" "replaced", NoLongerValid "no-longer-valid" "失效" "no longer valid",
+        Mistake "mistake" "误绑" "mistake";
+    LookAlikeVerdict:
+        DifferentPeople "different-people" "不是同一人" "different people",
+        SamePerson "same-person" "同一人" "same person";
+    GuardianScope:
+        PresentCard "present-card" "代持卡就诊" "present card", Consent "consent" "代为同意" "consent",
+        SeeAccesses "see-accesses" "查看访问记录" "see accesses";
+    Kinship:
+        Spouse "spouse" "配偶" "spouse", Son "son" "子" "son", Daughter "daughter" "女" "daughter",
+        Grandchild "grandchild" "孙子女或外孙子女" "grandchild", Parent "parent" "父母" "parent",
+        Grandparent "grandparent" "祖父母或外祖父母" "grandparent",
+        Sibling "sibling" "兄弟姐妹" "sibling", Other "other" "其他" "other",
+        OtherRelative "other-relative" "其他亲属" "other relative", Carer "carer" "护工" "carer",
+        NotRelated "not-related" "非亲属" "not related";
 }
 
 /// The text of a value as received; unknown ones have none.
