@@ -127,6 +127,7 @@ async fn nothing_personal_is_readable_on_disk_or_in_what_is_said() {
         "ALREADY_REGISTERED",
     );
     hospital.granted(CLERK.key, &["resident", "get", &hospital.resident_id]);
+    let numbers = bind_numbers(&hospital);
     let visit = relay::open_visit(&hospital).await;
     let issued = hospital.granted(
         "doctor",
@@ -149,6 +150,9 @@ async fn nothing_personal_is_readable_on_disk_or_in_what_is_said() {
         traces.extend(traces_of_text("name", resident.name));
         traces.extend(traces_of_text("ID number", resident.id_number));
         traces.extend(traces_of_text("phone", resident.phone));
+    }
+    for (what, number) in &numbers {
+        traces.extend(traces_of_text(what, number));
     }
     for staff in STAFF {
         traces.extend(traces_of_text("name of staff", staff.name));
@@ -211,6 +215,58 @@ async fn nothing_personal_is_readable_on_disk_or_in_what_is_said() {
             assert_eq!(found, None, "{state}: {file:?}");
         }
     }
+}
+
+/// Binds numbers to the patient, one of them also to somebody else, takes one back, and searches by them; what of it
+/// must stand nowhere in clear.
+fn bind_numbers(hospital: &Hospital) -> Vec<(&'static str, String)> {
+    let stage = &hospital.stage;
+    let bound = [
+        ("passport number", "passport", "CHN", "EA9900017"),
+        ("social security card number", "social-security-card", "990000", "Z99000017"),
+        ("hospital number", "medical-record", "", "ZY9900000017"),
+        ("officer's card number", "officer-card", "", "军字第9900017号"),
+    ];
+    let remark = "原件已核对张演示";
+    let note = stage.write("records/note.txt", remark.as_bytes()).unwrap();
+    let note = note.to_string_lossy().into_owned();
+    for (what, kind, issuer, number) in bound {
+        let record = serde_json::json!({ "issuer": issuer, "number": number }).to_string();
+        let file = stage.write("records/number.json", record.as_bytes()).unwrap();
+        let file = file.to_string_lossy().into_owned();
+        let number = ["--kind", kind, "--file", &file];
+        let bind = ["resident", "bind", "--basis", "document-seen", "--resident"];
+        let bind = [&bind[..], &[&hospital.resident_id], &number[..]].concat();
+        let made = hospital.granted(CLERK.key, &bind);
+        hospital.granted(CLERK.key, &[&["resident", "find-number"], &number[..]].concat());
+        hospital.refused(CLERK.key, &bind, "ALREADY_REGISTERED");
+        if what == "hospital number" {
+            let id = text(&made, "binding_id");
+            let reason = ["--reason", "mistake", "--note", &note];
+            let unbind = [&["resident", "unbind", &id], &reason[..]].concat();
+            hospital.granted(CLERK.key, &unbind);
+            hospital.refused(CLERK.key, &unbind, "STATE_CONFLICT");
+        }
+    }
+    let other = serde_json::json!({ "issuer": "CHN", "number": "no passport EA9900017" });
+    let other = stage.write("records/number.json", other.to_string().as_bytes()).unwrap();
+    let other = ["--kind", "passport", "--file", &other.to_string_lossy()];
+    let find = [&["resident", "find-number"], &other[..]].concat();
+    hospital.refused(CLERK.key, &find, "FIELD_INVALID");
+    // The same name and date of birth again: refused, then decided on with grounds that name somebody.
+    let twin = serde_json::json!({ "name": PATIENT.name, "id_number": "990000194906120031" });
+    let twin = stage.write("records/twin.json", twin.to_string().as_bytes()).unwrap();
+    let register = ["resident", "register", "--file", &twin.to_string_lossy()];
+    let asked = hospital.refused(CLERK.key, &register, "LOOK_ALIKE");
+    let case = text(&asked, "case");
+    let decision = ["--case", &case, "--decide", "different-people", "--grounds", &note];
+    hospital.granted(CLERK.key, &[&register[..], &decision[..]].concat());
+    hospital.granted(CLERK.key, &["resident", "bindings", &hospital.resident_id]);
+    let mut traces: Vec<_> =
+        bound.iter().map(|(what, .., number)| (*what, (*number).to_owned())).collect();
+    traces.push(("grounds of a decision", remark.to_owned()));
+    traces.push(("ID number of a look-alike", "990000194906120031".to_owned()));
+    traces
 }
 
 /// The sixteen-byte keys of a card image.
