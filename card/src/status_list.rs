@@ -35,6 +35,9 @@
 //!   64  r ‖ s over all before                    64  of the snapshot
 //! ```
 //!
+//! The signature is SM2 with the signer's identifier [`SIGNER_ID`], not the default one: it enters
+//! the signature through Z, so that no signature of this key or another means anything else.
+//!
 //! Numbers are big-endian. Entries and changes ascend by tag, so that a list has one form. The octet
 //! of level and reason is `level << 4 | reason`, with the codes of the blacklist tables in use
 //! (level 0 black, 1 grey; reasons 1 loss, 2 release, 3 cancellation, 4 illegal use) and 5, of our
@@ -51,6 +54,8 @@ use time::OffsetDateTime;
 
 use crate::number::ChipSerial;
 
+/// Identifier of the signer (SM2, GB/T 32918.2-2016, 5.5).
+pub const SIGNER_ID: &str = "healthcard.v1.card-list";
 /// Most entries of a list.
 pub const MAX_ENTRIES: usize = 1_000_000;
 /// Most octets of a snapshot or a delta.
@@ -166,7 +171,7 @@ impl Contents {
         Ok(Self { origin, number, issued_at, salt, key_id, entries })
     }
 
-    /// The octets that are signed with SM2 and the default identifier.
+    /// The octets that are signed with SM2 and [`SIGNER_ID`].
     #[must_use]
     pub fn signed_bytes(&self) -> Vec<u8> {
         form::snapshot(self)
@@ -303,6 +308,12 @@ impl StatusList {
             Err(BadSignature::UnknownKey) => Err(ListError::UnknownKey),
             Err(BadSignature::Wrong) => Err(ListError::Signature),
         }
+    }
+
+    /// Its signature, r ‖ s.
+    #[must_use]
+    pub fn signature(&self) -> &[u8; 64] {
+        &self.signature
     }
 
     /// The snapshot's octets.

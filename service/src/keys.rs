@@ -49,14 +49,17 @@ const CODE_MAC: &str = "code-mac";
 const CARD_ISSUER: &str = "card-issuer";
 /// Name of the master of security codes (CVK).
 const SECURITY_CODE: &str = "card-cvk";
+/// Name of the key that signs lists of cards that are not to be served.
+const CARD_LIST: &str = "card-list";
 
 /// Keys that came with a later version, and their uses. A keystore made before gets them at start:
 /// nothing rests on them yet.
-const LATER: [(&str, KeyUse); 4] = [
+const LATER: [(&str, KeyUse); 5] = [
     (CODE, KeyUse::SignCodes),
     (CODE_MAC, KeyUse::MacCodes),
     (CARD_ISSUER, KeyUse::SignCertificates),
     (SECURITY_CODE, KeyUse::CardMaster),
+    (CARD_LIST, KeyUse::SignCardLists),
 ];
 
 /// Every key a service has, and its use.
@@ -160,6 +163,20 @@ impl Keys {
     /// See [`Keys::authority`].
     pub fn code_mac(&self) -> Result<Arc<dyn MacKey>, KeyError> {
         self.keystore.mac_key(&soft(CODE_MAC))
+    }
+
+    /// Signs lists of cards that are not to be served.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn card_list(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        self.keystore.signer(&soft(CARD_LIST), KeyUse::SignCardLists)
+    }
+
+    /// Earlier versions of the key that signs those lists: they still verify.
+    #[must_use]
+    pub fn earlier_card_list_keys(&self) -> Vec<PublicKey> {
+        self.earlier(CARD_LIST)
     }
 
     fn earlier(&self, name: &str) -> Vec<PublicKey> {

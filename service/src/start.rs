@@ -23,6 +23,9 @@ use crate::{
 const LIST_AHEAD: time::Duration = time::Duration::days(3);
 /// How often that is looked at.
 const LIST_CHECK: Duration = Duration::from_secs(3600);
+/// How often it is looked at whether the list of cards is due. A change of a card tells it at once;
+/// this is for what was cut off, and for its age.
+const CARD_LIST_CHECK: Duration = Duration::from_secs(60);
 
 /// Why a service did not start.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +90,7 @@ pub(crate) async fn registrar(
     if filled > 0 {
         tracing::info!(residents = filled, "residents of before are compared with new ones now");
     }
+    registrar.start_card_list(clock::now()).await?;
     Ok(registrar)
 }
 
@@ -131,10 +135,12 @@ pub async fn run(
     let router = api::router(Arc::clone(&registrar)).await?;
     let listener = serve::bind(listen).await?;
     let address = listener.local_addr().unwrap_or(listen);
-    let renewal = tokio::spawn(keep_lists_fresh(registrar, stop.clone()));
+    let renewal = tokio::spawn(keep_lists_fresh(Arc::clone(&registrar), stop.clone()));
+    let card_list = tokio::spawn(keep_card_list_fresh(registrar, stop.clone()));
     ready(address);
     serve::serve(listener, protection, router, stop).await;
     renewal.abort();
+    card_list.abort();
     Ok(())
 }
 
@@ -144,6 +150,16 @@ async fn keep_lists_fresh(registrar: Arc<Registrar>, mut stop: watch::Receiver<b
         if let Err(error) = registrar.renew_lists(clock::now(), LIST_AHEAD).await {
             let cause = telemetry::chain(&error);
             tracing::error!(cause, "renewing revocation lists");
+        }
+    }
+}
+
+/// Issues the list of cards when it is due. A failure is tried again at the next turn.
+async fn keep_card_list_fresh(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+    while tokio::time::timeout(CARD_LIST_CHECK, stop.wait_for(|stop| *stop)).await.is_err() {
+        if let Err(error) = registrar.keep_card_list(clock::now()).await {
+            let cause = telemetry::chain(&error);
+            tracing::error!(cause, "issuing the list of cards");
         }
     }
 }

@@ -158,3 +158,42 @@ pub fn reason(status: &Status) -> String {
     assert_eq!(info.domain, "healthcard.v1");
     info.reason
 }
+
+/// What came over HTTP.
+pub struct Fetched {
+    /// Status code.
+    pub status: u16,
+    headers: tonic::codegen::http::HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Fetched {
+    /// A header's text; empty when it is absent.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// `GET` of a path, over the same connection as gRPC.
+///
+/// # Panics
+/// When there is no answer.
+pub async fn fetch(mut channel: Channel, path: &str, headers: &[(&str, &str)]) -> Fetched {
+    use tonic::codegen::{Body as _, Service as _, http};
+    let mut request = http::Request::get(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(tonic::body::Body::empty()).expect("a request");
+    std::future::poll_fn(|context| channel.poll_ready(context)).await.expect("a connection");
+    let (parts, body) = channel.call(request).await.expect("an answer").into_parts();
+    let (mut body, mut bytes) = (Box::pin(body), Vec::new());
+    while let Some(frame) = std::future::poll_fn(|it| body.as_mut().poll_frame(it)).await {
+        if let Ok(data) = frame.expect("a frame").into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Fetched { status: parts.status.as_u16(), headers: parts.headers, body: bytes }
+}

@@ -3,14 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
 
+use std::path::{Path, PathBuf};
+
 use proto::v1::cards_client::CardsClient;
-use proto::v1::{ReviewCardChangeRequest, review_card_change_request};
+use proto::v1::{ReviewCardChangeRequest, StatusListRequest, review_card_change_request};
 use serde_json::{Value, json};
 use service::demo::people::{
     AUDITOR, CLERK, DESK, DOCTOR, Institution, PATIENT, SOMEBODY_ELSE, Staff,
 };
 use service::demo::stage::{OPERATOR, VALID_UNTIL};
-use tests::grpc::{log_in, reason};
+use tests::grpc::{connect, fetch, log_in, reason};
 use tests::hospital::{Hospital, text};
 use tests::relay::{Relay, card, present};
 
@@ -246,4 +248,147 @@ async fn a_renewal_counts_once_the_card_says_it_and_locks_nobody_out() {
     let soon = hospital.granted(CLERK.key, &["card", "list", "--ending-within", "30"]);
     assert_eq!(soon["cards"], json!([]));
     hospital.refused(DOCTOR.key, &["card", "list"], "ROLE_NOT_ALLOWED");
+}
+
+/// Keys in a file, and the newest list of cards in another, as a desk keeps them.
+struct Kept {
+    keys: PathBuf,
+    list: PathBuf,
+}
+
+impl Kept {
+    fn new(hospital: &Hospital) -> Self {
+        let keys = hospital.granted(DESK.key, &["token", "keys"]);
+        let keys = hospital.stage.write("records/keys.json", keys.to_string().as_bytes()).unwrap();
+        Self { keys, list: hospital.stage.path("records/cards.list") }
+    }
+
+    /// Brings the list up to date; what is told of it.
+    fn fetch(&self, hospital: &Hospital) -> Value {
+        let [list, keys] = [&self.list, &self.keys].map(|path| path.to_string_lossy());
+        hospital.granted(DESK.key, &["card", "list", "fetch", "--out", &list, "--keys", &keys])
+    }
+
+    /// Checks a chip against a list, without the service; how it ended, and what was told.
+    fn check(&self, hospital: &Hospital, list: &Path, serial: &str) -> (i32, Value) {
+        let [list, keys] = [list, &self.keys].map(Path::to_string_lossy);
+        let order = ["card", "check", "--list", &list, "--keys", &keys, "--chip-serial", serial];
+        let answer = hospital.ask(DESK.key, &order);
+        (answer.code, answer.body)
+    }
+}
+
+#[tokio::test]
+async fn a_desk_checks_cards_against_the_list_without_the_service() {
+    let mut hospital = hospital();
+    let id = hospital.card_id.clone();
+    let kept = Kept::new(&hospital);
+    // Cards that nobody will have, so that a delta is the shorter way.
+    for spare in 1..=4 {
+        let (serial, factor) = (format!("990000010{spare}"), format!("99000000000001{spare:02}"));
+        let resident = hospital.resident_id.as_str();
+        let mut order = vec!["card", "register", "--resident", resident, "--to-be-activated"];
+        order.extend(["--chip-serial", &serial, "--card-factor", &factor]);
+        order.extend(["--valid-until", VALID_UNTIL]);
+        let made = hospital.granted(CLERK.key, &order);
+        hospital.granted(CLERK.key, &["card", "cancel", &text(&made, "card_id")]);
+    }
+    let first = kept.fetch(&hospital);
+    assert_eq!((&first["entries"], &first["service"]), (&json!(4), &json!("demo.healthcard")));
+    let old = hospital.stage.path("records/old.list");
+    std::fs::copy(&kept.list, &old).unwrap();
+
+    // Each change is in the next list, which is there when the change is answered.
+    #[rustfmt::skip]
+    let changes: [(&str, Value); 6] = [
+        ("report-loss", json!({"listed": true, "level": "black", "reason": "loss"})),
+        ("release", json!({"listed": false})),
+        ("freeze", json!({"listed": true, "level": "grey", "reason": "frozen"})),
+        ("blacklist", json!({"listed": true, "level": "black", "reason": "illegal-use"})),
+        ("cancel", json!({"listed": true, "level": "black", "reason": "cancelled"})),
+        ("", json!({"listed": true, "level": "black", "reason": "cancelled"})),
+    ];
+    let mut number = first["number"].as_u64().unwrap();
+    for (change, verdict) in changes {
+        if !change.is_empty() {
+            hospital.granted(CLERK.key, &["card", change, &id]);
+            number += 1;
+        }
+        assert_eq!(kept.fetch(&hospital)["number"], number, "{change}");
+        let (code, told) = kept.check(&hospital, &kept.list, PATIENT.chip_serial);
+        assert_eq!(told["verdict"], verdict, "{change}");
+        assert_eq!(code, i32::from(verdict["listed"] == true), "{change}");
+        let (code, told) = kept.check(&hospital, &kept.list, SOMEBODY_ELSE.chip_serial);
+        assert_eq!((code, &told["verdict"]), (0, &json!({"listed": false})), "{change}");
+    }
+    // Nothing of the holder is in it, nor the chip's serial.
+    let bytes = std::fs::read(&kept.list).unwrap();
+    for personal in [PATIENT.id_number, PATIENT.name, PATIENT.chip_serial, id.as_str()] {
+        assert!(!bytes.windows(personal.len()).any(|it| it == personal.as_bytes()), "{personal}");
+    }
+
+    // A list is one, whichever way it came: over gRPC, over HTTP, whole, or by a delta.
+    let channel = connect(&hospital.stage).await;
+    let mut cards = CardsClient::new(channel.clone());
+    let whole = cards.status_list(StatusListRequest { held_number: 0 }).await.unwrap().into_inner();
+    assert_eq!((whole.number, &whole.list), (number, &bytes));
+    let same = cards.status_list(StatusListRequest { held_number: number }).await.unwrap();
+    assert_eq!(same.into_inner().list, Vec::<u8>::new());
+    let held_number = first["number"].as_u64().unwrap();
+    let from_first = StatusListRequest { held_number };
+    let delta = cards.status_list(from_first).await.unwrap().into_inner().list;
+    assert!(delta.len() < bytes.len());
+    for (path, held, status, body) in [
+        ("/cards/status-list", None, 200, &bytes),
+        (&*format!("/cards/status-list?from={held_number}"), None, 200, &delta),
+        ("/cards/status-list?from=99999", None, 200, &bytes),
+        (&*format!("/cards/status-list?from={number}"), None, 204, &Vec::new()),
+        ("/cards/status-list", Some(format!("\"{number}\"")), 304, &Vec::new()),
+        ("/cards/status-list?from=one", None, 400, &Vec::new()),
+    ] {
+        let headers: Vec<_> = held.iter().map(|tag| ("if-none-match", tag.as_str())).collect();
+        let answer = fetch(channel.clone(), path, &headers).await;
+        assert_eq!((answer.status, &answer.body), (status, body), "{path}");
+        if status != 400 {
+            assert!(answer.header("cache-control").contains("max-age=60"), "{path}");
+            assert!(answer.header("etag").contains(&number.to_string()), "{path}");
+        }
+    }
+
+    // The service is gone; the list still speaks, and says how old it is.
+    hospital.stage.server().unwrap().kill();
+    let (code, told) = kept.check(&hospital, &kept.list, PATIENT.chip_serial);
+    assert_eq!((code, &told["number"]), (1, &json!(number)));
+    assert!(told["age_seconds"].is_u64());
+    // An older list says what it knew.
+    let (code, told) = kept.check(&hospital, &old, PATIENT.chip_serial);
+    assert_eq!((code, &told["number"]), (0, &first["number"]));
+    // What was changed, or is a delta, or is cut short is no list.
+    let changed = |at: usize| {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    let end = bytes.len();
+    #[rustfmt::skip]
+    let bad = [
+        (changed(end - 1), 4, "CARD_LIST_SIGNATURE"),
+        (changed(end - 65), 1, "CARD_LIST_MALFORMED"),
+        (changed(60), 5, "CARD_LIST_KEY_UNKNOWN"),
+        (bytes[..end - 1].to_vec(), 1, "CARD_LIST_MALFORMED"),
+        (delta, 1, "CARD_LIST_DELTA"),
+    ];
+    for (content, code, reason) in bad {
+        let file = hospital.stage.write("records/bad.list", &content).unwrap();
+        let (ended, told) = kept.check(&hospital, &file, PATIENT.chip_serial);
+        assert_eq!((ended, &told["error"]["reason"]), (code, &json!(reason)));
+    }
+
+    // After it comes back the list goes on from where it was.
+    hospital.stage.serve().unwrap();
+    assert_eq!(kept.fetch(&hospital)["number"], number);
+    // A desk that held a later list would not take this one.
+    let file = kept.list.to_string_lossy().into_owned();
+    let again = ["card", "list", "fetch", "--out", &file];
+    hospital.granted(DESK.key, &again);
 }

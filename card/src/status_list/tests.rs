@@ -29,8 +29,12 @@ fn contents(number: u64, cards: &[(u32, Listing)]) -> Contents {
     Contents::new(heading(number), cards.iter().map(entry).collect()).unwrap()
 }
 
+fn signer_id() -> SignerId {
+    SignerId::new(SIGNER_ID.as_bytes()).unwrap()
+}
+
 fn sign(key: &SecretKey, contents: Contents) -> StatusList {
-    let e = key.digest(&contents.signed_bytes());
+    let e = key.public_key().digest(&signer_id(), &contents.signed_bytes());
     let signature = *key.sign(&e).unwrap().as_raw();
     contents.signed(signature)
 }
@@ -45,7 +49,7 @@ fn checker(
             return Err(BadSignature::UnknownKey);
         }
         let signature = Signature::from_raw(signature).map_err(|_| BadSignature::Wrong)?;
-        let e = key.digest(&SignerId::DEFAULT, signed);
+        let e = key.digest(&signer_id(), signed);
         key.verify(&e, &signature).map_err(|_| BadSignature::Wrong)
     }
 }

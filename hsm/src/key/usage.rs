@@ -27,6 +27,8 @@ pub enum KeyUse {
     SignCodes,
     /// Authenticates codes of electronic cards.
     MacCodes,
+    /// Signs lists of cards that are not to be served.
+    SignCardLists,
 }
 
 /// How keys of a use compute.
@@ -45,7 +47,7 @@ pub enum KeyAlgorithm {
 
 impl KeyUse {
     /// Every use, in the order of their codes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SignCertificates,
         Self::SignTokens,
         Self::SignLog,
@@ -56,6 +58,7 @@ impl KeyUse {
         Self::CardMaster,
         Self::SignCodes,
         Self::MacCodes,
+        Self::SignCardLists,
     ];
 
     /// The algorithm of keys of this use.
@@ -67,7 +70,8 @@ impl KeyUse {
             | Self::SignLog
             | Self::SignStatus
             | Self::SignTimestamps
-            | Self::SignCodes => KeyAlgorithm::Sm2,
+            | Self::SignCodes
+            | Self::SignCardLists => KeyAlgorithm::Sm2,
             Self::SealData => KeyAlgorithm::Sm4Gcm,
             Self::Index | Self::MacCodes => KeyAlgorithm::HmacSm3,
             Self::CardMaster => KeyAlgorithm::Sm4,
@@ -88,6 +92,7 @@ impl KeyUse {
             Self::CardMaster => "card-master",
             Self::SignCodes => "sign-codes",
             Self::MacCodes => "mac-codes",
+            Self::SignCardLists => "sign-card-lists",
         }
     }
 }

@@ -36,6 +36,7 @@ fn code(key_use: KeyUse) -> u8 {
         KeyUse::SignTimestamps => 8,
         KeyUse::SignCodes => 10,
         KeyUse::MacCodes => 11,
+        KeyUse::SignCardLists => 12,
     }
 }
 

@@ -123,7 +123,7 @@ pub(crate) fn key_by_digest(
 
 /// The key of that name, for signatures with this identifier of the signer. A set may hold keys of
 /// other kinds, but not two of one name.
-fn key(
+pub(crate) fn key(
     jwks: &str,
     named: impl Fn(&str) -> bool,
     identifier: &str,

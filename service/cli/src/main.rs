@@ -4,6 +4,7 @@
 mod arguments;
 mod attributes;
 mod batch;
+mod card_list;
 mod clock;
 mod code_check;
 mod command;

@@ -273,6 +273,18 @@ impl Cards for Desk {
         }))
     }
 
+    async fn status_list(
+        &self,
+        request: Request<v1::StatusListRequest>,
+    ) -> Reply<v1::StatusListResponse> {
+        let update = self.registrar.card_list(request.get_ref().held_number).await?;
+        Ok(Response::new(v1::StatusListResponse {
+            number: update.number,
+            issued_at: Some(timestamp(update.issued_at)),
+            list: update.bytes.map(|bytes| bytes.to_vec()).unwrap_or_default(),
+        }))
+    }
+
     async fn list(&self, request: Request<v1::ListCardsRequest>) -> Reply<v1::ListCardsResponse> {
         let caller = self.caller(&request).await?;
         let asked = request.get_ref();

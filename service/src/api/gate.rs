@@ -23,11 +23,12 @@ use super::{Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, peer_of, token_of};
 use crate::{catalogue::Reason, clock, registrar::Error};
 
 /// Calls that need no session: they open one, or answer what anybody may know.
-const OPEN: [&str; 5] = [
+const OPEN: [&str; 6] = [
     "/healthcard.v1.Sessions/Challenge",
     "/healthcard.v1.Sessions/Open",
     "/healthcard.v1.Identities/Authorities",
     "/healthcard.v1.Tokens/Keys",
+    "/healthcard.v1.Cards/StatusList",
     "/healthcard.v1.Audit/Checkpoint",
 ];
 /// Services that need no session.
@@ -146,6 +147,7 @@ mod tests {
             "/healthcard.v1.Sessions/Open",
             "/healthcard.v1.Identities/Authorities",
             "/healthcard.v1.Tokens/Keys",
+            "/healthcard.v1.Cards/StatusList",
             "/healthcard.v1.Audit/Checkpoint",
             "/grpc.health.v1.Health/Check",
             "/grpc.health.v1.Health/Watch",
@@ -164,7 +166,7 @@ mod tests {
             "",
             "/",
         ];
-        assert_eq!(open.map(is_open), [true; 8]);
+        assert_eq!(open.map(is_open), [true; 9]);
         assert_eq!(closed.map(is_open), [false; 11]);
     }
 

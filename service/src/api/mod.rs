@@ -14,6 +14,7 @@ use crate::{
 mod admin;
 mod audit;
 mod card_changes;
+mod card_list;
 mod cards;
 mod codes;
 mod convert;

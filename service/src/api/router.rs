@@ -18,7 +18,7 @@ use proto::v1::{
 };
 use tonic::service::Routes;
 
-use super::{Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, gate, health};
+use super::{Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, card_list, gate, health};
 use crate::{keys::authority_named, registrar::Registrar};
 
 /// Why the router could not be made.
@@ -72,6 +72,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .route("/healthz", get(health::healthz))
         .route("/jwks.json", get(jwks))
         .route("/crl/{file}", get(revocation_list))
+        .route("/cards/status-list", get(card_list::status_list))
         .route("/ca/{file}", get(authority))
         .with_state(registrar);
     Ok(http.merge(grpc.reset_fallback()))

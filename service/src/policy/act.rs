@@ -117,6 +117,8 @@ words! {
         AuditRead = "audit.read",
         /// Making the next revocation list. Done by the service itself.
         ListIssue = "revocation-list.issue",
+        /// Issuing the next list of cards that are not to be served. Done by the service itself.
+        CardListIssue = "card-list.issue",
         /// Making a key that an earlier version did not need. Done by the service itself.
         KeyMake = "key.make",
         /// Founding the authorities and putting the first operator on record, once.

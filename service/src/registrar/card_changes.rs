@@ -110,6 +110,7 @@ impl Registrar {
         let loss = self.card_rules.loss;
         let answer = self.store.record_card_change_reviewed(review, loss, granted).await;
         let receipt = self.settle(about(refused()), answer).await?;
+        self.tell_card_list(caller.now).await;
         Ok(ReviewedChange {
             change: self.known_change(id).await?,
             card: self.known(shown).await?,

@@ -270,6 +270,7 @@ impl Registrar {
         let granted = entry(Outcome::Granted);
         let answer = self.store.record_card_act(card.id, what, caller.now, granted).await;
         let receipt = self.settle(entry(Outcome::Refused), answer).await?;
+        self.tell_card_list(caller.now).await;
         Ok((self.known(card.id).await?, receipt))
     }
 

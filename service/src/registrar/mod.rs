@@ -24,6 +24,7 @@ mod authorities;
 mod bindings;
 mod card_changes;
 mod card_life;
+mod card_list;
 mod cards;
 mod challenges;
 mod codes;
@@ -47,6 +48,7 @@ pub use auditing::Proof;
 pub use authorities::{Authorities, AuthorityError};
 pub use bindings::{BindingRecord, Bound, History, NumberOrder};
 pub use card_changes::ReviewedChange;
+pub use card_list::ListUpdate;
 pub use cards::{CardFailure, NewCard, Presence, Reading};
 pub use codes::{CodeForm, CodeOrder, CreatedCode, ShownCode, VerifiedCode};
 pub use desks::{Contradiction, Reconciled, TaskResult};
@@ -83,6 +85,7 @@ pub struct Registrar {
     issuing: Option<issuing::Issuing>,
     challenges: challenges::Challenges,
     codes: codes::Codes,
+    card_lists: card_list::CardLists,
     sessions: session_cache::SessionCache,
     /// Logins that were refused a moment ago.
     refused_logins: refused_logins::RefusedLogins,
@@ -156,6 +159,7 @@ impl Registrar {
             issuing: issuing::Issuing::own(&keys).ok(),
             challenges: challenges::Challenges::new(lifetimes.challenge),
             codes: codes::Codes::new(CodeKeys::new(&keys)?, lifetimes.code),
+            card_lists: card_list::CardLists::new(&keys)?,
             sessions: session_cache::SessionCache::default(),
             refused_logins: refused_logins::RefusedLogins::default(),
             lists: tokio::sync::Mutex::default(),

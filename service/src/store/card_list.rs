@@ -106,13 +106,16 @@ impl Store {
         .await
     }
 
-    /// What list `number` said of the chips that a later one says something else of. `None` when
-    /// that list was never issued, or too long ago.
+    /// What list `number` said of the chips that list `later`, or one between them, says something
+    /// else of. `None` when that list was never issued, or too long ago.
     pub async fn card_list_before(
         &self,
         number: u64,
+        later: u64,
     ) -> Result<Option<Vec<ListChange>>, StoreError> {
-        let Ok(number) = i64::try_from(number) else { return Ok(None) };
+        let (Ok(number), Ok(later)) = (i64::try_from(number), i64::try_from(later)) else {
+            return Ok(None);
+        };
         self.read(move |db| {
             let view = db.unchecked_transaction()?;
             let known: bool = view
@@ -123,17 +126,18 @@ impl Store {
             }
             let mut select = view.prepare_cached(
                 "SELECT tag, max(CASE WHEN since <= ?1 THEN listing END) FROM
-                     (SELECT tag, listing, since FROM card_list_entry WHERE since > ?1
+                     (SELECT tag, listing, since FROM card_list_entry
+                      WHERE since > ?1 AND since <= ?2
                       UNION ALL
                       SELECT tag, listing, since FROM card_list_entry
-                      WHERE until > ?1 AND since <= ?1)
+                      WHERE until > ?1 AND until <= ?2 AND since <= ?1)
                  GROUP BY tag",
             )?;
             let change = |row: &Row<'_>| -> rusqlite::Result<ListChange> {
                 let (tag, listing): (StoredTag, Option<StoredListing>) = (row.get(0)?, row.get(1)?);
                 Ok((tag.0, listing.map(|listing| listing.0)))
             };
-            Ok(Some(select.query_map([number], change)?.collect::<rusqlite::Result<_>>()?))
+            Ok(Some(select.query_map([number, later], change)?.collect::<rusqlite::Result<_>>()?))
         })
         .await
     }

@@ -51,8 +51,10 @@ pub(crate) enum CardCommand {
         #[arg(long, value_name = "DIGITS", group = "which")]
         chip_serial: Option<String>,
     },
-    /// 列出本机构登记的卡 | List the cards of this institution
+    /// 列出本机构登记的卡，或取得停用卡名单 | List the cards of this institution, or get the list of cards not to be served
     List(list::List),
+    /// 用停用卡名单核对一张卡，可离线 | Check a card against the list of cards not to be served, offline if need be
+    Check(list::Check),
     /// 激活：持卡人到场并出示证件 | Take a card into use: its holder is there with a document
     Activate {
         /// 卡编号 | Number of the card
@@ -166,6 +168,7 @@ impl CardCommand {
                 context.answer("Card", &found, &show::card(text::CARD, &found))
             }
             Self::List(list) => list.run(context).await,
+            Self::Check(check) => check.run(context).await,
             Self::Activate { id, file } => {
                 let read: ActivateCardRequest = input::message("ActivateCardRequest", &file)?;
                 let request = ActivateCardRequest { card_id: id, ..read };

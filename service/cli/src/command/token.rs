@@ -1,6 +1,6 @@
 //! `healthcard token`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use prost_types::Timestamp;
@@ -167,14 +167,19 @@ async fn keys(context: &Context) -> Result<String, Failure> {
     Ok(found.jwks)
 }
 
+/// The key set of a file, or the service's.
+pub(super) async fn key_set(context: &Context, file: Option<&Path>) -> Result<String, Failure> {
+    match file {
+        Some(file) => String::from_utf8(files::read(file, LIMIT)?.to_vec())
+            .map_err(|_| problems::TOKEN_KEYS_MALFORMED.into()),
+        None => keys(context).await,
+    }
+}
+
 /// The offline check: form, signature, dates and audience, with keys in hand or fetched.
 async fn check(context: &Context, order: Check) -> Outcome {
     let token = order.token.read()?;
-    let jwks = match &order.keys {
-        Some(file) => String::from_utf8(files::read(file, LIMIT)?.to_vec())
-            .map_err(|_| problems::TOKEN_KEYS_MALFORMED)?,
-        None => keys(context).await?,
-    };
+    let jwks = key_set(context, order.keys.as_deref()).await?;
     let genuine = jws::check(&token, &jwks, &order.audience, clock::now()).map_err(Failure::of)?;
     let claims = serde_json::Value::Object(genuine.claims);
     let claim = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();

@@ -112,6 +112,15 @@ pub(crate) mod problems {
     CODE_NOT_YET_VALID Refused: "二维码尚未生效", "请检查本机时间", "the code is not valid yet", "check the clock of this machine";
     CODE_OTHER_DESK Refused: "二维码不是为本窗口出示的", "请居民扫描本窗口的随机码后重新出示", "the code was not made for this desk", "have the resident scan this desk's nonce and show a new code";
     CODE_TOO_LONG Refused: "内容过长，无法生成二维码", "请确认内容完整且正确", "the text is too long for a QR code", "make sure that this is the right text";
+    // lists of cards
+    CARD_LIST_MALFORMED Refused: "停用卡名单格式不正确、不完整或过大", "请重新取得名单（healthcard card list fetch）", "the list of cards is malformed, cut short or too large", "get it again (`healthcard card list fetch`)";
+    CARD_LIST_SIGNATURE Tampered: "停用卡名单的签名不正确", "请勿采信该名单；它可能被改动或伪造，请报告管理员", "the signature of the list of cards is wrong", "do not rely on it: it was altered or forged; report it to an operator";
+    CARD_LIST_KEY_UNKNOWN Unverifiable: "没有核对该名单的公钥", "请取得最新的公钥集（healthcard token keys）", "there is no key to check this list with", "get the newest keys (`healthcard token keys`)";
+    CARD_LIST_OLDER Refused: "收到的停用卡名单比已有的旧，未采用", "请稍后重试；若再次出现，请立即报告管理员", "the list of cards is older than the one held, and was not taken", "try again later; report it if it happens again";
+    CARD_LIST_CONTRADICTION Tampered: "同一编号有两份不同的停用卡名单", "请保存两份文件并立即报告管理员", "there are two different lists of one number", "keep both files and report it at once";
+    CARD_LIST_OTHER_SERVICE Refused: "停用卡名单属于其他服务", "请核对 --server 和名单文件", "the list of cards is one of another service", "check --server and the file";
+    CARD_LIST_DELTA Refused: "名单增量与已有名单不符，未采用", "请删除名单文件后重新取得完整名单", "the delta does not fit the list that is held, and was not taken", "remove the file and get the whole list again";
+    CARD_LIST_FROM_THE_FUTURE Refused: "停用卡名单的签发时间晚于本机时间", "请校准本机时间", "the list of cards was issued after this machine's time", "set the clock of this machine";
     // audit
     PROOF_INVALID Tampered: "证明与日志不符：日志或答复被改动", "请保存该证明并立即报告审计负责人", "the proof does not fit the log: the log or the answer was altered", "keep the proof and report it at once";
     CHECKPOINT_INVALID Tampered: "检查点的签名不正确", "请核对验证公钥；若公钥无误，请立即报告审计负责人", "the checkpoint's signature is wrong", "compare the verifier key; if it is right, report this at once";

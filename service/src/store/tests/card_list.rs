@@ -38,13 +38,16 @@ async fn lists_follow_one_another_and_the_way_from_each_is_known() {
     entries.sort_by_key(|entry| entry.tag);
     let listed = |number, listing| Listed { tag: tag(number), listing };
     assert_eq!(entries, [listed(1, FROZEN), listed(2, FROZEN), listed(3, LOST)]);
-    let before = async |number| store.card_list_before(number).await.unwrap();
+    let between = async |number, later| store.card_list_before(number, later).await.unwrap();
+    let before = async |number| between(number, 3).await;
     assert_eq!(
         before(1).await,
         Some(vec![(tag(1), Some(LOST)), (tag(2), Some(LOST)), (tag(3), None)])
     );
     assert_eq!(before(2).await, Some(vec![(tag(1), None), (tag(3), None)]));
     assert_eq!(before(3).await, Some(vec![]));
+    // While a list is made, the one before it is still the newest.
+    assert_eq!(between(1, 2).await, Some(vec![(tag(1), Some(LOST)), (tag(2), Some(LOST))]),);
     assert_eq!((before(0).await, before(4).await, before(u64::MAX).await), (None, None, None));
 }
 
