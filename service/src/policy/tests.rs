@@ -118,8 +118,14 @@ fn every_act_of_a_caller_has_a_rule() {
     for act in Act::ALL {
         // Opening a session comes before any role is known: the certificate decides. The others
         // are done by the service itself.
-        let without_rule =
-            [Act::SessionOpen, Act::ListIssue, Act::CardListIssue, Act::KeyMake, Act::LikenessFill, Act::ServiceInit];
+        let without_rule = [
+            Act::SessionOpen,
+            Act::ListIssue,
+            Act::CardListIssue,
+            Act::KeyMake,
+            Act::LikenessFill,
+            Act::ServiceInit,
+        ];
         assert_eq!(policy.acts.contains_key(act), !without_rule.contains(act), "{act}");
     }
 }
