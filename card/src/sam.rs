@@ -159,11 +159,22 @@ impl<T: Transport> Sam<T> {
         }
     }
 
-    fn file(&mut self, file: SamFile) -> Result<Vec<u8>, SamError> {
+    /// A file as bytes.
+    ///
+    /// # Errors
+    /// [`SamError`] when the file is missing.
+    pub fn file(&mut self, file: SamFile) -> Result<Vec<u8>, SamError> {
         let (directory, id, size) = file.facts();
         self.enter(directory)?;
         self.run(&Select(id))?;
         Ok(self.run(&ReadBinary { offset: 0, length: size })?)
+    }
+
+    /// The wire to the SAM, for commands of the caller's own. What they leave selected is not known
+    /// here, and is selected anew.
+    pub fn transport(&mut self) -> &mut T {
+        self.selected = None;
+        &mut self.transport
     }
 
     fn enter(&mut self, directory: u16) -> Result<(), SamError> {

@@ -18,6 +18,8 @@
 mod error;
 mod free;
 mod photo;
+mod raw;
+mod rewriting;
 mod whole;
 mod writing;
 

@@ -70,6 +70,15 @@ pub enum BadChange {
     Nothing,
 }
 
+/// What an index says of a record (记录标识).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// It may be read (有效).
+    Valid,
+    /// It is torn, or not there (无效).
+    Invalid,
+}
+
 impl VisitKind {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Inpatient, Self::Outpatient];

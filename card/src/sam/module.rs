@@ -163,8 +163,15 @@ impl<T: Transport> Sam<T> {
         while let Some(part) = parts.next() {
             digest = self.fetch(&Hash { part, last: parts.peek().is_none() })?;
         }
-        let digest = digest.try_into().map_err(|_| SamError::NoSignature)?;
-        let signature = match self.fetch(&SignDigest(&digest)) {
+        self.sign_digest(&digest.try_into().map_err(|_| SamError::NoSignature)?)
+    }
+
+    /// Signs a digest that was made elsewhere.
+    ///
+    /// # Errors
+    /// As for [`sign`](Self::sign).
+    pub fn sign_digest(&mut self, digest: &[u8; 32]) -> Result<Signature, SamError> {
+        let signature = match self.fetch(&SignDigest(digest)) {
             Err(LinkError::Card(CardError::Refused(Status::NotAllowed))) => {
                 return Err(SamError::PinNeeded);
             }

@@ -7,9 +7,9 @@
 use time::{Date, OffsetDateTime};
 use zeroize::Zeroizing;
 
-use super::{IdentityReading, ReadError, Session, photo::PART};
+use super::{IdentityReading, ReadError, Session};
 use crate::apdu::Status;
-use crate::command::{CardError, ReadBinary, ReadRecord};
+use crate::command::{CardError, ReadRecord};
 use crate::data::{Malformed, Photo, Value};
 use crate::layout::ddf1::{ef05, ef07, ef08};
 use crate::layout::df03;
@@ -252,13 +252,7 @@ impl Session<'_> {
         file: &File,
         size: usize,
     ) -> Result<Zeroizing<Vec<u8>>, ReadError> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(size));
-        while bytes.len() < size {
-            let length = PART.min(size - bytes.len()) as u16;
-            let part = ReadBinary { offset: bytes.len() as u16, length };
-            bytes.extend(self.read(file, 0, &part)?);
-        }
-        Ok(bytes)
+        self.range(file, 0, size)
     }
 
     fn photo_file(

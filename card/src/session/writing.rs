@@ -19,7 +19,7 @@ use crate::messaging::ProtectError;
 use crate::record_signature::RecordSigner;
 use crate::security::KeySession;
 use crate::transport::LinkError;
-use crate::write::{Changes, Effect, VisitKind, WriteError, Written};
+use crate::write::{Changes, Effect, Mark, VisitKind, WriteError, Written};
 
 /// Flag of a valid record in an index.
 const VALID: [u8; 1] = [0x00];
@@ -119,18 +119,13 @@ impl Session<'_> {
         signer: Option<&dyn RecordSigner>,
     ) -> Result<Written, WriteError> {
         let place = self.place(kind, &body, profile)?;
-        let (index, file) = (kind.index(), &kind.files()[usize::from(place.number) - 1]);
+        let file = &kind.files()[usize::from(place.number) - 1];
         let done = |effect| Written { file: file.name, record: 0, effect };
         if place.holds_it {
             return Ok(done(Effect::Unchanged));
         }
-        let Access::Key(erase) = index.erase else { unreachable!("an index can be erased") };
         if place.valid {
-            self.records.remove(&(index.name, place.number));
-            self.protected(index, place.number, erase, |session| {
-                Protected::set_invalid(session, place.number)
-            })?;
-            self.compare_flag(kind, place.number, false)?;
+            self.mark(kind, place.number, Mark::Invalid)?;
         }
         self.write_bytes(file, 0, &body)?;
         let mut whole = body;
@@ -143,12 +138,33 @@ impl Session<'_> {
         if *self.bytes(file, whole.len())? != *whole {
             return Err(WriteError::Differs { file: file.name, record: 0 });
         }
-        self.records.remove(&(index.name, place.number));
-        self.protected(index, place.number, update_key(index), |session| {
-            Protected::set_valid(session, place.number)
-        })?;
-        self.compare_flag(kind, place.number, true)?;
+        self.mark(kind, place.number, Mark::Valid)?;
         Ok(done(Effect::Changed))
+    }
+
+    /// Marks record `number`, from 1, of a visit in its index, and reads the mark back.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn mark(&mut self, kind: VisitKind, number: u8, mark: Mark) -> Result<(), WriteError> {
+        let index = kind.index();
+        self.records.remove(&(index.name, number));
+        match mark {
+            Mark::Valid => self.protected(index, number, update_key(index), |session| {
+                Protected::set_valid(session, number)
+            })?,
+            Mark::Invalid => {
+                let Access::Key(erase) = index.erase else { unreachable!("an index has one") };
+                self.protected(index, number, erase, |session| {
+                    Protected::set_invalid(session, number)
+                })?;
+            }
+        }
+        let flag = self.record_of(index, number, &ReadRecord::ByNumber(number))?;
+        match (*flag == VALID) == (mark == Mark::Valid) {
+            true => Ok(()),
+            false => Err(WriteError::Differs { file: index.name, record: number }),
+        }
     }
 
     /// Where the record of a visit goes.
@@ -193,18 +209,8 @@ impl Session<'_> {
         }
     }
 
-    /// Reads a flag of an index back.
-    fn compare_flag(&mut self, kind: VisitKind, number: u8, valid: bool) -> Result<(), WriteError> {
-        let index = kind.index();
-        let flag = self.record_of(index, number, &ReadRecord::ByNumber(number))?;
-        match (*flag == VALID) == valid {
-            true => Ok(()),
-            false => Err(WriteError::Differs { file: index.name, record: number }),
-        }
-    }
-
     /// Writes bytes of a body, plain, in parts.
-    fn write_bytes(
+    pub(super) fn write_bytes(
         &mut self,
         file: &'static File,
         offset: u16,
