@@ -2,7 +2,7 @@
 
 # The development profile: its arithmetic is optimised, it builds in a third of the time of a release build, and
 # `make test` then finds most of it built.
-PROGRAMS = cargo build --locked -p service -p cli -p card-emulator --bins
+PROGRAMS = cargo build --locked -p service -p cli -p card-emulator -p card-interface --lib --bins
 
 .PHONY: help setup demo test lint fmt bench fuzz
 

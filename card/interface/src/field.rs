@@ -1,0 +1,144 @@
+//! Fields of the card as the interface writes them in C strings: characters of GBK as they are,
+//! digits of `cn` fields, hex of `b` fields. Padding is left out.
+
+use card::layout::{Element, Kind};
+
+use crate::code::Code;
+
+/// The form of a C string (nStyle).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// NO: bytes as they are on the card.
+    Raw,
+    /// AN: characters.
+    Text,
+    /// CN: digits.
+    Digits,
+    /// B: hex.
+    Hex,
+}
+
+impl Style {
+    /// The style of that number in the interface specification.
+    pub(crate) const fn numbered(style: i32) -> Option<Self> {
+        match style {
+            0x00 => Some(Self::Raw),
+            0x01 => Some(Self::Text),
+            0x0F => Some(Self::Digits),
+            0xFF => Some(Self::Hex),
+            _ => None,
+        }
+    }
+
+    /// The style of an element's own field.
+    pub(crate) const fn of(element: &Element) -> Self {
+        match element.kind {
+            Kind::Text => Self::Text,
+            Kind::Digits | Kind::Amount | Kind::Date | Kind::DateTime => Self::Digits,
+            Kind::Flag | Kind::Bytes => Self::Hex,
+        }
+    }
+
+    /// The characters of a field.
+    pub(crate) fn show(self, field: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Raw => field.to_vec(),
+            Self::Text => {
+                let last = field.iter().rposition(|byte| !matches!(byte, 0x00 | 0x20 | 0xFF));
+                field[..last.map_or(0, |last| last + 1)].to_vec()
+            }
+            Self::Digits => {
+                let nibbles = field.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]);
+                nibbles.map_while(digit).collect()
+            }
+            Self::Hex => hex::encode_upper(field).into_bytes(),
+        }
+    }
+
+    /// The field of `length` bytes that these characters make.
+    pub(crate) fn fill(self, characters: &[u8], length: usize) -> Result<Vec<u8>, Code> {
+        match self {
+            Self::Raw => match characters.len() == length {
+                true => Ok(characters.to_vec()),
+                false => Err(Code::Parameter),
+            },
+            Self::Text => padded(characters.to_vec(), length, 0x00),
+            Self::Digits => {
+                let nibbles = characters.iter().map(|character| nibble(*character));
+                let nibbles = nibbles.collect::<Option<Vec<u8>>>().ok_or(Code::Parameter)?;
+                let pairs = nibbles.chunks(2).map(|pair| match pair {
+                    [high, low] => high << 4 | low,
+                    [high, ..] => high << 4 | 0x0F,
+                    [] => 0xFF,
+                });
+                padded(pairs.collect(), length, 0xFF)
+            }
+            Self::Hex => {
+                let bytes = hex::decode(characters).map_err(|_| Code::Parameter)?;
+                Self::Raw.fill(&bytes, length)
+            }
+        }
+    }
+}
+
+fn padded(mut field: Vec<u8>, length: usize, padding: u8) -> Result<Vec<u8>, Code> {
+    if field.len() > length {
+        return Err(Code::Parameter);
+    }
+    field.resize(length, padding);
+    Ok(field)
+}
+
+/// A nibble `A` is the decimal point of an amount; anything above ends the digits.
+fn digit(nibble: u8) -> Option<u8> {
+    match nibble {
+        0..=9 => Some(b'0' + nibble),
+        0x0A => Some(b'.'),
+        _ => None,
+    }
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'.' => Some(0x0A),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_show_without_their_padding() {
+        let cases: [(&str, Style, &[u8], &[u8]); 7] = [
+            ("text", Style::Text, b"\xD5\xC5\xC8\xFD\0\0", b"\xD5\xC5\xC8\xFD"),
+            ("empty text", Style::Text, &[0; 4], b""),
+            ("digits", Style::Digits, &[0x41, 0x01, 0x0F], b"41010"),
+            ("no digits", Style::Digits, &[0xFF; 3], b""),
+            ("amount", Style::Digits, &[0x12, 0xA5, 0x0F], b"12.50"),
+            ("hex", Style::Hex, &[0x01, 0xAB], b"01AB"),
+            ("raw", Style::Raw, &[0, 1, 0], &[0, 1, 0]),
+        ];
+        for (name, style, field, shown) in cases {
+            assert_eq!(style.show(field), shown, "{name}");
+            assert_eq!(style.fill(shown, field.len()), Ok(field.to_vec()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_a_bad_parameter() {
+        let cases: [(&str, Style, &[u8]); 6] = [
+            ("long text", Style::Text, b"abcde"),
+            ("long digits", Style::Digits, b"123456789"),
+            ("letters", Style::Digits, b"12x4"),
+            ("odd hex", Style::Hex, b"010"),
+            ("short hex", Style::Hex, b"0102"),
+            ("short", Style::Raw, b"abc"),
+        ];
+        for (name, style, characters) in cases {
+            assert_eq!(style.fill(characters, 4), Err(Code::Parameter), "{name}");
+        }
+    }
+}
