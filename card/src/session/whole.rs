@@ -131,7 +131,8 @@ pub fn read_whole(
 }
 
 impl Session<'_> {
-    /// Which kind of card this is: 16K cards have no file for the photo.
+    /// Which kind of card this is: 16K cards have no file for the photo. A card that gave a record
+    /// that only 32K cards have was not asked for that.
     ///
     /// # Errors
     /// [`ReadError`] when the card does not say.
@@ -174,8 +175,8 @@ impl Session<'_> {
             Ok(None) => FileOutcome::MarkedInvalid,
             Err(error) => self.outcome(file, error)?,
         };
-        // A body that its index does not call valid may as well not be there.
-        let absent = outcome == FileOutcome::NotOnCard && !file.exists(self.profile()?);
+        let unread = matches!(outcome, FileOutcome::NotOnCard | FileOutcome::MarkedInvalid);
+        let absent = unread && !file.exists(self.profile()?);
         Ok((!absent).then(|| FileReading::without(file, now(), outcome)))
     }
 
@@ -207,6 +208,9 @@ impl Session<'_> {
         for item in file.items(Profile::Full) {
             let number = item.element.record();
             let said = self.record_of(file, number, &ReadRecord::ByTag(&item.element));
+            if item.element.full_only && said.is_ok() {
+                self.profile.get_or_insert(Profile::Full);
+            }
             fields.push(field(item, number, missing_or_withheld(said)?));
         }
         Ok(fields)
