@@ -1,5 +1,9 @@
-//! Records of the files EF05, EF06 and EF08; the first byte of each piece is its length.
+//! Records of every file, and every transparent file whole; the first byte of each piece is its
+//! length.
 #![no_main]
+
+use card::data::Contents;
+use card::layout::{FILES, Profile};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut records = Vec::new();
@@ -12,4 +16,15 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let _ = card::IssuerData::decode(&records);
     let _ = card::HolderData::decode(&records);
     let _ = card::ContactData::decode(&records);
+    let whole = [data.to_vec()];
+    for profile in [Profile::Full, Profile::Reduced] {
+        for file in FILES {
+            for records in [&records[..], &whole] {
+                if let Ok(contents) = Contents::decode(file, 0, profile, records) {
+                    let written = contents.encode().expect("what was read can be written");
+                    assert_eq!(Contents::decode(file, 0, profile, &written), Ok(contents));
+                }
+            }
+        }
+    }
 });
