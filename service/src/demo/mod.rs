@@ -7,6 +7,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
+pub mod card_contents;
 pub mod daemon;
 pub mod people;
 pub mod programs;

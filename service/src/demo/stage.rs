@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use card::layout::Profile;
 use serde_json::{Value, json};
 
+use super::card_contents::every_item;
 use super::people::{HOSPITAL, Institution, Resident, Staff};
 use super::programs::{Background, Finished, Program, ProgramError, Programs};
 use super::{DemoError, Language};
@@ -332,9 +334,43 @@ impl Stage {
     /// # Errors
     /// [`DemoError::Unexpected`] when it was not made.
     pub fn make_card(&self, resident: &Resident, keys: CardKeys) -> Result<PathBuf, DemoError> {
+        self.make(resident, keys, "", "")
+    }
+
+    /// Makes the image of a genuine card on which every item says something, with a photo of the
+    /// largest size where the card has room for one; its path.
+    ///
+    /// # Errors
+    /// [`DemoError::Unexpected`] when it was not made.
+    pub fn make_full_card(
+        &self,
+        resident: &Resident,
+        profile: Profile,
+    ) -> Result<PathBuf, DemoError> {
+        let name = match profile {
+            Profile::Full => "32K",
+            Profile::Reduced => "16K",
+        };
+        let mut more = format!("profile = \"{name}\"\npayments = [1, 7]\n");
+        if profile == Profile::Full {
+            let jpeg: Vec<u8> = [0xFF, 0xD8, 0xFF, 0xE0].into_iter().cycle().take(3072).collect();
+            let photo = self.write("records/photo.jpeg", &jpeg)?;
+            more += &format!("photo = \"{}\"\n", photo.display());
+        }
+        more += &every_item(profile);
+        self.make(resident, CardKeys::Genuine, &format!("-{name}"), &more)
+    }
+
+    fn make(
+        &self,
+        resident: &Resident,
+        keys: CardKeys,
+        name: &str,
+        more: &str,
+    ) -> Result<PathBuf, DemoError> {
         // The file holds what names the person, so that no process list shows it.
         let person = format!(
-            "name = \"{}\"\nid_number = \"{}\"\nethnic_group = {}\nphones = [\"{}\"]\n",
+            "name = \"{}\"\nid_number = \"{}\"\nethnic_group = {}\nphones = [\"{}\"]\n{more}",
             resident.name, resident.id_number, resident.ethnic_group, resident.phone,
         );
         let person = self.write("records/person.toml", person.as_bytes())?;
@@ -348,7 +384,7 @@ impl Stage {
             CardKeys::Genuine => {
                 command.arg("--keystore").arg(self.path("data/keystore.hck"));
                 command.arg("--passphrase-file").arg(self.path("passphrase"));
-                self.path("cards").join(format!("{}.toml", resident.key))
+                self.path("cards").join(format!("{}{name}.toml", resident.key))
             }
             CardKeys::Forged => {
                 let mut master = [0; 16];
