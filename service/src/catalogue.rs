@@ -188,6 +188,8 @@ catalogue! {
     CARD_UNREGISTERED: "此卡未在本系统登记", "请先办理卡登记", "the card is not on record here", "register the card first";
     /// Reported as lost.
     CARD_LOST: "此卡已挂失", "请勿办理业务；核对持卡人身份，由窗口办理解挂或换卡", "the card was reported as lost", "do not serve it; check who holds it, then release or replace it at the desk";
+    /// The card of somebody else than the visit's resident.
+    CARD_OTHER_RESIDENT: "这张卡不是该就诊居民的卡", "请核对就诊编号和持卡人", "this is not the card of the visit's resident", "check the visit's id and who holds the card";
     /// Put out of use since it was read.
     CARD_NOT_ACTIVE: "此卡读取后已停用（挂失、冻结、列入黑名单或注销）", "请勿办理业务；核对持卡人身份", "the card was put out of use since it was read: lost, frozen, blacklisted or cancelled", "do not serve it; check who holds it";
     /// Cancelled.
@@ -288,6 +290,7 @@ needs! {
     Sm3Digest: "SM3 摘要，32 字节", "an SM3 digest of 32 octets";
     CardFactor: "卡的八个历史字节", "the eight historical bytes of the card";
     CardKey: "卡编号或发卡序列号", "a card's id or serial";
+    CardFiles: "卡上文件的名称，如 DF01/EF05", "names of a card's files, such as DF01/EF05";
     ChipSerial: "十位发卡序列号", "the ten digits or letters of the issuing serial";
     Outcome: "granted、refused 或 failed", "granted, refused or failed";
     TokenLength: "不超过 4096 字节", "at most 4096 octets";

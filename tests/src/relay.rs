@@ -92,7 +92,8 @@ impl Relay {
         atr: &[u8],
         mut card: impl FnMut(u32, &[u8]) -> Answer,
     ) -> Outcome {
-        let inserted = CardInserted { reader: "test reader".to_owned(), atr: atr.to_vec() };
+        let inserted =
+            CardInserted { reader: "test reader".to_owned(), atr: atr.to_vec(), whole: None };
         self.send(Event::Inserted(inserted)).await;
         let mut number = 0;
         loop {
@@ -104,6 +105,7 @@ impl Relay {
             match step {
                 Step::Reading(reading) => return Outcome::Reading(Box::new(reading)),
                 Step::Failure(failure) => return Outcome::Failure(failure),
+                Step::Dump(_) => unreachable!("nobody asked for more than who holds it"),
                 Step::Command(command) => {
                     number += 1;
                     let event = match card(number, &command.command) {

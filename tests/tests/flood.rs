@@ -64,7 +64,11 @@ impl Raw {
 }
 
 fn inserted(reader: &str, atr: &[u8]) -> Option<Event> {
-    Some(Event::Inserted(CardInserted { reader: reader.to_owned(), atr: atr.to_vec() }))
+    Some(Event::Inserted(CardInserted {
+        reader: reader.to_owned(),
+        atr: atr.to_vec(),
+        whole: None,
+    }))
 }
 
 fn answered() -> Option<Event> {

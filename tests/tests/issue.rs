@@ -182,8 +182,11 @@ impl Bench {
     }
 
     async fn insert(&self, slot: u32, card: &Card) {
-        let inserted =
-            CardInserted { reader: format!("reader {slot}"), atr: card.atr().bytes().to_vec() };
+        let inserted = CardInserted {
+            reader: format!("reader {slot}"),
+            atr: card.atr().bytes().to_vec(),
+            whole: None,
+        };
         self.card(slot, relay_request::Event::Inserted(inserted)).await;
     }
 

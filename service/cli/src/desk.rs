@@ -34,7 +34,7 @@ use tokio::{
 };
 
 pub(crate) use self::issue::run as issue;
-pub(crate) use self::single::read_one;
+pub(crate) use self::single::{dump_one, read_one};
 use self::{
     answers::{Answers, meant},
     event::{Shown, tell},

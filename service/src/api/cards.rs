@@ -59,7 +59,7 @@ impl Cards for Desk {
         request: Request<Streaming<v1::RelayRequest>>,
     ) -> Reply<Self::RelayStream> {
         let caller = self.caller(&request).await?;
-        self.registrar.may_read_cards(&caller).await?;
+        self.registrar.may_relay(&caller).await?;
         let steps = relay::serve(self.clone(), caller, request)?;
         Ok(Response::new(ReceiverStream::new(steps)))
     }

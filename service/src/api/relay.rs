@@ -6,7 +6,7 @@
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
-use card::{Atr, IdentityReading, ReadError};
+use card::{Atr, IdentityReading, ReadError, session::Dump};
 use proto::v1::{self, card_removed::Cause, relay_request::Event, relay_response::Step};
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -25,10 +25,11 @@ use super::{
 use crate::{
     catalogue::Reason,
     clock,
-    registrar::{Caller, CardFailure, Error},
+    registrar::{Caller, CardFailure, DumpOrder, Error},
     serve::{Share, Shares},
 };
 
+mod dump;
 pub(super) mod issue;
 mod wire;
 
@@ -80,6 +81,9 @@ pub(super) fn serve(
     tokio::spawn(relay.run(request.into_inner()));
     Ok(stream)
 }
+
+/// More of a card than who holds it, and whether its bytes are wanted too.
+type Wanted = (DumpOrder, bool);
 
 struct Relay {
     desk: Desk,
@@ -143,15 +147,30 @@ impl Relay {
         let Ok(Ok(place)) = timeout(PATIENCE, place).await else {
             return self.unreadable(Reason::RATE_LIMITED).await;
         };
+        let wanted = match self.wanted(card.whole.as_ref()).await {
+            Ok(wanted) => wanted,
+            Err(error) => {
+                let failure = CardFailure::refused(&error);
+                self.refused(&failure);
+                return self.say(failed(failure)).await;
+            }
+        };
+        let files = wanted.as_ref().map(|(order, _)| order.files.clone());
         let registrar = Arc::clone(&self.desk.registrar);
         let today = clock::date_at_desk(self.caller.now);
         let driven = Driven::start(atr, place, move |wire| {
-            (registrar.read_card(wire, today), wire.card_microseconds)
+            let read = match &files {
+                None => registrar.read_card(wire, today).map(|read| (read, None)),
+                Some(files) => registrar
+                    .read_whole_card(wire, today, files)
+                    .map(|(read, dump)| (read, Some(dump))),
+            };
+            (read, wire.card_microseconds)
         });
         match driven.carry(events, &self.steps).await {
             End::Done { outcome: (read, card_microseconds), owed: still_owed, removed } => {
                 *owed = still_owed;
-                let flow = self.verdict(read, card_microseconds).await;
+                let flow = self.verdict(read, wanted.as_ref(), card_microseconds).await;
                 if let Some(cause) = removed {
                     self.card_left(cause);
                 }
@@ -164,7 +183,8 @@ impl Relay {
     /// Records what came of a card, and tells it.
     async fn verdict(
         &mut self,
-        read: Result<IdentityReading, ReadError>,
+        read: Result<(IdentityReading, Option<Dump>), ReadError>,
+        wanted: Option<&Wanted>,
         card_microseconds: u64,
     ) -> ControlFlow<()> {
         // The session may have ended meanwhile: then nobody is left who may know the person.
@@ -173,25 +193,44 @@ impl Relay {
             return self.ended(error).await;
         }
         let registrar = &self.desk.registrar;
-        let verdict = match read {
-            Ok(read) => registrar.card_presented(&self.caller, read, card_microseconds).await,
-            Err(error) => {
+        let step = match (read, wanted) {
+            (Ok((read, Some(dump))), Some((order, raw))) => registrar
+                .card_dumped(&self.caller, order, &read, &dump)
+                .await
+                .map(|told| Step::Dump(dump::dumped(&dump, *raw, card_microseconds, told))),
+            (Ok((read, _)), _) => {
+                let presented =
+                    registrar.card_presented(&self.caller, read, card_microseconds).await;
+                presented.map(|(presence, recorded)| {
+                    let happened = Happened::at(&self.caller, &self.reader, Kind::Read);
+                    self.desk.events.publish(happened.of(&presence, &recorded));
+                    Step::Reading(reading(presence, recorded))
+                })
+            }
+            (Err(error), _) => {
                 let cause = crate::telemetry::chain(&error);
                 tracing::info!(cause, "a card brought no reading");
                 Err(registrar.card_failed(&self.caller, &error).await)
             }
         };
-        match verdict {
-            Ok((presence, recorded)) => {
-                let happened = Happened::at(&self.caller, &self.reader, Kind::Read);
-                self.desk.events.publish(happened.of(&presence, &recorded));
-                self.say(Step::Reading(reading(presence, recorded))).await
-            }
+        match step {
+            Ok(step) => self.say(step).await,
             Err(failure) => {
                 self.refused(&failure);
                 self.say(failed(failure)).await
             }
         }
+    }
+
+    /// What is wanted of a card, when the caller may have it.
+    async fn wanted(&self, whole: Option<&v1::WholeCard>) -> Result<Option<Wanted>, Error> {
+        let registrar = &self.desk.registrar;
+        let Some(whole) = whole else {
+            return registrar.may_read_cards(&self.caller).await.map(|()| None);
+        };
+        let order = dump::order(whole)?;
+        registrar.may_dump(&self.caller, &order).await?;
+        Ok(Some((order, whole.raw)))
     }
 
     /// Notes who the session's holder is now, and the time.

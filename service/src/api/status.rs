@@ -91,6 +91,7 @@ fn code(reason: Reason) -> Code {
         | R::CARD_EXPIRED
         | R::CARD_MALFORMED
         | R::CARD_INCONSISTENT
+        | R::CARD_OTHER_RESIDENT
         | R::CARD_REMOVED
         | R::READER_GONE
         | R::CARD_TIMEOUT

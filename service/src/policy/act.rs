@@ -49,6 +49,8 @@ words! {
         CardIssue = "card.issue",
         /// Reading a card in a reader.
         CardRead = "card.read",
+        /// Reading the whole of a card in a reader.
+        CardDump = "card.dump",
         /// Asking for a card's status.
         CardStatus = "card.status",
         /// Reporting a card as lost.

@@ -28,6 +28,7 @@ const DEFAULT_RULES: &str = include_str!("default.toml");
 pub struct Policy {
     acts: BTreeMap<Act, Vec<Role>>,
     codes: CodeRules,
+    dumps: BTreeMap<Purpose, Vec<Role>>,
     access: Vec<AccessRule>,
     digest: [u8; 32],
 }
@@ -38,6 +39,8 @@ struct RuleText {
     acts: BTreeMap<Act, Vec<Role>>,
     #[serde(default)]
     codes: CodeText,
+    #[serde(default)]
+    dumps: BTreeMap<Purpose, Vec<Role>>,
     access: Vec<AccessRule>,
 }
 
@@ -203,6 +206,7 @@ impl Policy {
         Ok(Self {
             acts: rules.acts,
             codes,
+            dumps: rules.dumps,
             access: rules.access,
             digest: hsm::sm3::digest(text.as_bytes()),
         })
@@ -241,6 +245,19 @@ impl Policy {
     #[must_use]
     pub fn accepts_static_code(&self, step: MedicalStep) -> bool {
         self.codes.static_steps.contains(&step)
+    }
+
+    /// Decides on reading the whole of a resident's card within a visit.
+    ///
+    /// # Errors
+    /// The first condition that failed, in the order of [`Denial`].
+    pub fn dump(&self, standing: &Standing, purpose: Purpose) -> Result<(), Denial> {
+        self.may(standing.role, Act::CardDump)?;
+        standing.in_open_visit()?;
+        match self.dumps.get(&purpose) {
+            Some(roles) if roles.contains(&standing.role) => standing.may_see(),
+            _ => Err(Denial::Purpose),
+        }
     }
 
     /// Decides on access to a resident's data within a visit.

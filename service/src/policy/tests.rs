@@ -92,6 +92,33 @@ fn rules_that_cannot_be_meant_are_refused() {
 }
 
 #[test]
+fn a_whole_card_is_read_within_a_visit_for_a_purpose() {
+    let policy = Policy::shipped().unwrap();
+    let doctor = standing();
+    let clerk = Standing { role: Role::Clerk, relations: Vec::new(), ..standing() };
+    let (treats, asked) = (Purpose::Treatment, Purpose::PatientRequest);
+    #[rustfmt::skip]
+    let cases = [
+        ("a treating doctor", doctor.clone(), treats, Ok(())),
+        ("a nurse of the department", Standing { role: Role::Nurse, relations: vec![Relation::Department], ..standing() }, treats, Ok(())),
+        ("a clerk, asked by the resident", clerk.clone(), asked, Ok(())),
+        ("a clerk does not treat", clerk.clone(), treats, Err(Denial::Purpose)),
+        ("a plain desk", Standing { role: Role::Desk, ..standing() }, asked, Err(Denial::Role)),
+        ("an auditor", Standing { role: Role::Auditor, ..standing() }, treats, Err(Denial::Role)),
+        ("a stranger", Standing { relations: Vec::new(), ..standing() }, treats, Err(Denial::NoRelation)),
+        ("afterwards", Standing { visit_open: false, ..standing() }, treats, Err(Denial::VisitClosed)),
+        ("a clerk elsewhere", Standing { same_institution: false, ..clerk }, asked, Err(Denial::OtherInstitution)),
+        ("for payment", doctor, Purpose::Payment, Err(Denial::Purpose)),
+    ];
+    for (who, standing, purpose, decision) in cases {
+        assert_eq!(policy.dump(&standing, purpose), decision, "{who}");
+    }
+    // Rules written before there were dumps allow none.
+    let before = Policy::parse("access=[]\n[acts]\n'card.dump'=['doctor']").unwrap();
+    assert_eq!(before.dump(&standing(), treats), Err(Denial::Purpose));
+}
+
+#[test]
 fn static_codes_are_accepted_only_for_steps_that_are_named() {
     let shipped = Policy::shipped().unwrap();
     assert!(!shipped.makes_static_codes());

@@ -1,5 +1,7 @@
 //! Cards on record, and what a card in a reader turns out to be.
 
+mod dump;
+
 use audit::{Entry, Outcome};
 use card::{
     CardFactor, CardKey, ChipSerial, IdentityReading, KeyVersion, ReadError, SoftSecurityModule,
@@ -21,6 +23,8 @@ use crate::{
         Receipt, ResidentId, StoreError,
     },
 };
+
+pub use dump::DumpOrder;
 
 /// A personalised card to be put on record.
 pub struct NewCard {
@@ -105,6 +109,12 @@ pub(super) fn security_module(keys: &Keys) -> Result<SoftSecurityModule, hsm::Ke
     })
 }
 
+/// Octets that nobody can foretell.
+fn randomness(octets: &mut [u8; 8]) {
+    // Nothing safe can be done without randomness, and no caller could do better.
+    getrandom::fill(octets).expect("the operating system gives random octets");
+}
+
 impl Registrar {
     /// Puts a personalised card on record.
     ///
@@ -165,10 +175,6 @@ impl Registrar {
         transport: &mut dyn Transport,
         today: Date,
     ) -> Result<IdentityReading, ReadError> {
-        let mut randomness = |octets: &mut [u8; 8]| {
-            // Nothing safe can be done without randomness, and no caller could do better.
-            getrandom::fill(octets).expect("the operating system gives random octets");
-        };
         card::read_identity(transport, &self.card_keys, &mut randomness, today)
     }
 
@@ -463,6 +469,12 @@ impl Registrar {
 }
 
 impl CardFailure {
+    /// What was refused before the card was touched; the log has it.
+    #[must_use]
+    pub fn refused(error: &Error) -> Self {
+        Self { reason: error.reason(), receipt: None }
+    }
+
     /// The log could not take it: nothing that a desk may rely on came of the card.
     fn unrecorded(error: Error) -> Self {
         let cause = crate::telemetry::chain(&error);

@@ -49,7 +49,7 @@ pub use authorities::{Authorities, AuthorityError};
 pub use bindings::{BindingRecord, Bound, History, NumberOrder};
 pub use card_changes::ReviewedChange;
 pub use card_list::ListUpdate;
-pub use cards::{CardFailure, NewCard, Presence, Reading};
+pub use cards::{CardFailure, DumpOrder, NewCard, Presence, Reading};
 pub use codes::{CodeForm, CodeOrder, CreatedCode, ShownCode, VerifiedCode};
 pub use desks::{Contradiction, Reconciled, TaskResult};
 pub use error::Error;

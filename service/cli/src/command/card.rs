@@ -1,6 +1,7 @@
 //! `healthcard card`.
 
 mod code;
+mod dump;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -41,6 +42,8 @@ pub(crate) enum CardCommand {
         #[arg(long, value_name = "SECONDS", default_value_t = 60)]
         wait: u64,
     },
+    /// 读取整张卡，按文件显示 | Read a whole card and show it file by file
+    Dump(dump::Dump),
     /// 查看健康卡的登记 | Show a card's record
     #[command(group(clap::ArgGroup::new("which").required(true)))]
     Get {
@@ -159,6 +162,7 @@ impl CardCommand {
             Self::Read { reader, wait } => {
                 desk::read_one(context, reader, Duration::from_secs(wait)).await
             }
+            Self::Dump(order) => order.run(context).await,
             Self::Get { id, chip_serial } => {
                 let key = id.map(Key::CardId).or(chip_serial.map(Key::ChipSerial));
                 let request = GetCardRequest { key };

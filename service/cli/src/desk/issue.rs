@@ -201,8 +201,12 @@ impl Bench {
         atr: Vec<u8>,
     ) -> Result<Option<CardFailure>, Failure> {
         let reader_name = relay::shortened(reader.name());
-        self.card(relay_request::Event::Inserted(CardInserted { reader: reader_name, atr }))
-            .await?;
+        self.card(relay_request::Event::Inserted(CardInserted {
+            reader: reader_name,
+            atr,
+            whole: None,
+        }))
+        .await?;
         let mut held = match reader.connect().await {
             Ok(()) => true,
             Err(trouble) => {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use card::{apdu::Apdu, transport::TransportError};
 use proto::v1::{
-    CardFailure, CardInserted, CardReading, CardRemoved, CardResponse, RelayRequest, RelayResponse,
-    card_removed::Cause, cards_client::CardsClient, relay_request, relay_response,
+    CardDump, CardFailure, CardInserted, CardReading, CardRemoved, CardResponse, RelayRequest,
+    RelayResponse, WholeCard, card_removed::Cause, cards_client::CardsClient, relay_request,
+    relay_response,
 };
 use tokio::{
     sync::mpsc::{self, Sender},
@@ -93,35 +94,62 @@ impl Relay {
         reader: &mut Reader,
         atr: Vec<u8>,
     ) -> Result<Ended, Failure> {
-        let read = self.converse(reader, atr).await;
-        reader.release();
-        read
+        let (step, stopped) = self.drive(reader, atr, None).await?;
+        let outcome = match step {
+            relay_response::Step::Reading(reading) => Outcome::Reading(Box::new(reading)),
+            other => Outcome::Refused(Box::new(refused(other, stopped)?)),
+        };
+        Ok(Ended { outcome, quarantine: stopped.and_then(|it| it.quarantine) })
     }
 
-    async fn converse(&mut self, reader: &mut Reader, atr: Vec<u8>) -> Result<Ended, Failure> {
+    /// The same for more of the card than who holds it.
+    pub(super) async fn dump(
+        &mut self,
+        reader: &mut Reader,
+        atr: Vec<u8>,
+        order: WholeCard,
+    ) -> Result<Result<CardDump, CardFailure>, Failure> {
+        match self.drive(reader, atr, Some(order)).await? {
+            (relay_response::Step::Dump(dump), _) => Ok(Ok(dump)),
+            (other, stopped) => Ok(Err(refused(other, stopped)?)),
+        }
+    }
+
+    async fn drive(
+        &mut self,
+        reader: &mut Reader,
+        atr: Vec<u8>,
+        whole: Option<WholeCard>,
+    ) -> Result<(relay_response::Step, Option<Stopped>), Failure> {
+        let ended = self.converse(reader, atr, whole).await;
+        reader.release();
+        ended
+    }
+
+    /// Executes the service's commands until it says how the card ends.
+    async fn converse(
+        &mut self,
+        reader: &mut Reader,
+        atr: Vec<u8>,
+        whole: Option<WholeCard>,
+    ) -> Result<(relay_response::Step, Option<Stopped>), Failure> {
         // The service chooses its first command while the reader takes hold of the card.
-        let inserted = CardInserted { reader: shortened(reader.name()), atr };
+        let inserted = CardInserted { reader: shortened(reader.name()), atr, whole };
         self.send(relay_request::Event::Inserted(inserted)).await?;
         let mut stopped = match reader.connect().await {
             Ok(()) => None,
             Err(trouble) => Some(self.give_up(&trouble).await?),
         };
         loop {
-            let outcome = match self.step().await? {
+            match self.step().await? {
                 relay_response::Step::Command(command) => {
                     // A command sent before the service heard of it is not answered.
                     if stopped.is_none() {
                         stopped = self.execute(reader, &command.command).await?;
                     }
-                    continue;
                 }
-                relay_response::Step::Reading(reading) => Outcome::Reading(Box::new(reading)),
-                relay_response::Step::Failure(told) => {
-                    let local = stopped.and_then(|stopped| stopped.local);
-                    Outcome::Refused(Box::new(local.map_or(told, local_failure)))
-                }
-            };
-            return Ok(Ended { outcome, quarantine: stopped.and_then(|it| it.quarantine) });
+                end => return Ok((end, stopped)),
+            }
         }
     }
 
@@ -177,6 +205,15 @@ impl Relay {
         let next = next.await.map_err(|_| Failure::of(problems::SERVICE_TIMEOUT))??;
         let next = next.ok_or(problems::SERVICE_UNREACHABLE)?;
         next.step.ok_or_else(|| problems::SERVICE_ANSWER_MALFORMED.into())
+    }
+}
+
+/// Why nothing came of a card; any other end is none that was asked for.
+fn refused(step: relay_response::Step, stopped: Option<Stopped>) -> Result<CardFailure, Failure> {
+    let local = stopped.and_then(|stopped| stopped.local);
+    match step {
+        relay_response::Step::Failure(told) => Ok(local.map_or(told, local_failure)),
+        _ => Err(problems::SERVICE_ANSWER_MALFORMED.into()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proto::v1::{CardDump, WholeCard};
 use tokio::time::timeout;
 
 use super::{
@@ -19,13 +20,44 @@ use crate::{
     text::{self, problems},
 };
 
-/// Waits for one card and answers with its reading. With two cards it refuses: nobody is there to
-/// be asked which one is meant.
+/// Waits for one card and answers with its reading.
 pub(crate) async fn read_one(
     context: &Context,
     reader: Option<String>,
     patience: Duration,
 ) -> context::Outcome {
+    let read = async |relay: &mut Relay, reader: &mut Reader, atr| {
+        Ok(relay.read(reader, atr).await?.outcome)
+    };
+    match one(context, reader, patience, read).await? {
+        Outcome::Reading(reading) => {
+            context.answer("CardReading", &*reading, &show::reading(&reading))
+        }
+        Outcome::Refused(refused) => Err(event::failure(&refused)),
+    }
+}
+
+/// Waits for one card and has more of it read than who holds it.
+pub(crate) async fn dump_one(
+    context: &Context,
+    reader: Option<String>,
+    patience: Duration,
+    order: WholeCard,
+) -> Result<CardDump, Failure> {
+    let dump = async |relay: &mut Relay, reader: &mut Reader, atr| {
+        relay.dump(reader, atr, order.clone()).await
+    };
+    one(context, reader, patience, dump).await?.map_err(|refused| event::failure(&refused))
+}
+
+/// Waits for one card and has something done with it. With two cards it refuses: nobody is there to
+/// be asked which one is meant.
+async fn one<T>(
+    context: &Context,
+    reader: Option<String>,
+    patience: Duration,
+    act: impl AsyncFnOnce(&mut Relay, &mut Reader, Vec<u8>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let screen = context.screen;
     let mut relay = Relay::open(&context.service).await?;
     let mut watch = Watch::start(reader);
@@ -36,16 +68,11 @@ pub(crate) async fn read_one(
     };
     let (name, atr) = card.map_err(|_| Failure::of(problems::CARD_TIMEOUT))??;
     let mut reader = Reader::new(&name, Abandoned::default(), Metrics::new());
-    let ended = relay.read(&mut reader, atr).await?;
+    let done = act(&mut relay, &mut reader, atr).await?;
     watch.stop();
-    if watch.saw_another_card(&name) {
-        return Err(problems::CARDS_TWO.into());
-    }
-    match ended.outcome {
-        Outcome::Reading(reading) => {
-            context.answer("CardReading", &*reading, &show::reading(&reading))
-        }
-        Outcome::Refused(refused) => Err(event::failure(&refused)),
+    match watch.saw_another_card(&name) {
+        true => Err(problems::CARDS_TWO.into()),
+        false => Ok(done),
     }
 }
 

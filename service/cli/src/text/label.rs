@@ -31,6 +31,7 @@ labels! {
     CARD_REGISTERED: "健康卡已登记", "The card is on record";
     CARD: "居民健康卡", "Resident health card";
     CARD_READ: "居民健康卡 · 已核验", "Resident health card · genuine";
+    CARD_DUMPED: "居民健康卡 · 卡内数据", "Resident health card · what it holds";
     CARD_LOST: "健康卡已挂失，各处即刻停用", "The card is reported lost; it is refused everywhere from now on";
     CARD_RELEASED: "健康卡已解挂", "The report of loss was taken back";
     CARD_CANCELLED: "健康卡已注销，不能恢复", "The card is cancelled for good";
@@ -188,6 +189,13 @@ labels! {
     CARD_ID: "卡编号", "Card";
     CARD_NUMBER: "卡号", "Card number";
     CHIP_SERIAL: "发卡序列号", "Issuing serial";
+    CARD_PROFILE: "卡容量", "Kind of card";
+    ITEM: "数据项", "Item";
+    VALUE: "内容", "Says";
+    UNKNOWN: "未知", "unknown";
+    PHOTO_SIZE: "照片，JPEG，{} 字节；--json 给出图像", "A photo, JPEG, {} bytes; --json gives the picture";
+    FIELDS_EMPTY: "另有 {} 项未填写", "{} more items are empty";
+    CODE_UNKNOWN: "{}（代码表中没有）", "{} (not in the table of codes)";
     CARD_STATUS: "卡状态", "Card status";
     VALID_UNTIL: "卡有效期至", "Card valid until";
     LIST_NUMBER: "名单编号", "Number of the list";

@@ -2,9 +2,10 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use proto::v1::{
-    Basis, BindingEnd, CardStatus, CodeForm, Contradiction, DataClass, ElectronicCardStatus,
-    GuardianScope, Kinship, LiftingCause, LookAlikeVerdict, NumberKind, Purpose, ReplacementCause,
-    RevocationReason, Role, Sex, TaskResult, card_event::Kind,
+    Basis, BindingEnd, CardFieldProblem, CardFileState, CardProfile, CardStatus, CodeForm,
+    Contradiction, DataClass, ElectronicCardStatus, GuardianScope, Kinship, LiftingCause,
+    LookAlikeVerdict, NumberKind, Purpose, ReplacementCause, RevocationReason, Role, Sex,
+    TaskResult, card_event::Kind,
 };
 
 use super::Text;
@@ -54,6 +55,18 @@ words! {
         Signed "signed" "签名码" "signed";
     ElectronicCardStatus:
         Active "active" "正常" "active", Cancelled "cancelled" "注销" "cancelled";
+    CardProfile:
+        Full "full" "32K 全功能卡" "32K, full", Reduced "reduced" "16K 精简卡" "16K, reduced";
+    CardFileState:
+        NotOnCard "not-on-card" "卡上没有此文件" "the card does not have this file",
+        MarkedInvalid "marked-invalid" "标为无效，未读取" "marked as not valid, not read",
+        NotAllowed "not-allowed" "卡不接受读取密钥" "the card does not accept the read key",
+        Failed "failed" "读取失败" "reading failed";
+    CardFieldProblem:
+        Record "record" "记录格式错误" "the record has a wrong form",
+        Value "value" "内容不符合规范" "not what the standard says",
+        Missing "missing" "卡上没有此记录" "the card has no such record",
+        Withheld "withheld" "卡未给出此记录" "the card did not give the record";
     Sex:
         Unknown "unknown" "未知" "unknown", Male "male" "男" "male", Female "female" "女" "female",
         NotStated "not-stated" "未说明" "not stated";

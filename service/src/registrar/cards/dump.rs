@@ -1,0 +1,138 @@
+//! More of a card than who holds it: for somebody of the institution, within a visit of the holder,
+//! for a purpose that the rules name.
+
+use audit::{Entry, Outcome};
+use card::{
+    IdentityReading, ReadError, Transport,
+    layout::FileName,
+    session::{Dump, read_whole},
+};
+use time::Date;
+
+use super::CardFailure;
+use crate::{
+    catalogue::Reason,
+    clock,
+    policy::Act,
+    registrar::{Caller, Error, Registrar, visits::standing},
+    store::{CardId, Receipt, Visit, VisitId},
+    vocabulary::Purpose,
+};
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DumpOrder {
+    /// Why.
+    pub purpose: Purpose,
+    /// The visit that it is for.
+    pub visit: VisitId,
+    /// Which files; all when there are none.
+    pub files: Vec<FileName>,
+}
+
+impl Registrar {
+    /// Whether this caller may have any card driven, for whatever is then asked of it.
+    ///
+    /// # Errors
+    /// ROLE_NOT_ALLOWED.
+    pub async fn may_relay(&self, caller: &Caller) -> Result<(), Error> {
+        match self.policy.may(caller.holder.role, Act::CardDump) {
+            Ok(()) => Ok(()),
+            Err(_) => self.may_read_cards(caller).await,
+        }
+    }
+
+    /// Whether this caller may have a card dumped, before it is touched; the visit.
+    ///
+    /// # Errors
+    /// ROLE_NOT_ALLOWED; VISIT_NOT_FOUND; OTHER_INSTITUTION; VISIT_CLOSED; PURPOSE_NOT_ALLOWED;
+    /// NO_RELATION.
+    pub async fn may_dump(&self, caller: &Caller, order: &DumpOrder) -> Result<Visit, Error> {
+        self.allow(caller, Act::CardDump).await?;
+        let visit = self.visit_asked_for(caller, Act::CardDump, order.visit).await?;
+        match self.policy.dump(&standing(caller, &visit), order.purpose) {
+            Ok(()) => Ok(visit),
+            Err(denial) => {
+                let entry = self.dump_entry(caller, Outcome::Refused, order, &visit);
+                self.refuse(entry, denial).await
+            }
+        }
+    }
+
+    /// Drives a card through the reading of its holder and of `files`. Blocks while the card works;
+    /// it belongs on a thread that may wait.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read_whole_card(
+        &self,
+        transport: &mut dyn Transport,
+        today: Date,
+        files: &[FileName],
+    ) -> Result<(IdentityReading, Dump), ReadError> {
+        let randomness = &mut super::randomness;
+        read_whole(transport, &self.card_keys, randomness, today, files, &mut clock::now)
+    }
+
+    /// Takes a dump: the card must be on record, active, and its holder the resident of the visit.
+    /// The log names the files, and nothing that they say.
+    ///
+    /// # Errors
+    /// CARD_OTHER_RESIDENT, and those of [`card_presented`](Self::card_presented), each with its
+    /// leaf.
+    pub async fn card_dumped(
+        &self,
+        caller: &Caller,
+        order: &DumpOrder,
+        read: &IdentityReading,
+        dump: &Dump,
+    ) -> Result<(CardId, Visit, Receipt), CardFailure> {
+        // The visit may have been closed while the card was read.
+        let visit = match self.may_dump(caller, order).await {
+            Ok(visit) => visit,
+            Err(error) => return Err(CardFailure::refused(&error)),
+        };
+        let refused = |reason: Reason| {
+            self.dump_entry(caller, Outcome::Refused, order, &visit)
+                .with("reason", reason.text().reason)
+        };
+        let (card, resident) = match self.known_card(read, caller.now).await {
+            Ok(known) => known,
+            Err((reason, card)) => {
+                return Err(self.card_refused(caller, reason, card.as_ref()).await);
+            }
+        };
+        if resident.id != visit.resident {
+            let reason = Reason::CARD_OTHER_RESIDENT;
+            let entry = refused(reason).on("card", card.id.to_string());
+            return Err(self.recorded_failure(entry, reason).await);
+        }
+        let files: Vec<String> = dump.files.iter().map(|read| read.file.name.to_string()).collect();
+        let entry = self
+            .dump_entry(caller, Outcome::Granted, order, &visit)
+            .on("card", card.id.to_string())
+            .with("files", files.join(" "))
+            .with("commands", dump.commands.to_string());
+        match self.record_act(entry).await {
+            Ok(receipt) => Ok((card.id, visit, receipt)),
+            Err(error) => Err(CardFailure::unrecorded(error)),
+        }
+    }
+
+    async fn recorded_failure(&self, entry: Entry, reason: Reason) -> CardFailure {
+        match self.record_act(entry).await {
+            Ok(receipt) => CardFailure { reason, receipt: Some(receipt) },
+            Err(error) => CardFailure::unrecorded(error),
+        }
+    }
+
+    fn dump_entry(
+        &self,
+        caller: &Caller,
+        outcome: Outcome,
+        order: &DumpOrder,
+        visit: &Visit,
+    ) -> Entry {
+        self.entry_in(caller, Act::CardDump, outcome, visit).with("purpose", order.purpose.as_str())
+    }
+}
