@@ -4,10 +4,11 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     "admin",
     "audit",
     "card_data",
+    "card_writes",
     "cards",
     "codes",
     "common",

@@ -216,6 +216,11 @@ impl Changes {
         files
     }
 
+    /// The value that an item of a file with one record an item is to get.
+    pub fn value(&self, item: u16) -> Option<&Value> {
+        self.items.values().find(|(known, _)| known.element.item == item).map(|(_, value)| value)
+    }
+
     /// Whether a record of a visit is to be written, which is signed.
     pub fn need_signature(&self) -> bool {
         !self.visits.is_empty()

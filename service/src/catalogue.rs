@@ -184,6 +184,20 @@ catalogue! {
     CARD_TIMEOUT: "卡长时间无响应", "请重新放卡；仍不行请换窗口", "the card did not answer in time", "insert the card again, or try another desk";
     /// An answer that is not one.
     CARD_GARBAGE: "卡的应答无法识别", "请擦拭芯片后重新放卡；仍不行请换卡", "the card's answers make no sense", "clean the chip and insert it again, or have the card replaced";
+    /// The card refused the permission to write.
+    CARD_WRITE_REFUSED: "卡拒绝写入授权", "请报告管理员核对更新密钥；卡内数据未改动的部分保持原样", "the card refused the permission to write", "have an operator compare the update keys; what was not written is as it was";
+    /// What was read back is not what was written.
+    CARD_WRITE_DIFFERS: "写入后回读不一致", "请勿使用该记录；请重试，仍不行请为居民换卡", "what was read back is not what was written", "do not rely on the record; try again, or have the card replaced";
+    /// The card has no place for an item.
+    CARD_HAS_NO_PLACE: "此类卡没有存放该数据项的位置", "请去掉该项后重试；未写入任何数据", "cards of this kind have no place for the item", "leave the item out and try again; nothing was written";
+    /// The end of validity is not the one that was noted.
+    RENEWAL_NOT_NOTED: "有效期与已登记的延期不一致", "请先办理延期，再写卡", "the end of validity is not the one that was noted", "renew the card on record first, then write it";
+    /// The desk has no SAM, and card keys are in SAMs here.
+    SAM_MISSING: "窗口未连接 SAM 卡", "请将 SAM 卡放入第二卡槽，并以 --sam 启动", "the desk has no SAM", "put the SAM into the second slot and name it with --sam";
+    /// The SAM does not answer, or not as one.
+    SAM_UNAVAILABLE: "SAM 卡无响应或应答有误", "请检查 SAM 卡和卡槽", "the SAM does not answer as it must", "check the SAM and its slot";
+    /// The SAM waits for its PIN.
+    SAM_PIN_NEEDED: "SAM 卡需要先验证 PIN", "请在窗口输入 SAM 卡 PIN 后重试", "the SAM waits for its PIN", "give the SAM its PIN at the desk and try again";
     /// Not on record.
     CARD_UNREGISTERED: "此卡未在本系统登记", "请先办理卡登记", "the card is not on record here", "register the card first";
     /// Reported as lost.
@@ -291,6 +305,7 @@ needs! {
     CardFactor: "卡的八个历史字节", "the eight historical bytes of the card";
     CardKey: "卡编号或发卡序列号", "a card's id or serial";
     CardFiles: "卡上文件的名称，如 DF01/EF05", "names of a card's files, such as DF01/EF05";
+    CardChanges: "可写入卡内的数据项和值", "items of a card that can be changed, with values they can hold";
     ChipSerial: "十位发卡序列号", "the ten digits or letters of the issuing serial";
     Outcome: "granted、refused 或 failed", "granted, refused or failed";
     TokenLength: "不超过 4096 字节", "at most 4096 octets";

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use card::Diversification;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::{Policy, PolicyError};
@@ -30,6 +31,12 @@ pub struct RawConfig {
     /// The database: records and log.
     #[serde(default = "default_database")]
     pub database: PathBuf,
+    /// Who computes with card keys: `keystore`, or `sam` for a SAM at each desk.
+    #[serde(default = "default_card_security")]
+    pub card_security: String,
+    /// How card keys are diversified: `div-1`, the rule of cards of our own.
+    #[serde(default = "default_card_diversification")]
+    pub card_diversification: String,
     /// Certificate chain and key of the TLS listener, PEM.
     #[serde(default)]
     pub tls: RawTls,
@@ -102,6 +109,14 @@ impl Default for RawLifetimes {
     }
 }
 
+pub(crate) fn default_card_security() -> String {
+    CardSecurity::Keystore.as_str().to_owned()
+}
+
+pub(crate) fn default_card_diversification() -> String {
+    Diversification::default().name().to_owned()
+}
+
 pub(crate) fn default_keystore() -> PathBuf {
     "keystore.hck".into()
 }
@@ -133,6 +148,37 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// Times in the life of a card.
     pub card_rules: CardRules,
+    /// Who computes with card keys, and how.
+    pub card_keys: CardKeys,
+}
+
+/// Who computes with card keys, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct CardKeys {
+    /// Who computes.
+    pub security: CardSecurity,
+    /// How keys are diversified. A SAM follows its own rule.
+    pub diversification: Diversification,
+}
+
+/// Who computes with card keys (卡安全模块).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CardSecurity {
+    /// The masters in the service's keystore.
+    Keystore,
+    /// The SAM in the second slot of the desk that has the card.
+    Sam,
+}
+
+impl CardSecurity {
+    /// The word in settings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keystore => "keystore",
+            Self::Sam => "sam",
+        }
+    }
 }
 
 /// Times in the life of a card.
@@ -253,6 +299,13 @@ impl Config {
             loss: time::Duration::days(raw.cards.loss_days.into()),
             review: time::Duration::hours(raw.cards.review_hours.into()),
         };
+        let security = [CardSecurity::Keystore, CardSecurity::Sam]
+            .into_iter()
+            .find(|security| security.as_str() == raw.card_security);
+        let security = security
+            .ok_or(ConfigError::Value { setting: "card_security", why: "keystore or sam" })?;
+        let diversification = Diversification::named(&raw.card_diversification)
+            .ok_or(ConfigError::Value { setting: "card_diversification", why: "div-1" })?;
         let policy = match raw.policy {
             None => Policy::shipped(),
             Some(path) => Policy::parse(&read_bounded(&data.join(path))?),
@@ -268,6 +321,7 @@ impl Config {
             public_url,
             lifetimes,
             card_rules,
+            card_keys: CardKeys { security, diversification },
         })
     }
 }
@@ -330,6 +384,8 @@ mod tests {
             (format!("{good}policy='none.toml'"), "reading "),
             (format!("{good}public_url='ftp://a'"), "setting `public_url`"),
             (format!("{good}public_url='http://a/'"), "setting `public_url`"),
+            (format!("{good}card_security='hsm'"), "setting `card_security`"),
+            (format!("{good}card_diversification='pboc'"), "setting `card_diversification`"),
             (" ".repeat(70_000), "reading "),
         ];
         for (text, expected) in cases {

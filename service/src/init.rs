@@ -28,6 +28,9 @@ use crate::{
 /// Directory of the first operator's identity, within the data directory.
 pub const OPERATOR: &str = "operator";
 
+/// The card issuer's certificate (发卡机构证书), 180 bytes, within the data directory.
+pub const CARD_ISSUER: &str = "card-issuer.cer";
+
 /// Life of the TLS authority's certificate, and of the listener's.
 const TLS_AUTHORITY_LIFE: time::Duration = time::Duration::days(10 * 365);
 const TLS_LIFE: time::Duration = time::Duration::days(2 * 365);
@@ -125,6 +128,8 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         public_url: None,
         lifetimes: config::RawLifetimes::default(),
         cards: config::RawCards::default(),
+        card_security: config::default_card_security(),
+        card_diversification: config::default_card_diversification(),
     };
     let settings = toml::to_string_pretty(&raw).expect("settings are plain strings and numbers");
     let config = Config::check(raw, &data)?;
@@ -173,6 +178,9 @@ async fn found(
     let authorities = Authorities::load(&keys, certificates, [], config.public_url.as_deref())?;
     let registrar: Registrar =
         start::registrar(config, keys, authorities, store).await.map_err(Box::new)?;
+
+    let issuer = registrar.card_issuer().certificate.to_bytes();
+    write(&data.join(CARD_ISSUER), &issuer, Secrecy::Public)?;
 
     let directory = data.join(OPERATOR);
     make_empty(&directory)?;

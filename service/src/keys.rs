@@ -51,15 +51,18 @@ const CARD_ISSUER: &str = "card-issuer";
 const SECURITY_CODE: &str = "card-cvk";
 /// Name of the key that signs lists of cards that are not to be served.
 const CARD_LIST: &str = "card-list";
+/// Name of the key that signs records on cards where no SAM does.
+const CARD_RECORDS: &str = "card-records";
 
 /// Keys that came with a later version, and their uses. A keystore made before gets them at start:
 /// nothing rests on them yet.
-const LATER: [(&str, KeyUse); 5] = [
+const LATER: [(&str, KeyUse); 6] = [
     (CODE, KeyUse::SignCodes),
     (CODE_MAC, KeyUse::MacCodes),
     (CARD_ISSUER, KeyUse::SignCertificates),
     (SECURITY_CODE, KeyUse::CardMaster),
     (CARD_LIST, KeyUse::SignCardLists),
+    (CARD_RECORDS, KeyUse::SignRecords),
 ];
 
 /// Every key a service has, and its use.
@@ -127,6 +130,14 @@ impl Keys {
     /// [`KeyError`] when the keystore lacks the key; so for all methods below.
     pub fn authority(&self, authority: Authority) -> Result<Arc<dyn Sm2Signer>, KeyError> {
         self.keystore.signer(&soft(authority_name(authority)), KeyUse::SignCertificates)
+    }
+
+    /// Signs records on cards.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn card_records(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        self.keystore.signer(&soft(CARD_RECORDS), KeyUse::SignRecords)
     }
 
     /// Signs tokens.

@@ -12,10 +12,12 @@
 //! - [`numbers`], [`likeness`]: other numbers of a resident, and when two residents look like one.
 //! - [`keys`], [`vocabulary`], [`clock`], [`telemetry`]: what all of them share.
 //!
+//! [`card_issuer`] is the service as card issuer, [`key_list`] what an operator sees of its keys.
 //! [`init`] makes a service, [`demo`] plays a visit with one, [`mod@bench`] measures one.
 
 pub mod api;
 pub mod bench;
+pub mod card_issuer;
 pub mod card_life;
 pub mod catalogue;
 pub mod clock;
@@ -23,6 +25,7 @@ mod code;
 pub mod config;
 pub mod demo;
 pub mod init;
+pub mod key_list;
 pub mod keys;
 pub mod likeness;
 pub mod numbers;

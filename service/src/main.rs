@@ -8,12 +8,16 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use hsm::soft::Passphrase;
+use hsm::{
+    key::VersionState,
+    soft::{Passphrase, SoftKeystore},
+};
 use service::{
     bench::{self, BenchOptions, Question},
     config::Config,
     demo::{self, DemoOptions, Form, Language},
     init::{self, InitOptions},
+    key_list,
     serve::{self, Protection},
     start, telemetry,
 };
@@ -39,6 +43,8 @@ enum Command {
     Serve(Serve),
     /// 检查设置、密钥、证书和日志末端，不开放端口 · Check settings, keys, certificates and the end of the log.
     Check(Place),
+    /// 列出密钥库中的密钥，及各卡主密钥的校验值 · List the keys, with the check values of the card masters.
+    Keys(Place),
     /// 演示一次完整的就诊 · Play a visit from beginning to end.
     Demo(Demo),
     /// 测量本机性能 · Measure what the service does on this machine.
@@ -133,6 +139,7 @@ fn main() -> ExitCode {
         Command::Init(options) => make(options),
         Command::Serve(options) => run(options),
         Command::Check(place) => check(place),
+        Command::Keys(place) => keys(place),
         Command::Demo(options) => play(options),
         Command::Bench(options) => measure(options),
     };
@@ -195,6 +202,21 @@ fn check(place: Place) -> Result<(), Failure> {
     println!(
         "设置、密钥、证书和日志末端均正常 · settings, keys, certificates and the end of the log are good"
     );
+    Ok(())
+}
+
+fn keys(place: Place) -> Result<(), Failure> {
+    let config = Config::load(&place.data)?;
+    let keystore = SoftKeystore::open(&config.keystore, &place.passphrase()?)?;
+    println!("{:<28} {:<18} {:>4}  校验值 · check value", "密钥 · key", "用途 · use", "版本");
+    for line in key_list::list(&keystore)? {
+        let value = match (line.state, &line.check_value) {
+            (_, Some(value)) => value,
+            (VersionState::Current, None) => "",
+            (VersionState::Retired, None) => "停用 · retired",
+        };
+        println!("{:<30} {:<20} {:>4}  {value}", line.key, line.key_use.name(), line.version);
+    }
     Ok(())
 }
 

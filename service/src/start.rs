@@ -10,7 +10,9 @@ use hsm::{
 use tokio::sync::watch;
 
 use crate::{
-    api, clock,
+    api,
+    card_issuer::{CardIssuer, CardIssuerError},
+    clock,
     config::Config,
     keys::{self, AUTHORITIES, Keys, authority_name},
     registrar::{Authorities, AuthorityError, Error, Parts, Registrar, key_made},
@@ -43,6 +45,9 @@ pub enum StartError {
     /// The authorities on record are not acceptable.
     #[error("checking the authorities")]
     Authorities(#[from] AuthorityError),
+    /// The certificates of the card issuer could not be taken up.
+    #[error("taking up the card issuer's certificates")]
+    CardIssuer(#[from] CardIssuerError),
     /// The registrar could not be put together, or revocation lists not be renewed.
     #[error("preparing the service")]
     Prepare(#[from] Error),
@@ -82,8 +87,19 @@ pub(crate) async fn registrar(
     authorities: Authorities,
     store: Store,
 ) -> Result<Registrar, StartError> {
-    let Config { name, policy, lifetimes, card_rules, .. } = config;
-    let parts = Parts { name, store, keys, authorities, policy, lifetimes, card_rules };
+    let Config { name, policy, lifetimes, card_rules, card_keys, .. } = config;
+    let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
+    let parts = Parts {
+        name,
+        store,
+        keys,
+        authorities,
+        policy,
+        lifetimes,
+        card_rules,
+        card_keys,
+        card_issuer,
+    };
     let registrar = Registrar::new(parts)?;
     registrar.renew_lists(clock::now(), LIST_AHEAD).await?;
     let filled = registrar.fill_likenesses(clock::now()).await?;

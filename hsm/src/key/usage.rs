@@ -29,6 +29,8 @@ pub enum KeyUse {
     MacCodes,
     /// Signs lists of cards that are not to be served.
     SignCardLists,
+    /// Signs records on cards.
+    SignRecords,
 }
 
 /// How keys of a use compute.
@@ -47,7 +49,7 @@ pub enum KeyAlgorithm {
 
 impl KeyUse {
     /// Every use, in the order of their codes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SignCertificates,
         Self::SignTokens,
         Self::SignLog,
@@ -59,6 +61,7 @@ impl KeyUse {
         Self::SignCodes,
         Self::MacCodes,
         Self::SignCardLists,
+        Self::SignRecords,
     ];
 
     /// The algorithm of keys of this use.
@@ -71,7 +74,8 @@ impl KeyUse {
             | Self::SignStatus
             | Self::SignTimestamps
             | Self::SignCodes
-            | Self::SignCardLists => KeyAlgorithm::Sm2,
+            | Self::SignCardLists
+            | Self::SignRecords => KeyAlgorithm::Sm2,
             Self::SealData => KeyAlgorithm::Sm4Gcm,
             Self::Index | Self::MacCodes => KeyAlgorithm::HmacSm3,
             Self::CardMaster => KeyAlgorithm::Sm4,
@@ -93,6 +97,7 @@ impl KeyUse {
             Self::SignCodes => "sign-codes",
             Self::MacCodes => "mac-codes",
             Self::SignCardLists => "sign-card-lists",
+            Self::SignRecords => "sign-records",
         }
     }
 }

@@ -37,6 +37,7 @@ fn code(key_use: KeyUse) -> u8 {
         KeyUse::SignCodes => 10,
         KeyUse::MacCodes => 11,
         KeyUse::SignCardLists => 12,
+        KeyUse::SignRecords => 13,
     }
 }
 

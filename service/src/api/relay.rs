@@ -25,13 +25,14 @@ use super::{
 use crate::{
     catalogue::Reason,
     clock,
-    registrar::{Caller, CardFailure, DumpOrder, Error},
+    registrar::{Caller, CardFailure, DumpOrder, Error, WriteOrder, WriteOutcome},
     serve::{Share, Shares},
 };
 
 mod dump;
 pub(super) mod issue;
 mod wire;
+mod write;
 
 use wire::{Driven, End};
 
@@ -147,7 +148,22 @@ impl Relay {
         let Ok(Ok(place)) = timeout(PATIENCE, place).await else {
             return self.unreadable(Reason::RATE_LIMITED).await;
         };
-        let wanted = match self.wanted(card.whole.as_ref()).await {
+        let Ok(sam) = self.sam(&card.sam_atr) else {
+            return self.unreadable(Reason::SAM_MISSING).await;
+        };
+        let changes = match &card.changes {
+            None => None,
+            Some(message) => match self.changes(message).await {
+                Ok(order) => Some(Arc::new(order)),
+                Err(refused) => return self.say(refused).await,
+            },
+        };
+        // Writing has its own rule; for anything else the card is read.
+        let wanted = match &changes {
+            Some(_) => Ok(None),
+            None => self.wanted(card.whole.as_ref()).await,
+        };
+        let wanted = match wanted {
             Ok(wanted) => wanted,
             Err(error) => {
                 let failure = CardFailure::refused(&error);
@@ -158,25 +174,119 @@ impl Relay {
         let files = wanted.as_ref().map(|(order, _)| order.files.clone());
         let registrar = Arc::clone(&self.desk.registrar);
         let today = clock::date_at_desk(self.caller.now);
-        let driven = Driven::start(atr, place, move |wire| {
-            let read = match &files {
-                None => registrar.read_card(wire, today).map(|read| (read, None)),
+        let (again, sam_again) = (atr.clone(), sam.clone());
+        let driven = Driven::start(atr, sam, place, move |wire, sam| {
+            let module = registrar.module_at(sam.map(|sam| Box::new(sam) as _));
+            let read = module.and_then(|module| match &files {
+                None => registrar.read_card(wire, &module, today).map(|read| (read, None)),
                 Some(files) => registrar
-                    .read_whole_card(wire, today, files)
+                    .read_whole_card(wire, &module, today, files)
                     .map(|(read, dump)| (read, Some(dump))),
-            };
-            (read, wire.card_microseconds)
+            });
+            (read, wire.card_microseconds())
         });
         match driven.carry(events, &self.steps).await {
             End::Done { outcome: (read, card_microseconds), owed: still_owed, removed } => {
                 *owed = still_owed;
-                let flow = self.verdict(read, wanted.as_ref(), card_microseconds).await;
+                let flow = match changes {
+                    None => self.verdict(read, wanted.as_ref(), card_microseconds).await,
+                    Some(order) if removed.is_none() => {
+                        let read = read.map(|(read, _)| read);
+                        self.write(read, (again, sam_again), order, events, owed).await
+                    }
+                    // The card left after its last answer: nothing was begun.
+                    Some(_) => self.unreadable(Reason::CARD_REMOVED).await,
+                };
                 if let Some(cause) = removed {
                     self.card_left(cause);
                 }
                 flow
             }
             End::Broken(reason) => self.broken(reason).await,
+        }
+    }
+
+    /// The SAM at the desk, when the settings ask for one; an error when it is not there.
+    fn sam(&self, atr: &[u8]) -> Result<Option<Atr>, ()> {
+        match self.desk.registrar.needs_sam() {
+            false => Ok(None),
+            true => Atr::parse(atr).map(Some).map_err(|_| ()),
+        }
+    }
+
+    /// The changes asked for, when they are acceptable and the caller may make them: before the
+    /// card is touched.
+    async fn changes(&self, message: &v1::CardChanges) -> Result<WriteOrder, Step> {
+        let order = write::order(message)
+            .map_err(|refused| failed_at(CardFailure::refused(&refused.error), refused.detail))?;
+        match self.desk.registrar.may_write_card(&self.caller, &order).await {
+            Ok(()) => Ok(order),
+            Err(error) => Err(failed(CardFailure::refused(&error))),
+        }
+    }
+
+    /// Writes changes on the card that was just read.
+    async fn write(
+        &mut self,
+        read: Result<IdentityReading, ReadError>,
+        (atr, sam): (Atr, Option<Atr>),
+        order: Arc<WriteOrder>,
+        events: &mut (impl Stream<Item = Result<v1::RelayRequest, Status>> + Unpin),
+        owed: &mut bool,
+    ) -> ControlFlow<()> {
+        if let Err(error) = self.check_session().await {
+            self.record(error.reason()).await;
+            return self.ended(error).await;
+        }
+        let registrar = Arc::clone(&self.desk.registrar);
+        let begun = match &read {
+            Ok(read) => registrar.begin_write(&self.caller, &order, read).await,
+            Err(error) => {
+                let cause = crate::telemetry::chain(error);
+                tracing::info!(cause, "a card was not written");
+                Err(registrar.card_failed(&self.caller, error).await)
+            }
+        };
+        let card = match begun {
+            Ok(card) => card,
+            Err(failure) => return self.say(failed(failure)).await,
+        };
+        let place = Arc::clone(&self.desk.relays.cards).acquire_owned();
+        let Ok(Ok(place)) = timeout(PATIENCE, place).await else {
+            return self.unreadable(Reason::RATE_LIMITED).await;
+        };
+        let (driving, target, orders) = (Arc::clone(&registrar), card.clone(), order.clone());
+        let driven = Driven::start(atr, sam, place, move |wire, sam| {
+            let outcome = match driving.module_at(sam.map(|sam| Box::new(sam) as _)) {
+                Ok(module) => driving.write_card(wire, &module, &orders, &target),
+                Err(error) => WriteOutcome::without_card(error),
+            };
+            (outcome, wire.card_microseconds())
+        });
+        let (outcome, card_microseconds) = match driven.carry(events, &self.steps).await {
+            End::Done { outcome, owed: still_owed, removed } => {
+                *owed = still_owed;
+                if let Some(cause) = removed {
+                    self.card_left(cause);
+                }
+                outcome
+            }
+            End::Broken(reason) => {
+                // What was written is unknown here; the log says that writing began.
+                let _ = registrar.write_broken(&self.caller, &order, &card, reason).await;
+                return self.broken(reason).await;
+            }
+        };
+        let caller = Caller { now: clock::now(), ..self.caller.clone() };
+        match registrar.card_written(&caller, &order, &card, &outcome).await {
+            Ok(recorded) => {
+                let written = write::written(&card, &outcome, card_microseconds, recorded);
+                self.say(Step::Written(written)).await
+            }
+            Err(failure) => {
+                let detail = outcome.result.as_ref().err().map(ToString::to_string);
+                self.say(failed_at(failure, detail.unwrap_or_default())).await
+            }
         }
     }
 
@@ -298,7 +408,11 @@ impl Relay {
 }
 
 fn failed(failure: CardFailure) -> Step {
-    Step::Failure(failure_message(failure))
+    failed_at(failure, String::new())
+}
+
+fn failed_at(failure: CardFailure, detail: String) -> Step {
+    Step::Failure(v1::CardFailure { detail, ..failure_message(failure) })
 }
 
 fn failure_message(failure: CardFailure) -> v1::CardFailure {
@@ -310,5 +424,6 @@ fn failure_message(failure: CardFailure) -> v1::CardFailure {
         advice_zh: text.advice_zh.to_owned(),
         advice_en: text.advice_en.to_owned(),
         receipt: failure.receipt.and_then(receipt),
+        detail: String::new(),
     }
 }

@@ -96,6 +96,13 @@ fn code(reason: Reason) -> Code {
         | R::READER_GONE
         | R::CARD_TIMEOUT
         | R::CARD_GARBAGE
+        | R::CARD_WRITE_REFUSED
+        | R::CARD_WRITE_DIFFERS
+        | R::CARD_HAS_NO_PLACE
+        | R::RENEWAL_NOT_NOTED
+        | R::SAM_MISSING
+        | R::SAM_UNAVAILABLE
+        | R::SAM_PIN_NEEDED
         | R::CARD_UNREGISTERED
         | R::CARD_LOST
         | R::CARD_NOT_ACTIVE

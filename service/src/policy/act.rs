@@ -99,6 +99,12 @@ words! {
         TaskRead = "task.read",
         /// Closing a task.
         TaskClose = "task.close",
+        /// Writing addresses, contacts and phones on a card.
+        CardWriteContact = "card.write.contact",
+        /// Writing the end of validity on a card.
+        CardWriteValidity = "card.write.validity",
+        /// Writing clinical data on a card.
+        CardWriteClinical = "card.write.clinical",
         /// Opening a visit.
         VisitOpen = "visit.open",
         /// Reading visits.

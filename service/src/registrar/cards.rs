@@ -4,14 +4,14 @@ mod dump;
 
 use audit::{Entry, Outcome};
 use card::{
-    CardFactor, CardKey, ChipSerial, IdentityReading, KeyVersion, ReadError, SoftSecurityModule,
-    Transport, TransportError,
+    CardFactor, CardKey, ChipSerial, Diversification, IdentityReading, KeyVersion, ReadError,
+    SecurityError, SoftSecurityModule, Transport, TransportError,
 };
 use serde::{Deserialize, Serialize};
 use time::Date;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{Caller, Error, Registrar};
+use super::{Caller, Error, Module, Registrar};
 use crate::{
     card_life::CardStatus,
     catalogue::Reason,
@@ -96,21 +96,25 @@ pub struct CardFailure {
 
 /// The card security module over the service's masters. Those that an identity is read with must be
 /// there; a keystore made by an earlier version has no others.
-pub(super) fn security_module(keys: &Keys) -> Result<SoftSecurityModule, hsm::KeyError> {
+pub(super) fn security_module(
+    keys: &Keys,
+    rule: Diversification,
+) -> Result<SoftSecurityModule, hsm::KeyError> {
     let needed = |key| matches!(key, CardKey::IrkDdf1 | CardKey::Rk1Ddf1);
-    CardKey::all_versions().try_fold(SoftSecurityModule::new(), |module, (key, version)| match keys
-        .card_master(key, version)
-    {
-        Ok(master) => Ok(module.with(key, version, master)),
-        Err(hsm::KeyError::Unknown(_)) if !needed(key) || version != KeyVersion::FIRST => {
-            Ok(module)
-        }
-        Err(error) => Err(error),
-    })
+    CardKey::all_versions().try_fold(
+        SoftSecurityModule::new().diversified_by(rule),
+        |module, (key, version)| match keys.card_master(key, version) {
+            Ok(master) => Ok(module.with(key, version, master)),
+            Err(hsm::KeyError::Unknown(_)) if !needed(key) || version != KeyVersion::FIRST => {
+                Ok(module)
+            }
+            Err(error) => Err(error),
+        },
+    )
 }
 
 /// Octets that nobody can foretell.
-fn randomness(octets: &mut [u8; 8]) {
+pub(super) fn randomness(octets: &mut [u8; 8]) {
     // Nothing safe can be done without randomness, and no caller could do better.
     getrandom::fill(octets).expect("the operating system gives random octets");
 }
@@ -173,9 +177,10 @@ impl Registrar {
     pub fn read_card(
         &self,
         transport: &mut dyn Transport,
+        module: &Module,
         today: Date,
     ) -> Result<IdentityReading, ReadError> {
-        card::read_identity(transport, &self.card_keys, &mut randomness, today)
+        card::read_identity(transport, self.security(module), &mut randomness, today)
     }
 
     /// Whether this caller may have a card read at all.
@@ -229,7 +234,7 @@ impl Registrar {
 
     /// The card on record and its holder, when all that the card said agrees with them. A reading is
     /// not signed: what passed through a desk is believed only as far as the record bears it out.
-    async fn known_card(
+    pub(super) async fn known_card(
         &self,
         read: &IdentityReading,
         now: UtcTime,
@@ -350,6 +355,8 @@ impl Registrar {
             | Reason::RELAY_PROTOCOL
             | Reason::UNAVAILABLE
             | Reason::KEY_UNAVAILABLE
+            | Reason::SAM_MISSING
+            | Reason::SAM_UNAVAILABLE
             | Reason::INTERNAL => Outcome::Failed,
             _ => Outcome::Refused,
         };
@@ -501,7 +508,7 @@ pub(super) fn out_of_force(status: CardStatus) -> Option<Reason> {
 }
 
 /// The reason that stands for a reading that failed.
-fn read_reason(error: &ReadError) -> Reason {
+pub(super) fn read_reason(error: &ReadError) -> Reason {
     match error {
         ReadError::NotHealthCard(_) => Reason::NOT_HEALTH_CARD,
         ReadError::NotGenuine { .. } => Reason::CARD_NOT_GENUINE,
@@ -517,6 +524,7 @@ fn read_reason(error: &ReadError) -> Reason {
             TransportError::Failed(_) => Reason::RELAY_PROTOCOL,
             _ => Reason::READER_GONE,
         },
+        ReadError::Security(SecurityError::Unavailable(_)) => Reason::SAM_UNAVAILABLE,
         ReadError::Security(_) => Reason::KEY_UNAVAILABLE,
         _ => Reason::CARD_MALFORMED,
     }

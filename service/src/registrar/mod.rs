@@ -9,9 +9,10 @@ use audit::{Actor, Entry, Outcome};
 use uuid::Uuid;
 
 use crate::{
+    card_issuer::CardIssuer,
     clock::{self, UtcTime},
     code::CodeKeys,
-    config::{CardRules, Lifetimes},
+    config::{self, CardRules, CardSecurity, Lifetimes},
     keys::Keys,
     policy::{Act, Policy},
     store::{IdentityId, InstitutionId, Receipt, Store, StoreError},
@@ -25,6 +26,8 @@ mod bindings;
 mod card_changes;
 mod card_life;
 mod card_list;
+mod card_security;
+mod card_writes;
 mod cards;
 mod challenges;
 mod codes;
@@ -50,6 +53,8 @@ pub use bindings::{BindingRecord, Bound, History, NumberOrder};
 pub use card_changes::ReviewedChange;
 pub use card_list::ListUpdate;
 pub use cards::{CardFailure, DumpOrder, NewCard, Presence, Reading};
+pub use card_security::{Module, SamTransport};
+pub use card_writes::{WritableCard, WriteOrder, WriteOutcome};
 pub use codes::{CodeForm, CodeOrder, CreatedCode, ShownCode, VerifiedCode};
 pub use desks::{Contradiction, Reconciled, TaskResult};
 pub use error::Error;
@@ -83,6 +88,8 @@ pub struct Registrar {
     sealing: hsm::sm2::SecretKey,
     /// `None` with a keystore that lacks what cards are made with.
     issuing: Option<issuing::Issuing>,
+    card_security: CardSecurity,
+    card_issuer: CardIssuer,
     challenges: challenges::Challenges,
     codes: codes::Codes,
     card_lists: card_list::CardLists,
@@ -142,6 +149,10 @@ pub struct Parts {
     pub lifetimes: Lifetimes,
     /// Times in the life of a card.
     pub card_rules: CardRules,
+    /// Who computes with card keys, and how.
+    pub card_keys: config::CardKeys,
+    /// The service as card issuer.
+    pub card_issuer: CardIssuer,
 }
 
 impl Registrar {
@@ -150,13 +161,14 @@ impl Registrar {
     /// # Errors
     /// [`Error::Key`] when a key of the service is missing.
     pub fn new(parts: Parts) -> Result<Self, Error> {
-        let Parts { name, store, keys, authorities, policy, lifetimes, card_rules } = parts;
+        let Parts { name, store, keys, authorities, policy, lifetimes, card_rules, .. } = parts;
+        let Parts { card_keys, card_issuer, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             personal: personal::Seals::new(&keys)?,
-            card_keys: cards::security_module(&keys)?,
             sealing: desks::sealing_key(&*keys.index()?)?,
             issuing: issuing::Issuing::own(&keys).ok(),
+            card_keys: cards::security_module(&keys, card_keys.diversification)?,
             challenges: challenges::Challenges::new(lifetimes.challenge),
             codes: codes::Codes::new(CodeKeys::new(&keys)?, lifetimes.code),
             card_lists: card_list::CardLists::new(&keys)?,
@@ -172,7 +184,15 @@ impl Registrar {
             policy,
             lifetimes,
             card_rules,
+            card_security: card_keys.security,
+            card_issuer,
         })
+    }
+
+    /// The service as card issuer.
+    #[must_use]
+    pub fn card_issuer(&self) -> &CardIssuer {
+        &self.card_issuer
     }
 
     /// Name of the service.

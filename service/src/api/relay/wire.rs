@@ -1,7 +1,7 @@
 //! A card at the other end of a stream: commands go out, and for each of them one answer comes in.
 
 use std::{
-    sync::mpsc as answers,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as answers},
     time::{Duration, Instant},
 };
 
@@ -29,7 +29,7 @@ type Answer = Result<v1::CardResponse, TransportError>;
 
 /// A card that is being driven on a thread of its own, which may wait and whose waits all end.
 pub(super) struct Driven<T> {
-    commands: mpsc::Receiver<Vec<u8>>,
+    commands: mpsc::Receiver<v1::CardCommand>,
     answers: answers::SyncSender<Answer>,
     outcome: JoinHandle<T>,
 }
@@ -51,20 +51,25 @@ pub(super) enum End<T> {
 }
 
 impl<T: Send + 'static> Driven<T> {
-    /// Starts on a card. `place` is kept until the thread has ended, however the stream goes.
+    /// Starts on a card, with the SAM beside it if there is one. `place` is kept until the thread
+    /// has ended, however the stream goes.
     pub(super) fn start(
         atr: Atr,
+        sam: Option<Atr>,
         place: OwnedSemaphorePermit,
-        drive: impl FnOnce(&mut Wire) -> T + Send + 'static,
+        drive: impl FnOnce(&mut Wire, Option<Wire>) -> T + Send + 'static,
     ) -> Self {
         let (asking, commands) = mpsc::channel(1);
         let (answers, answered) = answers::sync_channel(UNREAD);
         let until = Instant::now() + WHOLE_CARD;
-        let mut wire =
-            Wire { atr, commands: asking, answers: answered, until, card_microseconds: 0 };
+        let line = Line { commands: asking, answers: answered, until, card_microseconds: 0 };
+        let line = Arc::new(Mutex::new(line));
+        let wire = |slot, atr| Wire { atr, slot, line: Arc::clone(&line) };
+        let sam = sam.map(|atr| wire(v1::CardSlot::Sam, atr));
+        let mut card = wire(v1::CardSlot::Card, atr);
         let outcome = tokio::task::spawn_blocking(move || {
             let _place = place;
-            drive(&mut wire)
+            drive(&mut card, sam)
         });
         Self { commands, answers, outcome }
     }
@@ -81,7 +86,7 @@ impl<T: Send + 'static> Driven<T> {
                 biased;
                 outcome = &mut self.outcome => return done(outcome, owed, None),
                 Some(command) = self.commands.recv() => {
-                    let step = Some(Step::Command(v1::CardCommand { command }));
+                    let step = Some(Step::Command(command));
                     match timeout(PATIENCE, steps.send(Ok(v1::RelayResponse { step }))).await {
                         Ok(Ok(())) => owed = true,
                         Ok(Err(_)) => return End::Broken(Reason::READER_GONE),
@@ -128,14 +133,31 @@ fn gone(removed: &v1::CardRemoved) -> TransportError {
     }
 }
 
-/// The card as its thread sees it.
+/// A card as its thread sees it: the one that was inserted, or the SAM. Both are at the end of one
+/// stream, and one command is under way at a time.
 pub(super) struct Wire {
     atr: Atr,
-    commands: mpsc::Sender<Vec<u8>>,
+    slot: v1::CardSlot,
+    line: Arc<Mutex<Line>>,
+}
+
+/// The stream as the card's thread sees it.
+struct Line {
+    commands: mpsc::Sender<v1::CardCommand>,
     answers: answers::Receiver<Answer>,
     until: Instant,
-    /// What reader and card took so far, as the agent says.
-    pub(super) card_microseconds: u64,
+    card_microseconds: u64,
+}
+
+impl Wire {
+    /// What reader and card took so far, as the agent says; the SAM's time included.
+    pub(super) fn card_microseconds(&self) -> u64 {
+        self.line().card_microseconds
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Transport for Wire {
@@ -144,6 +166,13 @@ impl Transport for Wire {
     }
 
     fn transmit(&mut self, command: &Apdu) -> Result<Response, TransportError> {
+        let command = v1::CardCommand { command: command.to_bytes(), slot: self.slot.into() };
+        self.line().transmit(command)
+    }
+}
+
+impl Line {
+    fn transmit(&mut self, command: v1::CardCommand) -> Result<Response, TransportError> {
         // A card that has left since its last answer gets no command.
         match self.answers.try_recv() {
             Err(answers::TryRecvError::Empty) => {}
@@ -155,7 +184,7 @@ impl Transport for Wire {
         if left.is_zero() {
             return Err(TransportError::Timeout);
         }
-        self.commands.try_send(command.to_bytes()).map_err(|_| TransportError::ReaderGone)?;
+        self.commands.try_send(command).map_err(|_| TransportError::ReaderGone)?;
         let answer = match self.answers.recv_timeout(left.min(PATIENCE)) {
             Ok(answer) => answer?,
             Err(answers::RecvTimeoutError::Timeout) => return Err(TransportError::Timeout),
@@ -200,7 +229,7 @@ mod tests {
     /// What the card's thread made of one command: the time that the card took, or the error.
     fn one_command(wire: &mut Wire) -> Result<u64, String> {
         wire.transmit(&command()).map_err(|error| error.to_string())?;
-        Ok(wire.card_microseconds)
+        Ok(wire.card_microseconds())
     }
 
     /// Says `early` before the thread may send its command, and `reply` once the command came.
@@ -212,7 +241,7 @@ mod tests {
         let (hold, held) = answers::channel::<()>();
         // When there is nothing early, the thread need not wait.
         let hold = (!early.is_empty()).then_some(hold);
-        let driven = Driven::start(atr(), place, move |wire| {
+        let driven = Driven::start(atr(), None, place, move |wire, _| {
             let _ = held.recv();
             one_command(wire)
         });
@@ -268,7 +297,7 @@ mod tests {
     #[tokio::test]
     async fn a_stream_that_ends_takes_the_card_with_it() {
         let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
-        let driven = Driven::start(atr(), place, one_command);
+        let driven = Driven::start(atr(), None, place, |wire, _| one_command(wire));
         let (steps, _sent) = mpsc::channel(1);
         let end = driven.carry(&mut tokio_stream::empty(), &steps).await;
         assert_eq!(end, End::Broken(Reason::CARD_REMOVED));
@@ -279,8 +308,9 @@ mod tests {
         let (asking, mut commands) = mpsc::channel(1);
         let (_answers, answered) = answers::sync_channel(UNREAD);
         let until = Instant::now();
-        let mut wire =
-            Wire { atr: atr(), commands: asking, answers: answered, until, card_microseconds: 0 };
+        let line = Line { commands: asking, answers: answered, until, card_microseconds: 0 };
+        let line = Arc::new(Mutex::new(line));
+        let mut wire = Wire { atr: atr(), slot: v1::CardSlot::Card, line };
         assert!(matches!(wire.transmit(&command()), Err(TransportError::Timeout)));
         assert!(commands.try_recv().is_err(), "nothing was sent");
     }
