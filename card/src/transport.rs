@@ -24,6 +24,16 @@ pub trait Transport {
     fn transmit(&mut self, command: &Apdu) -> Result<Response, TransportError>;
 }
 
+impl<T: Transport + ?Sized> Transport for &mut T {
+    fn atr(&self) -> &Atr {
+        (**self).atr()
+    }
+
+    fn transmit(&mut self, command: &Apdu) -> Result<Response, TransportError> {
+        (**self).transmit(command)
+    }
+}
+
 impl<T: Transport + ?Sized> Transport for Box<T> {
     fn atr(&self) -> &Atr {
         (**self).atr()

@@ -92,8 +92,11 @@ impl Relay {
         atr: &[u8],
         mut card: impl FnMut(u32, &[u8]) -> Answer,
     ) -> Outcome {
-        let inserted =
-            CardInserted { reader: "test reader".to_owned(), atr: atr.to_vec(), whole: None };
+        let inserted = CardInserted {
+            reader: "test reader".to_owned(),
+            atr: atr.to_vec(),
+            ..CardInserted::default()
+        };
         self.send(Event::Inserted(inserted)).await;
         let mut number = 0;
         loop {
@@ -106,6 +109,7 @@ impl Relay {
                 Step::Reading(reading) => return Outcome::Reading(Box::new(reading)),
                 Step::Failure(failure) => return Outcome::Failure(failure),
                 Step::Dump(_) => unreachable!("nobody asked for more than who holds it"),
+                Step::Written(_) => unreachable!("no changes were asked for"),
                 Step::Command(command) => {
                     number += 1;
                     let event = match card(number, &command.command) {

@@ -67,7 +67,7 @@ fn inserted(reader: &str, atr: &[u8]) -> Option<Event> {
     Some(Event::Inserted(CardInserted {
         reader: reader.to_owned(),
         atr: atr.to_vec(),
-        whole: None,
+        ..CardInserted::default()
     }))
 }
 

@@ -6,8 +6,10 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use ::card::certificate::{CardCertificate, Holder};
 use ::card::data::Photo;
 use ::card::layout::Profile;
+use ::card::layout::ddf1::ef05;
 use ::card::{CardFactor, CardKey, EthnicGroup, KeyVersion, Payment};
 use card_emulator::Image;
 use card_emulator::image::{self, FileText};
@@ -38,6 +40,9 @@ pub(super) struct Make {
     /// [files."DF01/EF05"]. - is standard input.
     #[arg(long, value_name = "FILE")]
     person: PathBuf,
+    /// File with the card issuer's certificate (发卡机构证书), 180 bytes; the card has none when absent.
+    #[arg(long, value_name = "FILE")]
+    issuer_certificate: Option<PathBuf>,
     #[command(flatten)]
     form: Form,
 }
@@ -100,7 +105,16 @@ fn named_key(text: &str) -> Result<((CardKey, KeyVersion), KeyRef), String> {
 pub(super) fn make(make: &Make) -> Result<(), Failure> {
     let masters = make.source.masters(&make.keys)?;
     let mut form = form(&make.person)?;
-    let files = std::mem::take(&mut form.files);
+    let mut files = std::mem::take(&mut form.files);
+    if let Some(path) = &make.issuer_certificate {
+        let bytes = std::fs::read(path)?;
+        let certificate = CardCertificate::parse(&bytes)?;
+        if certificate.body().holder != Holder::Issuer {
+            return Err("the certificate is not one of a card issuer".into());
+        }
+        let file = files.entry(ef05::FILE.name.to_string()).or_default();
+        file.set(ef05::CERTIFICATE.item, hex::encode_upper(bytes));
+    }
     write_new(&make.out, &personalise(&person(&make.form, form)?, &masters, &files)?)
 }
 

@@ -13,6 +13,7 @@ mod metrics;
 mod offline;
 mod reader;
 mod relay;
+mod sam;
 mod seat;
 mod single;
 mod spool;
@@ -34,7 +35,6 @@ use tokio::{
 };
 
 pub(crate) use self::issue::run as issue;
-pub(crate) use self::single::{dump_one, read_one};
 use self::{
     answers::{Answers, meant},
     event::{Shown, tell},
@@ -43,9 +43,14 @@ use self::{
     offline::{Given, Offline, prepare, reconcile},
     reader::{Abandoned, Reader, Reset, reset},
     relay::{Ended, Outcome, Relay},
+    sam::SamReader,
     seat::Seat,
     table::{Presence, Rule, Step, Table},
     watch::{Sight, Watch},
+};
+pub(crate) use self::{
+    sam::SamOptions,
+    single::{dump_one, read_one, write_one},
 };
 use crate::{
     clock,
@@ -87,6 +92,8 @@ pub(crate) struct Options {
     pub(crate) windows: Windows,
     /// Where metrics are offered.
     pub(crate) metrics: Option<SocketAddr>,
+    /// The SAM beside the readers.
+    pub(crate) sam: SamOptions,
 }
 
 /// The desk at work.
@@ -95,6 +102,7 @@ struct Desk {
     service: Arc<Service>,
     until: Until,
     watch: Watch,
+    sam: Option<SamReader>,
     /// A stream with no card: while the desk is idle, its end says that the service is gone.
     line: Option<Relay>,
     seeking: bool,
@@ -146,6 +154,7 @@ enum Wake {
 
 /// Runs the desk until it is interrupted, or for one card.
 pub(crate) async fn run(context: &Context, options: Options) -> context::Outcome {
+    let sam = SamReader::open(&options.sam, context.screen).await?;
     let (offline, problem) = Offline::open(&context.service);
     // A desk that cannot log in is told at once; a service that goes later is waited for, and one
     // that is away is if cards can be seen without it.
@@ -161,7 +170,8 @@ pub(crate) async fn run(context: &Context, options: Options) -> context::Outcome
         screen: context.screen,
         service: Arc::clone(&context.service),
         until: options.until,
-        watch: Watch::start(options.reader),
+        watch: Watch::start(options.reader, sam.as_ref().map(|sam| sam.name().to_owned())),
+        sam,
         line: None,
         seeking: false,
         table: Table::new(rule),
@@ -312,7 +322,7 @@ impl Desk {
         }
         let mut seat = self.seats.insert(reader.to_owned(), None).flatten().unwrap_or_else(|| {
             let reader = Reader::new(reader, self.abandoned.clone(), self.metrics.clone());
-            Seat { reader, relay: None }
+            Seat { reader, relay: None, sam: self.sam.clone() }
         });
         if seat.relay.is_none() {
             seat.relay = self.spare_stream();

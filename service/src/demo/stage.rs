@@ -384,6 +384,7 @@ impl Stage {
             CardKeys::Genuine => {
                 command.arg("--keystore").arg(self.path("data/keystore.hck"));
                 command.arg("--passphrase-file").arg(self.path("passphrase"));
+                command.arg("--issuer-certificate").arg(self.path("data/card-issuer.cer"));
                 self.path("cards").join(format!("{}{name}.toml", resident.key))
             }
             CardKeys::Forged => {

@@ -77,6 +77,13 @@ pub struct FileText {
     pub(super) records: Vec<BTreeMap<String, String>>,
 }
 
+impl FileText {
+    /// Gives an item of a file with one record an item another value.
+    pub fn set(&mut self, item: u16, value: String) {
+        self.items.insert(item.to_string(), value);
+    }
+}
+
 fn wrong(field: &str) -> ImageError {
     ImageError::Field { field: field.to_owned() }
 }

@@ -22,6 +22,7 @@ use crate::{
 
 mod changes;
 mod list;
+mod write;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CardCommand {
@@ -41,9 +42,13 @@ pub(crate) enum CardCommand {
         /// 等待放卡的秒数 | Seconds to wait for a card
         #[arg(long, value_name = "SECONDS", default_value_t = 60)]
         wait: u64,
+        #[command(flatten)]
+        sam: desk::SamOptions,
     },
     /// 读取整张卡，按文件显示 | Read a whole card and show it file by file
     Dump(dump::Dump),
+    /// 写卡：地址、联系人、电话、临床数据、就诊记录，逐条回读核对 | Write a card: address, contacts, phones, clinical data, visits; each record is read back
+    Write(write::Write),
     /// 查看健康卡的登记 | Show a card's record
     #[command(group(clap::ArgGroup::new("which").required(true)))]
     Get {
@@ -159,10 +164,11 @@ impl CardCommand {
                 ask!(context, apply, request, text::CARD_APPLIED)
             }
             Self::Register(order) => register(context, order).await,
-            Self::Read { reader, wait } => {
-                desk::read_one(context, reader, Duration::from_secs(wait)).await
+            Self::Read { reader, wait, sam } => {
+                desk::read_one(context, reader, &sam, Duration::from_secs(wait)).await
             }
             Self::Dump(order) => order.run(context).await,
+            Self::Write(order) => order.run(context).await,
             Self::Get { id, chip_serial } => {
                 let key = id.map(Key::CardId).or(chip_serial.map(Key::ChipSerial));
                 let request = GetCardRequest { key };

@@ -11,7 +11,7 @@ use proto::v1::{
 use super::Pages;
 use crate::{
     context::{Context, Outcome},
-    desk::{self, Options, Until, Windows},
+    desk::{self, Options, SamOptions, Until, Windows},
     exit::Exit,
     failure::Failure,
     json,
@@ -46,6 +46,8 @@ struct Watch {
     /// 允许其他机器读取运行指标 | Let other machines read the metrics
     #[arg(long, requires = "metrics")]
     insecure_metrics: bool,
+    #[command(flatten)]
+    sam: SamOptions,
 }
 
 #[derive(Debug, Subcommand)]
@@ -99,6 +101,7 @@ impl Watch {
             until: if self.once { Until::FirstCard } else { Until::Interrupted },
             windows: if self.each { Windows::Each } else { Windows::One },
             metrics: self.metrics,
+            sam: self.sam,
         };
         desk::run(context, options).await
     }

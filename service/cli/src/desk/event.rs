@@ -279,7 +279,7 @@ pub(super) fn failure(refused: &CardFailure) -> Failure {
         exit: Exit::Refused,
         message: Both::new(&refused.message_zh, &refused.message_en),
         advice: Both::new(&refused.advice_zh, &refused.advice_en),
-        detail: Vec::new(),
+        detail: (!refused.detail.is_empty()).then(|| refused.detail.clone()).into_iter().collect(),
         field: None,
         refusal: None,
         alike: None,
@@ -297,6 +297,7 @@ pub(super) fn local_failure(problem: Problem) -> CardFailure {
         advice_zh: problem.advice.zh.to_owned(),
         advice_en: problem.advice.en.to_owned(),
         receipt: None,
+        detail: String::new(),
     }
 }
 

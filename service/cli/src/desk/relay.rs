@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use card::{apdu::Apdu, transport::TransportError};
 use proto::v1::{
-    CardDump, CardFailure, CardInserted, CardReading, CardRemoved, CardResponse, RelayRequest,
-    RelayResponse, WholeCard, card_removed::Cause, cards_client::CardsClient, relay_request,
-    relay_response,
+    CardChanges, CardCommand, CardDump, CardFailure, CardInserted, CardReading, CardRemoved,
+    CardResponse, CardSlot, CardWritten, RelayRequest, RelayResponse, WholeCard,
+    card_removed::Cause, cards_client::CardsClient, relay_request, relay_response,
 };
 use tokio::{
     sync::mpsc::{self, Sender},
@@ -18,6 +18,7 @@ use tonic::Streaming;
 use super::{
     event::local_failure,
     reader::{Quarantine, Reader, Trouble},
+    sam::SamReader,
 };
 use crate::{
     failure::Failure,
@@ -92,9 +93,11 @@ impl Relay {
     pub(super) async fn read(
         &mut self,
         reader: &mut Reader,
+        sam: Option<&SamReader>,
         atr: Vec<u8>,
     ) -> Result<Ended, Failure> {
-        let (step, stopped) = self.drive(reader, atr, None).await?;
+        let inserted = CardInserted { atr, ..CardInserted::default() };
+        let (step, stopped) = self.drive(reader, sam, inserted).await?;
         let outcome = match step {
             relay_response::Step::Reading(reading) => Outcome::Reading(Box::new(reading)),
             other => Outcome::Refused(Box::new(refused(other, stopped)?)),
@@ -106,11 +109,28 @@ impl Relay {
     pub(super) async fn dump(
         &mut self,
         reader: &mut Reader,
+        sam: Option<&SamReader>,
         atr: Vec<u8>,
         order: WholeCard,
     ) -> Result<Result<CardDump, CardFailure>, Failure> {
-        match self.drive(reader, atr, Some(order)).await? {
+        let inserted = CardInserted { atr, whole: Some(order), ..CardInserted::default() };
+        match self.drive(reader, sam, inserted).await? {
             (relay_response::Step::Dump(dump), _) => Ok(Ok(dump)),
+            (other, stopped) => Ok(Err(refused(other, stopped)?)),
+        }
+    }
+
+    /// Lets the service write changes on the card.
+    pub(super) async fn write(
+        &mut self,
+        reader: &mut Reader,
+        sam: Option<&SamReader>,
+        atr: Vec<u8>,
+        changes: CardChanges,
+    ) -> Result<Result<CardWritten, CardFailure>, Failure> {
+        let inserted = CardInserted { atr, changes: Some(changes), ..CardInserted::default() };
+        match self.drive(reader, sam, inserted).await? {
+            (relay_response::Step::Written(written), _) => Ok(Ok(written)),
             (other, stopped) => Ok(Err(refused(other, stopped)?)),
         }
     }
@@ -118,10 +138,15 @@ impl Relay {
     async fn drive(
         &mut self,
         reader: &mut Reader,
-        atr: Vec<u8>,
-        whole: Option<WholeCard>,
+        sam: Option<&SamReader>,
+        inserted: CardInserted,
     ) -> Result<(relay_response::Step, Option<Stopped>), Failure> {
-        let ended = self.converse(reader, atr, whole).await;
+        let inserted = CardInserted {
+            reader: shortened(reader.name()),
+            sam_atr: sam.map(SamReader::atr).unwrap_or_default(),
+            ..inserted
+        };
+        let ended = self.converse(reader, sam, inserted).await;
         reader.release();
         ended
     }
@@ -130,11 +155,10 @@ impl Relay {
     async fn converse(
         &mut self,
         reader: &mut Reader,
-        atr: Vec<u8>,
-        whole: Option<WholeCard>,
+        sam: Option<&SamReader>,
+        inserted: CardInserted,
     ) -> Result<(relay_response::Step, Option<Stopped>), Failure> {
         // The service chooses its first command while the reader takes hold of the card.
-        let inserted = CardInserted { reader: shortened(reader.name()), atr, whole };
         self.send(relay_request::Event::Inserted(inserted)).await?;
         let mut stopped = match reader.connect().await {
             Ok(()) => None,
@@ -145,7 +169,7 @@ impl Relay {
                 relay_response::Step::Command(command) => {
                     // A command sent before the service heard of it is not answered.
                     if stopped.is_none() {
-                        stopped = self.execute(reader, &command.command).await?;
+                        stopped = self.execute(reader, sam, &command).await?;
                     }
                 }
                 end => return Ok((end, stopped)),
@@ -157,18 +181,31 @@ impl Relay {
     async fn execute(
         &mut self,
         reader: &mut Reader,
-        command: &[u8],
+        sam: Option<&SamReader>,
+        command: &CardCommand,
     ) -> Result<Option<Stopped>, Failure> {
-        let command = Apdu::parse(command)
+        let for_sam = command.slot() == CardSlot::Sam;
+        let bytes = &command.command;
+        let command = Apdu::parse(bytes)
             .ok()
-            .filter(|parsed| parsed.to_bytes() == command)
+            .filter(|parsed| parsed.to_bytes() == *bytes)
             .ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
-        match reader.transmit(command).await {
+        let answer = match (for_sam, sam) {
+            (false, _) => reader.transmit(command).await,
+            (true, Some(sam)) => sam.transmit(command).await,
+            (true, None) => return Err(problems::SERVICE_ANSWER_MALFORMED.into()),
+        };
+        match answer {
             Ok((response, taken)) => {
                 let card_microseconds = u64::try_from(taken.as_micros()).unwrap_or(u64::MAX);
                 let response = CardResponse { response, card_microseconds };
                 self.send(relay_request::Event::Response(response)).await?;
                 Ok(None)
+            }
+            // The card is not to blame for its SAM.
+            Err(_) if for_sam => {
+                self.removed(Cause::Reader).await?;
+                Ok(Some(Stopped { local: Some(problems::SAM_UNREADABLE), quarantine: None }))
             }
             Err(trouble) => {
                 reader.release();

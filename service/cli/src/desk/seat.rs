@@ -7,6 +7,7 @@ use super::{
     event::local_failure,
     reader::{Quarantine, Reader, Trouble},
     relay::{Ended, Outcome, Relay},
+    sam::SamReader,
 };
 use crate::{
     failure::Failure,
@@ -17,6 +18,8 @@ use crate::{
 pub(super) struct Seat {
     pub(super) reader: Reader,
     pub(super) relay: Option<Relay>,
+    /// The desk's SAM.
+    pub(super) sam: Option<SamReader>,
 }
 
 impl Seat {
@@ -26,7 +29,7 @@ impl Seat {
             Some(relay) => relay,
             None => Relay::open(service).await?,
         };
-        let ended = relay.read(&mut self.reader, atr).await?;
+        let ended = relay.read(&mut self.reader, self.sam.as_ref(), atr).await?;
         self.relay = Some(relay);
         Ok(ended)
     }

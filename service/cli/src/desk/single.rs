@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::v1::{CardDump, WholeCard};
+use proto::v1::{CardChanges, CardDump, CardWritten, WholeCard};
 use tokio::time::timeout;
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     metrics::Metrics,
     reader::{Abandoned, Reader},
     relay::{Outcome, Relay},
+    sam::{SamOptions, SamReader},
     watch::{Sight, Watch},
 };
 use crate::{
@@ -24,12 +25,13 @@ use crate::{
 pub(crate) async fn read_one(
     context: &Context,
     reader: Option<String>,
+    sam: &SamOptions,
     patience: Duration,
 ) -> context::Outcome {
-    let read = async |relay: &mut Relay, reader: &mut Reader, atr| {
-        Ok(relay.read(reader, atr).await?.outcome)
+    let read = async |relay: &mut Relay, reader: &mut Reader, sam: Option<&SamReader>, atr| {
+        Ok(relay.read(reader, sam, atr).await?.outcome)
     };
-    match one(context, reader, patience, read).await? {
+    match one(context, reader, sam, patience, read).await? {
         Outcome::Reading(reading) => {
             context.answer("CardReading", &*reading, &show::reading(&reading))
         }
@@ -41,13 +43,28 @@ pub(crate) async fn read_one(
 pub(crate) async fn dump_one(
     context: &Context,
     reader: Option<String>,
+    sam: &SamOptions,
     patience: Duration,
     order: WholeCard,
 ) -> Result<CardDump, Failure> {
-    let dump = async |relay: &mut Relay, reader: &mut Reader, atr| {
-        relay.dump(reader, atr, order.clone()).await
+    let dump = async |relay: &mut Relay, reader: &mut Reader, sam: Option<&SamReader>, atr| {
+        relay.dump(reader, sam, atr, order.clone()).await
     };
-    one(context, reader, patience, dump).await?.map_err(|refused| event::failure(&refused))
+    one(context, reader, sam, patience, dump).await?.map_err(|refused| event::failure(&refused))
+}
+
+/// Waits for one card and has changes written on it.
+pub(crate) async fn write_one(
+    context: &Context,
+    reader: Option<String>,
+    sam: &SamOptions,
+    patience: Duration,
+    changes: CardChanges,
+) -> Result<CardWritten, Failure> {
+    let write = async |relay: &mut Relay, reader: &mut Reader, sam: Option<&SamReader>, atr| {
+        relay.write(reader, sam, atr, changes.clone()).await
+    };
+    one(context, reader, sam, patience, write).await?.map_err(|refused| event::failure(&refused))
 }
 
 /// Waits for one card and has something done with it. With two cards it refuses: nobody is there to
@@ -55,12 +72,14 @@ pub(crate) async fn dump_one(
 async fn one<T>(
     context: &Context,
     reader: Option<String>,
+    sam: &SamOptions,
     patience: Duration,
-    act: impl AsyncFnOnce(&mut Relay, &mut Reader, Vec<u8>) -> Result<T, Failure>,
+    act: impl AsyncFnOnce(&mut Relay, &mut Reader, Option<&SamReader>, Vec<u8>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let screen = context.screen;
     let mut relay = Relay::open(&context.service).await?;
-    let mut watch = Watch::start(reader);
+    let sam = SamReader::open(sam, screen).await?;
+    let mut watch = Watch::start(reader, sam.as_ref().map(|sam| sam.name().to_owned()));
     let mut interrupted = Interruption::new()?;
     let card = tokio::select! {
         card = timeout(patience, first_card(&mut watch, || screen.hint(text::DESK_READY))) => card,
@@ -68,7 +87,7 @@ async fn one<T>(
     };
     let (name, atr) = card.map_err(|_| Failure::of(problems::CARD_TIMEOUT))??;
     let mut reader = Reader::new(&name, Abandoned::default(), Metrics::new());
-    let done = act(&mut relay, &mut reader, atr).await?;
+    let done = act(&mut relay, &mut reader, sam.as_ref(), atr).await?;
     watch.stop();
     match watch.saw_another_card(&name) {
         true => Err(problems::CARDS_TWO.into()),

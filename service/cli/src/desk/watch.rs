@@ -43,13 +43,13 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Watches the readers whose names contain `reader`, or all.
-    pub(super) fn start(reader: Option<String>) -> Self {
+    /// Watches the readers whose names contain `reader`, or all, but not the one of the SAM.
+    pub(super) fn start(reader: Option<String>, sam: Option<String>) -> Self {
         let monitor = Monitor::new();
         let stopper = monitor.stopper();
         let (told, sights) = mpsc::unbounded_channel();
         // Not joined: it ends with the monitor, or with the process.
-        thread::spawn(move || follow(monitor, reader.as_deref(), &told));
+        thread::spawn(move || follow(monitor, (reader.as_deref(), sam.as_deref()), &told));
         Self { sights, stopper }
     }
 
@@ -83,7 +83,10 @@ impl Watch {
     }
 }
 
-fn follow(monitor: Monitor, wanted: Option<&str>, told: &UnboundedSender<(Instant, Sight)>) {
+/// What a reader's name contains, and the name that is not meant.
+type Wanted<'w> = (Option<&'w str>, Option<&'w str>);
+
+fn follow(monitor: Monitor, wanted: Wanted<'_>, told: &UnboundedSender<(Instant, Sight)>) {
     let mut readers = Readers::default();
     for event in monitor {
         let at = Instant::now();
@@ -105,10 +108,12 @@ impl Readers {
     fn see(
         &mut self,
         event: Event,
-        wanted: Option<&str>,
+        (wanted, sam): Wanted<'_>,
         listed: impl FnOnce() -> Vec<String>,
     ) -> Option<Sight> {
-        let ours = |reader: &String| wanted.is_none_or(|wanted| reader.contains(wanted));
+        let ours = |reader: &String| {
+            wanted.is_none_or(|wanted| reader.contains(wanted)) && sam != Some(reader)
+        };
         match event {
             Event::ServiceLost => {
                 self.0.clear();
@@ -166,7 +171,7 @@ mod tests {
         for (event, expected) in steps {
             let listed = || vec!["Office".to_owned(), "Desk 1".to_owned()];
             let told = format!("{event:?}");
-            assert_eq!(readers.see(event, Some("Desk"), listed), expected, "{told}");
+            assert_eq!(readers.see(event, (Some("Desk"), None), listed), expected, "{told}");
         }
     }
 }

@@ -378,6 +378,13 @@ labels! {
     SOME_BAD: "有 {} 项需要处理", "{} things need attention";
 
     // prompts
+    ASK_SAM_PIN: "SAM 卡 PIN，直接回车跳过（剩余次数：", "PIN of the SAM, Enter to skip (tries left: ";
+    CARD_WRITTEN: "已写卡，并逐条回读核对", "Written to the card, each record read back";
+    CARD_FILE: "文件", "File";
+    CARD_RECORD: "记录", "Record";
+    CARD_RECORD_EFFECT: "结果", "Result";
+    CARD_RECORD_CHANGED: "已写入", "written";
+    CARD_RECORD_SAME: "原已如此", "as it was";
     ASK_PASSPHRASE: "私钥口令：", "Passphrase of the key: ";
 }
 

@@ -61,6 +61,11 @@ pub(crate) mod problems {
     CERTIFICATE_EXPIRES_SOON Refused: "证书即将到期", "请尽快联系管理员换发证书", "the certificate expires soon", "ask an operator for a new certificate soon";
     CERTIFICATE_NOT_YET_VALID Refused: "证书尚未生效", "请检查本机时间", "the certificate is not valid yet", "check the clock of this machine";
     RANDOMNESS_UNAVAILABLE Refused: "系统随机数不可用", "请联系系统管理员", "the system gives no randomness", "contact the system's administrator";
+    // the SAM
+    SAM_UNREADABLE Refused: "SAM 卡无法使用", "请检查 SAM 卡及其卡槽，核对 --sam 的名称", "the SAM cannot be used", "check the SAM and its slot, and the name given with --sam";
+    SAM_PIN_WRONG Refused: "SAM 卡 PIN 不正确，剩余次数见详情", "请核对 PIN，勿反复尝试", "the PIN of the SAM is wrong; the detail has the tries that are left", "check the PIN; do not keep trying";
+    SAM_PIN_BLOCKED Refused: "SAM 卡 PIN 已锁定", "请联系发卡机构更换 SAM 卡", "the PIN of the SAM is blocked", "have the issuer exchange the SAM";
+    SAM_PIN_UNUSABLE Refused: "SAM 卡 PIN 不可用：应为 4 至 12 位数字，文件仅本人可读", "请修正后重试", "the PIN of the SAM cannot be used: 4 to 12 digits, in a file readable by its owner only", "correct it and try again";
     // reaching the service
     SERVER_ADDRESS_MALFORMED Usage: "服务地址格式不正确", "请使用 https://主机:端口", "the server's address is malformed", "write https://host:port";
     PLAINTEXT_NOT_ALLOWED Usage: "地址为 http://，数据将不加密", "请使用 https://；仅在测试时可加 --insecure-plaintext", "an http:// address would send data unencrypted", "use https://; for tests only, add --insecure-plaintext";

@@ -285,7 +285,7 @@ impl Slot {
             return ControlFlow::Break(CardFailure { reason: Reason::RATE_LIMITED, receipt: None });
         };
         let maker = Arc::clone(&registrar);
-        let driven = Driven::start(atr, place, move |wire| {
+        let driven = Driven::start(atr, None, place, move |wire, _| {
             let made = maker.make_card(&job, wire);
             (job, made)
         });

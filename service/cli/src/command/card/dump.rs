@@ -36,6 +36,8 @@ pub(crate) struct Dump {
     /// 等待放卡的秒数 | Seconds to wait for a card
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     wait: u64,
+    #[command(flatten)]
+    sam: desk::SamOptions,
 }
 
 impl Dump {
@@ -48,7 +50,7 @@ impl Dump {
             raw,
         };
         let patience = Duration::from_secs(self.wait);
-        let dump = desk::dump_one(context, self.reader, patience, order).await?;
+        let dump = desk::dump_one(context, self.reader, &self.sam, patience, order).await?;
         context.answer("CardDump", &dump, &page(&dump, raw))
     }
 }
