@@ -1,15 +1,16 @@
 //! The SAM beside the readers. It computes for the service, which drives it through this desk. Its PIN is typed here and
 //! goes to it alone.
 
-use std::{path::PathBuf, rc::Rc};
+use std::{path::PathBuf, rc::Rc, time::Duration};
 
 use card::{Apdu, Pin, Sam, SamError, Transport as _, TransportError};
 use clap::Args;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 
 use super::{
     metrics::Metrics,
     reader::{Abandoned, Reader, Trouble},
+    watch::{Sight, Watch},
 };
 use crate::{
     failure::Failure,
@@ -18,6 +19,8 @@ use crate::{
     text::{self, problems},
 };
 
+/// Longest wait for the SAM.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Largest file with a PIN, bytes.
 const PIN_FILE: u64 = 64;
 
@@ -25,11 +28,11 @@ const PIN_FILE: u64 = 64;
 #[derive(Debug, Default, Args)]
 pub(crate) struct SamOptions {
     /// SAM 卡所在的读卡器，名称含此文字 | The reader of the SAM: its name contains this
-    #[arg(long = "sam", value_name = "TEXT")]
-    reader: Option<String>,
+    #[arg(long, value_name = "TEXT")]
+    sam: Option<String>,
     /// 含 SAM 卡 PIN 的文件，只能由本人读取；省略时在终端输入 | File with the SAM's PIN, readable by its owner only; asked for at the terminal when absent
-    #[arg(long = "sam-pin-file", value_name = "FILE", requires = "reader")]
-    pin_file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "sam")]
+    sam_pin_file: Option<PathBuf>,
 }
 
 /// A SAM that was taken hold of, for all readers of the desk.
@@ -49,10 +52,9 @@ impl SamReader {
         options: &SamOptions,
         screen: Screen,
     ) -> Result<Option<Self>, Failure> {
-        let Some(wanted) = &options.reader else { return Ok(None) };
+        let Some(wanted) = &options.sam else { return Ok(None) };
         let missing = || Failure::of(problems::SAM_UNREADABLE).about(wanted);
-        let readers = card::transport::pcsc::readers().map_err(|_| missing())?;
-        let name = readers.into_iter().find(|name| name.contains(wanted)).ok_or_else(missing)?;
+        let name = found(wanted).await.ok_or_else(missing)?;
         let mut reader = Reader::new(&name, Abandoned::default(), Metrics::new());
         let looked = reader
             .ask(|place| -> Result<(Vec<u8>, u8), SamError> {
@@ -84,10 +86,7 @@ impl SamReader {
     }
 
     /// Sends a command to the SAM.
-    pub(super) async fn transmit(
-        &self,
-        command: Apdu,
-    ) -> Result<(Vec<u8>, std::time::Duration), Trouble> {
+    pub(super) async fn transmit(&self, command: Apdu) -> Result<(Vec<u8>, Duration), Trouble> {
         let mut reader = self.0.reader.lock().await;
         let sent = reader.transmit(command).await;
         if sent.is_err() {
@@ -118,6 +117,24 @@ impl SamReader {
     }
 }
 
+/// The reader that holds the SAM, once it is there: a desk may start before its reader is ready.
+async fn found(wanted: &str) -> Option<String> {
+    let mut watch = Watch::start(Some(wanted.to_owned()), None);
+    let search = async {
+        while let Some((_, sight)) = watch.next().await {
+            match sight {
+                Sight::Card { reader, .. } => return Some(reader),
+                Sight::ServiceLost => return None,
+                _ => {}
+            }
+        }
+        None
+    };
+    let found = timeout(PATIENCE, search).await.ok().flatten();
+    watch.stop();
+    found
+}
+
 fn link(error: TransportError) -> SamError {
     card::transport::LinkError::from(error).into()
 }
@@ -125,7 +142,7 @@ fn link(error: TransportError) -> SamError {
 /// The PIN from its file, or as it is typed after the tries that are left were shown. Nothing typed,
 /// or nobody to type: none is presented.
 fn pin(options: &SamOptions, screen: Screen, tries: u8) -> Result<Option<Pin>, Failure> {
-    let digits = match &options.pin_file {
+    let digits = match &options.sam_pin_file {
         Some(path) => {
             let bytes = files::read(path, PIN_FILE)?;
             if files::is_exposed(path).unwrap_or(true) {
