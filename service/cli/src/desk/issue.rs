@@ -144,7 +144,7 @@ impl Bench {
 
     /// Takes blank cards until every row has its verdict.
     async fn make(&mut self, reader: Option<String>) -> Result<(), Failure> {
-        let mut watch = Watch::start(reader);
+        let mut watch = Watch::start(reader, None);
         let mut interrupted = Interruption::new()?;
         let mut asked = false;
         let made = loop {
@@ -201,12 +201,8 @@ impl Bench {
         atr: Vec<u8>,
     ) -> Result<Option<CardFailure>, Failure> {
         let reader_name = relay::shortened(reader.name());
-        self.card(relay_request::Event::Inserted(CardInserted {
-            reader: reader_name,
-            atr,
-            whole: None,
-        }))
-        .await?;
+        let inserted = CardInserted { reader: reader_name, atr, ..CardInserted::default() };
+        self.card(relay_request::Event::Inserted(inserted)).await?;
         let mut held = match reader.connect().await {
             Ok(()) => true,
             Err(trouble) => {
