@@ -185,7 +185,7 @@ impl Bench {
         let inserted = CardInserted {
             reader: format!("reader {slot}"),
             atr: card.atr().bytes().to_vec(),
-            whole: None,
+            ..CardInserted::default()
         };
         self.card(slot, relay_request::Event::Inserted(inserted)).await;
     }

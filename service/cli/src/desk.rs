@@ -49,7 +49,7 @@ use self::{
     watch::{Sight, Watch},
 };
 pub(crate) use self::{
-    sam::SamOptions,
+    sam::{SamOptions, show as show_sam},
     single::{dump_one, read_one, write_one},
 };
 use crate::{

@@ -52,6 +52,12 @@ struct Watch {
 
 #[derive(Debug, Subcommand)]
 enum DeskCommand {
+    /// 显示 SAM 卡：序列号、终端号、PIN 剩余次数、证书、主密钥校验值 | Show a SAM: serial, terminal, tries of its PIN, certificate, check values of its masters
+    Sam {
+        /// SAM 卡所在的读卡器，名称含此文字 | The reader of the SAM: its name contains this
+        #[arg(value_name = "TEXT")]
+        reader: String,
+    },
     /// 列出与登记不符、待核实的离线读卡 | List readings without the service that contradict the record
     Tasks {
         /// 也列出已关闭的 | Also those that are closed
@@ -81,6 +87,7 @@ impl Desk {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self.command {
             None => self.watch.run(context).await,
+            Some(DeskCommand::Sam { reader }) => desk::show_sam(context, &reader).await,
             Some(DeskCommand::Tasks { all, pages }) => tasks(context, all, pages).await,
             Some(DeskCommand::Close { id, result }) => close(context, id, result).await,
             Some(DeskCommand::Events { after }) => events(context, after).await,

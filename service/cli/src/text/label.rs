@@ -378,6 +378,13 @@ labels! {
     SOME_BAD: "有 {} 项需要处理", "{} things need attention";
 
     // prompts
+    SAM: "SAM 卡", "SAM";
+    SAM_SERIAL: "SAM 卡序列号", "Serial of the SAM";
+    SAM_TERMINAL: "终端号", "Terminal number";
+    SAM_TRIES: "PIN 剩余次数", "Tries left for the PIN";
+    SAM_CERTIFIED: "证书由发卡机构签发", "Certified by the card issuer";
+    SAM_MASTER: "主密钥/版本", "Master/version";
+    SAM_CHECK_VALUE: "校验值", "Check value";
     ASK_SAM_PIN: "SAM 卡 PIN，直接回车跳过（剩余次数：", "PIN of the SAM, Enter to skip (tries left: ";
     CARD_WRITTEN: "已写卡，并逐条回读核对", "Written to the card, each record read back";
     CARD_FILE: "文件", "File";
