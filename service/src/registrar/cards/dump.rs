@@ -36,17 +36,12 @@ impl Registrar {
     /// # Errors
     /// ROLE_NOT_ALLOWED.
     pub async fn may_relay(&self, caller: &Caller) -> Result<(), Error> {
-        let others = [
-            Act::CardDump,
-            Act::CardWriteContact,
-            Act::CardWriteValidity,
-            Act::CardWriteClinical,
-        ];
+        let others =
+            [Act::CardDump, Act::CardWriteContact, Act::CardWriteValidity, Act::CardWriteClinical];
         match others.iter().any(|act| self.policy.may(caller.holder.role, *act).is_ok()) {
             true => Ok(()),
             false => self.may_read_cards(caller).await,
         }
-    }
     }
 
     /// Whether this caller may have a card dumped, before it is touched; the visit.
