@@ -302,14 +302,14 @@ proptest::proptest! {
     #[test]
     fn any_bytes_are_answered(
         commands in proptest::collection::vec(proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40), 1..8),
-        ins in proptest::sample::select(vec![0xA4u8, 0xB2, 0xB0, 0xD6, 0xDC, 0x84, 0x88, 0x82, 0xC0]),
+        cla in proptest::sample::select(vec![0x00u8, 0x04, 0x80, 0x84]),
+        ins in proptest::sample::select([&CHANGING[..], &[0xA4, 0xB2, 0xB0, 0x84, 0x88, 0x82, 0xC0]].concat()),
     ) {
         let mut card = card();
         talk(&mut card, &[&ENTER[..], &["00A4000002EF08"]].concat());
         for mut command in commands {
-            if let [cla, second, ..] = &mut command[..] {
-                *cla &= 0x04;
-                *second = ins;
+            if let [first, second, ..] = &mut command[..] {
+                (*first, *second) = (cla, ins);
             }
             let Outcome::Answer(answer) = card.exchange(&command) else { unreachable!() };
             proptest::prop_assert!(Response::parse(&answer).is_ok());
