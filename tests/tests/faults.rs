@@ -74,16 +74,32 @@ impl Window {
             self.readers.order(&format!("fault 0 {fault}")).unwrap();
         }
         let event = self.desk.outcome().unwrap();
+        // Whoever takes a hung card out has read that it hangs.
+        if event["failure"]["reason"] == "CARD_TIMEOUT" {
+            self.desk.event("quarantined").unwrap();
+        }
         // A card that left by itself is not there to be removed.
         let _ = self.readers.remove(0);
-        self.desk.event("removed").unwrap();
-        self.daemon.saw_removal().unwrap();
+        self.saw_removal();
         match event["failure"]["reason"].as_str() {
             None => {
                 assert_eq!(event["reading"]["name"], PATIENT.name, "{event}");
                 Outcome::Read
             }
             Some(reason) => named(reason),
+        }
+    }
+
+    /// Waits until the desk and the daemon have seen the card leave; when they have not, says what they saw.
+    fn saw_removal(&mut self) {
+        let desk = self.desk.event("removed").err().map(|error| error.to_string());
+        let daemon = self.daemon.saw_removal().err().map(|error| error.to_string());
+        if let Some(error) = desk.or(daemon) {
+            let log = |name: &str| {
+                let log = std::fs::read_to_string(self.hospital.stage.path(name)).unwrap();
+                log.lines().rev().take(40).collect::<Vec<_>>().join("\n")
+            };
+            panic!("{error}\n{}\n{}", log("log/desk"), log("log/pcscd"));
         }
     }
 
@@ -168,8 +184,7 @@ fn cards_that_are_not_alone_and_readers_that_go() {
                     window.desk.event("choose").unwrap();
                     for slot in [0, 1] {
                         window.readers.remove(slot).unwrap();
-                        window.desk.event("removed").unwrap();
-                        window.daemon.saw_removal().unwrap();
+                        window.saw_removal();
                     }
                     Outcome::Asks
                 }
@@ -184,8 +199,7 @@ fn cards_that_are_not_alone_and_readers_that_go() {
                     let event = window.desk.outcome().unwrap();
                     assert_eq!(event["reading"]["name"], PATIENT.name, "{event}");
                     window.readers.remove(0).unwrap();
-                    window.desk.event("removed").unwrap();
-                    window.daemon.saw_removal().unwrap();
+                    window.saw_removal();
                     Outcome::ReadAgain
                 }
                 Play::Read(_) | Play::Write(_) => unreachable!("not in this part"),
