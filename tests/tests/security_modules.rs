@@ -1,8 +1,6 @@
 //! The suite of card security modules, over masters in a keystore's form, with a SAM in memory, and with a SAM in the
 //! second slot of a real PC/SC daemon's reader.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
