@@ -68,8 +68,16 @@ fn photo() -> Vec<u8> {
     card::picture::fit(&png.into_inner()).unwrap().jpeg().to_vec()
 }
 
+fn master(bytes: [u8; 16]) -> LooseMaster {
+    let key = Sm4Key::fill(|key| {
+        *key = bytes;
+        Ok::<(), std::fmt::Error>(())
+    });
+    LooseMaster(key.unwrap())
+}
+
 fn cvk() -> Cvk {
-    Cvk::of(&LooseMaster(Sm4Key::fill(|key| Ok::<_, ()>(*key = [9; 16])).unwrap())).unwrap()
+    Cvk::of(&master([9; 16])).unwrap()
 }
 
 fn factors() -> CardFactors {
@@ -141,8 +149,7 @@ fn a_card_that_says_something_else_is_not_believed() {
 
 #[test]
 fn somebody_elses_blank_card_is_left_alone() {
-    let other = LooseMaster(Sm4Key::fill(|key| Ok::<_, ()>(*key = [1; 16])).unwrap());
-    let image = blank(sample::person().factor, Profile::Full, &other).unwrap();
+    let image = blank(sample::person().factor, Profile::Full, &master([1; 16])).unwrap();
     let mut card = InMemory::new(sample::card(image));
     let (made, ..) = make(&OwnCommands, &mut card, &sample::distinct_masters(), Profile::Full);
     assert!(matches!(made, Err(PersonaliseError::OtherTransportKey)), "{made:?}");
