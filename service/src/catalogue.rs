@@ -300,6 +300,7 @@ needs! {
     OfPlainCode: "平台代码，如 5100A0013，签名码不填", "a platform code such as 5100A0013, not for signed codes";
     MedicalStep: "诊疗环节代码，如 010101", "a code of a medical step, such as 010101";
     Channel: "01、02 或 99", "01, 02 or 99";
+    SecurityCode: "三位数字", "three digits";
     BatchRows: "1 至 100000", "1 to 100000";
     Sm3Digest: "SM3 摘要，32 字节", "an SM3 digest of 32 octets";
     CardFactor: "卡的八个历史字节", "the eight historical bytes of the card";

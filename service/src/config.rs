@@ -8,6 +8,7 @@ use std::{
 };
 
 use card::Diversification;
+use card::personalise::{BadScript, Script};
 use serde::{Deserialize, Serialize};
 
 use crate::policy::{Policy, PolicyError};
@@ -43,6 +44,10 @@ pub struct RawConfig {
     /// Rules of access; the shipped ones when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PathBuf>,
+    /// The script by which the maker of the blank cards has them made; our own card software when
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card_script: Option<PathBuf>,
     /// Where others reach this service over HTTP, e.g. `http://ca.hospital.example`: written into
     /// certificates as the place of revocation lists. Nothing is written when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,6 +147,8 @@ pub struct Config {
     pub tls_key: PathBuf,
     /// Rules of access.
     pub policy: Policy,
+    /// How blank cards are made into cards, when not by the commands of our own card software.
+    pub card_script: Option<Script>,
     /// Where others reach this service over HTTP, without a slash at the end.
     pub public_url: Option<String>,
     /// Lives of things that end by themselves.
@@ -237,6 +244,9 @@ pub enum ConfigError {
     /// The rules of access are not acceptable.
     #[error("setting `policy`")]
     Policy(#[source] PolicyError),
+    /// The script that cards are made by is not acceptable.
+    #[error("setting `card_script`")]
+    CardScript(#[source] BadScript),
 }
 
 impl Config {
@@ -310,6 +320,13 @@ impl Config {
             None => Policy::shipped(),
             Some(path) => Policy::parse(&read_bounded(&data.join(path))?),
         };
+        let card_script = match raw.card_script {
+            None => None,
+            Some(path) => {
+                let script = read_bounded(&data.join(path))?.parse();
+                Some(script.map_err(ConfigError::CardScript)?)
+            }
+        };
         Ok(Self {
             name: raw.name,
             listen,
@@ -318,6 +335,7 @@ impl Config {
             tls_certificate: data.join(raw.tls.certificate),
             tls_key: data.join(raw.tls.key),
             policy: policy.map_err(ConfigError::Policy)?,
+            card_script,
             public_url,
             lifetimes,
             card_rules,
@@ -382,6 +400,7 @@ mod tests {
             (format!("{good}[cards]\nloss_days=366"), "setting `cards.loss_days`"),
             (format!("{good}[cards]\nreview_hours=0"), "setting `cards.review_hours`"),
             (format!("{good}policy='none.toml'"), "reading "),
+            (format!("{good}card_script='none.txt'"), "reading "),
             (format!("{good}public_url='ftp://a'"), "setting `public_url`"),
             (format!("{good}public_url='http://a/'"), "setting `public_url`"),
             (format!("{good}card_security='hsm'"), "setting `card_security`"),

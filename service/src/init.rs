@@ -125,6 +125,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         database: config::default_database(),
         tls: config::RawTls::default(),
         policy: None,
+        card_script: None,
         public_url: None,
         lifetimes: config::RawLifetimes::default(),
         cards: config::RawCards::default(),

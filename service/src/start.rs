@@ -87,7 +87,7 @@ pub(crate) async fn registrar(
     authorities: Authorities,
     store: Store,
 ) -> Result<Registrar, StartError> {
-    let Config { name, policy, lifetimes, card_rules, card_keys, .. } = config;
+    let Config { name, policy, lifetimes, card_rules, card_keys, card_script, .. } = config;
     let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
     let parts = Parts {
         name,
@@ -99,6 +99,7 @@ pub(crate) async fn registrar(
         card_rules,
         card_keys,
         card_issuer,
+        card_script,
     };
     let registrar = Registrar::new(parts)?;
     registrar.renew_lists(clock::now(), LIST_AHEAD).await?;

@@ -28,7 +28,7 @@ use service::demo::readers::VirtualReaders;
 use service::demo::stage::PATIENCE;
 use service::demo::tamper;
 use tests::grpc::{log_in, reason};
-use tests::hospital::Hospital;
+use tests::hospital::{Hospital, text};
 use tests::private::{PcscDaemon, in_private_space};
 use tests::relay::{Answer, answer};
 use tokio::sync::mpsc;
@@ -530,9 +530,10 @@ fn the_same_command_goes_on_where_it_was_killed() {
 
         let mut client = issue(&hospital, &batch, &out);
         event(&mut client, "row 5 waits", |event| event["row"] == 5);
+        let mut card = String::new();
         for (row, blank) in [(4, &blanks[2]), (5, &blanks[3])] {
             readers.insert(0, blank).unwrap();
-            event(&mut client, "a card", issued(row));
+            card = text(&event(&mut client, "a card", issued(row)), "card_id");
             readers.remove(0).unwrap();
         }
         let done = event(&mut client, "done", |event| event["event"] == "done");
@@ -555,7 +556,11 @@ fn the_same_command_goes_on_where_it_was_killed() {
         let check = ["card", "manifest", "check", &manifest, "--verifier-key", &verifier];
         assert_eq!(hospital.granted(CLERK.key, &check)["verdict"], "valid");
 
-        // The cards are cards: a desk reads the last one.
+        // The cards are cards: the holder of the last one takes it into use, and a desk reads it.
+        let shown = directory.path().join("shown.json");
+        write(&shown, &format!("{{\"id_number\": \"{}\"}}", id_number(5)));
+        let shown = shown.to_string_lossy();
+        hospital.granted(CLERK.key, &["card", "activate", &card, "--file", &shown]);
         readers.insert(0, &blanks[3]).unwrap();
         let reading = hospital.granted(CLERK.key, &["card", "read"]);
         assert_eq!(reading["id_number"], id_number(5), "{reading}");

@@ -97,6 +97,18 @@ impl Cards for Desk {
         Ok(Response::new(ReceiverStream::new(steps)))
     }
 
+    async fn check_security_code(
+        &self,
+        request: Request<v1::CheckSecurityCodeRequest>,
+    ) -> Reply<v1::CheckSecurityCodeResponse> {
+        let caller = self.caller(&request).await?;
+        let v1::CheckSecurityCodeRequest { card_id: id, security_code } = request.into_inner();
+        let (card, code) =
+            (card_id(&id)?, parsed("security_code", &security_code, Needs::SecurityCode)?);
+        let (right, recorded) = self.registrar.check_security_code(&caller, card, &code).await?;
+        Ok(Response::new(v1::CheckSecurityCodeResponse { right, receipt: receipt(recorded) }))
+    }
+
     async fn manifest(&self, request: Request<v1::ManifestRequest>) -> Reply<v1::ManifestResponse> {
         let caller = self.caller(&request).await?;
         let batch = id("batch_id", &request.get_ref().batch_id)?;

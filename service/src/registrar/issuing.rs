@@ -7,6 +7,7 @@
 mod floor;
 mod making;
 mod rows;
+mod security_code;
 
 use std::{
     collections::HashMap,
@@ -19,7 +20,7 @@ use card::{
     batch::Why,
     certificate::{Body, CardCertificate, Holder as CertificateHolder},
     data::IssuerCode,
-    personalise::{Cvk, IssuingKeys, OwnCommands, Personaliser},
+    personalise::{Cvk, IssuingKeys, OwnCommands, Personaliser, Script},
 };
 use hsm::{KeyError, Sm2Signer};
 
@@ -29,7 +30,8 @@ use crate::{
     clock::{self, UtcTime, date_at_desk},
     keys::Keys,
     policy::{Act, Denial},
-    store::{self, Batch, BatchId, BatchRow, InstitutionId, NewBatch, Receipt, RowState},
+    rate::Buckets,
+    store::{self, Batch, BatchId, BatchRow, CardId, InstitutionId, NewBatch, Receipt, RowState},
 };
 
 pub use making::{Job, MakeFailure, Verdict};
@@ -47,11 +49,17 @@ pub(super) struct Issuing {
     cvk: Cvk,
     signer: Arc<dyn Sm2Signer>,
     floors: Mutex<HashMap<BatchId, Arc<Floor>>>,
+    /// Security codes that may be tried, by card.
+    tries: Buckets<CardId>,
 }
 
 impl Issuing {
-    /// With the service's keys; cards are made by `personaliser`.
-    pub(super) fn new(keys: &Keys, personaliser: Box<dyn Personaliser>) -> Result<Self, KeyError> {
+    /// With the service's keys; cards are made by the script, or by our own commands.
+    pub(super) fn new(keys: &Keys, script: Option<Script>) -> Result<Self, KeyError> {
+        let personaliser: Box<dyn Personaliser> = match script {
+            Some(script) => Box::new(script),
+            None => Box::new(OwnCommands),
+        };
         let masters = card::CardKey::all_versions().try_fold(
             IssuingKeys::new(keys.transport_master()?),
             |all, (key, version)| {
@@ -64,12 +72,8 @@ impl Issuing {
             cvk: Cvk::of(&*keys.security_code_master()?)?,
             signer: keys.card_issuer()?,
             floors: Mutex::default(),
+            tries: security_code::tries(),
         })
-    }
-
-    /// With the commands of our own card software.
-    pub(super) fn own(keys: &Keys) -> Result<Self, KeyError> {
-        Self::new(keys, Box::new(OwnCommands))
     }
 }
 

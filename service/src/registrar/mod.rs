@@ -153,6 +153,8 @@ pub struct Parts {
     pub card_keys: config::CardKeys,
     /// The service as card issuer.
     pub card_issuer: CardIssuer,
+    /// How blank cards are made into cards, when not by our own commands.
+    pub card_script: Option<card::personalise::Script>,
 }
 
 impl Registrar {
@@ -162,12 +164,12 @@ impl Registrar {
     /// [`Error::Key`] when a key of the service is missing.
     pub fn new(parts: Parts) -> Result<Self, Error> {
         let Parts { name, store, keys, authorities, policy, lifetimes, card_rules, .. } = parts;
-        let Parts { card_keys, card_issuer, .. } = parts;
+        let Parts { card_keys, card_issuer, card_script, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             personal: personal::Seals::new(&keys)?,
             sealing: desks::sealing_key(&*keys.index()?)?,
-            issuing: issuing::Issuing::own(&keys).ok(),
+            issuing: issuing::Issuing::new(&keys, card_script).ok(),
             card_keys: cards::security_module(&keys, card_keys.diversification)?,
             challenges: challenges::Challenges::new(lifetimes.challenge),
             codes: codes::Codes::new(CodeKeys::new(&keys)?, lifetimes.code),

@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod bindings;
+mod batches;
 mod card_life;
 mod card_list;
 mod checker;
