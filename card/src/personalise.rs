@@ -125,11 +125,11 @@ impl PersonaliseError {
             {
                 Self::NotBlank
             }
-            LinkError::Card(CardError::WrongKey { .. } | CardError::KeyBlocked)
-                if step == Step::Open =>
-            {
-                Self::OtherTransportKey
-            }
+            LinkError::Card(
+                CardError::WrongKey { .. }
+                | CardError::KeyBlocked
+                | CardError::Refused(Status::Failed { .. } | Status::Blocked),
+            ) if step == Step::Open => Self::OtherTransportKey,
             LinkError::Card(source) => Self::Refused { step, source },
         }
     }

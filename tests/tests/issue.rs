@@ -339,12 +339,13 @@ async fn a_service_that_is_killed_makes_no_card_twice_and_loses_none() {
     // Every card on record is in somebody's hands, whole, and says so itself.
     let mut whole = BTreeSet::new();
     for card in stack.made.drain(..).chain(stack.back.drain(..)).chain(stack.lost.drain(..)) {
-        let complete = card.image().is_complete() && !card.image().is_open();
-        if let Ok(read) = read_free(&mut InMemory::new(card))
-            && complete
-        {
-            whole.insert(read.issuer.chip_serial.to_string());
+        let image = card.image();
+        if !image.is_complete() || image.is_open() {
+            continue;
         }
+        let read = read_free(&mut InMemory::new(card));
+        let read = read.unwrap_or_else(|error| panic!("a whole card cannot be read: {error}"));
+        whole.insert(read.issuer.chip_serial.to_string());
     }
     for (row, serial) in &cards {
         assert!(whole.contains(serial), "row {row}: card {serial} is on record and not whole");
@@ -457,10 +458,15 @@ async fn what_does_not_belong_together_is_refused() {
 /// `healthcard card issue` at work: it tells one event a line.
 fn issue(hospital: &Hospital, batch: &Path, out: &Path) -> Background {
     let (batch, out) = (batch.to_string_lossy(), out.to_string_lossy());
-    let command = hospital
-        .stage
-        .healthcard(CLERK.key, &["--json", "card", "issue", "--batch", &batch, "--out", &out]);
+    let command =
+        hospital.stage.healthcard(CLERK.key, &["card", "issue", "--batch", &batch, "--out", &out]);
     Background::start("healthcard", command, &hospital.stage.path("log/issue")).unwrap()
+}
+
+/// Takes the card out, and waits until the daemon has noticed: it would take the next one for the same.
+fn take_out(readers: &mut VirtualReaders, daemon: &mut PcscDaemon) {
+    readers.remove(0).unwrap();
+    daemon.saw_removal().unwrap();
 }
 
 /// A blank card (`vcard blank`).
@@ -486,7 +492,7 @@ fn issued(row: u32) -> impl Fn(&Value) -> bool {
 fn the_same_command_goes_on_where_it_was_killed() {
     in_private_space(|| {
         let directory = tempfile::tempdir().unwrap();
-        let _daemon = PcscDaemon::start(&directory.path().join("pcscd")).unwrap();
+        let mut daemon = PcscDaemon::start(&directory.path().join("pcscd")).unwrap();
         let mut hospital = Hospital::open();
         let mut readers = VirtualReaders::start_with(&hospital.stage, &["--save"]).unwrap();
         let mut table = String::from("\u{FEFF}姓名,身份证号,城市代码,有效期至,民族,地址1\n");
@@ -512,18 +518,18 @@ fn the_same_command_goes_on_where_it_was_killed() {
         });
         readers.insert(0, &blanks[0]).unwrap();
         event(&mut client, "card 1", issued(1));
-        readers.remove(0).unwrap();
+        take_out(&mut readers, &mut daemon);
         readers.insert(0, &blanks[1]).unwrap();
         readers.event(0, "powered").unwrap();
         client.kill();
-        readers.remove(0).unwrap();
+        take_out(&mut readers, &mut daemon);
 
         // The service is killed while a card is in.
         let mut client = issue(&hospital, &batch, &out);
         event(&mut client, "row 5 waits", |event| event["row"] == 5);
         readers.insert(0, &blanks[1]).unwrap();
         event(&mut client, "card of row 3", issued(3));
-        readers.remove(0).unwrap();
+        take_out(&mut readers, &mut daemon);
         hospital.stage.server().unwrap().kill();
         assert_ne!(client.ended(PATIENCE).unwrap(), 0);
         hospital.stage.serve().unwrap();
@@ -534,7 +540,7 @@ fn the_same_command_goes_on_where_it_was_killed() {
         for (row, blank) in [(4, &blanks[2]), (5, &blanks[3])] {
             readers.insert(0, blank).unwrap();
             card = text(&event(&mut client, "a card", issued(row)), "card_id");
-            readers.remove(0).unwrap();
+            take_out(&mut readers, &mut daemon);
         }
         let done = event(&mut client, "done", |event| event["event"] == "done");
         assert_eq!(

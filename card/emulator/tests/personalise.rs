@@ -262,6 +262,9 @@ fn a_script_makes_the_same_card_by_the_same_commands() {
         assert_eq!((again, count), (transcript, commands), "{profile:?}");
         assert_eq!(scripted.card().image().files, own.card().image().files);
         verified(&mut scripted, &masters, profile).unwrap();
+        scripted.reinsert();
+        let (again, ..) = make(&script, &mut scripted, &masters, profile);
+        assert!(matches!(again, Err(PersonaliseError::NotBlank)), "{again:?}");
     }
 }
 

@@ -315,7 +315,11 @@ impl Personaliser for Script {
             if let Some(length) = command.expected {
                 apdu = apdu.expecting(length);
             }
-            let step = Step::Line(command.line);
+            // A card that knows no transport key is not blank, whoever asks.
+            let step = match command.data.contains(&Part::ProveTransport) {
+                true => Step::Open,
+                false => Step::Line(command.line),
+            };
             let response =
                 link.run(&Sent(apdu)).map_err(|error| PersonaliseError::at(step, error))?;
             let refused = CardError::Refused(response.status);

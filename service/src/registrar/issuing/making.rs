@@ -236,23 +236,19 @@ impl Registrar {
             getrandom::fill(octets).expect("the operating system gives random octets");
         };
         let mut transcribed = Transcribed::new(transport);
-        // A chip that was begun may be whole: then all that is missing is the record of it.
-        if job.resumed {
-            match verify(&mut transcribed, &self.card_keys, &mut random, &job.contents) {
-                Ok(()) => return Ok(transcribed.digest()),
-                Err(VerifyError::Read(ReadError::Removed { at })) => {
-                    return Err(VerifyError::Read(ReadError::Removed { at }).into());
-                }
-                Err(_) => {}
-            }
-        }
-        issuing.personaliser.personalise(
+        let made = issuing.personaliser.personalise(
             &mut Link::new(&mut transcribed),
             &issuing.keys,
             &job.factors,
             &job.contents,
             &mut random,
-        )?;
+        );
+        match made {
+            // A chip that was begun and is closed may be whole: then only the record of it is
+            // missing. One that can be read and is not closed yet would still take new keys.
+            Err(PersonaliseError::NotBlank) if job.resumed => {}
+            made => made?,
+        }
         verify(&mut transcribed, &self.card_keys, &mut random, &job.contents)?;
         Ok(transcribed.digest())
     }

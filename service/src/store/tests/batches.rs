@@ -42,7 +42,14 @@ fn made(batch: BatchId, row: u32, resident: Resident, factor: [u8; 8]) -> MadeCa
     let chip = Chip { serial: format!("{:010}", factor[7]), factor, ..chip("0000000000") };
     let institution = resident.institution;
     let card = NewCard { chip, ..card(institution, resident.id, "0000000000") };
-    MadeCard { batch, row, resident: Some((resident, Vec::new())), card, applied: false, transcript: [8; 32] }
+    MadeCard {
+        batch,
+        row,
+        resident: Some((resident, Vec::new())),
+        card,
+        applied: false,
+        transcript: [8; 32],
+    }
 }
 
 async fn issue(store: &Store, made: MadeCard) -> Result<Receipt, StoreError> {

@@ -13,8 +13,8 @@ use crate::{
     clock::{self, UtcTime},
 };
 
-mod bindings;
 mod batches;
+mod bindings;
 mod card_life;
 mod card_list;
 mod checker;
