@@ -1,7 +1,11 @@
 //! `vcard faults`.
 
+use std::io::{ErrorKind, Write};
+
 use card_emulator::fault::scene::{Play, SCENES, Scene};
 use clap::{Args, ValueEnum};
+
+use super::Failure;
 
 #[derive(Args)]
 pub(super) struct Faults {
@@ -17,7 +21,8 @@ enum Lang {
 }
 
 /// Prints a line a scene: how it is ordered, what must come of it, what happens.
-pub(super) fn list(faults: &Faults) {
+pub(super) fn list(faults: &Faults) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
     let (read, write, desk) = match faults.lang {
         Lang::Zh => ("读卡", "写卡", "场景"),
         Lang::En => ("read", "write", "scene"),
@@ -32,6 +37,11 @@ pub(super) fn list(faults: &Faults) {
             Lang::Zh => zh,
             Lang::En => en,
         };
-        println!("{kind}\t{name:<20}\t{:<26}\t{told}", outcome.to_string());
+        match writeln!(out, "{kind}\t{name:<20}\t{:<26}\t{told}", outcome.to_string()) {
+            // Whoever reads has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            written => written?,
+        }
     }
+    Ok(())
 }

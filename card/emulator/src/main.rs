@@ -70,10 +70,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Some(Command::Make(make)) => make::make(&make),
-        Some(Command::Faults(faults)) => {
-            faults::list(&faults);
-            Ok(())
-        }
+        Some(Command::Faults(faults)) => faults::list(&faults),
         Some(Command::Blank(blank)) => blank::blank(&blank),
         Some(Command::MakeSam(make)) => make_sam::make(&make),
         None => offer(&arguments.offer),
