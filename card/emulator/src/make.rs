@@ -106,7 +106,11 @@ pub(super) fn make(make: &Make) -> Result<(), Failure> {
     let masters = make.source.masters(&make.keys)?;
     let mut form = form(&make.person)?;
     let mut files = std::mem::take(&mut form.files);
-    if let Some(path) = &make.issuer_certificate {
+    let person = person(&make.form, form)?;
+    // A 16K card has no place for it.
+    if let Some(path) = &make.issuer_certificate
+        && person.profile == Profile::Full
+    {
         let bytes = std::fs::read(path)?;
         let certificate = CardCertificate::parse(&bytes)?;
         if certificate.body().holder != Holder::Issuer {
@@ -115,7 +119,7 @@ pub(super) fn make(make: &Make) -> Result<(), Failure> {
         let file = files.entry(ef05::FILE.name.to_string()).or_default();
         file.set(ef05::CERTIFICATE.item, hex::encode_upper(bytes));
     }
-    write_new(&make.out, &personalise(&person(&make.form, form)?, &masters, &files)?)
+    write_new(&make.out, &personalise(&person, &masters, &files)?)
 }
 
 /// Writes an image where none is yet.
