@@ -80,6 +80,9 @@ fn without_the_service_a_card_is_seen_and_told_later() {
         counter.put_in();
         let seen = counter.desk.event("offline_reading").unwrap();
         assert_eq!(seen["proven"], false, "{seen}");
+        assert_eq!(seen["standing"], "not-listed", "{seen}");
+        assert!(seen["list_number"].as_u64().is_some_and(|number| number > 0), "{seen}");
+        assert!(seen["list_age_seconds"].as_u64().is_some(), "{seen}");
         assert_eq!(seen["chip_serial"], PATIENT.chip_serial, "{seen}");
         // What lies on the disk says nothing to whoever takes it.
         let kept = fs::read(counter.spool()).unwrap();
@@ -122,8 +125,14 @@ fn what_contradicts_the_record_is_a_task() {
         let mut counter = Counter::open(&[]);
         let card = counter.hospital.card_id.clone();
         counter.hospital.granted(CLERK.key, &["card", "report-loss", &card]);
+        // A desk that is started now has the list that says so, and refuses the card without the service as well.
+        counter.desk.kill();
+        counter.desk = Desk::start(&counter.hospital.stage, DESK.key, &[]).unwrap();
+        counter.put_in();
+        assert_eq!(counter.desk.outcome().unwrap()["failure"]["reason"], "CARD_LOST");
+        counter.take_out();
         counter.lose_service();
-        counter.see_offline();
+        assert_eq!(counter.see_offline()["standing"], "black");
         counter.hospital.stage.serve().unwrap();
         let told = counter.desk.event("reconciled").unwrap();
         let reading = &told["readings"][0];

@@ -31,7 +31,7 @@ use card::FreeReading;
 use proto::v1::Reconciled;
 use tokio::{
     task::{AbortHandle, JoinError, JoinSet, LocalSet},
-    time::sleep,
+    time::{sleep, sleep_until},
 };
 
 pub(crate) use self::issue::run as issue;
@@ -63,6 +63,8 @@ use crate::{
 
 /// How long to wait before the service is looked for again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often what is needed without the service is brought up to date.
+const REFRESH: Duration = Duration::from_secs(600);
 /// Streams of readers that are kept at once; the service takes sixteen of a session. A reader
 /// beyond them takes over the stream of one that has nothing to do.
 const MOST_STREAMS: usize = 12;
@@ -118,6 +120,8 @@ struct Desk {
     offline: Offline,
     /// Readings are being told to the service.
     reconciling: bool,
+    /// When what is needed without the service is asked for again.
+    refresh_at: Instant,
     metrics: Metrics,
     /// The readers that are there.
     readers: usize,
@@ -150,6 +154,7 @@ enum Wake {
     LineEnded(Failure),
     Answer(String),
     Retry,
+    Refresh,
 }
 
 /// Runs the desk until it is interrupted, or for one card.
@@ -183,6 +188,7 @@ pub(crate) async fn run(context: &Context, options: Options) -> context::Outcome
         answers: Answers::default(),
         offline,
         reconciling: false,
+        refresh_at: Instant::now(),
         metrics: Metrics::new(),
         readers: 0,
         daemon: Daemon::NotSeen,
@@ -241,6 +247,10 @@ impl Desk {
                     self.seek_service();
                     None
                 }
+                Wake::Refresh => {
+                    self.prepare();
+                    None
+                }
             };
             if let Some(exit) = woken {
                 return Ok(exit);
@@ -258,6 +268,7 @@ impl Desk {
             failure = line_ended(&mut self.line) => Wake::LineEnded(failure),
             line = self.answers.next(), if asked => Wake::Answer(line),
             () = sleep(RETRY), if away => Wake::Retry,
+            () = sleep_until(self.refresh_at.into()), if self.line.is_some() => Wake::Refresh,
         }
     }
 
@@ -439,9 +450,15 @@ impl Desk {
     fn take_line(&mut self, line: Relay) {
         self.line = Some(line);
         self.table.service_back();
-        let service = Arc::clone(&self.service);
-        self.jobs.spawn_local(async move { Report::Prepared(prepare(&service).await) });
+        self.prepare();
         self.reconcile();
+    }
+
+    /// Brings up to date what is needed without the service.
+    fn prepare(&mut self) {
+        self.refresh_at = Instant::now() + REFRESH;
+        let (service, held) = (Arc::clone(&self.service), self.offline.list());
+        self.jobs.spawn_local(async move { Report::Prepared(prepare(&service, held).await) });
     }
 
     /// Tells the service what was seen without it, some at a time.

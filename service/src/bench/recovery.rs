@@ -76,21 +76,17 @@ pub(super) fn ask(directory: &Path, rounds: u32) -> Result<Vec<(String, Value)>,
         let whole = times.iter().sum();
         Measured::of(times, whole)
     });
-    figures.push((
-        "other reader, insertion to screen, p50, ms".into(),
-        milliseconds(calm.percentile(50)),
-    ));
-    figures.push(("  p95, ms".into(), milliseconds(calm.percentile(95))));
-    figures.push((
-        "  beside a card that never answers, p50, ms".into(),
-        milliseconds(beside.percentile(50)),
-    ));
-    figures.push(("  p95, ms".into(), milliseconds(beside.percentile(95))));
-    let compared = |percent| {
-        ratio(beside.percentile(percent).as_secs_f64(), calm.percentile(percent).as_secs_f64())
-    };
-    figures.push(("  p50 beside it, of p50 without".into(), compared(50)));
-    figures.push(("  p95 beside it, of p95 without".into(), compared(95)));
+    for (name, times) in [("alone", &calm), ("beside a card that never answers", &beside)] {
+        for percent in [50, 95] {
+            let figure = format!("other reader, insertion to screen, {name}: p{percent}, ms");
+            figures.push((figure, milliseconds(times.percentile(percent))));
+        }
+    }
+    for percent in [50, 95] {
+        let compared =
+            ratio(beside.percentile(percent).as_secs_f64(), calm.percentile(percent).as_secs_f64());
+        figures.push((format!("other reader, beside it to alone: p{percent}"), compared));
+    }
     Ok(figures)
 }
 
@@ -132,7 +128,7 @@ impl Round {
                     return Err(format!("the card was not pulled out: {event}").into());
                 }
                 self.desk.event("removed")?;
-                self.daemon.saw_removal()?;
+                self.daemon.settle();
                 let began = Instant::now();
                 self.readers.insert(0, &self.patient)?;
                 began
@@ -167,7 +163,7 @@ impl Round {
     fn take_out(&mut self, slot: u8) -> Result<(), BenchError> {
         self.readers.remove(slot)?;
         self.desk.event("removed")?;
-        self.daemon.saw_removal()?;
+        self.daemon.settle();
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::programs::{Background, ProgramError};
 use super::stage::PATIENCE;
@@ -49,6 +50,14 @@ impl PcscDaemon {
         self.daemon.wait_for("that a card was removed", PATIENCE, seen)
     }
 
+    /// As [`Self::saw_removal`], when it may have noticed already: whoever lets go of a card that has left tells it so,
+    /// and then it says nothing of its own.
+    pub fn settle(&mut self) {
+        let seen = |line: &str| line.contains("Card Removed From").then_some(());
+        // Silence means that it knows.
+        let _ = self.daemon.wait_for("that a card was removed", TWO_LOOKS, seen);
+    }
+
     /// Starts it again after [`Self::kill`].
     ///
     /// # Errors
@@ -67,6 +76,9 @@ impl PcscDaemon {
         Ok(())
     }
 }
+
+/// As long as it takes the daemon to look at its slots twice.
+const TWO_LOOKS: Duration = Duration::from_millis(900);
 
 const WITHOUT_READERS: &[&str] = &["--config", "/dev/null"];
 

@@ -7,14 +7,18 @@ use std::{fs, path::PathBuf, time::Duration};
 use card::{
     FreeReading,
     offline::{OfflineReading, SealingKey, Standing},
-    status_list::{Level, StatusList},
+    status_list::{Level, MAX_BYTES, StatusList},
 };
-use proto::v1::{PrepareDeskRequest, ReconcileRequest, Reconciled, desks_client::DesksClient};
+use proto::v1::{
+    PrepareDeskRequest, ReconcileRequest, Reconciled, TokenKeysRequest, desks_client::DesksClient,
+    tokens_client::TokensClient,
+};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::spool::Spool;
 use crate::{
+    card_list,
     failure::Failure,
     files::{self, Audience},
     service::Service,
@@ -23,6 +27,8 @@ use crate::{
 
 /// Largest file of what was prepared, bytes.
 const LIMIT: u64 = 4096;
+/// Largest key set, bytes.
+const MOST_KEYS: u64 = 64 * 1024;
 /// Readings of one call.
 const MOST_READINGS: usize = 64;
 
@@ -71,6 +77,7 @@ impl Offline {
             Err(failure) => Some(failure),
         };
         offline.prepared = offline.read_prepared();
+        offline.list = offline.read_list();
         (offline, problem)
     }
 
@@ -83,6 +90,27 @@ impl Offline {
         let prepared: Prepared = serde_json::from_slice(&bytes).ok()?;
         let key = sealing_key(&hex::decode(&prepared.sealing_key).ok()?)?;
         (prepared.server == self.server).then_some((prepared, key))
+    }
+
+    fn keys_path(&self) -> PathBuf {
+        self.directory.join("keys.json")
+    }
+
+    fn list_path(&self) -> PathBuf {
+        self.directory.join("cards.list")
+    }
+
+    /// The list as last kept, if its signature holds.
+    fn read_list(&self) -> Option<StatusList> {
+        self.prepared.as_ref()?;
+        let jwks = files::read(&self.keys_path(), MOST_KEYS).ok()?;
+        let list = files::read(&self.list_path(), MAX_BYTES as u64).ok()?;
+        card_list::open(&list, std::str::from_utf8(&jwks).ok()?).ok()
+    }
+
+    /// The list that is held, for the service to lead on from.
+    pub(super) fn list(&self) -> Option<StatusList> {
+        self.list.clone()
     }
 
     /// Whether cards can be seen without the service.
@@ -104,6 +132,13 @@ impl Offline {
             files::write(&self.path(), &text, Audience::Owner)?;
         }
         self.prepared = Some((prepared, key));
+        let list = given.list?;
+        let newer = |held: &StatusList| held.number() < list.number();
+        if self.list.as_ref().is_none_or(newer) {
+            files::write(&self.keys_path(), given.jwks.as_bytes(), Audience::Owner)?;
+            files::write(&self.list_path(), &list.to_bytes(), Audience::Owner)?;
+            self.list = Some(list);
+        }
         Ok(())
     }
 
@@ -178,14 +213,23 @@ fn sealing_key(octets: &[u8]) -> Option<SealingKey> {
 pub(super) struct Given {
     identity_id: String,
     sealing_key: Vec<u8>,
+    jwks: String,
+    /// Why there is none that may be relied on, if so.
+    list: Result<StatusList, Failure>,
 }
 
-/// Asks for what is needed without the service.
-pub(super) async fn prepare(service: &Service) -> Result<Given, Failure> {
+/// Asks for what is needed without the service; `held` is the list that this desk has.
+pub(super) async fn prepare(service: &Service, held: Option<StatusList>) -> Result<Given, Failure> {
     let given = service
         .ask(async |channel| DesksClient::new(channel).prepare(PrepareDeskRequest {}).await)
         .await?;
-    Ok(Given { identity_id: given.identity_id, sealing_key: given.sealing_key })
+    let jwks = service
+        .ask_openly(async |channel| TokensClient::new(channel).keys(TokenKeysRequest {}).await)
+        .await?
+        .jwks;
+    let list = card_list::fetch(service, held, &jwks).await;
+    let (identity_id, sealing_key) = (given.identity_id, given.sealing_key);
+    Ok(Given { identity_id, sealing_key, jwks, list })
 }
 
 /// Tells the service what was seen without it; what it made of each.

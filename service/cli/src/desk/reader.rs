@@ -28,6 +28,9 @@ const MOST_PARTS: u32 = 8;
 /// Workers that wait for a card that never answers, at most. Each is a thread; one whose card is
 /// taken out ends.
 const MOST_ABANDONED: usize = 8;
+/// How often a reader that is held is asked for, and how long between.
+const CONNECT_TRIES: u32 = 5;
+const CONNECT_RETRY: Duration = Duration::from_millis(200);
 /// How long a reset is tried for while the card still holds the reader, and how often.
 const RESET_PATIENCE: Duration = Duration::from_secs(20);
 const RESET_RETRY: Duration = Duration::from_millis(250);
@@ -102,9 +105,16 @@ impl Reader {
         &self.name
     }
 
-    /// Takes hold of the card.
+    /// Takes hold of the card. Who held the reader last, a reset of ours among them, may be about to
+    /// let go of it.
     pub(super) async fn connect(&mut self) -> Result<(), Trouble> {
         self.parts = 0;
+        for _ in 1..CONNECT_TRIES {
+            match self.ask(|place| place.connect().map(drop)).await? {
+                Err(TransportError::Busy) => sleep(CONNECT_RETRY).await,
+                connected => return Ok(connected?),
+            }
+        }
         Ok(self.ask(|place| place.connect().map(drop)).await??)
     }
 
