@@ -36,7 +36,6 @@ pub(crate) struct Page {
     table: Option<(Vec<Text>, Vec<Vec<Cell>>)>,
     notes: Vec<Cell>,
     below: Vec<Page>,
-    sections: Vec<Page>,
 }
 
 impl Cell {
@@ -69,12 +68,6 @@ impl Page {
     /// A page with a title that came in both languages.
     pub(crate) fn headed(title: Cell) -> Self {
         Self { title: Some(title), ..Self::default() }
-    }
-
-    /// Adds a page below this one, after an empty line.
-    pub(crate) fn section(mut self, section: Page) -> Self {
-        self.sections.push(section);
-        self
     }
 
     /// Adds a row; an empty value is left out.
@@ -130,8 +123,7 @@ impl Page {
         }
         lines.extend(self.notes.iter().map(|note| note.speak(lang)));
         let own: String = lines.iter().map(|line| format!("{}\n", line.trim_end())).collect();
-        let own = self.below.iter().fold(own, |text, page| text + &page.render(lang));
-        self.sections.iter().fold(own, |text, page| text + "\n" + &page.render(lang))
+        self.below.iter().fold(own, |text, page| text + &page.render(lang))
     }
 }
 

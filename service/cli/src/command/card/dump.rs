@@ -62,7 +62,7 @@ fn page(dump: &CardDump, raw: bool) -> Page {
         .row(text::CARD_ID, &dump.card_id)
         .row(text::VISIT_ID, &dump.visit_id);
     let page = show::receipt(page, dump.receipt.as_ref());
-    dump.files.iter().fold(page, |page, read| page.section(file(read, raw)))
+    dump.files.iter().fold(page, |page, read| page.below(file(read, raw)))
 }
 
 fn file(read: &CardFile, raw: bool) -> Page {
