@@ -34,7 +34,9 @@ bench: setup ## the figures of speed and size, on a release build
 	cargo build --locked --release -p service -p cli -p card-emulator --bins
 	target/release/healthcardd bench tokens log size
 	scripts/with-pcsc target/release/healthcardd bench desk
+	scripts/with-pcsc --no-daemon target/release/healthcardd bench recovery --rounds 1000
 	cargo bench --locked -p hsm -p audit
+	cargo bench --locked -p tests --bench issue
 
 fuzz: ## feed one parser arbitrary bytes: make fuzz T=certificate SECONDS=60
 	@scripts/fuzz $(T) $(or $(SECONDS),60)
