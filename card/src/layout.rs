@@ -24,7 +24,7 @@ pub enum Profile {
     /// 32K: everything.
     #[default]
     Full,
-    /// 16K: fewer records of visits, and no element that is marked as [`Element::full_only`].
+    /// 16K: fewer records of visits, and no element that is marked as `full_only`.
     Reduced,
 }
 

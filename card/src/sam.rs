@@ -3,7 +3,7 @@
 //!
 //! Its commands are instructions like those of the user card. What the sources do not establish is
 //! ours, and is answered by our own SAMs alone: how tries are asked for ([`PinTries`]), how digests
-//! and signatures are made ([`Hash`], [`SignDigest`]; health-card.md, 10, no. 12), and how a master
+//! and signatures are made ([`Hash`](struct@Hash), [`SignDigest`]; health-card.md, 10, no. 12), and how a master
 //! shows its check value ([`MasterCheck`]).
 
 mod command;

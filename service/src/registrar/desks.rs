@@ -67,7 +67,7 @@ words! {
 }
 
 impl Contradiction {
-    /// The words of a list that [`join`] wrote; a word of a later version is left out.
+    /// The words of a list that `join` wrote; a word of a later version is left out.
     #[must_use]
     pub fn list(words: &str) -> Vec<Self> {
         words.split_ascii_whitespace().filter_map(Self::from_word).collect()

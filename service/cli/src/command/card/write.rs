@@ -25,7 +25,7 @@ const LIMIT: u64 = 256 * 1024;
 /// Changes of a card, from a file: personal data is never on the command line.
 #[derive(Debug, Args)]
 pub(crate) struct Write {
-    /// JSON 或 TOML：[items] 按名称或项号给出要改的项；[[records]] 含 file 及其项；[[outpatient]]、[[inpatient]] 为就诊记录；- 为标准输入 | JSON or TOML: [items] by name or item number; [[records]] with file and its items; [[outpatient]] and [[inpatient]] for visits; - is standard input
+    /// JSON 或 TOML：表 items 按名称或项号给出要改的项；各表 records 含 file 及其项；各表 outpatient、inpatient 为就诊记录；- 为标准输入 | JSON or TOML: the table items by name or item number; tables records with file and its items; tables outpatient and inpatient for visits; - is standard input
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
     /// 写临床数据所属的就诊 | The visit that clinical data belong to
