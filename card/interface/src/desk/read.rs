@@ -1,12 +1,12 @@
 use std::ffi::c_int;
 
 use card::command::CardError;
-use card::layout::df03;
 use card::layout::{File, Item, Profile};
 use card::session::Session;
 use card::{ReadError, Status, TransportError};
 use zeroize::Zeroizing;
 
+use super::write::record_of;
 use super::{Body, Desk, SamModule, Slot};
 use crate::code::Code;
 use crate::field::Style;
@@ -86,9 +86,9 @@ impl Desk {
 
     /// Whether the index calls a body valid.
     pub(super) fn is_valid(&mut self, file: &'static File) -> Result<bool, Code> {
-        let (index, number) = index_of(file);
+        let (kind, number) = record_of(file)?;
         self.session(Code::ReadRecord, |session, _| {
-            Ok(*session.record_bytes(index, number)? == [0x00])
+            Ok(*session.record_bytes(kind.index(), number)? == [0x00])
         })
     }
 
@@ -121,15 +121,6 @@ impl Desk {
             _ => code,
         })
     }
-}
-
-/// The index that speaks for a body, and the body's record in it.
-pub(super) fn index_of(body: &File) -> (&'static File, u8) {
-    let index = match body.name.id & 0xFF00 {
-        0xEE00 => &df03::ef05::FILE,
-        _ => &df03::ef06::FILE,
-    };
-    (index, (body.name.id & 0x0F) as u8)
 }
 
 /// A record number that the file can have.

@@ -141,7 +141,7 @@ impl Desk {
 }
 
 /// The kind and number of a visit's record.
-fn record_of(file: &File) -> Result<(VisitKind, u8), Code> {
+pub(super) fn record_of(file: &File) -> Result<(VisitKind, u8), Code> {
     let found = VisitKind::ALL.into_iter().find_map(|kind| {
         let at = kind.files().iter().position(|body| body.name == file.name)?;
         Some((kind, at as u8 + 1))
