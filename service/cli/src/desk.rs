@@ -11,6 +11,7 @@ mod interruption;
 mod issue;
 mod metrics;
 mod offline;
+mod presence;
 mod reader;
 mod relay;
 mod sam;
@@ -19,6 +20,7 @@ mod single;
 mod spool;
 mod table;
 mod watch;
+mod work;
 
 use std::{
     collections::BTreeMap,
@@ -27,8 +29,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use card::FreeReading;
-use proto::v1::Reconciled;
 use tokio::{
     task::{AbortHandle, JoinError, JoinSet, LocalSet},
     time::{sleep, sleep_until},
@@ -40,20 +40,20 @@ use self::{
     event::{Shown, tell},
     interruption::Interruption,
     metrics::Metrics,
-    offline::{Given, Offline, prepare, reconcile},
-    reader::{Abandoned, Reader, Reset, reset},
-    relay::{Ended, Outcome, Relay},
+    offline::Offline,
+    reader::Abandoned,
+    relay::{Outcome, Relay},
     sam::SamReader,
     seat::Seat,
-    table::{Presence, Rule, Step, Table},
+    table::{Presence, Rule, Table},
     watch::{Sight, Watch},
+    work::Report,
 };
 pub(crate) use self::{
     sam::{SamOptions, show as show_sam},
     single::{dump_one, read_one, write_one},
 };
 use crate::{
-    clock,
     context::{self, Context},
     exit::Exit,
     failure::Failure,
@@ -134,17 +134,6 @@ enum Daemon {
     NotSeen,
     Found,
     Lost,
-}
-
-/// What was done in the background.
-enum Report {
-    Recognised(Seat, Option<Ended>),
-    Read(Seat, Result<Ended, Failure>),
-    Reset(String, Reset),
-    Line(Result<Relay, Failure>),
-    Free(Seat, Result<FreeReading, Ended>),
-    Prepared(Result<Given, Failure>),
-    Reconciled(Result<Vec<Reconciled>, Failure>),
 }
 
 /// What wakes the desk.
@@ -284,236 +273,6 @@ impl Desk {
             (Some(_), _) => Presence::Here,
             (None, true) => Presence::Offline,
             (None, false) => Presence::Away,
-        }
-    }
-
-    /// Takes a step, or has it taken in the background.
-    fn take(&mut self, step: Step) -> Option<Exit> {
-        match step {
-            Step::Recognise { reader } => {
-                let mut seat = self.seat(&reader);
-                self.jobs.spawn_local(async move {
-                    let refused = seat.recognise().await;
-                    Report::Recognised(seat, refused)
-                });
-                None
-            }
-            Step::Read { reader, atr } => {
-                let mut seat = self.seat(&reader);
-                let service = Arc::clone(&self.service);
-                self.jobs.spawn_local(async move {
-                    let ended = seat.read(&service, atr).await;
-                    Report::Read(seat, ended)
-                });
-                None
-            }
-            Step::ReadOffline { reader } => {
-                let mut seat = self.seat(&reader);
-                self.jobs.spawn_local(async move {
-                    let read = seat.read_free().await;
-                    Report::Free(seat, read)
-                });
-                None
-            }
-            Step::Show { reader, since, outcome } => self.show(&reader, since, &outcome),
-            Step::Ask { readers } => {
-                if self.screen.json || self.screen.can_ask() {
-                    self.answers.listen();
-                }
-                self.tell(&Shown::Choose(&readers));
-                None
-            }
-        }
-    }
-
-    /// The seat of a reader, for somebody who brings it back.
-    fn seat(&mut self, reader: &str) -> Seat {
-        if let Some(reset) = self.resets.remove(reader) {
-            reset.abort();
-        }
-        let mut seat = self.seats.insert(reader.to_owned(), None).flatten().unwrap_or_else(|| {
-            let reader = Reader::new(reader, self.abandoned.clone(), self.metrics.clone());
-            Seat { reader, relay: None, sam: self.sam.clone() }
-        });
-        if seat.relay.is_none() {
-            seat.relay = self.spare_stream();
-        }
-        seat
-    }
-
-    /// The stream of a reader that has nothing to do, when there are enough of them.
-    fn spare_stream(&mut self) -> Option<Relay> {
-        let has = |seat: &&mut Option<Seat>| seat.as_ref().is_none_or(|seat| seat.relay.is_some());
-        if self.seats.values_mut().filter(has).count() <= MOST_STREAMS {
-            return None;
-        }
-        self.seats.values_mut().flatten().find_map(|seat| seat.relay.take())
-    }
-
-    /// Takes note of what was done.
-    fn heed(&mut self, report: Result<Report, JoinError>) -> Result<Option<Exit>, Failure> {
-        let report = match report {
-            Ok(report) => report,
-            // A reset that is no longer wanted.
-            Err(ended) if ended.is_cancelled() => return Ok(None),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        };
-        let (seat, step) = match report {
-            Report::Recognised(seat, refused) => {
-                let why = refused.as_ref().and_then(|refused| refused.quarantine);
-                let step = self.table.recognised(seat.reader.name(), refused);
-                (seat, (step, why))
-            }
-            Report::Read(seat, Ok(ended)) => {
-                let why = ended.quarantine;
-                let step = self.table.read(seat.reader.name(), ended);
-                (seat, (step, why))
-            }
-            Report::Read(seat, Err(failure)) => {
-                self.lose_service(&failure);
-                let again = self.table.unread(seat.reader.name());
-                self.settle(seat);
-                return Ok(if again { None } else { self.after_card(failure.exit) });
-            }
-            Report::Reset(reader, reset) => {
-                self.resets.remove(&reader);
-                self.metrics.reset(reset);
-                self.tell(&Shown::Reset(&reader, reset));
-                return Ok(None);
-            }
-            Report::Line(found) => return self.found_service(found).map(|()| None),
-            Report::Free(seat, Ok(reading)) => {
-                let shown = self.seen_offline(seat.reader.name(), reading);
-                return Ok(shown.or_else(|| self.settle(seat)));
-            }
-            Report::Free(seat, Err(ended)) => {
-                let why = ended.quarantine;
-                let step = self.table.read(seat.reader.name(), ended);
-                (seat, (step, why))
-            }
-            Report::Prepared(given) => {
-                if let Err(failure) = given.and_then(|given| self.offline.keep(given)) {
-                    self.tell(&Shown::NoOffline(&failure));
-                }
-                return Ok(None);
-            }
-            Report::Reconciled(told) => return self.reconciled(told).map(|()| None),
-        };
-        let (step, quarantine) = step;
-        let reader = seat.reader.name().to_owned();
-        let shown = step.and_then(|step| self.take(step));
-        if let Some(why) = quarantine {
-            self.metrics.quarantined(why);
-            self.tell(&Shown::Quarantined(&reader, why));
-            let resetting = reset(reader.clone(), self.abandoned.clone(), self.metrics.clone());
-            let name = reader.clone();
-            let job = async move { Report::Reset(name, resetting.await) };
-            self.resets.insert(reader, self.jobs.spawn_local(job));
-        }
-        Ok(shown.or_else(|| self.settle(seat)))
-    }
-
-    /// Puts a seat back, and takes note of what was seen there meanwhile.
-    fn settle(&mut self, seat: Seat) -> Option<Exit> {
-        let reader = seat.reader.name().to_owned();
-        self.seats.insert(reader.clone(), Some(seat));
-        let (mine, others) = std::mem::take(&mut self.deferred)
-            .into_iter()
-            .partition(|(_, sight)| sight.reader() == Some(reader.as_str()));
-        self.deferred = others;
-        let mine: Vec<_> = mine;
-        mine.into_iter().find_map(|(at, sight)| self.notice(at, sight))
-    }
-
-    /// Looks for the service in the background: a network that swallows everything takes its time.
-    fn seek_service(&mut self) {
-        self.seeking = true;
-        let service = Arc::clone(&self.service);
-        self.jobs.spawn_local(async move { Report::Line(Relay::open(&service).await) });
-    }
-
-    /// A refusal, such as that of a revoked certificate, ends the desk: waiting would not change it.
-    fn found_service(&mut self, found: Result<Relay, Failure>) -> Result<(), Failure> {
-        self.seeking = false;
-        match found {
-            Ok(line) => {
-                self.tell(&Shown::ServiceBack);
-                self.take_line(line);
-                Ok(())
-            }
-            Err(failure) if failure.exit == Exit::Unreachable => Ok(()),
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// The service is there: what it should know is told, and what is needed without it asked for.
-    fn take_line(&mut self, line: Relay) {
-        self.line = Some(line);
-        self.table.service_back();
-        self.prepare();
-        self.reconcile();
-    }
-
-    /// Brings up to date what is needed without the service.
-    fn prepare(&mut self) {
-        self.refresh_at = Instant::now() + REFRESH;
-        let (service, held) = (Arc::clone(&self.service), self.offline.list());
-        self.jobs.spawn_local(async move { Report::Prepared(prepare(&service, held).await) });
-    }
-
-    /// Tells the service what was seen without it, some at a time.
-    fn reconcile(&mut self) {
-        let readings = self.offline.first();
-        if !readings.is_empty() && !self.reconciling {
-            self.reconciling = true;
-            let service = Arc::clone(&self.service);
-            self.jobs.spawn_local(async move {
-                Report::Reconciled(reconcile(&service, readings).await)
-            });
-        }
-    }
-
-    /// Readings are forgotten once the service has them. It knows them again if this is cut short.
-    fn reconciled(&mut self, told: Result<Vec<Reconciled>, Failure>) -> Result<(), Failure> {
-        self.reconciling = false;
-        match told {
-            Ok(told) => {
-                self.offline.settle(told.len())?;
-                self.tell(&Shown::Reconciled(&told));
-                self.reconcile();
-            }
-            Err(failure) if failure.exit == Exit::Unreachable => self.lose_service(&failure),
-            // Asked again when the service is back; to ask at once would change nothing.
-            Err(failure) => self.tell(&Shown::NoOffline(&failure)),
-        }
-        Ok(())
-    }
-
-    /// Keeps and shows what was seen of a card without the service.
-    fn seen_offline(&mut self, reader: &str, reading: FreeReading) -> Option<Exit> {
-        let since = self.table.seen_offline(reader)?;
-        match self.offline.note(reading, clock::now()) {
-            Ok(seen) => {
-                self.metrics.card("offline");
-                self.tell(&Shown::Offline { reader, seen: &seen, since });
-                self.after_card(Exit::Unreachable)
-            }
-            Err(failure) => {
-                self.tell(&Shown::NoOffline(&failure));
-                self.after_card(failure.exit)
-            }
-        }
-    }
-
-    fn lose_service(&mut self, failure: &Failure) {
-        // Streams that have nothing to do are over as well; the others will notice.
-        for seat in self.seats.values_mut().flatten() {
-            seat.relay = None;
-        }
-        if self.line.take().is_some() {
-            self.metrics.service_lost();
-            self.tell(&Shown::ServiceLost(failure));
-            self.seek_service();
         }
     }
 
