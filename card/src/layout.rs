@@ -28,6 +28,24 @@ pub enum Profile {
     Reduced,
 }
 
+impl Profile {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Full, Self::Reduced];
+
+    /// How people say it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "32K",
+            Self::Reduced => "16K",
+        }
+    }
+
+    /// The profile of this name, capitals or not.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name().eq_ignore_ascii_case(name))
+    }
+}
+
 /// Who may do something with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {

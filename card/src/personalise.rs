@@ -55,6 +55,9 @@ pub enum PersonaliseError {
     /// The card does not take our transport key: it comes from somebody else.
     #[error("the card does not accept the transport key")]
     OtherTransportKey,
+    /// The card has room for more or for less than what it is to become.
+    #[error("the card has another capacity")]
+    OtherCapacity,
     /// The card refused a step.
     #[error("the card refused to {step}")]
     Refused {
@@ -130,6 +133,11 @@ impl PersonaliseError {
                 | CardError::KeyBlocked
                 | CardError::Refused(Status::Failed { .. } | Status::Blocked),
             ) if step == Step::Open => Self::OtherTransportKey,
+            LinkError::Card(CardError::Refused(Status::NoSpace | Status::WrongData))
+                if step == Step::Create =>
+            {
+                Self::OtherCapacity
+            }
             LinkError::Card(source) => Self::Refused { step, source },
         }
     }

@@ -218,6 +218,8 @@ catalogue! {
     BATCH_DIFFERS: "此批次编号已用于另一份数据", "请用原来的数据文件继续，或换一个输出目录另起一批", "this batch was opened with other input", "go on with the file it was opened with, or begin another batch in another directory";
     /// The batch is closed.
     BATCH_CLOSED: "此批次已结束", "请另起一批", "the batch is closed", "begin another batch";
+    /// The settings leave card keys to SAMs, which give none out.
+    SAM_CANNOT_ISSUE: "本系统由 SAM 卡运算卡密钥（card_security = \"sam\"），SAM 不能导出密钥，不能制卡", "请在密钥库中有这些 SAM 的根密钥、且 card_security = \"keystore\" 的系统上制卡", "here a SAM computes with card keys (card_security = \"sam\"), and a SAM gives no keys out to be loaded into new cards", "make cards with an installation whose keystore holds the masters of these SAMs, with card_security = \"keystore\"";
     /// Rows have no verdict yet.
     BATCH_NOT_DONE: "此批次还有未完成的行", "请继续制卡，完成后再结束", "rows of the batch are not done", "go on making cards, and close the batch then";
     /// Every row has its card, or is being made.
@@ -228,6 +230,8 @@ catalogue! {
     CARD_NOT_BLANK: "这不是空白卡", "请换一张空白卡", "this is not a blank card", "take another blank card";
     /// The blank card has the transport key of somebody else.
     CARD_OTHER_TRANSPORT_KEY: "空白卡的传输密钥不符", "请核对空白卡的来源，并联系供应商", "the blank card has another transport key", "check where the blank cards come from, and ask their supplier";
+    /// The blank card has another capacity than its row asks for.
+    BLANK_OTHER_CAPACITY: "空白卡的容量（32K、16K）与该行要求的不符，此卡作废", "请换一张容量相符的空白卡；该行将使用下一张", "the blank card has another capacity (32K or 16K) than its row asks for, and is given up", "take a blank card of the right capacity; the row takes the next one";
     /// The card could not be made.
     CARD_SPOILED: "制卡失败，此卡作废", "请销毁此卡；该行将使用下一张空白卡", "the card could not be made and is given up", "destroy the card; its row takes the next blank card";
     /// The institution's name does not fit the card.

@@ -17,6 +17,8 @@ use crate::policy::{Policy, PolicyError};
 pub const FILE: &str = "healthcard.toml";
 /// Largest settings file that is read.
 const MAX_FILE: u64 = 64 * 1024;
+/// Largest script by which cards are made, bytes.
+const MAX_SCRIPT: u64 = 256 * 1024;
 
 /// Settings as written in `healthcard.toml`. Paths are relative to the file's own directory.
 #[derive(Debug, Serialize, Deserialize)]
@@ -256,7 +258,7 @@ impl Config {
     /// [`ConfigError`]; no setting is ever replaced by a default because it was wrong.
     pub fn load(data: &Path) -> Result<Self, ConfigError> {
         let path = data.join(FILE);
-        let text = read_bounded(&path)?;
+        let text = read_bounded(&path, MAX_FILE)?;
         let raw: RawConfig = toml::from_str(&text).map_err(|error| ConfigError::Malformed {
             path: path.clone(),
             why: error.message().to_owned(),
@@ -316,14 +318,20 @@ impl Config {
             .ok_or(ConfigError::Value { setting: "card_security", why: "keystore or sam" })?;
         let diversification = Diversification::named(&raw.card_diversification)
             .ok_or(ConfigError::Value { setting: "card_diversification", why: "div-1" })?;
+        if security == CardSecurity::Sam && raw.card_script.is_some() {
+            return Err(ConfigError::Value {
+                setting: "card_script",
+                why: "not with card_security = \"sam\": cards are made with the masters of a keystore",
+            });
+        }
         let policy = match raw.policy {
             None => Policy::shipped(),
-            Some(path) => Policy::parse(&read_bounded(&data.join(path))?),
+            Some(path) => Policy::parse(&read_bounded(&data.join(path), MAX_FILE)?),
         };
         let card_script = match raw.card_script {
             None => None,
             Some(path) => {
-                let script = read_bounded(&data.join(path))?.parse();
+                let script = read_bounded(&data.join(path), MAX_SCRIPT)?.parse();
                 Some(script.map_err(ConfigError::CardScript)?)
             }
         };
@@ -359,10 +367,11 @@ fn is_public_url(url: &str) -> bool {
         })
 }
 
-fn read_bounded(path: &Path) -> Result<String, ConfigError> {
+fn read_bounded(path: &Path, most: u64) -> Result<String, ConfigError> {
     let read = || -> io::Result<String> {
-        if fs::metadata(path)?.len() > MAX_FILE {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 64 KiB"));
+        if fs::metadata(path)?.len() > most {
+            let why = format!("larger than {} KiB", most / 1024);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
         }
         fs::read_to_string(path)
     };
@@ -401,6 +410,7 @@ mod tests {
             (format!("{good}[cards]\nreview_hours=0"), "setting `cards.review_hours`"),
             (format!("{good}policy='none.toml'"), "reading "),
             (format!("{good}card_script='none.txt'"), "reading "),
+            (format!("{good}card_security='sam'\ncard_script='a'"), "setting `card_script`"),
             (format!("{good}public_url='ftp://a'"), "setting `public_url`"),
             (format!("{good}public_url='http://a/'"), "setting `public_url`"),
             (format!("{good}card_security='hsm'"), "setting `card_security`"),

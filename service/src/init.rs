@@ -23,6 +23,7 @@ use crate::{
     registrar::{Authorities, AuthorityError, Error, Founding, Registrar, new_serial},
     start::{self, StartError},
     store::{self, Store, StoreError},
+    telemetry,
 };
 
 /// Directory of the first operator's identity, within the data directory.
@@ -143,6 +144,36 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
     tls(&config, hosts)?;
     found(config, Keys::new(Box::new(keystore)), &data, operator).await?;
     write(&data.join(config::FILE), settings.as_bytes(), Secrecy::Public)
+}
+
+/// Sees to it that the card issuer's certificate is in the data directory: installations of before
+/// have none. The one on record is what counts; a service runs without the file, so that what is
+/// wrong with it is only told.
+pub fn keep_card_issuer(data: &Path, registrar: &Registrar) {
+    let path = data.join(CARD_ISSUER);
+    let certificate = registrar.card_issuer().certificate.to_bytes();
+    match fs::read(&path) {
+        Ok(kept) if kept == certificate => {}
+        Ok(_) => tracing::warn!(
+            file = CARD_ISSUER,
+            "is not the card issuer's certificate on record; move it away and start again"
+        ),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            match write(&path, &certificate, Secrecy::Public) {
+                Ok(()) => {
+                    tracing::info!(file = CARD_ISSUER, "the issuer's certificate was written")
+                }
+                Err(error) => {
+                    let cause = telemetry::chain(&error);
+                    tracing::warn!(cause, file = CARD_ISSUER, "could not be written");
+                }
+            }
+        }
+        Err(error) => {
+            let cause = telemetry::chain(&error);
+            tracing::warn!(cause, file = CARD_ISSUER, "could not be read");
+        }
+    }
 }
 
 /// The key that the operator asks a certificate for.

@@ -186,6 +186,7 @@ fn run(options: Serve) -> Result<(), Failure> {
         let stop = stop_signal()?;
         let registrar = start::open(config, &passphrase).await?;
         drop(passphrase);
+        init::keep_card_issuer(&place.data, &registrar);
         start::run(registrar, listen, protection, stop, |address| {
             println!("listening on {address}");
         })

@@ -18,7 +18,9 @@ use hsm::soft::{Passphrase, SoftKeystore};
 use service::clock;
 use service::config::Config;
 use service::init::{self, InitOptions};
-use service::registrar::{Caller, CardVerdict, HandedRow, Holder, NewInstitution, Registrar};
+use service::registrar::{
+    BatchOrder, Caller, CardVerdict, HandedRow, Holder, NewInstitution, Registrar,
+};
 use service::store::{BatchId, IdentityId, InstitutionId};
 use service::vocabulary::Role;
 use tokio::task::JoinSet;
@@ -102,7 +104,9 @@ async fn main() {
 
     let photo = photo();
     let batch: BatchId = "01936f00-0000-7000-8000-0000000000bb".parse().unwrap();
-    registrar.open_batch(&clerk, batch, [1; 32], cards).await.unwrap();
+    let order =
+        BatchOrder { id: batch, input_digest: [1; 32], rows: cards, profile: Profile::Full };
+    registrar.open_batch(&clerk, order).await.unwrap();
     let begin = Instant::now();
     for from in (1..=cards).step_by(256) {
         let rows = (from..=cards.min(from + 255)).map(|number| {

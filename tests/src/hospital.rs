@@ -60,6 +60,38 @@ impl Hospital {
         Self { stage, institution_id, staff, resident_id, card_id, _directory: None }
     }
 
+    /// Restarts the service with other settings: what `change` makes of `healthcard.toml`.
+    ///
+    /// # Panics
+    /// When it does not start, or nothing was changed.
+    pub fn reconfigure(&mut self, change: impl FnOnce(&str) -> String) {
+        let file = self.stage.path("data/healthcard.toml");
+        let before = std::fs::read_to_string(&file).expect("settings");
+        let after = change(&before);
+        assert_ne!(before, after, "nothing was changed");
+        std::fs::write(&file, after).expect("settings");
+        self.restart();
+    }
+
+    /// Ends the service in order, and starts it again.
+    ///
+    /// # Panics
+    /// When it does not end or start.
+    pub fn restart(&mut self) {
+        self.stage.server().expect("it runs").end().expect("it ends");
+        self.stage.serve().expect("it serves again");
+    }
+
+    /// Leaves card keys to SAMs.
+    ///
+    /// # Panics
+    /// As for [`reconfigure`](Self::reconfigure).
+    pub fn use_sams(&mut self) {
+        self.reconfigure(|text| {
+            text.replace("card_security = \"keystore\"", "card_security = \"sam\"")
+        });
+    }
+
     /// Runs a command of `healthcard` that must be granted.
     ///
     /// # Panics

@@ -41,13 +41,7 @@ impl Window {
             let pin = hospital.stage.write("records/sam-pin", b"123456\n").unwrap();
             sam = vec!["--sam".into(), "00 01".into()];
             sam.extend(["--sam-pin-file".into(), pin.to_string_lossy().into_owned()]);
-            let settings = hospital.stage.path("data/healthcard.toml");
-            let text = std::fs::read_to_string(&settings).unwrap();
-            let text = text.replace("card_security = \"keystore\"", "card_security = \"sam\"");
-            assert!(text.contains("card_security = \"sam\""));
-            std::fs::write(&settings, text).unwrap();
-            hospital.stage.server().unwrap().end().unwrap();
-            hospital.stage.serve().unwrap();
+            hospital.use_sams();
         }
         let log = hospital.stage.path("log/vcard");
         let vcard = Background::start(Program::Vcard.name(), command, &log).unwrap();

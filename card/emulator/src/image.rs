@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 pub use files::{Content, Files};
 pub(crate) use keys::Name;
 pub use keys::{Keys, TRIES};
-pub use text::{FileText, fill, profile_named};
+pub use text::{FileText, fill};
 
 /// Everything that makes one card.
 pub struct Image {

@@ -12,7 +12,7 @@ use ::card::layout::Profile;
 use ::card::layout::ddf1::ef05;
 use ::card::{CardFactor, CardKey, EthnicGroup, KeyVersion, Payment};
 use card_emulator::Image;
-use card_emulator::image::{self, FileText};
+use card_emulator::image::FileText;
 use card_emulator::personalise::{Person, personalise};
 use clap::Args;
 use hsm::KeyRef;
@@ -198,7 +198,7 @@ pub(super) fn factor(historical: &str) -> Result<CardFactor, Failure> {
 }
 
 pub(super) fn profile(text: &str) -> Result<Profile, Failure> {
-    image::profile_named(text).ok_or_else(|| "--profile is 32K or 16K".into())
+    Profile::named(text).ok_or_else(|| "--profile is 32K or 16K".into())
 }
 
 pub(super) fn day(text: &str) -> Result<Date, Failure> {

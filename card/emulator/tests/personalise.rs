@@ -42,8 +42,11 @@ fn contents(profile: Profile) -> CardContents {
         ("address_class_1", "2"),
         ("address_1", "郑州市金水路1号"),
         ("asthma", "是"),
-    ]);
-    let order = row.unwrap().with_photo(photo()).check(date!(2026 - 11 - 26)).unwrap();
+    ])
+    .unwrap();
+    // A 16K card has no place for a photo.
+    let row = if profile == Profile::Full { row.with_photo(photo()) } else { row };
+    let order = row.check(date!(2026 - 11 - 26), profile).unwrap();
     let number = CardNumber::from(&order.holder.id_number);
     let issuer = IssuerData {
         class: card::data::CardClass(b'1'),
@@ -57,7 +60,7 @@ fn contents(profile: Profile) -> CardContents {
         chip_serial: person.chip_serial.clone(),
         city: order.city.clone(),
     };
-    CardContents::new(&issuer, &order, profile).unwrap()
+    CardContents::new(&issuer, &order).unwrap()
 }
 
 /// A picture of stripes.
@@ -153,6 +156,15 @@ fn somebody_elses_blank_card_is_left_alone() {
     let mut card = InMemory::new(sample::card(image));
     let (made, ..) = make(&OwnCommands, &mut card, &sample::distinct_masters(), Profile::Full);
     assert!(matches!(made, Err(PersonaliseError::OtherTransportKey)), "{made:?}");
+}
+
+#[test]
+fn a_card_of_another_capacity_is_told_as_such() {
+    for (has, wanted) in [(Profile::Full, Profile::Reduced), (Profile::Reduced, Profile::Full)] {
+        let mut card = blank_card(has);
+        let (made, ..) = make(&OwnCommands, &mut card, &sample::distinct_masters(), wanted);
+        assert!(matches!(made, Err(PersonaliseError::OtherCapacity)), "{has:?}: {made:?}");
+    }
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub struct Column {
 pub enum Holds {
     /// The element with this item number.
     Element(Element),
+    /// What the card has room for (卡容量): `32K` or `16K`.
+    Capacity,
     /// The photo: its file's name.
     Photo,
 }
@@ -50,6 +52,11 @@ const ALIASES: [(&str, u16); 16] = [
     ("支付方式3", 20),
 ];
 
+/// Names of the column of capacities.
+const CAPACITY: [&str; 3] = ["capacity", "卡容量", "容量"];
+/// Number of the cell of a capacity: beyond those of all items.
+pub(super) const CAPACITY_CELL: u16 = 0xFFFF;
+
 /// Names of the column of photos.
 const PHOTO: [&str; 2] = ["photo", "照片"];
 
@@ -60,6 +67,9 @@ impl Column {
         if PHOTO.contains(&name.as_str()) {
             return Some(Self { holds: Holds::Photo });
         }
+        if CAPACITY.contains(&name.as_str()) {
+            return Some(Self { holds: Holds::Capacity });
+        }
         let alias = ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, item)| *item);
         let of = |element: &Element| {
             alias == Some(element.item)
@@ -67,6 +77,23 @@ impl Column {
                 || spelled(element.en) == name
         };
         elements().find(of).map(|element| Self { holds: Holds::Element(element) })
+    }
+
+    /// Its cell in a row: the item number of its element. The photo has none.
+    pub(super) fn cell(&self) -> Option<u16> {
+        match self.holds {
+            Holds::Element(element) => Some(element.item),
+            Holds::Capacity => Some(CAPACITY_CELL),
+            Holds::Photo => None,
+        }
+    }
+
+    /// The column with this cell.
+    pub(super) fn of_cell(cell: u16) -> Option<Self> {
+        match cell {
+            CAPACITY_CELL => Some(Self { holds: Holds::Capacity }),
+            item => Self::of_item(item),
+        }
     }
 
     /// The column of the element with this item number.
@@ -80,14 +107,15 @@ impl Column {
         match self.holds {
             Holds::Element(element) if element.item == 57 => "city".to_owned(),
             Holds::Element(element) => spelled(element.en),
+            Holds::Capacity => CAPACITY[0].to_owned(),
             Holds::Photo => PHOTO[0].to_owned(),
         }
     }
 
     /// Every column there is.
     pub fn all() -> impl Iterator<Item = Self> {
-        let photo = std::iter::once(Self { holds: Holds::Photo });
-        elements().map(|element| Self { holds: Holds::Element(element) }).chain(photo)
+        let others = [Holds::Capacity, Holds::Photo].map(|holds| Self { holds });
+        elements().map(|element| Self { holds: Holds::Element(element) }).chain(others)
     }
 }
 

@@ -100,7 +100,7 @@ impl<R: BufRead> Table<R> {
         for (column, text) in self.columns.iter().zip(&fields) {
             match column.holds {
                 Holds::Photo => photo = Some(text.trim().to_owned()).filter(|it| !it.is_empty()),
-                Holds::Element(_) => {
+                Holds::Element(_) | Holds::Capacity => {
                     if let Err(bad) = row.set(*column, text) {
                         return (Err(bad), None);
                     }

@@ -4,7 +4,7 @@ use std::fmt;
 use time::Date;
 
 use super::cell::{date, of_text, value};
-use super::{BadField, Column, Row, Why, column};
+use super::{BadField, Column, Holds, Row, Why, column};
 use crate::codes::{EthnicGroup, Payment, Sex};
 use crate::data::{ContactData, Contents, HolderData, Photo, Value};
 use crate::layout::ddf1::{ef05, ef06, ef08};
@@ -23,6 +23,8 @@ pub struct CardOrder {
     pub photo: Option<Photo>,
     /// DDF1/EF08.
     pub contact: ContactData,
+    /// What the card has room for.
+    pub profile: Profile,
     /// What the other directories hold, by item number.
     more: BTreeMap<u16, Value>,
 }
@@ -34,13 +36,14 @@ struct Checker<'r> {
 }
 
 impl Row {
-    /// Checks every field. `today` is the day on which the card is made.
+    /// Checks every field. `today` is the day on which the card is made; `profile` is what it has
+    /// room for, unless the row says so itself.
     ///
     /// # Errors
     /// All that is wrong, in the order of the card.
-    pub fn check(&self, today: Date) -> Result<CardOrder, Vec<BadField>> {
+    pub fn check(&self, today: Date, profile: Profile) -> Result<CardOrder, Vec<BadField>> {
         let mut checker = Checker { row: self, wrong: Vec::new() };
-        let order = checker.order(today);
+        let order = checker.order(today, profile);
         match order {
             Some(order) if checker.wrong.is_empty() => Ok(order),
             _ => Err(checker.wrong),
@@ -50,7 +53,16 @@ impl Row {
 
 impl Checker<'_> {
     /// The order, when all that it needs is there.
-    fn order(&mut self, today: Date) -> Option<CardOrder> {
+    fn order(&mut self, today: Date, profile: Profile) -> Option<CardOrder> {
+        let capacity = Column { holds: Holds::Capacity };
+        let profile = match self.row.cell(column::CAPACITY_CELL).map(Profile::named) {
+            None => profile,
+            Some(Some(named)) => named,
+            Some(None) => {
+                self.wrong.push(BadField::of(&capacity, Why::NotCapacity));
+                profile
+            }
+        };
         let city = self.needed(&ef05::CITY_CODE, |text| text.parse().map_err(|_| Why::NotDigits));
         let name = self.needed(&ef06::NAME, |text| text.parse::<Name>().map_err(of_text));
         let id_number = self.needed(&ef06::ID_NUMBER, |text| {
@@ -78,6 +90,9 @@ impl Checker<'_> {
             .map(|element| self.coded(element, Payment::from_code));
         let photo = self.photo();
         let more = self.more();
+        if profile == Profile::Reduced {
+            self.refuse_what_has_no_place();
+        }
 
         let id_number = id_number?;
         Some(CardOrder {
@@ -91,6 +106,7 @@ impl Checker<'_> {
             },
             photo,
             contact: ContactData { valid_until: valid_until?, phones, payments },
+            profile,
             more,
         })
     }
@@ -107,12 +123,28 @@ impl Checker<'_> {
         more
     }
 
+    /// What somebody gave and a 16K card cannot hold is not left out unsaid. The first phone is for
+    /// the register, too.
+    fn refuse_what_has_no_place(&mut self) {
+        let given = |element: &Element| self.row.cell(element.item).is_some();
+        let beyond = column::elements()
+            .filter(|element| element.full_only && element.item != ef08::PHONE_1.item)
+            .filter(given)
+            .collect::<Vec<_>>();
+        for element in beyond {
+            self.refuse(&element, Why::NoPlace);
+        }
+        if self.row.photo().is_some() {
+            self.wrong.push(BadField::of(&Column { holds: Holds::Photo }, Why::NoPlace));
+        }
+    }
+
     fn photo(&mut self) -> Option<Photo> {
         let jpeg = self.row.photo()?;
         match checked_photo(jpeg) {
             Ok(photo) => Some(photo),
             Err(why) => {
-                self.wrong.push(BadField { field: "photo".to_owned(), why });
+                self.wrong.push(BadField::of(&Column { holds: Holds::Photo }, why));
                 None
             }
         }
@@ -173,10 +205,10 @@ fn checked_photo(jpeg: &[u8]) -> Result<Photo, Why> {
 }
 
 impl CardOrder {
-    /// The records of a file of DF01 or DF02 with one element a record, on a card of `profile`.
-    pub fn records(&self, file: &'static File, profile: Profile) -> Vec<Vec<u8>> {
-        let mut contents = Contents::empty(file, 0, profile);
-        for item in file.items(profile) {
+    /// The records of a file of DF01 or DF02 with one element a record, as a 32K card has them.
+    pub fn records(&self, file: &'static File) -> Vec<Vec<u8>> {
+        let mut contents = Contents::empty(file, 0, Profile::Full);
+        for item in file.items(Profile::Full) {
             if let Some(value) = self.more.get(&item.element.item) {
                 contents.set(item.element.item, value.clone()).expect("checked as it was ordered");
             }

@@ -3,9 +3,9 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::{BadField, Column, Holds, MAX_ROW, Why};
+use super::{BadField, Column, MAX_ROW, Why};
 
-/// One person as somebody wrote them down: cells by item number, and a photo. Personal data, wiped
+/// One person as somebody wrote them down: cells by number, and a photo. Personal data, wiped
 /// when dropped.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Row {
@@ -40,7 +40,7 @@ impl Row {
     /// As for [`of`](Self::of).
     pub fn set(&mut self, column: Column, text: &str) -> Result<(), BadField> {
         let text = text.trim_matches([' ', '\u{3000}']);
-        let Holds::Element(element) = column.holds else {
+        let Some(cell) = column.cell() else {
             return Err(BadField::of(&column, Why::UnknownColumn));
         };
         if text.is_empty() {
@@ -49,7 +49,7 @@ impl Row {
         if self.length() + text.len() > MAX_ROW {
             return Err(BadField::row(Why::RowTooLong));
         }
-        match self.cells.insert(element.item, Zeroizing::new(text.to_owned())) {
+        match self.cells.insert(cell, Zeroizing::new(text.to_owned())) {
             None => Ok(()),
             Some(_) => Err(BadField::of(&column, Why::Twice)),
         }
@@ -62,11 +62,11 @@ impl Row {
         self
     }
 
-    /// The cells by the name of their columns, in the order of items.
+    /// The cells by the name of their columns, in the order of the card.
     pub fn cells(&self) -> impl Iterator<Item = (String, &str)> {
         self.cells
             .iter()
-            .filter_map(|(item, text)| Some((Column::of_item(*item)?.name(), text.as_str())))
+            .filter_map(|(item, text)| Some((Column::of_cell(*item)?.name(), text.as_str())))
     }
 
     /// The bytes of the photo, as given.
@@ -109,7 +109,7 @@ impl Row {
                 }
                 item => {
                     let text = std::str::from_utf8(content).ok()?;
-                    row.set(Column::of_item(item)?, text).ok()?;
+                    row.set(Column::of_cell(item)?, text).ok()?;
                 }
             }
         }

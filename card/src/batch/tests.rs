@@ -18,7 +18,7 @@ fn whole() -> Vec<(&'static str, &'static str)> {
 
 fn refusal(cells: &[(&str, &str)]) -> Vec<(String, &'static str)> {
     let row = Row::of(cells.iter().copied()).unwrap();
-    let wrong = row.check(TODAY).err().unwrap_or_default();
+    let wrong = row.check(TODAY, Profile::Full).err().unwrap_or_default();
     wrong.into_iter().map(|bad| (bad.field, bad.why.code())).collect()
 }
 
@@ -46,15 +46,15 @@ fn a_whole_row_becomes_an_order() {
     let more = [("ethnic_group", "汉族"), ("phone_1", "13800138000"), ("payment_1", "1")];
     let address = [("address_class_1", "2"), ("address_1", "郑州市金水路1号"), ("asthma", "是")];
     let row = Row::of(whole().into_iter().chain(more).chain(address)).unwrap();
-    let order = row.check(TODAY).unwrap();
+    let order = row.check(TODAY, Profile::Full).unwrap();
     assert_eq!(order.holder.name.as_str(), "张三");
     assert_eq!(order.holder.ethnic_group.map(|it| it.code()), Some(1));
     assert_eq!(order.contact.payments[0].map(|it| it.code()), Some(1));
-    let records = order.records(&df01::ef05::FILE, Profile::Full);
+    let records = order.records(&df01::ef05::FILE);
     assert_eq!(records[0], [0x15, 1, 0x02]);
     assert_eq!(records[1][..6], [0x16, 100, 0xD6, 0xA3, 0xD6, 0xDD]); // 郑州
     assert_eq!(records[2], [0x17, 1, 0xFF], "an empty code");
-    let clinical = order.records(&crate::layout::df02::ef05::FILE, Profile::Full);
+    let clinical = order.records(&crate::layout::df02::ef05::FILE);
     assert_eq!(clinical[2], [0x2B, 1, 0x01], "asthma");
     assert_eq!(format!("{row:?} {order:?}"), "Row(10 cells) CardOrder(..)");
 }
@@ -100,6 +100,41 @@ fn what_is_wrong_is_said_of_each_field() {
 }
 
 #[test]
+fn what_a_16k_card_has_no_place_for_is_refused() {
+    let beyond = [
+        ("capacity", "16K"),
+        ("phone_1", "13800138000"),
+        ("document_class", "2"),
+        ("address_2", "x"),
+    ];
+    let row =
+        Row::of(whole().into_iter().chain(beyond)).unwrap().with_photo(vec![0xFF, 0xD8, 0xFF]);
+    let wrong = row.check(TODAY, Profile::Full).unwrap_err();
+    let fields: Vec<_> =
+        wrong.iter().filter(|bad| bad.why == Why::NoPlace).map(|bad| &*bad.field).collect();
+    assert_eq!(
+        fields,
+        ["address_2", "document_class", "photo"],
+        "the phone is for the register, too"
+    );
+
+    // The row has the last word; what the batch says is for rows that say nothing.
+    let check = |cells: &[(&str, &str)], batch| {
+        let row = Row::of(whole().into_iter().chain(cells.iter().copied())).unwrap();
+        row.check(TODAY, batch).map(|order| order.profile).map_err(|wrong| wrong[0].why)
+    };
+    for (cells, batch, expected) in [
+        (&[][..], Profile::Full, Ok(Profile::Full)),
+        (&[], Profile::Reduced, Ok(Profile::Reduced)),
+        (&[("卡容量", "32k")], Profile::Reduced, Ok(Profile::Full)),
+        (&[("容量", "16K")], Profile::Full, Ok(Profile::Reduced)),
+        (&[("capacity", "64K")], Profile::Full, Err(Why::NotCapacity)),
+    ] {
+        assert_eq!(check(cells, batch), expected, "{cells:?} {batch:?}");
+    }
+}
+
+#[test]
 fn rows_with_cells_of_no_column_or_two_are_refused() {
     let why = |cells: &[(&str, &str)]| Row::of(cells.iter().copied()).unwrap_err().why;
     assert_eq!(why(&[("nickname", "x")]), Why::UnknownColumn);
@@ -115,7 +150,7 @@ fn photos_are_checked() {
         ("a text", b"photo".to_vec(), Why::NotPicture),
         ("too long", [&[0xFF, 0xD8, 0xFF][..], &[0; 3072]].concat(), Why::HugePicture),
     ] {
-        let wrong = row.clone().with_photo(bytes).check(TODAY).unwrap_err();
+        let wrong = row.clone().with_photo(bytes).check(TODAY, Profile::Full).unwrap_err();
         assert_eq!(wrong, [BadField { field: "photo".to_owned(), why }], "{name}");
     }
 }
@@ -152,7 +187,7 @@ mod table {
         let table = Table::open(text).unwrap();
         table
             .map(|row| match row.unwrap().row {
-                Ok(row) => match row.check(TODAY) {
+                Ok(row) => match row.check(TODAY, Profile::Full) {
                     Ok(_) => Ok("good"),
                     Err(wrong) => Err(wrong[0].why.code()),
                 },
@@ -226,7 +261,7 @@ mod table {
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let text = [HEAD.as_bytes(), &bytes].concat();
             for row in Table::open(&text[..]).unwrap() {
-                let _ = row.unwrap().row.map(|row| row.check(TODAY).map(|_| ()));
+                let _ = row.unwrap().row.map(|row| row.check(TODAY, Profile::Full).map(|_| ()));
             }
         }
 

@@ -77,6 +77,10 @@ reasons! {
     UnknownCode "UNKNOWN_CODE" "代码不在代码表中" "is not in its code table";
     /// Not a date that exists.
     NoSuchDate "NO_SUCH_DATE" "日期不存在，应为 YYYY-MM-DD" "is no date that exists, as YYYY-MM-DD";
+    /// Neither 32K nor 16K.
+    NotCapacity "NOT_A_CAPACITY" "应为 32K 或 16K" "must be 32K or 16K";
+    /// A 16K card has no place for it.
+    NoPlace "NO_PLACE" "16K 卡没有此项的位置，请删去此项或改用 32K 卡" "has no place on a 16K card; leave it out, or ask for a 32K card";
     /// Over before the card is made.
     Past "IN_THE_PAST" "日期已过" "is in the past";
     /// Neither yes nor no.

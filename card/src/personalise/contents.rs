@@ -33,11 +33,12 @@ static OTHERS: [&File; 6] = [
 ];
 
 impl CardContents {
-    /// What is to be on the card of `order`, for a card of `profile`.
+    /// What is to be on the card of `order`.
     ///
     /// # Errors
     /// [`BadText`] when the issuer's name does not fit the card.
-    pub fn new(issuer: &IssuerData, order: &CardOrder, profile: Profile) -> Result<Self, BadText> {
+    pub fn new(issuer: &IssuerData, order: &CardOrder) -> Result<Self, BadText> {
+        let profile = order.profile;
         let mut contents = Self { profile, files: BTreeMap::new() };
         contents.put_records(&ef05::FILE, issuer.encode()?);
         contents.put_records(&ef06::FILE, order.holder.encode());
@@ -48,7 +49,7 @@ impl CardContents {
             contents.files.insert(ef07::FILE.name, (&ef07::FILE, Filling::Bytes(used)));
         }
         for file in OTHERS {
-            let records = order.records(file, Profile::Full);
+            let records = order.records(file);
             contents.put_records(file, records);
         }
         Ok(contents)

@@ -61,6 +61,8 @@ fn code(reason: Reason) -> Code {
         R::BATCH_NOT_FOUND => Code::NotFound,
         R::BATCH_DIFFERS
         | R::BATCH_CLOSED
+        | R::SAM_CANNOT_ISSUE
+        | R::BLANK_OTHER_CAPACITY
         | R::BATCH_NOT_DONE
         | R::NO_ROW_WAITS
         | R::CHIP_USED

@@ -18,20 +18,19 @@ use audit::{Outcome, manifest};
 use card::{
     CardFactor, ChipSerial,
     batch::Why,
-    certificate::{Body, CardCertificate, Holder as CertificateHolder},
-    data::IssuerCode,
+    layout::Profile,
     personalise::{Cvk, IssuingKeys, OwnCommands, Personaliser, Script},
 };
-use hsm::{KeyError, Sm2Signer};
+use hsm::KeyError;
 
 use super::{Caller, Error, Registrar};
 use crate::{
     catalogue::Reason,
-    clock::{self, UtcTime, date_at_desk},
+    clock::{self, UtcTime},
     keys::Keys,
     policy::{Act, Denial},
     rate::Buckets,
-    store::{self, Batch, BatchId, BatchRow, CardId, InstitutionId, NewBatch, Receipt, RowState},
+    store::{Batch, BatchId, BatchRow, CardId, InstitutionId, NewBatch, Receipt, RowState},
 };
 
 pub use making::{Job, MakeFailure, Verdict};
@@ -39,15 +38,11 @@ pub use rows::{HandedRow, RowVerdict};
 
 use floor::Floor;
 
-/// How long the certificate of an issuer on cards is good: longer than any card.
-const CERTIFICATE_LIFE: time::Duration = time::Duration::days(30 * 365);
-
 /// What the service needs to make cards, and what is being made.
 pub(super) struct Issuing {
     keys: IssuingKeys,
     personaliser: Box<dyn Personaliser>,
     cvk: Cvk,
-    signer: Arc<dyn Sm2Signer>,
     floors: Mutex<HashMap<BatchId, Arc<Floor>>>,
     /// Security codes that may be tried, by card.
     tries: Buckets<CardId>,
@@ -70,11 +65,23 @@ impl Issuing {
             keys: masters,
             personaliser,
             cvk: Cvk::of(&*keys.security_code_master()?)?,
-            signer: keys.card_issuer()?,
             floors: Mutex::default(),
             tries: security_code::tries(),
         })
     }
+}
+
+/// A batch to be opened, or gone on with.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchOrder {
+    /// Its identifier, chosen by the caller.
+    pub id: BatchId,
+    /// Digest of what is handed in.
+    pub input_digest: [u8; 32],
+    /// How many rows it has.
+    pub rows: u32,
+    /// What its cards have room for, unless a row says so itself.
+    pub profile: Profile,
 }
 
 /// How a batch stands.
@@ -101,30 +108,31 @@ impl Registrar {
     /// Opens a batch, or goes on with it: the same identifier with the same input is the same batch.
     ///
     /// # Errors
-    /// BATCH_DIFFERS when the identifier is that of other input; OTHER_INSTITUTION;
-    /// ROLE_NOT_ALLOWED.
+    /// BATCH_DIFFERS when the identifier is that of other input; SAM_CANNOT_ISSUE where a SAM
+    /// computes with card keys; OTHER_INSTITUTION; ROLE_NOT_ALLOWED.
     pub async fn open_batch(
         &self,
         caller: &Caller,
-        id: BatchId,
-        input_digest: [u8; 32],
-        rows: u32,
+        order: BatchOrder,
     ) -> Result<(BatchView, Option<Receipt>), Error> {
+        let id = order.id;
         self.allow(caller, Act::CardBatch).await?;
+        self.has_masters(caller, id).await?;
         let refused =
             || self.entry(caller, Act::CardBatch, Outcome::Refused).on("batch", id.to_string());
         let mut receipt = None;
         let batch = match self.store.batch(id).await? {
             Some(batch) => batch,
             None => {
-                receipt = Some(self.new_batch(caller, id, input_digest, rows).await?);
+                receipt = Some(self.new_batch(caller, order).await?);
                 self.store.batch(id).await?.ok_or(Reason::BATCH_NOT_FOUND)?
             }
         };
         if batch.institution != caller.holder.institution {
             return self.refuse(refused(), Denial::OtherInstitution).await;
         }
-        if (batch.input_digest, batch.rows) != (input_digest, rows) {
+        let asked = (order.input_digest, order.rows, order.profile);
+        if (batch.input_digest, batch.rows, batch.profile) != asked {
             return self.refuse(refused(), Reason::BATCH_DIFFERS).await;
         }
         let on_record = self.store.batch_rows(id).await?;
@@ -134,26 +142,22 @@ impl Registrar {
         Ok((view(&batch, &on_record), receipt))
     }
 
-    async fn new_batch(
-        &self,
-        caller: &Caller,
-        id: BatchId,
-        input_digest: [u8; 32],
-        rows: u32,
-    ) -> Result<Receipt, Error> {
-        let issuing = self.issuing()?;
+    async fn new_batch(&self, caller: &Caller, order: BatchOrder) -> Result<Receipt, Error> {
+        self.issuing()?;
+        let BatchOrder { id, input_digest, rows, profile } = order;
         let institution = caller.holder.institution;
-        let issuer = match self.store.issuer(institution).await? {
+        let issuer_code = match self.store.issuer_code(institution).await? {
             Some(_) => None,
-            None => Some(self.new_issuer(issuing, institution, caller.now).await?),
+            None => Some(self.new_issuer_code(institution).await?),
         };
         let batch = NewBatch {
             id,
             institution,
             input_digest,
             rows,
+            profile,
             wrapped_key: self.personal.new_batch_key(id)?,
-            issuer,
+            issuer_code,
             opened_at: caller.now,
         };
         let entry = self
@@ -161,6 +165,7 @@ impl Registrar {
             .on("batch", id.to_string())
             .with("step", "open")
             .with("rows", rows.to_string())
+            .with("capacity", profile.name())
             .with("input", hex::encode(input_digest));
         let refused =
             self.entry(caller, Act::CardBatch, Outcome::Refused).on("batch", id.to_string());
@@ -168,37 +173,15 @@ impl Registrar {
         self.settle(refused, answer).await
     }
 
-    /// A code of digits for the institution, and the certificate that stands on all its cards: it
-    /// vouches for itself (health-card.md, 10, no. 11 and 15).
-    async fn new_issuer(
-        &self,
-        issuing: &Issuing,
-        id: InstitutionId,
-        now: UtcTime,
-    ) -> Result<store::Issuer, Error> {
+    /// A code of digits for the institution: only those fit a card (health-card.md, 10, no. 15).
+    async fn new_issuer_code(&self, id: InstitutionId) -> Result<String, Error> {
         let institution = self.store.institution(id).await?;
         let institution = institution.ok_or(Reason::INSTITUTION_NOT_FOUND)?;
         // It goes on every card, into a field like that of a name.
         institution.name.parse::<card::Name>().map_err(|_| Reason::ISSUER_NAME_UNFIT)?;
-        let mut random = [0; 16];
+        let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|e| Error::internal("drawing an issuer code", e))?;
-        let (number, serial) = random.split_at(8);
-        let number = u64::from_be_bytes(number.try_into().expect("eight bytes"));
-        let code = format!("{}{:016}", institution.region, number % 10_u64.pow(16));
-        let wrong = |_| Error::Internal { what: "a region that is not digits", source: None };
-        let subject: IssuerCode = code.parse().map_err(wrong)?;
-        let from = date_at_desk(now);
-        let body = Body {
-            holder: CertificateHolder::Issuer,
-            authority: subject.clone(),
-            subject,
-            serial: serial.try_into().expect("eight bytes"),
-            valid_from: from,
-            valid_until: from.saturating_add(CERTIFICATE_LIFE),
-            key: issuing.signer.public_key().clone(),
-        };
-        let certificate: CardCertificate = body.sign(&*issuing.signer)?;
-        Ok(store::Issuer { code, certificate: certificate.to_bytes() })
+        Ok(format!("{}{:016}", institution.region, u64::from_be_bytes(random) % 10_u64.pow(16)))
     }
 
     /// Closes a batch of which every row has its verdict, with a signed manifest. A batch that is
@@ -318,6 +301,16 @@ impl Registrar {
         }
     }
 
+    /// A SAM in the field computes with the keys of cards and gives none of them out, and nobody
+    /// knows whether the masters in this keystore are the SAM's: cards are made where they are.
+    async fn has_masters(&self, caller: &Caller, id: BatchId) -> Result<(), Error> {
+        if !self.needs_sam() {
+            return Ok(());
+        }
+        let refused = self.entry(caller, Act::CardBatch, Outcome::Refused);
+        self.refuse(refused.on("batch", id.to_string()), Reason::SAM_CANNOT_ISSUE).await
+    }
+
     /// What is needed to make cards; a keystore of an earlier version may lack it.
     fn issuing(&self) -> Result<&Issuing, Error> {
         self.issuing.as_ref().ok_or(Error::Refused(Reason::KEY_UNAVAILABLE))
@@ -341,6 +334,7 @@ impl Registrar {
 
     /// The floor of a batch that this process has opened.
     async fn open_floor(&self, caller: &Caller, id: BatchId) -> Result<Arc<Floor>, Error> {
+        self.has_masters(caller, id).await?;
         self.issuing()?;
         let known = self.floors().get(&id).cloned();
         match known {

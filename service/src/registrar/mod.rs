@@ -62,7 +62,9 @@ pub use guardians::{GuardianshipOrder, GuardianshipRecord, Guardianships};
 pub use identities::{
     Enrolled, Founding, IdentityRecord, NewIdentity, NewInstitution, Published, new_serial,
 };
-pub use issuing::{BatchView, HandedRow, Job, MakeFailure, RowVerdict, Verdict as CardVerdict};
+pub use issuing::{
+    BatchOrder, BatchView, HandedRow, Job, MakeFailure, RowVerdict, Verdict as CardVerdict,
+};
 pub use look_alikes::{Alike, Decision, DecisionRecord};
 pub use residents::{NewResident, Registered, ResidentRecord};
 pub use sessions::{Challenge, OpenedSession};

@@ -55,8 +55,7 @@ mod writer;
 pub use auditing::{Cursor, LogEntry, SearchFilter};
 pub use authorities::{Authority, RevocationList};
 pub use batches::{
-    Batch, BatchChip, BatchRow, Begun, Checked, ChipState, Issuer, MadeCard, NewBatch, NewRow,
-    RowState,
+    Batch, BatchChip, BatchRow, Begun, Checked, ChipState, MadeCard, NewBatch, NewRow, RowState,
 };
 pub use bindings::{Binding, Ended as BindingEnded, NewBinding};
 pub use card_changes::{CardChange, CardOrder, ChangeState, NewCardChange, Review, Verdict};

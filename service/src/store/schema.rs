@@ -15,6 +15,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0005_bindings", include_str!("migrations/0005_bindings.sql")),
     ("0006_desks", include_str!("migrations/0006_desks.sql")),
     ("0007_issuing", include_str!("migrations/0007_issuing.sql")),
+    ("0008_card_kinds", include_str!("migrations/0008_card_kinds.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

@@ -13,7 +13,9 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     for row in table {
         let Ok(row) = row.map(|row| row.row) else { return };
         let Ok(row) = row else { continue };
-        let _ = row.check(today);
+        for profile in card::layout::Profile::ALL {
+            let _ = row.check(today, profile);
+        }
         let _ = row.canonical();
     }
     let _ = card::picture::check(rest);

@@ -57,7 +57,7 @@ fn direct() -> String {
 }
 
 fn full() -> String {
-    spelled_profile(Profile::Full).to_owned()
+    Profile::Full.name().to_owned()
 }
 
 /// What is in a file, as text: of files of variable records and of transparent ones, items by number;
@@ -101,7 +101,7 @@ pub(super) fn read(text: &str) -> Result<Image, ImageError> {
         let line = 1 + text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
         ImageError::Syntax { line }
     })?;
-    let profile = profile_named(&raw.card.profile).ok_or_else(|| wrong("profile"))?;
+    let profile = Profile::named(&raw.card.profile).ok_or_else(|| wrong("profile"))?;
     let answers = [Answers::Direct, Answers::InParts]
         .into_iter()
         .find(|answers| spelled_answers(*answers) == raw.card.answers)
@@ -294,22 +294,10 @@ fn spelled_key(name: Name) -> String {
     }
 }
 
-/// The profile of this name, `32K` or `16K`.
-pub fn profile_named(name: &str) -> Option<Profile> {
-    [Profile::Full, Profile::Reduced].into_iter().find(|known| spelled_profile(*known) == name)
-}
-
 fn spelled_answers(answers: Answers) -> &'static str {
     match answers {
         Answers::Direct => "direct",
         Answers::InParts => "in-parts",
-    }
-}
-
-fn spelled_profile(profile: Profile) -> &'static str {
-    match profile {
-        Profile::Full => "32K",
-        Profile::Reduced => "16K",
     }
 }
 
@@ -337,7 +325,7 @@ pub(super) fn write(image: &Image) -> Zeroizing<String> {
         card: RawCard {
             historical_bytes: image.factor.to_string(),
             answers: spelled_answers(image.answers).to_owned(),
-            profile: spelled_profile(*profile).to_owned(),
+            profile: profile.name().to_owned(),
             blocked: blocked.card,
             directories: (!all_there)
                 .then(|| tree.directories.iter().map(Directory::to_string).collect()),

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use audit::manifest::{self, Altered, Manifest, ManifestError};
-use clap::{Args, Subcommand};
-use proto::v1::{ManifestRequest, RowState, cards_client::CardsClient};
+use clap::{Args, Subcommand, ValueEnum};
+use proto::v1::{CardCapacity, ManifestRequest, RowState, cards_client::CardsClient};
 use serde_json::json;
 
 use super::audit::Key;
@@ -28,6 +28,9 @@ pub(crate) struct Issue {
     /// 一个人的 TOML 文件，键为列名 | TOML of one person, with the names of columns
     #[arg(long = "person", value_name = "FILE", group = "input")]
     form: Option<PathBuf>,
+    /// 卡容量；行内 capacity（卡容量）一列优先 | Capacity of the cards; the column `capacity` of a row goes before it
+    #[arg(long, value_enum, default_value = "32K")]
+    capacity: Capacity,
     /// 照片所在目录；缺省与批次文件同目录 | Directory of the photos; by default that of the batch
     #[arg(long, value_name = "DIR")]
     photos: Option<PathBuf>,
@@ -37,6 +40,26 @@ pub(crate) struct Issue {
     /// 只用名称含此文字的读卡器 | Only readers whose name contains this
     #[arg(long, value_name = "TEXT")]
     reader: Option<String>,
+}
+
+/// What cards have room for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Capacity {
+    /// 全部内容 | Everything
+    #[value(name = "32K")]
+    Full,
+    /// 无照片，仅一个地址和联系人 | No photo, one address, one contact
+    #[value(name = "16K")]
+    Reduced,
+}
+
+impl From<Capacity> for CardCapacity {
+    fn from(capacity: Capacity) -> Self {
+        match capacity {
+            Capacity::Full => Self::CardCapacity32k,
+            Capacity::Reduced => Self::CardCapacity16k,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -69,7 +92,7 @@ impl Issue {
             (None, None) => return Err(problems::USAGE.into()),
         };
         let folder = Folder::open(&self.out, &rows)?;
-        let made = desk::issue(context, self.reader, &folder, rows).await?;
+        let made = desk::issue(context, self.reader, self.capacity.into(), &folder, rows).await?;
         let manifest = folder.manifest(&made.manifest.manifest)?;
         let progress = &made.progress;
         let (issued, refused) =

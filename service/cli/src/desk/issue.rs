@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use card::apdu::Apdu;
 use proto::v1::{
-    BatchRow, BatchState, BlankCard, CardFailure, CardInserted, CardRemoved, CardResponse,
-    CloseBatch, IssueRequest, IssueResponse, ManifestResponse, OpenBatch, RelayRequest, RowState,
-    cards_client::CardsClient, issue_request, issue_response, relay_request, slot_step,
+    BatchRow, BatchState, BlankCard, CardCapacity, CardFailure, CardInserted, CardRemoved,
+    CardResponse, CloseBatch, IssueRequest, IssueResponse, ManifestResponse, OpenBatch,
+    RelayRequest, RowState, cards_client::CardsClient, issue_request, issue_response,
+    relay_request, slot_step,
 };
 use serde_json::json;
 use tokio::{
@@ -52,12 +53,19 @@ pub(crate) struct Made {
 pub(crate) async fn run(
     context: &Context,
     reader: Option<String>,
+    capacity: CardCapacity,
     folder: &Folder,
     rows: Rows,
 ) -> Result<Made, Failure> {
     let count = rows.rows.len() as u32;
+    let open = OpenBatch {
+        batch_id: folder.batch_id.clone(),
+        input_digest: rows.digest.to_vec(),
+        rows: count,
+        capacity: capacity.into(),
+    };
     let mut bench = Bench::open(context, Progress::new(count)).await?;
-    let ended = bench.work(reader, folder, rows).await;
+    let ended = bench.work(reader, open, rows).await;
     // What is known so far is worth keeping, however it ended.
     folder.report(&bench.progress)?;
     let manifest = ended?;
@@ -89,12 +97,11 @@ impl Bench {
     async fn work(
         &mut self,
         reader: Option<String>,
-        folder: &Folder,
+        open: OpenBatch,
         rows: Rows,
     ) -> Result<ManifestResponse, Failure> {
-        let Rows { rows, digest } = rows;
-        let state = self.begin(folder, digest, rows.len() as u32).await?;
-        self.hand_in(rows.into_iter().skip(state.handed_in as usize).collect()).await?;
+        let state = self.begin(open).await?;
+        self.hand_in(rows.rows.into_iter().skip(state.handed_in as usize).collect()).await?;
         self.progress.begin();
         if self.progress.remaining() > 0 {
             self.make(reader).await?;
@@ -107,14 +114,7 @@ impl Bench {
         }
     }
 
-    async fn begin(
-        &mut self,
-        folder: &Folder,
-        digest: [u8; 32],
-        rows: u32,
-    ) -> Result<BatchState, Failure> {
-        let batch_id = folder.batch_id.clone();
-        let open = OpenBatch { batch_id, input_digest: digest.to_vec(), rows };
+    async fn begin(&mut self, open: OpenBatch) -> Result<BatchState, Failure> {
         self.send(issue_request::Event::Open(open)).await?;
         match self.step().await? {
             issue_response::Step::State(state) => Ok(state),

@@ -6,6 +6,7 @@ use std::{collections::HashMap, ops::ControlFlow, sync::Arc, time::Duration};
 use card::{
     Atr,
     batch::{BadField, Row, Why},
+    layout::Profile,
 };
 use proto::v1::{
     self, issue_request::Event, issue_response::Step, relay_request, relay_response, slot_step,
@@ -30,7 +31,9 @@ use crate::{
     },
     catalogue::{Needs, Reason},
     clock,
-    registrar::{BatchView, Caller, CardFailure, CardVerdict, Error, HandedRow, RowVerdict},
+    registrar::{
+        BatchOrder, BatchView, Caller, CardFailure, CardVerdict, Error, HandedRow, RowVerdict,
+    },
     serve::Share,
     store::{BatchId, Receipt, RowState},
 };
@@ -159,8 +162,14 @@ impl Issue {
         if !(1..=card::batch::MAX_ROWS).contains(&open.rows) {
             return Err(Error::Field { field: "rows", needs: Needs::BatchRows });
         }
+        let profile = match v1::CardCapacity::try_from(open.capacity) {
+            Ok(v1::CardCapacity::Unspecified | v1::CardCapacity::CardCapacity32k) => Profile::Full,
+            Ok(v1::CardCapacity::CardCapacity16k) => Profile::Reduced,
+            Err(_) => return Err(Error::Field { field: "capacity", needs: Needs::ListedValue }),
+        };
+        let order = BatchOrder { id: batch, input_digest: digest, rows: open.rows, profile };
         let registrar = Arc::clone(&self.desk.registrar);
-        let (view, recorded) = registrar.open_batch(&self.caller, batch, digest, open.rows).await?;
+        let (view, recorded) = registrar.open_batch(&self.caller, order).await?;
         self.batch = Some(batch);
         self.say(Step::State(state(view, recorded))).await?;
         for verdict in registrar.row_verdicts(&self.caller, batch).await? {

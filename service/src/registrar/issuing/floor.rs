@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use card::layout::Profile;
 use hsm::sm4::Sm4Key;
 
 use crate::{
@@ -18,6 +19,8 @@ pub(super) struct Floor {
     pub(super) batch: BatchId,
     pub(super) institution: InstitutionId,
     pub(super) rows: u32,
+    /// What its cards have room for, unless a row says so itself.
+    pub(super) profile: Profile,
     pub(super) opened_at: UtcTime,
     /// Under which its rows are sealed.
     pub(super) key: Sm4Key,
@@ -59,6 +62,7 @@ impl Floor {
             batch: batch.id,
             institution: batch.institution,
             rows: batch.rows,
+            profile: batch.profile,
             opened_at: batch.opened_at,
             key,
             turns: Mutex::new(turns),

@@ -8,7 +8,6 @@ use card::{
     TransportError,
     batch::{Row, Why},
     data::{CardClass, IssuerCertificate, IssuerData},
-    layout::Profile,
     personalise::{
         CardContents, PersonaliseError, Transcribed, VerifyError, security_code, verify,
     },
@@ -194,18 +193,20 @@ impl Registrar {
         // Checked on the day it was handed in; what was good then is made, as it was.
         let day = date_at_desk(floor.opened_at);
         let row = Row::from_canonical(&opened).ok_or_else(damaged)?;
-        let order = row.check(day).map_err(|_| damaged())?;
+        let order = row.check(day, floor.profile).map_err(|_| damaged())?;
 
         let issuing = self.issuing()?;
-        let issuer = self.store.issuer(floor.institution).await?.ok_or_else(damaged)?;
+        let code = self.store.issuer_code(floor.institution).await?.ok_or_else(damaged)?;
         let institution = self.store.institution(floor.institution).await?.ok_or_else(damaged)?;
         let number = CardNumber::from(&order.holder.id_number);
-        let certificate = issuer.certificate.try_into().map_err(|_| damaged())?;
+        // The issuer's own certificate: what it vouches for, above all SAMs, is checked with it.
+        let certificate = self.card_issuer.certificate.to_bytes().try_into();
+        let certificate = certificate.expect("the certificate of an issuer has 180 bytes");
         let issuer = IssuerData {
             class: CardClass(b'1'),
             version: "1.0".parse().expect("three characters of four"),
             name: institution.name,
-            code: issuer.code.parse().map_err(|_| damaged())?,
+            code: code.parse().map_err(|_| damaged())?,
             certificate: IssuerCertificate(certificate),
             issued_on: day,
             security_code: security_code(&issuing.cvk, &number, order.contact.valid_until),
@@ -213,7 +214,7 @@ impl Registrar {
             chip_serial: serial_of(factor),
             city: order.city.clone(),
         };
-        let contents = CardContents::new(&issuer, &order, Profile::Full)
+        let contents = CardContents::new(&issuer, &order)
             .map_err(|_| Error::Refused(Reason::ISSUER_NAME_UNFIT))?;
         let province = ProvinceFactor::from(&order.city);
         let factors = CardFactors { province, card: factor };
@@ -415,6 +416,7 @@ fn judged(failure: &MakeFailure) -> (Reason, bool) {
         MakeFailure::Personalise(error) => match error {
             PersonaliseError::NotBlank => (Reason::CARD_NOT_BLANK, false),
             PersonaliseError::OtherTransportKey => (Reason::CARD_OTHER_TRANSPORT_KEY, false),
+            PersonaliseError::OtherCapacity => (Reason::BLANK_OTHER_CAPACITY, false),
             PersonaliseError::Transport { source, .. } => (transport_reason(source), true),
             PersonaliseError::Key(_) => (Reason::KEY_UNAVAILABLE, true),
             _ => (Reason::CARD_SPOILED, false),

@@ -119,7 +119,7 @@ impl Registrar {
             Ok(row) => row,
             Err(bad) => return Ok(refused(&[bad])),
         };
-        let order = match row.check(date_at_desk(caller.now)) {
+        let order = match row.check(date_at_desk(caller.now), floor.profile) {
             Ok(order) => order,
             Err(wrong) => return Ok(refused(&wrong)),
         };

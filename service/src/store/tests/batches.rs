@@ -12,8 +12,9 @@ async fn batch(store: &Store, institution: InstitutionId, rows: u32) -> BatchId 
         institution,
         input_digest: [1; 32],
         rows,
+        profile: card::layout::Profile::Reduced,
         wrapped_key: vec![2; 44],
-        issuer: Some(Issuer { code: "1".repeat(22), certificate: vec![3; 180] }),
+        issuer_code: Some("1".repeat(22)),
         opened_at: NOW,
     };
     store.record_batch_opened(batch, act("card.batch")).await.unwrap();
