@@ -113,6 +113,8 @@ pub(crate) fn write_text(text: &str, room: usize) -> Result<(Vec<u8>, CharacterS
     for (at, character) in text.chars().enumerate() {
         let mut utf8 = [0; 4];
         let (gbk, _, unmappable) = GBK.encode(character.encode_utf8(&mut utf8));
+        // The encoder gives the euro sign the one byte that it had on Windows alone.
+        let gbk = if character == '€' { &EURO[..] } else { &gbk };
         match *gbk {
             [0x20..=0x7E] => {}
             [lead, trail] if !unmappable && !is_private(character) => {
@@ -122,7 +124,7 @@ pub(crate) fn write_text(text: &str, room: usize) -> Result<(Vec<u8>, CharacterS
             }
             _ => return Err(BadText::Character { at }),
         }
-        bytes.extend_from_slice(&gbk);
+        bytes.extend_from_slice(gbk);
     }
     match bytes.len() {
         0 => Err(BadText::Empty),
@@ -130,6 +132,9 @@ pub(crate) fn write_text(text: &str, room: usize) -> Result<(Vec<u8>, CharacterS
         _ => Ok((bytes, set)),
     }
 }
+
+/// The euro sign in GB 18030-2000 and later.
+const EURO: [u8; 2] = [0xA2, 0xE3];
 
 /// Characters for private use have no agreed meaning, although the decoder yields them.
 fn is_private(character: char) -> bool {
