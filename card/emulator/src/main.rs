@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc;
 
-use card_emulator::slot::{Slot, SlotEvent};
+use card_emulator::slot::{Link, Slot, SlotEvent};
 use card_emulator::{Card, Image, Sam, SamImage};
 use clap::{Args, Parser, Subcommand};
 
@@ -54,6 +54,9 @@ struct Offer {
     /// Port of the first slot of the virtual reader.
     #[arg(long, default_value_t = 35963)]
     port: u16,
+    /// Let a card take the time that its bytes need over a contactless link of 106 kbit/s.
+    #[arg(long)]
+    contactless: bool,
     /// Take commands from standard input: insert SLOT FILE, remove SLOT, fault SLOT FAULT,
     /// behave SLOT, quit.
     #[arg(long)]
@@ -124,6 +127,9 @@ fn offer(offer: &Offer) -> Result<(), Failure> {
             })
         })
         .collect();
+    if offer.contactless {
+        slots.iter().for_each(|slot| slot.reach_over(Link::CONTACTLESS));
+    }
     for (slot, image) in slots.iter().zip(&offer.images) {
         slot.insert(load(image, offer.save)?);
     }

@@ -3,10 +3,11 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::num::NonZeroU32;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use card_emulator::slot::{Slot, SlotEvent};
+use card_emulator::slot::{Link, Slot, SlotEvent};
 use card_emulator::{Fault, sample};
 
 /// Long enough for a busy machine; nothing waits that long unless it fails.
@@ -159,4 +160,18 @@ fn an_answer_comes_late_or_not_at_all_and_the_card_can_still_be_taken_out() {
     assert!(slot.remove().is_some());
     assert_eq!(reader.receive(), None);
     assert_eq!(next(&told), SlotEvent::Removed);
+}
+
+#[test]
+fn a_card_on_a_link_takes_the_time_of_its_bytes() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (slot, told) = slot(&listener);
+    let link = Link { bit_rate: NonZeroU32::new(1000).unwrap() };
+    slot.reach_over(link);
+    slot.insert(sample::card(sample::image()));
+    let mut reader = Reader::accept(&listener);
+    assert_eq!(next(&told), SlotEvent::Inserted);
+    let began = Instant::now();
+    assert_eq!(reader.ask(&SELECT).unwrap(), DONE);
+    assert!(began.elapsed() >= link.time(SELECT.len(), DONE.len()));
 }

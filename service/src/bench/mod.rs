@@ -92,7 +92,7 @@ fn print(question: Question, figures: &[(String, Value)], json: bool) {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        println!("  {what:<58} {value:>14}");
+        println!("  {what:<76} {value:>14}");
     }
 }
 
