@@ -119,8 +119,8 @@ catalogue! {
     ENTRY_NOT_FOUND: "日志中没有此位置", "请核对位置", "the log has no such position", "check the position";
     /// The thing is on record already.
     ALREADY_REGISTERED: "已登记，不能重复登记", "请查询已有登记", "it is on record already", "look up the existing record";
-    /// The resident has another card in force.
-    ACTIVE_CARD_EXISTS: "该居民已有一张正常的卡", "请先挂失或注销原卡", "the resident has another active card", "report that card lost or cancel it first";
+    /// The resident has another card, in force or waiting for its holder.
+    ACTIVE_CARD_EXISTS: "该居民已有一张正常或待领取的卡", "请先注销原卡；遗失请挂失后办理补卡", "the resident has another card, active or waiting for its holder", "cancel that card first; report a lost card as lost and have it replaced";
     /// The state does not allow the change.
     STATE_CONFLICT: "当前状态不允许此操作", "请刷新状态后重试", "the present state does not allow this", "look at the present state and try again";
     /// The card was not presented here a moment ago.
@@ -129,6 +129,8 @@ catalogue! {
     // The life of cards
     /// The card's state is made for other acts: it is in force.
     CARD_IN_FORCE: "此卡正常使用中，不能执行此操作", "请核对卡号；遗失请先挂失", "the card is in force, which does not allow this", "check the card's number; report a lost card as lost first";
+    /// The resident's last card was lost, frozen or blacklisted.
+    CARD_TO_BE_REPLACED: "该居民原卡已挂失、冻结或列入黑名单，不能另行登记新卡", "请由两人办理补换卡", "the resident's last card was lost, frozen or blacklisted, so that no other can be registered", "have it replaced, which takes two persons";
     /// Not taken into use yet.
     CARD_NOT_ACTIVATED: "此卡尚未激活", "请勿办理业务；请持卡人携带身份证件到窗口激活", "the card has not been activated", "do not serve it; have its holder activate it at the desk with an identity document";
     /// Frozen.

@@ -95,7 +95,13 @@ async fn a_replacement_takes_another_person_of_the_same_institution() {
     hospital.refused(CLERK.key, &order, "CARD_IN_FORCE");
     hospital.granted(CLERK.key, &["card", "report-loss", old]);
     hospital.refused(CLERK.key, &order, "LOSS_RECENT");
+    // No way around it for one person alone.
+    let mut alone = vec!["card", "register", "--resident", &hospital.resident_id];
+    alone.extend(["--valid-until", VALID_UNTIL]);
+    alone.extend(NEW_CHIP);
+    hospital.refused(CLERK.key, &alone, "CARD_TO_BE_REPLACED");
     hospital.granted(CLERK.key, &["card", "cancel", old]);
+    hospital.refused(CLERK.key, &alone, "CARD_TO_BE_REPLACED");
     let change = enter_replacement(&hospital, old);
     hospital.refused(CLERK.key, &order, "CHANGE_PENDING");
 
@@ -284,10 +290,10 @@ async fn a_desk_checks_cards_against_the_list_without_the_service() {
     let id = hospital.card_id.clone();
     let kept = Kept::new(&hospital);
     // Cards that nobody will have, so that a delta is the shorter way.
+    let resident = hospital.stage.register_resident(CLERK.key, &SOMEBODY_ELSE).unwrap();
     for spare in 1..=4 {
         let (serial, factor) = (format!("990000010{spare}"), format!("99000000000001{spare:02}"));
-        let resident = hospital.resident_id.as_str();
-        let mut order = vec!["card", "register", "--resident", resident, "--to-be-activated"];
+        let mut order = vec!["card", "register", "--resident", &resident, "--to-be-activated"];
         order.extend(["--chip-serial", &serial, "--card-factor", &factor]);
         order.extend(["--valid-until", VALID_UNTIL]);
         let made = hospital.granted(CLERK.key, &order);

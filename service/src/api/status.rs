@@ -78,6 +78,7 @@ fn code(reason: Reason) -> Code {
         | R::CARD_BLACKLISTED
         | R::HOLDER_MISMATCH
         | R::CARD_REPLACED
+        | R::CARD_TO_BE_REPLACED
         | R::LOSS_RECENT
         | R::CHANGE_PENDING
         | R::CHANGE_OVER => Code::FailedPrecondition,

@@ -24,7 +24,7 @@ impl Registrar {
     ///
     /// # Errors
     /// RESIDENT_NOT_FOUND; ALREADY_REGISTERED while another application of the resident waits;
-    /// ACTIVE_CARD_EXISTS; REGISTERED_ELSEWHERE; ROLE_NOT_ALLOWED.
+    /// ACTIVE_CARD_EXISTS; CARD_TO_BE_REPLACED; REGISTERED_ELSEWHERE; ROLE_NOT_ALLOWED.
     pub async fn apply_for_card(
         &self,
         caller: &Caller,

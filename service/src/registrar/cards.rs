@@ -125,7 +125,8 @@ impl Registrar {
     /// # Errors
     /// RESIDENT_NOT_FOUND; CARD_NOT_FOUND for an application that the resident does not have;
     /// ALREADY_REGISTERED for a chip that is on record; ACTIVE_CARD_EXISTS when it would be the
-    /// resident's second active card; ROLE_NOT_ALLOWED.
+    /// resident's second card; CARD_TO_BE_REPLACED when their last one was lost, frozen or
+    /// blacklisted; ROLE_NOT_ALLOWED.
     pub async fn register_card(
         &self,
         caller: &Caller,

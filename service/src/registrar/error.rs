@@ -111,6 +111,7 @@ fn store_reason(error: &StoreError) -> Reason {
         StoreError::Conflict(Obstacle::VisitClosed) => Reason::VISIT_CLOSED,
         StoreError::Conflict(Obstacle::CertificateNotValid) => Reason::CERTIFICATE_REVOKED,
         StoreError::Conflict(Obstacle::CardState(refusal)) => refusal_reason(*refusal),
+        StoreError::Conflict(Obstacle::ReplacementDue) => Reason::CARD_TO_BE_REPLACED,
         StoreError::Conflict(Obstacle::LossRecent) => Reason::LOSS_RECENT,
         StoreError::Conflict(Obstacle::SamePerson) => Reason::SECOND_PERSON_REQUIRED,
         StoreError::Conflict(Obstacle::ChangeOver) => Reason::CHANGE_OVER,

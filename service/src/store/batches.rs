@@ -11,8 +11,8 @@ use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{
-    BatchId, Obstacle, Receipt, Record, ResidentId, Store, StoreError, Unique,
-    cards::{insert_card, issue_applied},
+    BatchId, Obstacle, Receipt, Record, Store, StoreError, Unique,
+    cards::{check_has_none, insert_card, issue_applied},
     micros::Micros,
     residents::insert_resident,
 };
@@ -195,9 +195,7 @@ impl Store {
             if let Some((resident, likenesses)) = resident {
                 insert_resident(db, resident, &likenesses)?;
             }
-            if has_card(db, card.resident)? {
-                return Err(StoreError::Duplicate(Unique::ActiveCard));
-            }
+            check_has_none(db, card.resident)?;
             match applied {
                 true => issue_applied(db, id, card.resident, card.chip, at)?,
                 false => insert_card(db, card, None)?,
@@ -253,14 +251,6 @@ impl Store {
         })
         .await
     }
-}
-
-fn has_card(db: &Connection, resident: ResidentId) -> Result<bool, StoreError> {
-    Ok(db
-        .prepare_cached(
-            "SELECT 1 FROM card WHERE resident = ?1 AND status NOT IN ('applied', 'cancelled')",
-        )?
-        .exists([resident])?)
 }
 
 fn spoil(db: &Connection, factor: [u8; 8], at: UtcTime) -> Result<(), StoreError> {

@@ -198,16 +198,21 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Duplicate`] when the chip is on record, another card that is not cancelled has
-    /// the factor, or the holder has an active card and this would be another.
+    /// the factor, or the holder has a card; [`StoreError::Conflict`] when this can only be a
+    /// replacement.
     pub async fn record_card(&self, card: NewCard, entry: Entry) -> Result<Receipt, StoreError> {
-        self.record(entry, move |db, _| insert_card(db, card, None)).await
+        self.record(entry, move |db, _| {
+            check_has_none(db, card.resident)?;
+            insert_card(db, card, None)
+        })
+        .await
     }
 
     /// Puts an application for a card on record.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] while the resident has an application that waits, or an active
-    /// card.
+    /// [`StoreError::Duplicate`] while the resident has an application that waits, or a card;
+    /// [`StoreError::Conflict`] when the next card can only be a replacement.
     pub async fn record_card_applied(
         &self,
         application: NewApplication,
@@ -215,19 +220,12 @@ impl Store {
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
             let a = application;
-            let standing = db
-                .prepare_cached(
-                    "SELECT status FROM card
-                     WHERE resident = ?1 AND status IN ('applied', 'active') LIMIT 1",
-                )?
-                .query_row([a.resident], |row| row.get(0))
-                .optional()?;
-            match standing {
-                Some(CardStatus::Applied) => {
-                    return Err(StoreError::Duplicate(Unique::Application));
-                }
-                Some(_) => return Err(StoreError::Duplicate(Unique::ActiveCard)),
-                None => {}
+            check_has_none(db, a.resident)?;
+            if db
+                .prepare_cached("SELECT 1 FROM card WHERE resident = ?1 AND status = 'applied'")?
+                .exists([a.resident])?
+            {
+                return Err(StoreError::Duplicate(Unique::Application));
             }
             db.prepare_cached(
                 "INSERT INTO card (id, resident, institution, status, registered_at, changed_at)
@@ -441,6 +439,7 @@ pub(super) fn issue_applied(
         .status
         .after(CardAct::Issue)
         .map_err(|refusal| StoreError::Conflict(Obstacle::CardState(refusal)))?;
+    check_has_none(db, resident)?;
     db.prepare_cached(
         "UPDATE card SET status = ?2, changed_at = ?3, chip_serial = ?4, factor = ?5,
          valid_until = ?6 WHERE id = ?1",
@@ -465,15 +464,46 @@ pub(super) fn do_act(
     if after == card.status {
         return Ok(card);
     }
-    db.prepare_cached("UPDATE card SET status = ?2, changed_at = ?3 WHERE id = ?1")?.execute((
-        id,
-        after,
-        Micros(at),
-    ))?;
+    let cancelled_from = (after == CardStatus::Cancelled).then_some(card.status);
+    db.prepare_cached(
+        "UPDATE card SET status = ?2, changed_at = ?3, cancelled_from = ?4 WHERE id = ?1",
+    )?
+    .execute((id, after, Micros(at), cancelled_from))?;
     if card.chip.is_some() && card.status.listing() != after.listing() {
         db.prepare_cached("INSERT OR IGNORE INTO card_list_due VALUES (?1)")?.execute([id])?;
     }
     Ok(card)
+}
+
+/// The card that stands in the way of a first one: one that was made and is not cancelled, or was
+/// lost, frozen or blacklisted when it was, and has not been replaced.
+pub(super) fn standing(
+    db: &Connection,
+    resident: ResidentId,
+) -> Result<Option<CardStatus>, StoreError> {
+    Ok(db
+        .prepare_cached(
+            "SELECT status FROM card
+             WHERE resident = ?1 AND status <> 'applied' AND (
+                 status <> 'cancelled'
+                 OR (cancelled_from IN ('lost', 'frozen', 'blacklisted')
+                     AND NOT EXISTS (SELECT 1 FROM card AS next WHERE next.replaces = card.id)))
+             ORDER BY status IN ('active', 'pre-issued') DESC LIMIT 1",
+        )?
+        .query_row([resident], |row| row.get(0))
+        .optional()?)
+}
+
+/// Within a fact: the resident can get a first card. Else one clerk could do alone, by registering a
+/// card, what a replacement takes two persons and the time of a loss for.
+pub(super) fn check_has_none(db: &Connection, resident: ResidentId) -> Result<(), StoreError> {
+    match standing(db, resident)? {
+        None => Ok(()),
+        Some(CardStatus::Active | CardStatus::PreIssued) => {
+            Err(StoreError::Duplicate(Unique::ActiveCard))
+        }
+        Some(_) => Err(StoreError::Conflict(Obstacle::ReplacementDue)),
+    }
 }
 
 /// Within a fact: this is a card of this resident, and it is active. A loss that came first wins.

@@ -186,6 +186,8 @@ pub enum Obstacle {
     CodeOver,
     /// The card's state does not allow the act.
     CardState(Refusal),
+    /// The resident's card was lost, frozen or blacklisted: the next one replaces it.
+    ReplacementDue,
     /// The report of loss has not stood for the time that is set.
     LossRecent,
     /// Another end of validity was noted, and the card has not said it yet.
@@ -237,6 +239,7 @@ impl fmt::Display for Obstacle {
                 return write!(f, "the card is {status} already");
             }
             Self::CardState(Refusal::Is(status)) => return write!(f, "the card is {status}"),
+            Self::ReplacementDue => "the next card has to replace the last one",
             Self::LossRecent => "the report of loss is too recent",
             Self::RenewalPending => "another renewal is pending",
             Self::SamePerson => "the change was entered by the same person",

@@ -16,6 +16,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0006_desks", include_str!("migrations/0006_desks.sql")),
     ("0007_issuing", include_str!("migrations/0007_issuing.sql")),
     ("0008_card_kinds", include_str!("migrations/0008_card_kinds.sql")),
+    ("0009_card_cancelled_from", include_str!("migrations/0009_card_cancelled_from.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

@@ -1,7 +1,9 @@
 use rusqlite::OptionalExtension as _;
 
-use super::{Batch, BatchChip, BatchRow, has_card};
-use crate::store::{BatchId, CardId, InstitutionId, ResidentId, Store, StoreError};
+use super::{Batch, BatchChip, BatchRow};
+use crate::store::{
+    BatchId, CardId, InstitutionId, ResidentId, Store, StoreError, cards::standing,
+};
 
 /// Rows with the serials of their chips.
 const ROWS: &str =
@@ -100,9 +102,9 @@ impl Store {
         .await
     }
 
-    /// Whether the resident has a card that was made and is not cancelled.
+    /// Whether a card stands in the way of the resident's first one.
     pub async fn has_card(&self, resident: ResidentId) -> Result<bool, StoreError> {
-        self.read(move |db| has_card(db, resident)).await
+        self.read(move |db| Ok(standing(db, resident)?.is_some())).await
     }
 
     /// The card that the resident has applied for, if there is one.

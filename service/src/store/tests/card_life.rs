@@ -110,21 +110,64 @@ async fn a_card_on_record_does_as_the_table_says() {
 }
 
 #[tokio::test]
-async fn a_second_card_cannot_come_into_force() {
+async fn a_first_card_is_for_who_has_none_and_lost_none() {
+    use CardStatus as S;
+    for (status, cancelled) in S::ALL.iter().flat_map(|it| [(*it, false), (*it, true)]) {
+        let place = Place::new();
+        let store = place.open();
+        let h = in_state(&store, status).await;
+        if cancelled {
+            let _ = store.record_card_act(h.card, CardAct::Cancel, NOW, act("card.cancel")).await;
+        }
+        let size = store.log_size();
+        let application = NewApplication {
+            id: CardId::generate(),
+            resident: h.resident,
+            institution: h.institution,
+            applied_at: NOW,
+        };
+        let applied = store.record_card_applied(application, act("card.apply")).await;
+        let card = card(h.institution, h.resident, "0000000009");
+        let registered = match applied {
+            Ok(_) => {
+                let (chip, entry) = (chip("0000000009"), act("card.register"));
+                store.record_card_issued(application.id, h.resident, chip, NOW, entry).await
+            }
+            Err(_) => store.record_card(card, act("card.register")).await,
+        };
+        let told = format!("{status}, cancelled: {cancelled}, {applied:?}, {registered:?}");
+        match (status, cancelled) {
+            (S::Lost | S::Frozen | S::Blacklisted, _) => {
+                for answer in [applied, registered] {
+                    let due = StoreError::Conflict(Obstacle::ReplacementDue).to_string();
+                    assert_eq!(answer.unwrap_err().to_string(), due, "{told}");
+                }
+                assert_eq!(store.log_size(), size, "{told}");
+            }
+            (S::Active | S::PreIssued, false) => {
+                for answer in [applied, registered] {
+                    let has = StoreError::Duplicate(Unique::ActiveCard).to_string();
+                    assert_eq!(answer.unwrap_err().to_string(), has, "{told}");
+                }
+            }
+            // A card that is made at once does not wait for the application.
+            (S::Applied, false) => assert!(applied.is_err() && registered.is_ok(), "{told}"),
+            (S::Applied | S::PreIssued | S::Active, true) | (S::Cancelled, _) => {
+                assert!(applied.is_ok() && registered.is_ok(), "{told}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_application_is_not_made_into_a_second_card() {
     let place = Place::new();
     let store = place.open();
-    let h = in_state(&store, CardStatus::Lost).await;
-    let another = card(h.institution, h.resident, "0000000002");
-    store.record_card(another, act("card.register")).await.unwrap();
-    let refused = store.record_card_act(h.card, CardAct::Release, NOW, act("a")).await;
-    assert!(matches!(refused, Err(StoreError::Duplicate(Unique::ActiveCard))));
-    let waits = card(h.institution, h.resident, "0000000003");
-    let waits = NewCard { activation: Activation::Awaited, ..waits };
-    let id = waits.id;
-    store.record_card(waits, act("card.register")).await.unwrap();
-    assert_eq!(store.card(id).await.unwrap().unwrap().status, CardStatus::PreIssued);
-    let refused = store.record_card_act(id, CardAct::Activate, NOW, act("a")).await;
-    assert!(matches!(refused, Err(StoreError::Duplicate(Unique::ActiveCard))));
+    let h = in_state(&store, CardStatus::Applied).await;
+    let at_once = card(h.institution, h.resident, "0000000009");
+    store.record_card(at_once, act("card.register")).await.unwrap();
+    let made = store.record_card_issued(h.card, h.resident, chip("0000000008"), NOW, act("a"));
+    assert!(matches!(made.await, Err(StoreError::Duplicate(Unique::ActiveCard))));
 }
 
 #[tokio::test]
