@@ -21,6 +21,7 @@
 //! - [`batch`]: rows of people for whom cards are to be made, checked before a card is touched;
 //!   `picture`: their photos (feature `pictures`).
 //! - [`offline`]: what a desk saw without the service, sealed to it.
+//! - [`agent`]: what software on a desk's machine asks of the desk's agent.
 //! - [`personalise`]: a blank card becomes the card of one person.
 //!
 //! The crate reads no clock and draws no randomness: both are handed in (encryption in `offline`
@@ -28,6 +29,7 @@
 //! `transport::pcsc` (feature `pcsc`).
 #![warn(missing_docs)]
 
+pub mod agent;
 pub mod apdu;
 pub mod atr;
 pub mod batch;
@@ -69,7 +71,7 @@ pub use sam::{Pin, Sam, SamError, SamSecurityModule};
 pub use security::{
     Diversification, KeySession, SecurityError, SecurityModule, SoftSecurityModule,
 };
-pub use session::{FreeReading, read_free, recognise_card};
+pub use session::{FreeField, FreeReading, read_free, read_free_fields, recognise_card};
 pub use session::{IdentityReading, ReadError, Session, read_identity, read_photo};
 pub use status_list::StatusList;
 pub use transport::{Transport, TransportError};

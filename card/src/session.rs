@@ -24,7 +24,7 @@ mod whole;
 mod writing;
 
 pub use error::{Inconsistency, NotHealthCard, ReadError, Step};
-pub use free::{FreeReading, read_free, recognise_card};
+pub use free::{FreeField, FreeReading, read_free, read_free_fields, recognise_card};
 pub use photo::read_photo;
 pub use whole::{Dump, Field, FileOutcome, FileReading, read_whole};
 

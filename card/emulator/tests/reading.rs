@@ -9,8 +9,9 @@ use card::transport::transcript::{Recorder, Replay, Transcript};
 use card::value::BadValue;
 use card::{
     Apdu, Atr, CardError, CardFactor, CardKey, KeyVersion, ReadError, Response, Sex, Status,
-    Transport, TransportError, read_identity, read_photo,
+    Transport, TransportError, read_free_fields, read_identity, read_photo,
 };
+use card_emulator::fault::Script;
 use card_emulator::image::Answers;
 use card_emulator::{Fault, Image, InMemory, sample};
 use proptest::prelude::*;
@@ -26,6 +27,29 @@ fn read(card: &mut dyn Transport) -> Result<card::IdentityReading, ReadError> {
 
 fn powered(image: Image) -> InMemory {
     InMemory::new(sample::card(image))
+}
+
+#[test]
+fn what_is_free_is_given_as_it_stands_on_the_card() {
+    let fields = read_free_fields(&mut powered(sample::image())).unwrap();
+    let items: Vec<u16> = fields.iter().map(|field| field.element.item).collect();
+    assert_eq!(items, [1, 2, 3, 4, 5, 6, 8, 9, 10, 57]);
+    for field in &fields {
+        assert_eq!(field.bytes.len(), usize::from(field.element.length), "{field:?}");
+    }
+    assert_eq!(fields[8].bytes.as_slice(), sample::person().chip_serial.as_str().as_bytes());
+    // A card of another kind is asked no more, and half a record is none.
+    let cases: [(Script, &str); 3] = [
+        (Fault::Transit.into(), "NotHealthCard"),
+        (Script { fault: Fault::Truncated, at: Some(5) }, "MalformedRecord"),
+        (Fault::GoneAt(9).into(), "Removed"),
+    ];
+    for (script, expected) in cases {
+        let mut card = powered(sample::image());
+        card.card().misbehave(script);
+        let error = read_free_fields(&mut card).unwrap_err();
+        assert!(format!("{error:?}").starts_with(expected), "{error:?}");
+    }
 }
 
 #[test]

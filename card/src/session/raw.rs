@@ -72,6 +72,6 @@ impl Session<'_> {
     }
 }
 
-fn malformed(file: &File, record: u8, why: BadRecord) -> ReadError {
+pub(super) fn malformed(file: &File, record: u8, why: BadRecord) -> ReadError {
     MalformedRecord { file: file.name, record, why: why.into() }.into()
 }
