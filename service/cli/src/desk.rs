@@ -6,7 +6,9 @@
 //! itself. `table` decides what to do about the cards; this module has it done.
 
 mod answers;
+mod attend;
 mod event;
+mod interface;
 mod interruption;
 mod issue;
 mod metrics;
@@ -16,6 +18,7 @@ mod reader;
 mod relay;
 mod sam;
 mod seat;
+mod serve;
 mod single;
 mod spool;
 mod table;
@@ -25,10 +28,12 @@ mod work;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use card::agent::Insertion;
 use tokio::{
     task::{AbortHandle, JoinError, JoinSet, LocalSet},
     time::{sleep, sleep_until},
@@ -37,7 +42,9 @@ use tokio::{
 pub(crate) use self::issue::run as issue;
 use self::{
     answers::{Answers, meant},
+    attend::Counter,
     event::{Shown, tell},
+    interface::Asked,
     interruption::Interruption,
     metrics::Metrics,
     offline::Offline,
@@ -45,7 +52,7 @@ use self::{
     relay::{Outcome, Relay},
     sam::SamReader,
     seat::Seat,
-    table::{Presence, Rule, Table},
+    table::{Place, Presence, Rule, Table},
     watch::{Sight, Watch},
     work::Report,
 };
@@ -94,6 +101,8 @@ pub(crate) struct Options {
     pub(crate) windows: Windows,
     /// Where metrics are offered.
     pub(crate) metrics: Option<SocketAddr>,
+    /// Where software on this machine may ask.
+    pub(crate) interface: Option<PathBuf>,
     /// The SAM beside the readers.
     pub(crate) sam: SamOptions,
 }
@@ -117,6 +126,7 @@ struct Desk {
     deferred: Vec<(Instant, Sight)>,
     abandoned: Abandoned,
     answers: Answers,
+    counter: Counter,
     offline: Offline,
     /// Readings are being told to the service.
     reconciling: bool,
@@ -142,6 +152,9 @@ enum Wake {
     Sight(Option<(Instant, Sight)>),
     LineEnded(Failure),
     Answer(String),
+    Asked(Asked),
+    /// A request has waited long enough.
+    Overdue,
     Retry,
     Refresh,
 }
@@ -175,6 +188,7 @@ pub(crate) async fn run(context: &Context, options: Options) -> context::Outcome
         deferred: Vec::new(),
         abandoned: Abandoned::default(),
         answers: Answers::default(),
+        counter: Counter::default(),
         offline,
         reconciling: false,
         refresh_at: Instant::now(),
@@ -185,6 +199,9 @@ pub(crate) async fn run(context: &Context, options: Options) -> context::Outcome
     if let Some(address) = options.metrics {
         let bound = desk.metrics.offer(address).await?;
         desk.tell(&Shown::Metrics(bound));
+    }
+    if let Some(path) = &options.interface {
+        desk.open_counter(path)?;
     }
     if let Some(failure) = &problem {
         desk.tell(&Shown::NoOffline(failure));
@@ -219,6 +236,7 @@ impl Desk {
                     return Ok(exit);
                 }
             }
+            self.attend();
             self.measure();
             let woken = match self.wake().await {
                 Wake::Report(report) => self.heed(*report)?,
@@ -232,6 +250,11 @@ impl Desk {
                     self.answered(&line);
                     None
                 }
+                Wake::Asked(asked) => {
+                    self.counter.keep(asked);
+                    None
+                }
+                Wake::Overdue => None,
                 Wake::Retry => {
                     self.seek_service();
                     None
@@ -250,12 +273,15 @@ impl Desk {
     async fn wake(&mut self) -> Wake {
         let away = self.line.is_none() && !self.seeking;
         let asked = self.table.question().is_some();
+        let overdue = self.counter.overdue();
         tokio::select! {
             biased; // what was done at a reader comes before what was seen there meanwhile
             Some(report) = self.jobs.join_next() => Wake::Report(Box::new(report)),
             sight = self.watch.next() => Wake::Sight(sight),
             failure = line_ended(&mut self.line) => Wake::LineEnded(failure),
             line = self.answers.next(), if asked => Wake::Answer(line),
+            asked = self.counter.next() => Wake::Asked(asked),
+            () = sleep_until(overdue.unwrap_or(self.refresh_at).into()), if overdue.is_some() => Wake::Overdue,
             () = sleep(RETRY), if away => Wake::Retry,
             () = sleep_until(self.refresh_at.into()), if self.line.is_some() => Wake::Refresh,
         }
@@ -285,7 +311,7 @@ impl Desk {
         self.tell(&Shown::Sight(&sight));
         match sight {
             Sight::Card { reader, atr } => {
-                self.table.put_in(reader, at, atr);
+                self.table.put_in(Place { reader, card: insertion(), atr }, at);
                 None
             }
             Sight::Removed { reader } => {
@@ -349,6 +375,13 @@ impl Desk {
     fn tell(&self, shown: &Shown<'_>) {
         tell(self.screen, shown);
     }
+}
+
+/// A name that no other insertion has.
+fn insertion() -> Insertion {
+    let mut name = [0; 8];
+    getrandom::fill(&mut name).expect("the operating system gives random bytes");
+    Insertion(name)
 }
 
 /// Ends when the line does; never, when there is none.

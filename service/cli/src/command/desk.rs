@@ -1,6 +1,6 @@
 //! `healthcard desk`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use proto::v1::{
@@ -46,6 +46,9 @@ struct Watch {
     /// 允许其他机器读取运行指标 | Let other machines read the metrics
     #[arg(long, requires = "metrics")]
     insecure_metrics: bool,
+    /// 在此位置（套接字文件）供本机软件经 libhealthcard 使用读卡器 | Let software on this machine use the cards through libhealthcard, by a socket at this place
+    #[arg(long, value_name = "PATH")]
+    interface: Option<PathBuf>,
     #[command(flatten)]
     sam: SamOptions,
 }
@@ -108,6 +111,7 @@ impl Watch {
             until: if self.once { Until::FirstCard } else { Until::Interrupted },
             windows: if self.each { Windows::Each } else { Windows::One },
             metrics: self.metrics,
+            interface: self.interface,
             sam: self.sam,
         };
         desk::run(context, options).await

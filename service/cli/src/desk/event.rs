@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -50,6 +51,8 @@ pub(super) enum Shown<'a> {
     SpoolDamaged(u64),
     /// Metrics are offered here.
     Metrics(SocketAddr),
+    /// Software on this machine may ask here.
+    Interface(&'a Path),
     /// There are health cards in these readers: which one is meant?
     Choose(&'a [String]),
     /// The card in this one.
@@ -115,6 +118,11 @@ pub(super) fn tell(screen: Screen, shown: &Shown<'_>) {
             let place = format!("http://{address}/metrics");
             let page = Page::default().row(text::DESK_METRICS, &place);
             screen.show(&json!({ "event": "metrics", "url": place }), &page);
+        }
+        Shown::Interface(path) => {
+            let path = path.display().to_string();
+            let page = Page::default().row(text::DESK_INTERFACE, &path);
+            screen.show(&json!({ "event": "interface", "path": path }), &page);
         }
         Shown::Choose(readers) => {
             let event = json!({ "event": "choose", "readers": readers });

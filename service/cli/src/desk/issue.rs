@@ -204,7 +204,7 @@ impl Bench {
         let inserted = CardInserted { reader: reader_name, atr, ..CardInserted::default() };
         self.card(relay_request::Event::Inserted(inserted)).await?;
         let mut held = match reader.connect().await {
-            Ok(()) => true,
+            Ok(_) => true,
             Err(trouble) => {
                 self.removed(&trouble).await?;
                 false

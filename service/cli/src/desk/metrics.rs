@@ -58,6 +58,7 @@ pub(super) struct ReaderStates {
 pub(super) struct Metrics {
     readers: Family<StateLabel, Gauge>,
     cards: Family<OutcomeLabel, Counter>,
+    requests: Family<OutcomeLabel, Counter>,
     quarantined: Family<CauseLabel, Counter>,
     resets: Family<OutcomeLabel, Counter>,
     daemon_losses: Counter,
@@ -76,6 +77,7 @@ impl Metrics {
         Self {
             readers: Family::default(),
             cards: Family::default(),
+            requests: Family::default(),
             quarantined: Family::default(),
             resets: Family::default(),
             daemon_losses: Counter::default(),
@@ -105,6 +107,11 @@ impl Metrics {
     /// A card was shown: `read`, `refused`, or `offline`.
     pub(super) fn card(&self, outcome: &'static str) {
         self.cards.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Software on this machine asked: `answered` or `refused`.
+    pub(super) fn request(&self, outcome: &'static str) {
+        self.requests.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     pub(super) fn quarantined(&self, why: Quarantine) {
@@ -168,6 +175,11 @@ impl Metrics {
         let mut registry = Registry::with_prefix("healthcard_desk");
         registry.register("readers", "Readers by state", self.readers.clone());
         registry.register("cards", "Cards shown, by outcome", self.cards.clone());
+        registry.register(
+            "requests",
+            "Requests of software on this machine, by outcome",
+            self.requests.clone(),
+        );
         registry.register(
             "quarantined",
             "Cards left alone until they are out, by cause",
@@ -249,6 +261,7 @@ mod tests {
         metrics.readers(ReaderStates { empty: 1, busy: 0, waiting: 0, shown: 2, aside: 1 });
         metrics.card("read");
         metrics.card("read");
+        metrics.request("answered");
         metrics.quarantined(Quarantine::Hung);
         metrics.reset(Reset::Done);
         metrics.command(Duration::from_millis(3));
@@ -258,6 +271,7 @@ mod tests {
         for line in [
             "healthcard_desk_readers{state=\"shown\"} 2",
             "healthcard_desk_cards_total{outcome=\"read\"} 2",
+            "healthcard_desk_requests_total{outcome=\"answered\"} 1",
             "healthcard_desk_quarantined_total{cause=\"hung\"} 1",
             "healthcard_desk_resets_total{outcome=\"done\"} 1",
             "healthcard_desk_spool_readings 5",

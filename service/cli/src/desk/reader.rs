@@ -10,7 +10,7 @@ use std::{
 
 use super::metrics::Metrics;
 use card::{
-    Apdu, Status, Transport as _, TransportError,
+    Apdu, Atr, Status, Transport as _, TransportError,
     transport::pcsc::{Place, Worker},
 };
 use tokio::{
@@ -105,17 +105,27 @@ impl Reader {
         &self.name
     }
 
-    /// Takes hold of the card. Who held the reader last, a reset of ours among them, may be about to
-    /// let go of it.
-    pub(super) async fn connect(&mut self) -> Result<(), Trouble> {
+    /// Takes hold of the card; its answer to reset. Who held the reader last, a reset of ours among
+    /// them, may be about to let go of it.
+    pub(super) async fn connect(&mut self) -> Result<Atr, Trouble> {
         self.parts = 0;
         for _ in 1..CONNECT_TRIES {
-            match self.ask(|place| place.connect().map(drop)).await? {
+            match self.ask(|place| place.connect().map(|card| card.atr().clone())).await? {
                 Err(TransportError::Busy) => sleep(CONNECT_RETRY).await,
                 connected => return Ok(connected?),
             }
         }
-        Ok(self.ask(|place| place.connect().map(drop)).await??)
+        Ok(self.ask(|place| place.connect().map(|card| card.atr().clone())).await??)
+    }
+
+    /// Takes hold of the card that answered so when it was seen: another one may be there by now.
+    pub(super) async fn connect_to(&mut self, atr: &[u8]) -> Result<(), Trouble> {
+        let held = self.connect().await?;
+        if is_of_another_card(atr, &held) {
+            self.release();
+            return Err(TransportError::CardRemoved.into());
+        }
+        Ok(())
     }
 
     /// Sends a command to the card that is held; its raw answer and how long that took.
@@ -180,6 +190,14 @@ impl Reader {
     }
 }
 
+/// Whether an answer to reset names another card by its factor. The rest of it may change with the
+/// way a card was reset.
+fn is_of_another_card(seen: &[u8], held: &Atr) -> bool {
+    let factor = |atr: &Atr| atr.card_factor().ok();
+    let seen = Atr::parse(seen).ok().as_ref().and_then(factor);
+    seen.is_some() && seen != factor(held)
+}
+
 /// How the reset of a reader ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reset {
@@ -202,5 +220,22 @@ pub(super) async fn reset(name: String, abandoned: Abandoned, metrics: Metrics) 
             Ok(Err(_)) if Instant::now() < until => sleep(RESET_RETRY).await,
             Ok(Err(_)) | Err(_) => return Reset::Stuck,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use card::CardFactor;
+
+    use super::*;
+
+    #[test]
+    fn a_card_is_known_again_by_its_factor() {
+        let atr = |factor| Atr::contactless(CardFactor(factor));
+        let (held, other) = (atr([1; 8]), atr([2; 8]));
+        assert!(!is_of_another_card(held.bytes(), &held));
+        assert!(is_of_another_card(other.bytes(), &held));
+        // What names no card cannot tell.
+        assert!(!is_of_another_card(&[0x3b], &held));
     }
 }

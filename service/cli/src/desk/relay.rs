@@ -52,6 +52,14 @@ pub(super) struct Ended {
     pub(super) quarantine: Option<Quarantine>,
 }
 
+/// A card that was not read out or written, and why.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) failure: Box<CardFailure>,
+    /// Why it is to be left alone from now on.
+    pub(super) quarantine: Option<Quarantine>,
+}
+
 /// What stood between the service and the card.
 #[derive(Clone, Copy, Default)]
 struct Stopped {
@@ -100,7 +108,7 @@ impl Relay {
         let (step, stopped) = self.drive(reader, sam, inserted).await?;
         let outcome = match step {
             relay_response::Step::Reading(reading) => Outcome::Reading(Box::new(reading)),
-            other => Outcome::Refused(Box::new(refused(other, stopped)?)),
+            other => Outcome::Refused(refused(other, stopped)?.failure),
         };
         Ok(Ended { outcome, quarantine: stopped.and_then(|it| it.quarantine) })
     }
@@ -112,7 +120,7 @@ impl Relay {
         sam: Option<&SamReader>,
         atr: Vec<u8>,
         order: WholeCard,
-    ) -> Result<Result<CardDump, CardFailure>, Failure> {
+    ) -> Result<Result<CardDump, Refused>, Failure> {
         let inserted = CardInserted { atr, whole: Some(order), ..CardInserted::default() };
         match self.drive(reader, sam, inserted).await? {
             (relay_response::Step::Dump(dump), _) => Ok(Ok(dump)),
@@ -127,7 +135,7 @@ impl Relay {
         sam: Option<&SamReader>,
         atr: Vec<u8>,
         changes: CardChanges,
-    ) -> Result<Result<CardWritten, CardFailure>, Failure> {
+    ) -> Result<Result<CardWritten, Refused>, Failure> {
         let inserted = CardInserted { atr, changes: Some(changes), ..CardInserted::default() };
         match self.drive(reader, sam, inserted).await? {
             (relay_response::Step::Written(written), _) => Ok(Ok(written)),
@@ -159,8 +167,9 @@ impl Relay {
         inserted: CardInserted,
     ) -> Result<(relay_response::Step, Option<Stopped>), Failure> {
         // The service chooses its first command while the reader takes hold of the card.
+        let atr = inserted.atr.clone();
         self.send(relay_request::Event::Inserted(inserted)).await?;
-        let mut stopped = match reader.connect().await {
+        let mut stopped = match reader.connect_to(&atr).await {
             Ok(()) => None,
             Err(trouble) => Some(self.give_up(&trouble).await?),
         };
@@ -246,10 +255,12 @@ impl Relay {
 }
 
 /// Why nothing came of a card; any other end is none that was asked for.
-fn refused(step: relay_response::Step, stopped: Option<Stopped>) -> Result<CardFailure, Failure> {
-    let local = stopped.and_then(|stopped| stopped.local);
+fn refused(step: relay_response::Step, stopped: Option<Stopped>) -> Result<Refused, Failure> {
+    let Stopped { local, quarantine } = stopped.unwrap_or_default();
     match step {
-        relay_response::Step::Failure(told) => Ok(local.map_or(told, local_failure)),
+        relay_response::Step::Failure(told) => {
+            Ok(Refused { failure: Box::new(local.map_or(told, local_failure)), quarantine })
+        }
         _ => Err(problems::SERVICE_ANSWER_MALFORMED.into()),
     }
 }

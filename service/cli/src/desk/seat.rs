@@ -25,13 +25,18 @@ pub(super) struct Seat {
 impl Seat {
     /// Lets the service read the card. Fails when the service is lost.
     pub(super) async fn read(&mut self, service: &Service, atr: Vec<u8>) -> Result<Ended, Failure> {
-        let mut relay = match self.relay.take().filter(Relay::is_open) {
-            Some(relay) => relay,
-            None => Relay::open(service).await?,
-        };
+        let mut relay = self.stream(service).await?;
         let ended = relay.read(&mut self.reader, self.sam.as_ref(), atr).await?;
         self.relay = Some(relay);
         Ok(ended)
+    }
+
+    /// The stream that is there, or a new one. It is put back when it is still good afterwards.
+    pub(super) async fn stream(&mut self, service: &Service) -> Result<Relay, Failure> {
+        match self.relay.take().filter(Relay::is_open) {
+            Some(relay) => Ok(relay),
+            None => Relay::open(service).await,
+        }
     }
 
     /// Reads what anyone may read of the card.

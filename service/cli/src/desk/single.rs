@@ -50,7 +50,9 @@ pub(crate) async fn dump_one(
     let dump = async |relay: &mut Relay, reader: &mut Reader, sam: Option<&SamReader>, atr| {
         relay.dump(reader, sam, atr, order.clone()).await
     };
-    one(context, reader, sam, patience, dump).await?.map_err(|refused| event::failure(&refused))
+    one(context, reader, sam, patience, dump)
+        .await?
+        .map_err(|refused| event::failure(&refused.failure))
 }
 
 /// Waits for one card and has changes written on it.
@@ -64,7 +66,9 @@ pub(crate) async fn write_one(
     let write = async |relay: &mut Relay, reader: &mut Reader, sam: Option<&SamReader>, atr| {
         relay.write(reader, sam, atr, changes.clone()).await
     };
-    one(context, reader, sam, patience, write).await?.map_err(|refused| event::failure(&refused))
+    one(context, reader, sam, patience, write)
+        .await?
+        .map_err(|refused| event::failure(&refused.failure))
 }
 
 /// Waits for one card and has something done with it. With two cards it refuses: nobody is there to

@@ -7,8 +7,11 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
+use card::agent::Insertion;
+
 use super::{
     metrics::ReaderStates,
+    reader::Quarantine,
     relay::{Ended, Outcome},
 };
 
@@ -56,8 +59,30 @@ pub(super) enum Attempt {
     Last,
 }
 
+/// Where the card is that software on this machine means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) reader: String,
+    pub(super) card: Insertion,
+    pub(super) atr: Vec<u8>,
+}
+
+/// Why there is none to be worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unclear {
+    /// There is no card, or the one that was named is out.
+    NoCard,
+    /// There are several, and nobody said which one is meant.
+    Several,
+    /// It counts for nothing until it is out.
+    Aside,
+    /// Something is being done with it, or found out.
+    NotYet,
+}
+
 #[derive(Debug)]
 struct Card {
+    insertion: Insertion,
     atr: Vec<u8>,
     since: Instant,
     attempt: Attempt,
@@ -71,6 +96,8 @@ enum Work {
     None,
     Recognising,
     Reading,
+    /// What software on this machine asked for.
+    Serving,
 }
 
 #[derive(Debug)]
@@ -103,9 +130,10 @@ impl Table {
         Self { rule, cards: BTreeMap::new(), asked: None, chosen: None }
     }
 
-    pub(super) fn put_in(&mut self, reader: String, since: Instant, atr: Vec<u8>) {
-        let (attempt, stage) = (Attempt::First, Stage::Fresh);
-        self.cards.insert(reader, Card { atr, since, attempt, stage, work: Work::None });
+    pub(super) fn put_in(&mut self, place: Place, since: Instant) {
+        let Place { reader, card: insertion, atr } = place;
+        let (attempt, stage, work) = (Attempt::First, Stage::Fresh, Work::None);
+        self.cards.insert(reader, Card { insertion, atr, since, attempt, stage, work });
     }
 
     pub(super) fn take_out(&mut self, reader: &str) {
@@ -124,7 +152,7 @@ impl Table {
         };
         for card in self.cards.values() {
             let count = match (card.work, &card.stage) {
-                (Work::Recognising | Work::Reading, _) => &mut states.busy,
+                (Work::Recognising | Work::Reading | Work::Serving, _) => &mut states.busy,
                 (Work::None, Stage::Fresh | Stage::Ours | Stage::Withheld(_)) => {
                     &mut states.waiting
                 }
@@ -155,6 +183,71 @@ impl Table {
                 card.stage = Stage::Ours;
             }
             self.chosen = Some(reader.to_owned());
+        }
+    }
+
+    /// The card that is meant by whoever names no insertion, in a reader whose name contains `part`.
+    /// At a desk with two cards it is the one that was chosen, whatever the name.
+    pub(super) fn meant(&self, part: &str) -> Result<Place, Unclear> {
+        let mut in_play = self.in_play();
+        if self.rule == Rule::Each {
+            in_play.retain(|reader| reader.contains(part));
+        }
+        let reader = match (&in_play[..], &self.chosen) {
+            ([], _) if self.cards.keys().any(|reader| reader.contains(part)) => {
+                return Err(Unclear::Aside);
+            }
+            ([], _) => return Err(Unclear::NoCard),
+            ([one], _) => one,
+            (several, Some(chosen)) if several.contains(chosen) => chosen,
+            (several, _) if several.iter().any(|reader| self.is_unknown(reader)) => {
+                return Err(Unclear::NotYet);
+            }
+            _ => return Err(Unclear::Several),
+        };
+        match self.cards.get(reader).filter(|_| reader.contains(part)) {
+            Some(Card { insertion, atr, .. }) => {
+                Ok(Place { reader: reader.clone(), card: *insertion, atr: atr.clone() })
+            }
+            None => Err(Unclear::NoCard),
+        }
+    }
+
+    /// Where the card of this insertion is, when something can be done with it now.
+    pub(super) fn place(&self, insertion: Insertion) -> Result<Place, Unclear> {
+        let found = self.cards.iter().find(|(_, card)| card.insertion == insertion);
+        let (reader, card) = found.ok_or(Unclear::NoCard)?;
+        match card.stage {
+            Stage::Aside => return Err(Unclear::Aside),
+            // Another card that came since makes it unclear who is at the desk.
+            _ if self.rule == Rule::Ask && self.meant("")?.card != insertion => {
+                return Err(Unclear::Several);
+            }
+            _ if card.work != Work::None => return Err(Unclear::NotYet),
+            _ => {}
+        }
+        Ok(Place { reader: reader.clone(), card: insertion, atr: card.atr.clone() })
+    }
+
+    /// Whether it may still turn out to be none of ours.
+    fn is_unknown(&self, reader: &str) -> bool {
+        self.cards.get(reader).is_some_and(|card| matches!(card.stage, Stage::Fresh))
+    }
+
+    /// Something that was asked for is done with the card.
+    pub(super) fn serve(&mut self, reader: &str) {
+        if let Some(card) = self.cards.get_mut(reader) {
+            card.work = Work::Serving;
+        }
+    }
+
+    /// It is done; a card in quarantine is put aside.
+    pub(super) fn served(&mut self, reader: &str, quarantine: Option<Quarantine>) {
+        if let Some(card) = self.cards.get_mut(reader) {
+            card.work = Work::None;
+            if quarantine.is_some() {
+                card.stage = Stage::Aside;
+            }
         }
     }
 

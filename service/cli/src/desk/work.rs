@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use card::FreeReading;
+use card::{FreeReading, agent::Answer};
 use proto::v1::Reconciled;
-use tokio::task::JoinError;
+use tokio::{sync::oneshot::Sender, task::JoinError};
 
 use super::{
     Desk, MOST_STREAMS,
@@ -13,6 +13,7 @@ use super::{
     reader::{Reader, Reset, reset},
     relay::{Ended, Relay},
     seat::Seat,
+    serve::Served,
     table::Step,
 };
 use crate::{exit::Exit, failure::Failure};
@@ -21,6 +22,7 @@ use crate::{exit::Exit, failure::Failure};
 pub(super) enum Report {
     Recognised(Seat, Option<Ended>),
     Read(Seat, Result<Ended, Failure>),
+    Served(Seat, Box<Served>, Sender<Answer>),
     Reset(String, Reset),
     Line(Result<Relay, Failure>),
     Free(Seat, Result<FreeReading, Ended>),
@@ -69,7 +71,7 @@ impl Desk {
     }
 
     /// The seat of a reader, for somebody who brings it back.
-    fn seat(&mut self, reader: &str) -> Seat {
+    pub(super) fn seat(&mut self, reader: &str) -> Seat {
         if let Some(reset) = self.resets.remove(reader) {
             reset.abort();
         }
@@ -119,6 +121,15 @@ impl Desk {
                 let again = self.table.unread(seat.reader.name());
                 self.settle(seat);
                 return Ok(if again { None } else { self.after_card(failure.exit) });
+            }
+            Report::Served(seat, served, to) => {
+                let Served { answer, quarantine, lost } = *served;
+                self.table.served(seat.reader.name(), quarantine);
+                self.answer(to, answer);
+                if let Some(failure) = lost {
+                    self.lose_service(&failure);
+                }
+                (seat, (None, quarantine))
             }
             Report::Reset(reader, reset) => {
                 self.resets.remove(&reader);

@@ -132,6 +132,7 @@ labels! {
     DESK_ID: "窗口", "Desk";
     DESK_READ_AT: "读卡时间", "Read";
     DESK_METRICS: "运行指标", "Metrics";
+    DESK_INTERFACE: "本机接口", "Interface on this machine";
     DESK_RESET: "读卡器已复位", "The reader was reset";
     DESK_STUCK: "读卡器不能复位，请取出卡；仍不行请重新插拔读卡器", "The reader cannot be reset: take the card out, or unplug the reader";
 

@@ -85,6 +85,9 @@ pub(crate) mod problems {
     SPOOL_FULL Refused: "离线记录已满，不能再离线读卡", "请恢复与服务的连接，离线记录会自动上报", "the offline records are full: no more cards can be read without the service", "restore the connection to the service; the records are then sent by themselves";
     METRICS_EXPOSED Usage: "运行指标只应在本机提供", "请使用 127.0.0.1，或加 --insecure-metrics", "metrics should be offered on this machine only", "use 127.0.0.1, or add --insecure-metrics";
     METRICS_UNAVAILABLE Refused: "不能在此地址提供运行指标", "请换一个端口", "metrics cannot be offered at this address", "choose another port";
+    INTERFACE_EXPOSED Refused: "本机接口的目录可被他人进入，或属于他人", "请换用只有本人可进入的目录（chmod 700）", "the directory of the interface can be entered by others, or is another user's", "choose a directory that only you may enter (chmod 700)";
+    INTERFACE_IN_USE Refused: "本机接口的位置已被占用", "请结束另一个窗口程序，或换一个位置", "the place of the interface is taken", "end the other desk, or choose another place";
+    INTERFACE_UNAVAILABLE Refused: "不能在此位置提供本机接口", "请换一个较短的位置，并核对其目录", "the interface cannot be offered at this place", "choose another, shorter place, and check its directory";
     CARDS_TWO Refused: "同时放了两张卡，不能确定是哪一位", "请只留一张卡，或用 --reader 指定读卡器", "there are two cards, and it is not known which one is meant", "leave only one, or name the reader with --reader";
     NOT_HEALTH_CARD Refused: "这不是居民健康卡", "请放入居民健康卡", "this is not a resident health card", "insert a resident health card";
     CARD_HUNG Refused: "卡长时间无响应，已停止读取", "请取出后重新放卡；仍不行请换卡", "the card does not answer and is left alone", "take it out and insert it again, or have it replaced";

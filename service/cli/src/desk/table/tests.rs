@@ -1,6 +1,6 @@
 use proto::v1::{CardFailure, CardReading};
 
-use super::{super::reader::Quarantine, *};
+use super::*;
 
 fn reading(name: &str) -> Ended {
     let reading = CardReading { name: name.to_owned(), ..CardReading::default() };
@@ -37,7 +37,22 @@ impl Play {
     }
 
     fn put_in(&mut self, reader: &str) {
-        self.0.put_in(reader.to_owned(), Instant::now(), vec![0x3b]);
+        self.put_in_as(reader, 0);
+    }
+
+    fn put_in_as(&mut self, reader: &str, insertion: u8) {
+        let reader = reader.to_owned();
+        let place = Place { reader, card: Insertion([insertion; 8]), atr: vec![0x3b] };
+        self.0.put_in(place, Instant::now());
+    }
+
+    /// The reader of the card that is meant.
+    fn meant(&self, part: &str) -> Result<String, Unclear> {
+        self.0.meant(part).map(|place| place.reader)
+    }
+
+    fn place(&self, insertion: u8) -> Result<String, Unclear> {
+        self.0.place(Insertion([insertion; 8])).map(|place| place.reader)
     }
 
     #[track_caller]
@@ -201,6 +216,72 @@ fn readers_that_are_desks_of_their_own_ask_nothing() {
     play.next("");
     play.read("b", reading("B"), "show b B");
     play.read("a", reading("A"), "show a A");
+}
+
+#[test]
+fn software_gets_the_card_that_it_named() {
+    let mut play = Play::new(Rule::Ask);
+    assert_eq!(play.meant(""), Err(Unclear::NoCard));
+    play.put_in_as("a", 1);
+    assert_eq!((play.meant(""), play.meant("x")), (Ok("a".into()), Err(Unclear::NoCard)));
+    play.next("read a");
+    assert_eq!(play.place(1), Err(Unclear::NotYet), "the desk reads it");
+    play.read("a", reading("A"), "show a A");
+    assert_eq!((play.place(1), play.place(2)), (Ok("a".into()), Err(Unclear::NoCard)));
+    play.0.serve("a");
+    assert!(play.0.is_busy("a") && play.place(1) == Err(Unclear::NotYet));
+    play.next("");
+    play.0.served("a", None);
+    assert_eq!(play.place(1), Ok("a".into()));
+    // The same card, put in again, is another insertion.
+    play.0.take_out("a");
+    play.put_in_as("a", 2);
+    assert_eq!(play.place(1), Err(Unclear::NoCard));
+    play.0.serve("a");
+    play.0.served("a", Some(Quarantine::Hung));
+    assert_eq!((play.place(2), play.meant("")), (Err(Unclear::Aside), Err(Unclear::Aside)));
+}
+
+#[test]
+fn software_gets_none_of_two_cards_before_one_is_chosen() {
+    let mut play = Play::new(Rule::Ask);
+    play.put_in_as("a", 1);
+    play.next("read a");
+    play.read("a", reading("A"), "show a A");
+    play.put_in_as("b", 2);
+    assert_eq!((play.meant("a"), play.place(1)), (Err(Unclear::NotYet), Err(Unclear::NotYet)));
+    play.next("recognise b");
+    play.0.recognised("b", None);
+    play.next("ask a b");
+    for part in ["", "a", "b"] {
+        assert_eq!(play.meant(part), Err(Unclear::Several), "{part}");
+    }
+    assert_eq!((play.place(1), play.place(2)), (Err(Unclear::Several), Err(Unclear::Several)));
+    play.0.choose("b");
+    assert_eq!((play.meant(""), play.meant("a")), (Ok("b".into()), Err(Unclear::NoCard)));
+    assert_eq!((play.place(1), play.place(2)), (Err(Unclear::Several), Ok("b".into())));
+    // A card of another kind is no second one.
+    let mut play = Play::new(Rule::Ask);
+    play.put_in_as("a", 1);
+    play.next("read a");
+    play.read("a", reading("A"), "show a A");
+    play.put_in_as("b", 2);
+    play.next("recognise b");
+    play.0.recognised("b", Some(refused(NOT_OURS, None)));
+    assert_eq!((play.meant(""), play.place(1)), (Ok("a".into()), Ok("a".into())));
+}
+
+#[test]
+fn software_names_the_reader_where_each_is_a_desk() {
+    let mut play = Play::new(Rule::Each);
+    play.put_in_as("desk 1", 1);
+    play.put_in_as("desk 2", 2);
+    for reader in ["desk 1", "desk 2"] {
+        play.next(&format!("read {reader}"));
+        play.read(reader, reading("A"), &format!("show {reader} A"));
+    }
+    assert_eq!((play.meant("2"), play.meant("")), (Ok("desk 2".into()), Err(Unclear::Several)));
+    assert_eq!((play.place(1), play.place(2)), (Ok("desk 1".into()), Ok("desk 2".into())));
 }
 
 #[test]
