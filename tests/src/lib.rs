@@ -1,6 +1,6 @@
 //! What the cross-process tests stand on. In reading order: a [`private`] PC/SC daemon for each test; a [`hospital`]
-//! with service, people and cards; [`grpc`], the card [`relay`] and the bench for [`issuing`], for calls that the command
-//! line would never make; what [`openssl`] says; and the [`contract`] suites, one per trait.
+//! with service, people and cards; C [`programs`]; [`grpc`], the card [`relay`] and the bench for [`issuing`], for calls
+//! that the command line would never make; what [`openssl`] says; and the [`contract`] suites, one per trait.
 
 #![warn(missing_docs)]
 
@@ -10,4 +10,5 @@ pub mod hospital;
 pub mod issuing;
 pub mod openssl;
 pub mod private;
+pub mod programs;
 pub mod relay;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use card::Photo;
@@ -14,8 +14,8 @@ use card_emulator::personalise::personalise;
 use card_emulator::slot::Slot;
 use card_emulator::{Fault, Person, sample};
 use encoding_rs::GBK;
-use service::demo::programs::Programs;
-use tests::private::{PcscDaemon, in_private_space, repository};
+use tests::private::{PcscDaemon, in_private_space};
+use tests::programs::{compile, libraries};
 
 /// PIN of the SAM.
 const PIN: &str = "123456";
@@ -24,7 +24,7 @@ const PIN: &str = "123456";
 fn a_c_program_reads_and_writes_a_card() {
     in_private_space(|| {
         let directory = tempfile::tempdir().unwrap();
-        let program = compile(directory.path());
+        let program = compile(directory.path(), "desk.c");
         let _daemon = PcscDaemon::start(&directory.path().join("pcscd")).unwrap();
         let user = Slot::open(address(35963), |_| {});
         let sam = Slot::open(address(35964), |_| {});
@@ -75,7 +75,7 @@ fn a_c_program_reads_and_writes_a_card() {
 fn what_is_missing_or_wrong_has_its_code() {
     in_private_space(|| {
         let directory = tempfile::tempdir().unwrap();
-        let program = compile(directory.path());
+        let program = compile(directory.path(), "desk.c");
         let refused = |what: &str, expected: &str| {
             let output = run(&program);
             let said = String::from_utf8_lossy(&output.stderr);
@@ -100,30 +100,6 @@ fn what_is_missing_or_wrong_has_its_code() {
         assert!(inserted());
         refused("a forged card", "answered 106");
     });
-}
-
-/// Compiles the program against the header and the library of this tree.
-fn compile(directory: &Path) -> PathBuf {
-    let program = directory.join("desk");
-    let interface = repository().join("card/interface/include");
-    let output = Command::new("cc")
-        .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-o"])
-        .arg(&program)
-        .arg("-I")
-        .arg(interface)
-        .arg(repository().join("tests/c/desk.c"))
-        .arg("-L")
-        .arg(libraries())
-        .arg("-lhealthcard")
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    program
-}
-
-/// Where `libhealthcard.so` is: beside the programs.
-fn libraries() -> PathBuf {
-    Programs::beside_this_one().unwrap().directory().to_owned()
 }
 
 fn run(program: &Path) -> Output {

@@ -36,7 +36,16 @@ typedef void *HANDLE;
 #define IRV_DDF1EF07_DATAERR 113 /* the photo is damaged */
 
 /* Opens the readers of this desk: HEALTHCARD_READER for the user card and HEALTHCARD_SAM_READER for the SAM in
- * the environment, else the first and the second reader. NULL when there is none. */
+ * the environment, else the first and the second reader. NULL when there is none.
+ *
+ * With HEALTHCARD_AGENT in the environment it opens the desk agent at that socket instead (healthcard desk
+ * --interface PATH). That takes no SAM: the service holds the keys of the card, and permits or refuses. A visit
+ * is named by HEALTHCARD_VISIT, and why its data are read by HEALTHCARD_PURPOSE (treatment, patient-request);
+ * both are looked at in every call. Without a visit there are issuer data and holder data, and contact data can
+ * be written. HEALTHCARD_READER is a part of the reader's name. Codes through the agent:
+ * IRV_CARD_ERR no card, two cards, or not the card that was powered on: call PowerOn again;
+ * IRV_PSAM_ERR the agent or the service cannot be reached;
+ * IRV_IRK_VERR the card did not prove itself, or the service does not permit it: role, visit, purpose. */
 HANDLE HEALTHCARD_CALL iDOpenPort(void);
 /* Closes a connection. */
 int HEALTHCARD_CALL iDClosePort(HANDLE hDev);
@@ -89,31 +98,31 @@ int HEALTHCARD_CALL iR_DF02EF06Info(HANDLE hDev, char *JSBBZ);
 /* Writes: special information (DF02\EF06). Empty or null fields stay as they are. */
 int HEALTHCARD_CALL iW_DF02EF06Info(HANDLE hDev, const char *JSBBZ);
 
-/* Powers a slot (0x01 user card, 0x11 SAM) and gives its answer to reset in hex (67 characters). */
+/* Powers a slot (0x01 user card, 0x11 SAM) and gives its answer to reset in hex (67 characters). Through the agent only the user card, else IRV_PSAM_ERR. */
 int HEALTHCARD_CALL PowerOn(HANDLE hDev, int slot, char *ATR);
 
-/* Sends one command of byLen bytes to a slot; pbyR_Command has room for 258 bytes, pnRes receives their number. */
+/* Sends one command of byLen bytes to a slot; pbyR_Command has room for 258 bytes, pnRes receives their number. Not through the agent: IRV_CARD_ERR, and IRV_PSAM_ERR for the SAM. */
 int HEALTHCARD_CALL SendAPDU(HANDLE hDev, unsigned char bySlot, const unsigned char *pbyC_Command, unsigned long byLen, unsigned char *pbyR_Command, int *pnRes);
 
-/* Verifies the PIN of the SAM: 4 to 12 digits. */
+/* Verifies the PIN of the SAM: 4 to 12 digits. Not through the agent: IRV_PSAM_ERR. */
 int HEALTHCARD_CALL iVerifyPIN(HANDLE hDev, const char *PIN);
 
-/* Changes the PIN of the SAM. */
+/* Changes the PIN of the SAM. Not through the agent: IRV_PSAM_ERR. */
 int HEALTHCARD_CALL iChange_Pin(HANDLE hDev, const char *oldPin, const char *newPin);
 
-/* Reads the SAM's public information (MF\0015) in hex: 28 characters. */
+/* Reads the SAM's public information (MF\0015) in hex: 28 characters. Not through the agent: IRV_PSAM_ERR. */
 int HEALTHCARD_CALL iReader_SAM_Public(HANDLE hDev, char *info);
 
-/* Reads the SAM's terminal information (MF\0016) in hex: 12 characters. */
+/* Reads the SAM's terminal information (MF\0016) in hex: 12 characters. Not through the agent: IRV_PSAM_ERR. */
 int HEALTHCARD_CALL iReader_SAM_Terminal(HANDLE hDev, char *info);
 
-/* Reads the SAM's application information (DF01\001A) in hex: 50 characters. */
+/* Reads the SAM's application information (DF01\001A) in hex: 50 characters. Not through the agent: IRV_PSAM_ERR. */
 int HEALTHCARD_CALL iReader_SAM_PublicApp(HANDLE hDev, char *info);
 
-/* Reads the issuer certificate in the SAM (DF01\001B) in hex: 360 characters. */
+/* Reads the issuer certificate in the SAM (DF01\001B) in hex: 360 characters. Not through the agent: IRV_PSAM_ERR. */
 int HEALTHCARD_CALL iReader_SAM_OrgCertificate(HANDLE hDev, char *info);
 
-/* Reads the SAM's own certificate (DF01\001C) in hex: 380 characters. */
+/* Reads the SAM's own certificate (DF01\001C) in hex: 380 characters. Not through the agent: IRV_PSAM_ERR. */
 int HEALTHCARD_CALL iReader_SAM_Certificate(HANDLE hDev, char *info);
 
 /* Reads the photo (DDF1\EF07): up to 3072 bytes of JPEG, and their number. */
@@ -134,25 +143,25 @@ int HEALTHCARD_CALL iW_DF02EF08Info(HANDLE hDev, const char *MYJZMC, const char 
 /* Reads the inpatient index (DF03\EF05): 00 valid, FF invalid. */
 int HEALTHCARD_CALL iR_DF03EF05Info(HANDLE hDev, char *ZYJLBS1, char *ZYJLBS2, char *ZYJLBS3);
 
-/* Sets an inpatient record, 1 to 3, valid. */
+/* Sets an inpatient record, 1 to 3, valid. Not through the agent, which marks what it writes: IRV_W_DF03EF05ERR. */
 int HEALTHCARD_CALL iW_DF03EF05Info(HANDLE hDev, int nRecorderNo);
 
-/* Sets an inpatient record, 1 to 3, invalid. */
+/* Sets an inpatient record, 1 to 3, invalid. Not through the agent: IRV_ER_DF03EF05ERR. */
 int HEALTHCARD_CALL iErase_DF03EF05Info(HANDLE hDev, int nRecorderNo);
 
 /* Reads the outpatient index (DF03\EF06): 00 valid, FF invalid. */
 int HEALTHCARD_CALL iR_DF03EF06Info(HANDLE hDev, char *MZJLBS1, char *MZJLBS2, char *MZJLBS3, char *MZJLBS4, char *MZJLBS5);
 
-/* Sets an outpatient record, 1 to 5, valid. */
+/* Sets an outpatient record, 1 to 5, valid. Not through the agent, which marks what it writes: IRV_W_DF03EF05ERR. */
 int HEALTHCARD_CALL iW_DF03EF06Info(HANDLE hDev, int nRecorderNo);
 
-/* Sets an outpatient record, 1 to 5, invalid. */
+/* Sets an outpatient record, 1 to 5, invalid. Not through the agent: IRV_ER_DF03EF05ERR. */
 int HEALTHCARD_CALL iErase_DF03EF06Info(HANDLE hDev, int nRecorderNo);
 
 /* Reads nLen bytes at nPos of an inpatient record (DF03\EE01 to EE03), in the form nStyle. */
 int HEALTHCARD_CALL iR_DF03EEInfo(HANDLE hDev, int nRecorderNo, char *szData, int nPos, int nLen, int nStyle);
 
-/* Writes nLen bytes at nPos of a valid inpatient record, given in the form nStyle; 1639 bytes in all. The record is signed anew when the PIN was verified, else it loses its signature. */
+/* Writes nLen bytes at nPos of a valid inpatient record, given in the form nStyle; 1639 bytes in all. The record is signed anew when the PIN was verified, else it loses its signature. Not through the agent: IRV_WR_BINERR. */
 int HEALTHCARD_CALL iW_DF03EEInfo(HANDLE hDev, int nRecorderNo, const char *szData, int nPos, int nLen, int nStyle);
 
 /* Reads an outpatient record (DF03\ED01 to ED05) as above. */
@@ -164,22 +173,22 @@ int HEALTHCARD_CALL iW_DF03EDInfo(HANDLE hDev, int nRecorderNo, const char *szDa
 /* Reads all items of an inpatient record, joined by |: up to 4096 characters. */
 int HEALTHCARD_CALL iR_DF03EE_ALLInfo(HANDLE hDev, int nRecorderNo, char *szData);
 
-/* Writes all items of an inpatient record but the last two, joined by |; an empty one is written as empty. */
+/* Writes all items of an inpatient record but the last two, joined by |; an empty one is written as empty. Through the agent the service signs it, and it must be the record whose turn it is: the first that is invalid, else the oldest; another one is refused with IRV_WR_BINERR. */
 int HEALTHCARD_CALL iW_DF03EE_ALLInfo(HANDLE hDev, int nRecorderNo, const char *szData);
 
 /* Reads all items of an outpatient record, joined by |: up to 6144 characters. */
 int HEALTHCARD_CALL iR_DF03ED_ALLInfo(HANDLE hDev, int nRecorderNo, char *szData);
 
-/* Writes all items of an outpatient record but the last two, joined by |; an empty one is written as empty. */
+/* Writes all items of an outpatient record but the last two, joined by |; an empty one is written as empty. Through the agent the service signs it, and it must be the record whose turn it is: the first that is invalid, else the oldest; another one is refused with IRV_WR_BINERR. */
 int HEALTHCARD_CALL iW_DF03ED_ALLInfo(HANDLE hDev, int nRecorderNo, const char *szData);
 
 /* Computes SM3 of nDataLen bytes; pbHash has room for 32 bytes, pbHashLen receives 32. */
 int HEALTHCARD_CALL SM3Digest(HANDLE hDev, const unsigned char *pbData, int nDataLen, unsigned char *pbHash, int *pbHashLen);
 
-/* Verifies the PIN of the SAM before signing; pdwRetry receives the tries that are left. */
+/* Verifies the PIN of the SAM before signing; pdwRetry receives the tries that are left. Not through the agent: IRV_PSAM_ERR. */
 int HEALTHCARD_CALL VerifyPin(HANDLE hDev, const char *szPin, unsigned long *pdwRetry);
 
-/* Signs a digest of 32 bytes with the SAM's SM2 key; pbSignedData has room for 64 bytes, pbLength receives 64. */
+/* Signs a digest of 32 bytes with the SAM's SM2 key; pbSignedData has room for 64 bytes, pbLength receives 64. Not through the agent: IRV_PSAM_ERR. */
 int HEALTHCARD_CALL SM2SignHash(HANDLE hDev, const unsigned char *pbData, unsigned char bLen, unsigned char *pbSignedData, int *pbLength);
 
 #ifdef __cplusplus

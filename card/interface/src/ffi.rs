@@ -1,12 +1,15 @@
-//! The edge to C: every exported function, one line each, and the only unsafe code of the crate.
+//! The edge to C: every exported function, one line each. All unsafe code of the crate is here and in
+//! `parameter`.
 //!
-//! Pointers are looked at here and nowhere else. What a caller must keep to is said once, in the
+//! Pointers are looked at in `parameter` and nowhere else. What a caller must keep to is said once, in the
 //! header: text ends with NUL; a buffer has the room that the header names; a handle is used by one
 //! thread at a time (calls on one handle wait for each other).
 #![expect(unsafe_code, reason = "this module is the C ABI")]
 #![expect(non_snake_case, reason = "names are those of the interface specification")]
 
-use std::ffi::{CStr, c_char, c_int, c_uchar, c_ulong, c_void};
+mod parameter;
+
+use std::ffi::{c_int, c_ulong, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use card::layout::{File, ddf1, df01, df02, df03};
@@ -14,133 +17,12 @@ use card::layout::{File, ddf1, df01, df02, df03};
 use crate::code::Code;
 use crate::desk::{Body, Desk, SamFile, Slot};
 use crate::handles;
+use parameter::{
+    Byte, InBytes, InText, Int, Length, OutBytes, OutInt, OutLong, OutText, Parameter, give, take,
+};
 
 /// A connection, as C holds it: a number in the clothes of a pointer, so that a stale one is refused.
 type Handle = *mut c_void;
-
-/// The longest text that is looked at: the fields of a whole record in hex, and more.
-const MAX_TEXT: usize = 8192;
-
-/// A parameter as C passes it.
-trait Parameter {
-    /// Its type in the header.
-    const C: &'static str;
-}
-
-macro_rules! parameters {
-    ($($name:ident($inner:ty) = $c:literal;)+) => {$(
-        #[repr(transparent)]
-        #[derive(Clone, Copy)]
-        #[doc = concat!("`", $c, "` of C.")]
-        pub struct $name($inner);
-
-        impl Parameter for $name {
-            const C: &'static str = $c;
-        }
-    )+};
-}
-
-parameters! {
-    InText(*const c_char) = "const char *";
-    OutText(*mut c_char) = "char *";
-    InBytes(*const c_uchar) = "const unsigned char *";
-    OutBytes(*mut c_uchar) = "unsigned char *";
-    Int(c_int) = "int ";
-    Byte(c_uchar) = "unsigned char ";
-    Length(c_ulong) = "unsigned long ";
-    OutInt(*mut c_int) = "int *";
-    OutLong(*mut c_ulong) = "unsigned long *";
-}
-
-impl InText {
-    /// The text; `None` for a null pointer.
-    ///
-    /// # Safety
-    /// The pointer is null, or its text ends with NUL and lives until the function returns.
-    unsafe fn given<'c>(self) -> Result<Option<&'c [u8]>, Code> {
-        if self.0.is_null() {
-            return Ok(None);
-        }
-        // SAFETY: not null; the header asks for a NUL at the end.
-        let text = unsafe { CStr::from_ptr(self.0) }.to_bytes();
-        if text.len() > MAX_TEXT { Err(Code::Parameter) } else { Ok(Some(text)) }
-    }
-
-    /// # Safety
-    /// As for [`given`](Self::given).
-    unsafe fn read<'c>(self) -> Result<&'c [u8], Code> {
-        // SAFETY: passed on to the caller.
-        unsafe { self.given() }?.ok_or(Code::Parameter)
-    }
-}
-
-impl InBytes {
-    /// # Safety
-    /// The pointer is null, or has `length` bytes that live until the function returns.
-    unsafe fn read<'c>(self, length: usize) -> Result<&'c [u8], Code> {
-        if self.0.is_null() || length > MAX_TEXT {
-            return Err(Code::Parameter);
-        }
-        // SAFETY: not null; the header asks for `length` bytes.
-        Ok(unsafe { std::slice::from_raw_parts(self.0, length) })
-    }
-}
-
-impl OutBytes {
-    /// # Safety
-    /// The pointer is null, or has room for the bytes.
-    unsafe fn write(self, bytes: &[u8]) -> Result<(), Code> {
-        if self.0.is_null() {
-            return Err(Code::Parameter);
-        }
-        // SAFETY: not null; the header names the room, which is at least as long as any answer.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.0, bytes.len()) };
-        Ok(())
-    }
-}
-
-impl OutText {
-    /// Writes the characters and a NUL.
-    ///
-    /// # Safety
-    /// The pointer is null, or has room for the characters and a NUL.
-    unsafe fn write(self, characters: &[u8]) -> Result<(), Code> {
-        let terminated = [characters, &[0]].concat();
-        // SAFETY: passed on to the caller.
-        unsafe { OutBytes(self.0.cast()).write(&terminated) }
-    }
-
-    /// Writes bytes as they are, with no NUL.
-    ///
-    /// # Safety
-    /// The pointer is null, or has room for the bytes.
-    unsafe fn write_raw(self, bytes: &[u8]) -> Result<(), Code> {
-        // SAFETY: passed on to the caller.
-        unsafe { OutBytes(self.0.cast()).write(bytes) }
-    }
-}
-
-macro_rules! out_number {
-    ($($name:ident: $number:ty;)+) => {$(
-        impl $name {
-            /// # Safety
-            /// The pointer is null, or points to a number.
-            unsafe fn write(self, number: $number) -> Result<(), Code> {
-                if self.0.is_null() {
-                    return Err(Code::Parameter);
-                }
-                // SAFETY: not null; the header asks for a number there.
-                unsafe { self.0.write(number) };
-                Ok(())
-            }
-        }
-    )+};
-}
-
-out_number! {
-    OutInt: c_int;
-    OutLong: c_ulong;
-}
 
 /// Runs `work` on the connection. A panic is a fault of ours; it must not cross into C.
 fn on(handle: Handle, work: impl FnOnce(&mut Desk) -> Result<(), Code>) -> c_int {
@@ -247,31 +129,6 @@ macro_rules! files {
     };
 }
 
-/// Writes the fields into the buffers.
-///
-/// # Safety
-/// Each pointer is null, or has room for the field in its form and a NUL.
-unsafe fn give(fields: &[Vec<u8>], buffers: &[OutText]) -> Result<(), Code> {
-    if fields.len() != buffers.len() {
-        return Err(Code::ReadRecord);
-    }
-    for (field, buffer) in fields.iter().zip(buffers) {
-        // SAFETY: passed on to the caller.
-        unsafe { buffer.write(field) }?;
-    }
-    Ok(())
-}
-
-/// The texts that are given; `None` for those that are null or empty.
-///
-/// # Safety
-/// Each pointer is null, or its text ends with NUL.
-unsafe fn take<'c>(texts: &[InText]) -> Result<Vec<Option<&'c [u8]>>, Code> {
-    // SAFETY: passed on to the caller.
-    let given = texts.iter().map(|text| unsafe { text.given() });
-    given.map(|text| text.map(|text| text.filter(|text| !text.is_empty()))).collect()
-}
-
 files! {
     "issuer data (DDF1\\EF05)" iR_DDF1EF05Info: &ddf1::ef05::FILE =>
         KLB GFBB FKJGMC FKJGDM FKJGZS FKSJ KH AQM XPXLH YYCSDM;
@@ -290,13 +147,13 @@ files! {
 }
 
 functions! {
-    "Powers a slot (0x01 user card, 0x11 SAM) and gives its answer to reset in hex (67 characters)."
+    "Powers a slot (0x01 user card, 0x11 SAM) and gives its answer to reset in hex (67 characters). Through the agent only the user card, else IRV_PSAM_ERR."
     fn PowerOn(slot: Int, ATR: OutText) |desk| {
         let answer = desk.power_on(Slot::numbered(slot.0)?)?;
         // SAFETY: passed on to the caller.
         unsafe { ATR.write(&answer) }
     };
-    "Sends one command of byLen bytes to a slot; pbyR_Command has room for 258 bytes, pnRes receives their number."
+    "Sends one command of byLen bytes to a slot; pbyR_Command has room for 258 bytes, pnRes receives their number. Not through the agent: IRV_CARD_ERR, and IRV_PSAM_ERR for the SAM."
     fn SendAPDU(bySlot: Byte, pbyC_Command: InBytes, byLen: Length, pbyR_Command: OutBytes, pnRes: OutInt) |desk| {
         let slot = Slot::numbered(c_int::from(bySlot.0))?;
         let length = usize::try_from(byLen.0).map_err(|_| Code::Parameter)?;
@@ -307,27 +164,27 @@ functions! {
         // SAFETY: passed on to the caller.
         unsafe { pbyR_Command.write(&answer) }
     };
-    "Verifies the PIN of the SAM: 4 to 12 digits."
+    "Verifies the PIN of the SAM: 4 to 12 digits. Not through the agent: IRV_PSAM_ERR."
     // SAFETY: passed on to the caller.
     fn iVerifyPIN(PIN: InText) |desk| desk.verify_pin(unsafe { PIN.read() }?).map_err(|refused| refused.code);
-    "Changes the PIN of the SAM."
+    "Changes the PIN of the SAM. Not through the agent: IRV_PSAM_ERR."
     fn iChange_Pin(oldPin: InText, newPin: InText) |desk| {
         // SAFETY: passed on to the caller.
         desk.change_pin(unsafe { oldPin.read() }?, unsafe { newPin.read() }?)
     };
-    "Reads the SAM's public information (MF\\0015) in hex: 28 characters."
+    "Reads the SAM's public information (MF\\0015) in hex: 28 characters. Not through the agent: IRV_PSAM_ERR."
     // SAFETY: passed on to the caller.
     fn iReader_SAM_Public(info: OutText) |desk| unsafe { info.write(&desk.sam_file(SamFile::Public)?) };
-    "Reads the SAM's terminal information (MF\\0016) in hex: 12 characters."
+    "Reads the SAM's terminal information (MF\\0016) in hex: 12 characters. Not through the agent: IRV_PSAM_ERR."
     // SAFETY: passed on to the caller.
     fn iReader_SAM_Terminal(info: OutText) |desk| unsafe { info.write(&desk.sam_file(SamFile::Terminal)?) };
-    "Reads the SAM's application information (DF01\\001A) in hex: 50 characters."
+    "Reads the SAM's application information (DF01\\001A) in hex: 50 characters. Not through the agent: IRV_PSAM_ERR."
     // SAFETY: passed on to the caller.
     fn iReader_SAM_PublicApp(info: OutText) |desk| unsafe { info.write(&desk.sam_file(SamFile::Application)?) };
-    "Reads the issuer certificate in the SAM (DF01\\001B) in hex: 360 characters."
+    "Reads the issuer certificate in the SAM (DF01\\001B) in hex: 360 characters. Not through the agent: IRV_PSAM_ERR."
     // SAFETY: passed on to the caller.
     fn iReader_SAM_OrgCertificate(info: OutText) |desk| unsafe { info.write(&desk.sam_file(SamFile::IssuerCertificate)?) };
-    "Reads the SAM's own certificate (DF01\\001C) in hex: 380 characters."
+    "Reads the SAM's own certificate (DF01\\001C) in hex: 380 characters. Not through the agent: IRV_PSAM_ERR."
     // SAFETY: passed on to the caller.
     fn iReader_SAM_Certificate(info: OutText) |desk| unsafe { info.write(&desk.sam_file(SamFile::Certificate)?) };
     "Reads the photo (DDF1\\EF07): up to 3072 bytes of JPEG, and their number."
@@ -365,9 +222,9 @@ functions! {
         // SAFETY: passed on to the caller.
         unsafe { give(&desk.flags(&df03::ef05::FILE)?, &[ZYJLBS1, ZYJLBS2, ZYJLBS3]) }
     };
-    "Sets an inpatient record, 1 to 3, valid."
+    "Sets an inpatient record, 1 to 3, valid. Not through the agent, which marks what it writes: IRV_W_DF03EF05ERR."
     fn iW_DF03EF05Info(nRecorderNo: Int) |desk| desk.set_valid(&df03::ef05::FILE, nRecorderNo.0);
-    "Sets an inpatient record, 1 to 3, invalid."
+    "Sets an inpatient record, 1 to 3, invalid. Not through the agent: IRV_ER_DF03EF05ERR."
     fn iErase_DF03EF05Info(nRecorderNo: Int) |desk| desk.set_invalid(&df03::ef05::FILE, nRecorderNo.0);
     "Reads the outpatient index (DF03\\EF06): 00 valid, FF invalid."
     fn iR_DF03EF06Info(MZJLBS1: OutText, MZJLBS2: OutText, MZJLBS3: OutText, MZJLBS4: OutText, MZJLBS5: OutText) |desk| {
@@ -375,16 +232,16 @@ functions! {
         // SAFETY: passed on to the caller.
         unsafe { give(&flags, &[MZJLBS1, MZJLBS2, MZJLBS3, MZJLBS4, MZJLBS5]) }
     };
-    "Sets an outpatient record, 1 to 5, valid."
+    "Sets an outpatient record, 1 to 5, valid. Not through the agent, which marks what it writes: IRV_W_DF03EF05ERR."
     fn iW_DF03EF06Info(nRecorderNo: Int) |desk| desk.set_valid(&df03::ef06::FILE, nRecorderNo.0);
-    "Sets an outpatient record, 1 to 5, invalid."
+    "Sets an outpatient record, 1 to 5, invalid. Not through the agent: IRV_ER_DF03EF05ERR."
     fn iErase_DF03EF06Info(nRecorderNo: Int) |desk| desk.set_invalid(&df03::ef06::FILE, nRecorderNo.0);
     "Reads nLen bytes at nPos of an inpatient record (DF03\\EE01 to EE03), in the form nStyle."
     fn iR_DF03EEInfo(nRecorderNo: Int, szData: OutText, nPos: Int, nLen: Int, nStyle: Int) |desk| {
         // SAFETY: passed on to the caller.
         unsafe { read_part(desk, &df03::inpatient::FILES, [nRecorderNo, nPos, nLen, nStyle], szData) }
     };
-    "Writes nLen bytes at nPos of a valid inpatient record, given in the form nStyle; 1639 bytes in all. The record is signed anew when the PIN was verified, else it loses its signature."
+    "Writes nLen bytes at nPos of a valid inpatient record, given in the form nStyle; 1639 bytes in all. The record is signed anew when the PIN was verified, else it loses its signature. Not through the agent: IRV_WR_BINERR."
     fn iW_DF03EEInfo(nRecorderNo: Int, szData: InText, nPos: Int, nLen: Int, nStyle: Int) |desk| {
         // SAFETY: passed on to the caller.
         unsafe { write_part(desk, &df03::inpatient::FILES, [nRecorderNo, nPos, nLen, nStyle], szData) }
@@ -405,7 +262,7 @@ functions! {
         // SAFETY: passed on to the caller.
         unsafe { szData.write(&desk.all_items(file)?) }
     };
-    "Writes all items of an inpatient record but the last two, joined by |; an empty one is written as empty."
+    "Writes all items of an inpatient record but the last two, joined by |; an empty one is written as empty. Through the agent the service signs it, and it must be the record whose turn it is: the first that is invalid, else the oldest; another one is refused with IRV_WR_BINERR."
     fn iW_DF03EE_ALLInfo(nRecorderNo: Int, szData: InText) |desk| {
         // SAFETY: passed on to the caller.
         desk.write_all_items(body(&df03::inpatient::FILES, nRecorderNo.0)?, unsafe { szData.read() }?)
@@ -416,7 +273,7 @@ functions! {
         // SAFETY: passed on to the caller.
         unsafe { szData.write(&desk.all_items(file)?) }
     };
-    "Writes all items of an outpatient record but the last two, joined by |; an empty one is written as empty."
+    "Writes all items of an outpatient record but the last two, joined by |; an empty one is written as empty. Through the agent the service signs it, and it must be the record whose turn it is: the first that is invalid, else the oldest; another one is refused with IRV_WR_BINERR."
     fn iW_DF03ED_ALLInfo(nRecorderNo: Int, szData: InText) |desk| {
         // SAFETY: passed on to the caller.
         desk.write_all_items(body(&df03::outpatient::FILES, nRecorderNo.0)?, unsafe { szData.read() }?)
@@ -431,7 +288,7 @@ functions! {
         // SAFETY: passed on to the caller.
         unsafe { pbHash.write(&digest) }
     };
-    "Verifies the PIN of the SAM before signing; pdwRetry receives the tries that are left."
+    "Verifies the PIN of the SAM before signing; pdwRetry receives the tries that are left. Not through the agent: IRV_PSAM_ERR."
     fn VerifyPin(szPin: InText, pdwRetry: OutLong) |desk| {
         // SAFETY: passed on to the caller.
         let verified = desk.verify_pin(unsafe { szPin.read() }?);
@@ -440,7 +297,7 @@ functions! {
         unsafe { pdwRetry.write(c_ulong::from(left.unwrap_or(0))) }?;
         verified.map_err(|refused| refused.code)
     };
-    "Signs a digest of 32 bytes with the SAM's SM2 key; pbSignedData has room for 64 bytes, pbLength receives 64."
+    "Signs a digest of 32 bytes with the SAM's SM2 key; pbSignedData has room for 64 bytes, pbLength receives 64. Not through the agent: IRV_PSAM_ERR."
     fn SM2SignHash(pbData: InBytes, bLen: Byte, pbSignedData: OutBytes, pbLength: OutInt) |desk| {
         // SAFETY: passed on to the caller.
         let digest = unsafe { pbData.read(usize::from(bLen.0)) }?;
@@ -494,7 +351,7 @@ unsafe fn write_part(
     desk.write_part(&part, given)
 }
 
-/// Opens a connection to the readers of this desk: HEALTHCARD_READER for the user card, HEALTHCARD_SAM_READER for the SAM, by default the first and the second reader. Null when there is none.
+/// Opens a connection to the desk agent at the socket HEALTHCARD_AGENT, or to the readers of this desk: HEALTHCARD_READER for the user card, HEALTHCARD_SAM_READER for the SAM, by default the first and the second reader. Null when there is none.
 #[unsafe(no_mangle)]
 pub extern "system" fn iDOpenPort() -> Handle {
     let opened = catch_unwind(|| Desk::open().and_then(handles::add));

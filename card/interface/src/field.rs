@@ -2,8 +2,12 @@
 //! digits of `cn` fields, hex of `b` fields. Padding is left out.
 
 use card::layout::{Element, Kind};
+use zeroize::Zeroizing;
 
 use crate::code::Code;
+
+/// What goes into a C string, or comes from the card for it: personal data, wiped after use.
+pub(crate) type Characters = Zeroizing<Vec<u8>>;
 
 /// The form of a C string (nStyle).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,51 +44,62 @@ impl Style {
     }
 
     /// The characters of a field.
-    pub(crate) fn show(self, field: &[u8]) -> Vec<u8> {
+    pub(crate) fn show(self, field: &[u8]) -> Characters {
+        // Room for all of it at once: what grows is copied, and the copies are not wiped.
+        let mut characters = Zeroizing::new(Vec::with_capacity(2 * field.len()));
         match self {
-            Self::Raw => field.to_vec(),
+            Self::Raw => characters.extend_from_slice(field),
             Self::Text => {
                 let last = field.iter().rposition(|byte| !matches!(byte, 0x00 | 0x20 | 0xFF));
-                field[..last.map_or(0, |last| last + 1)].to_vec()
+                characters.extend_from_slice(&field[..last.map_or(0, |last| last + 1)]);
             }
             Self::Digits => {
                 let nibbles = field.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]);
-                nibbles.map_while(digit).collect()
+                characters.extend(nibbles.map_while(digit));
             }
-            Self::Hex => hex::encode_upper(field).into_bytes(),
+            Self::Hex => characters.extend(hex::encode_upper(field).into_bytes()),
         }
+        characters
     }
 
     /// The field of `length` bytes that these characters make.
-    pub(crate) fn fill(self, characters: &[u8], length: usize) -> Result<Vec<u8>, Code> {
+    pub(crate) fn fill(self, characters: &[u8], length: usize) -> Result<Characters, Code> {
         match self {
             Self::Raw => match characters.len() == length {
-                true => Ok(characters.to_vec()),
+                true => Ok(Zeroizing::new(characters.to_vec())),
                 false => Err(Code::Parameter),
             },
-            Self::Text => padded(characters.to_vec(), length, 0x00),
+            Self::Text => padded(characters.iter().copied(), length, 0x00),
             Self::Digits => {
-                let nibbles = characters.iter().map(|character| nibble(*character));
-                let nibbles = nibbles.collect::<Option<Vec<u8>>>().ok_or(Code::Parameter)?;
-                let pairs = nibbles.chunks(2).map(|pair| match pair {
-                    [high, low] => high << 4 | low,
-                    [high, ..] => high << 4 | 0x0F,
-                    [] => 0xFF,
-                });
-                padded(pairs.collect(), length, 0xFF)
+                let nibble = |character: &u8| nibble(*character).ok_or(Code::Parameter);
+                let mut bytes = Zeroizing::new(Vec::with_capacity(length + 1));
+                for pair in characters.chunks(2).take(length + 1) {
+                    bytes.push(match pair {
+                        [high, low] => nibble(high)? << 4 | nibble(low)?,
+                        [high, ..] => nibble(high)? << 4 | 0x0F,
+                        [] => 0xFF,
+                    });
+                }
+                padded(bytes.iter().copied(), length, 0xFF)
             }
             Self::Hex => {
                 let bytes = hex::decode(characters).map_err(|_| Code::Parameter)?;
-                Self::Raw.fill(&bytes, length)
+                Self::Raw.fill(&Zeroizing::new(bytes), length)
             }
         }
     }
 }
 
-fn padded(mut field: Vec<u8>, length: usize, padding: u8) -> Result<Vec<u8>, Code> {
-    if field.len() > length {
+fn padded(
+    given: impl ExactSizeIterator<Item = u8>,
+    length: usize,
+    padding: u8,
+) -> Result<Characters, Code> {
+    if given.len() > length {
         return Err(Code::Parameter);
     }
+    let mut field = Zeroizing::new(Vec::with_capacity(length));
+    field.extend(given);
     field.resize(length, padding);
     Ok(field)
 }
@@ -122,8 +137,9 @@ mod tests {
             ("raw", Style::Raw, &[0, 1, 0], &[0, 1, 0]),
         ];
         for (name, style, field, shown) in cases {
-            assert_eq!(style.show(field), shown, "{name}");
-            assert_eq!(style.fill(shown, field.len()), Ok(field.to_vec()), "{name}");
+            assert_eq!(*style.show(field), shown, "{name}");
+            let filled = style.fill(shown, field.len());
+            assert_eq!(filled.as_deref().map(Vec::as_slice), Ok(field), "{name}");
         }
     }
 

@@ -24,7 +24,16 @@ pub fn text() -> String {
         let _ = writeln!(header, "#define {} {} /* {code} */", code.name(), code.number());
     }
     header += "\n/* Opens the readers of this desk: HEALTHCARD_READER for the user card and HEALTHCARD_SAM_READER for the SAM in\n\
-               \x20* the environment, else the first and the second reader. NULL when there is none. */\n\
+               \x20* the environment, else the first and the second reader. NULL when there is none.\n\
+               \x20*\n\
+               \x20* With HEALTHCARD_AGENT in the environment it opens the desk agent at that socket instead (healthcard desk\n\
+               \x20* --interface PATH). That takes no SAM: the service holds the keys of the card, and permits or refuses. A visit\n\
+               \x20* is named by HEALTHCARD_VISIT, and why its data are read by HEALTHCARD_PURPOSE (treatment, patient-request);\n\
+               \x20* both are looked at in every call. Without a visit there are issuer data and holder data, and contact data can\n\
+               \x20* be written. HEALTHCARD_READER is a part of the reader's name. Codes through the agent:\n\
+               \x20* IRV_CARD_ERR no card, two cards, or not the card that was powered on: call PowerOn again;\n\
+               \x20* IRV_PSAM_ERR the agent or the service cannot be reached;\n\
+               \x20* IRV_IRK_VERR the card did not prove itself, or the service does not permit it: role, visit, purpose. */\n\
                HANDLE HEALTHCARD_CALL iDOpenPort(void);\n\
                /* Closes a connection. */\n\
                int HEALTHCARD_CALL iDClosePort(HANDLE hDev);\n";

@@ -1,8 +1,8 @@
 //! `libhealthcard`: the ministry's application interface (居民健康卡应用接口技术规范, 2012) as a C library,
 //! so that hospital software written for it works with this card and reader unchanged.
 //!
-//! - [`ffi`]: the exported functions, one line each, and all unsafe code.
-//! - `desk`: what they do, on a card in a reader with a SAM beside it.
+//! - [`ffi`]: the exported functions, one line each, and with `ffi::parameter` all unsafe code.
+//! - `desk`: what they do with a card at a station: in a reader with a SAM beside it, or through the desk agent.
 //! - `field`, `code`: fields as C strings, and error codes.
 //! - [`header`]: the C header, made from the same lines.
 //!

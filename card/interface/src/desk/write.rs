@@ -1,14 +1,11 @@
 use std::ffi::c_int;
 
+use card::agent::Spelled;
 use card::data::{self, Value};
-use card::layout::{Element, File, Profile};
-use card::record_signature::RecordSigner;
-use card::session::Session;
-use card::write::{Changes, Mark, VisitKind, WriteError};
-use zeroize::Zeroizing;
+use card::layout::{Element, File, Item, Profile};
+use card::write::{Mark, VisitKind};
 
-use super::read::record_number;
-use super::{Body, Desk};
+use super::{Body, Desk, record_number};
 use crate::code::Code;
 use crate::field::Style;
 
@@ -19,14 +16,11 @@ impl Desk {
         file: &'static File,
         given: &[Option<&[u8]>],
     ) -> Result<(), Code> {
-        let mut changes = Changes::new();
-        for (item, given) in file.items(Profile::Full).iter().zip(given) {
-            if let Some(given) = given {
-                let text = spelled(&item.element, given)?;
-                changes.set(item.element.item, &text).map_err(|_| Code::Parameter)?;
-            }
+        match spelled(file, given)? {
+            // Nothing is given: nothing is to be done.
+            items if items.is_empty() => Ok(()),
+            items => self.0.set(file, items),
         }
-        self.write(changes)
     }
 
     /// Adds a record to a ring.
@@ -35,27 +29,20 @@ impl Desk {
         file: &'static File,
         given: &[Option<&[u8]>],
     ) -> Result<(), Code> {
-        let items = file.items(Profile::Full);
-        let mut texts = Vec::new();
-        for (item, given) in items.iter().zip(given) {
-            if let Some(given) = given {
-                texts.push((item.element.item, spelled(&item.element, given)?));
-            }
+        match spelled(file, given)? {
+            items if items.is_empty() => Err(Code::Parameter),
+            items => self.0.append(file, items),
         }
-        let mut changes = Changes::new();
-        let texts = texts.iter().map(|(item, text)| (*item, text.as_str()));
-        changes.append(file.name, texts).map_err(|_| Code::Parameter)?;
-        self.write(changes)
     }
 
     /// Marks a record of a visit as valid.
     pub(crate) fn set_valid(&mut self, index: &'static File, number: c_int) -> Result<(), Code> {
-        self.mark(index, number, Mark::Valid, Code::SetValid)
+        self.mark(index, number, Mark::Valid)
     }
 
     /// Marks a record of a visit as invalid.
     pub(crate) fn set_invalid(&mut self, index: &'static File, number: c_int) -> Result<(), Code> {
-        self.mark(index, number, Mark::Invalid, Code::SetInvalid)
+        self.mark(index, number, Mark::Invalid)
     }
 
     /// Writes a part of a body that its index calls valid.
@@ -64,7 +51,7 @@ impl Desk {
             return Err(Code::Parameter);
         }
         let bytes = part.style.fill(given, part.length)?;
-        self.rewrite(part.file, part.offset as u16, &bytes)
+        self.0.write_part(part, &bytes)
     }
 
     /// Writes all items of a body but signature and certificate, joined by bars.
@@ -78,75 +65,19 @@ impl Desk {
         if given.len() != items.len() {
             return Err(Code::Parameter);
         }
-        let mut body = Zeroizing::new(Vec::new());
-        for (item, given) in items.iter().zip(given) {
-            let value = match given {
-                [] => Value::Empty,
-                given => value(&item.element, given)?,
-            };
-            body.extend(data::write(&item.element, &value).map_err(|_| Code::Parameter)?);
-        }
-        self.rewrite(file, 0, &body)
+        let values = items.into_iter().zip(given).map(|(item, given)| match given {
+            [] => Ok((item, Value::Empty)),
+            given => Ok((item, value(&item.element, given)?)),
+        });
+        let values: Vec<(Item, Value)> = values.collect::<Result<_, Code>>()?;
+        self.0.write_body(file, &values)
     }
 
-    fn rewrite(&mut self, file: &'static File, offset: u16, bytes: &[u8]) -> Result<(), Code> {
-        let (kind, number) = record_of(file)?;
-        if !self.is_valid(file)? {
-            return Err(Code::Invalid);
-        }
-        let signs = self.pin_verified;
-        self.change(Code::WriteBinary, |session, signer| {
-            session.rewrite(kind, number, offset, bytes, signs.then_some(signer))
-        })
-    }
-
-    fn mark(
-        &mut self,
-        index: &'static File,
-        number: c_int,
-        mark: Mark,
-        code: Code,
-    ) -> Result<(), Code> {
+    fn mark(&mut self, index: &'static File, number: c_int, mark: Mark) -> Result<(), Code> {
         let number = record_number(index, number)?;
         let kind = VisitKind::ALL.into_iter().find(|kind| kind.index().name == index.name);
-        let kind = kind.ok_or(Code::Parameter)?;
-        self.change(code, |session, _| session.mark(kind, number, mark))
+        self.0.mark(kind.ok_or(Code::Parameter)?, number, mark)
     }
-
-    fn write(&mut self, changes: Changes) -> Result<(), Code> {
-        // Nothing is given: nothing is to be done.
-        let Ok(changes) = changes.some() else { return Ok(()) };
-        self.change(Code::WriteRecord, |session, _| session.write(&changes, None, &mut Vec::new()))
-    }
-
-    /// Runs a change on a card that has proven itself.
-    fn change(
-        &mut self,
-        code: Code,
-        act: impl FnOnce(&mut Session<'_>, &dyn RecordSigner) -> Result<(), WriteError>,
-    ) -> Result<(), Code> {
-        let refused = self.session(code, |session, sam| match act(session, sam) {
-            Ok(()) => Ok(None),
-            Err(WriteError::Card(error)) => Err(error),
-            Err(other) => Ok(Some(other)),
-        })?;
-        match refused {
-            None => Ok(()),
-            Some(WriteError::UpdateRefused { .. }) => Err(Code::Authentication),
-            Some(WriteError::Sign(_)) => Err(Code::Sam),
-            Some(WriteError::NotOnThisCard { .. }) => Err(Code::NoFile),
-            Some(_) => Err(code),
-        }
-    }
-}
-
-/// The kind and number of a visit's record.
-pub(super) fn record_of(file: &File) -> Result<(VisitKind, u8), Code> {
-    let found = VisitKind::ALL.into_iter().find_map(|kind| {
-        let at = kind.files().iter().position(|body| body.name == file.name)?;
-        Some((kind, at as u8 + 1))
-    });
-    found.ok_or(Code::Parameter)
 }
 
 /// The value that a C string gives an element.
@@ -155,7 +86,12 @@ fn value(element: &Element, given: &[u8]) -> Result<Value, Code> {
     data::read(element, &field).map_err(|_| Code::Parameter)
 }
 
-/// The same, as changes are spelled.
-fn spelled(element: &Element, given: &[u8]) -> Result<Zeroizing<String>, Code> {
-    Ok(value(element, given)?.to_text())
+/// Those fields that are given, as changes are spelled.
+fn spelled(file: &File, given: &[Option<&[u8]>]) -> Result<Vec<Spelled>, Code> {
+    let items = file.items(Profile::Full);
+    let given = items.iter().zip(given).filter_map(|(item, given)| Some((item, (*given)?)));
+    let spelled = given.map(|(Item { element, .. }, given)| {
+        Ok(Spelled { item: element.item, text: value(element, given)?.to_text() })
+    });
+    spelled.collect()
 }
