@@ -84,13 +84,16 @@ fn what_is_missing_or_wrong_has_its_code() {
         };
         refused("no PC/SC daemon", "no reader");
         let _daemon = PcscDaemon::start(&directory.path().join("pcscd")).unwrap();
+        // The daemon may answer before it has its readers.
+        let mut monitor = Monitor::new();
+        let found = monitor.by_ref().filter(|event| matches!(event, Event::ReaderFound { .. }));
+        assert_eq!(found.take(2).count(), 2);
         refused("no card", "PowerOn(desk, 0x01, atr): answered 104");
 
         let user = Slot::open(address(35963), |_| {});
         let mut forged = sample::card(sample::image());
         forged.misbehave(Fault::Forged);
         user.insert(forged);
-        let mut monitor = Monitor::new();
         let mut inserted =
             || monitor.by_ref().find(|event| matches!(event, Event::CardInserted { .. })).is_some();
         assert!(inserted());
