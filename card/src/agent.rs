@@ -5,7 +5,8 @@
 //! can permit: who holds the card, a file within a visit, a change. The software names the insertion
 //! that the agent told it, so that no request reaches another card than the one it is about.
 //!
-//! Over a connection goes one request and its answer. Each is four octets with the length of what
+//! Over a connection goes one request and its answer. Who asks keeps it open both ways until then:
+//! hanging up takes back a request that still waits. Each is four octets with the length of what
 //! follows; then, with all numbers big-endian:
 //!
 //! ```text

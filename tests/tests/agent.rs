@@ -159,7 +159,8 @@ fn a_doctors_software_reads_and_writes_within_a_visit() {
         assert_eq!(software.done("allergy 2"), ["penicillin", "rash"]);
         software.refused("allergy 4", PARAMETER);
 
-        // A visit takes the place whose turn it is, and is signed by the service.
+        // A visit takes the place whose turn it is, and is signed by the service; before that it is not valid.
+        software.done("mark 1");
         assert_eq!(software.done("index"), ["FF"; 5]);
         software.refused("visit 1", INVALID);
         let record = outpatient("CountyHospital", "20261126093000");
@@ -167,6 +168,8 @@ fn a_doctors_software_reads_and_writes_within_a_visit() {
         software.refused("set-visit 1 too|few", PARAMETER);
         let undated = outpatient("CountyHospital", "");
         software.refused(&format!("set-visit 1 {undated}"), PARAMETER);
+        software.done(&format!("set-visit 1 {record}"));
+        // Asked again, it is there already, and takes no other place.
         software.done(&format!("set-visit 1 {record}"));
         assert_eq!(software.done("index"), ["00", "FF", "FF", "FF", "FF"]);
         assert!(
@@ -183,8 +186,9 @@ fn a_doctors_software_reads_and_writes_within_a_visit() {
             ("sign", SAM),
             ("send 17", SAM),
             ("send 1", CARD),
-            ("mark 2", SET_VALID),
+            ("mark 3", SET_VALID),
             ("erase 1", SET_INVALID),
+            ("erase 2", 0),
             ("set-part 1 Elsewhere", WRITE_BINARY),
             ("set-contact 13900139000", AUTHENTICATION),
             ("digest", 0),
@@ -237,6 +241,7 @@ fn a_card_with_no_place_left_loses_its_oldest_visit() {
         software.done(&format!("set-visit 1 {record}"));
         assert_eq!(software.done("part 1"), ["CountyHospital"]);
         let record = outpatient("OtherHospital", "20301126093000");
+        software.done("mark 2");
         software.done(&format!("set-visit 2 {record}"));
         assert_eq!(software.done("index"), ["00"; 5]);
     });

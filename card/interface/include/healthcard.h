@@ -143,19 +143,19 @@ int HEALTHCARD_CALL iW_DF02EF08Info(HANDLE hDev, const char *MYJZMC, const char 
 /* Reads the inpatient index (DF03\EF05): 00 valid, FF invalid. */
 int HEALTHCARD_CALL iR_DF03EF05Info(HANDLE hDev, char *ZYJLBS1, char *ZYJLBS2, char *ZYJLBS3);
 
-/* Sets an inpatient record, 1 to 3, valid. Not through the agent, which marks what it writes: IRV_W_DF03EF05ERR. */
+/* Sets an inpatient record, 1 to 3, valid. Through the agent the service marks a record valid itself, once it is written; here only the one whose turn it is, or that is valid, is accepted, else IRV_W_DF03EF05ERR. */
 int HEALTHCARD_CALL iW_DF03EF05Info(HANDLE hDev, int nRecorderNo);
 
-/* Sets an inpatient record, 1 to 3, invalid. Not through the agent: IRV_ER_DF03EF05ERR. */
+/* Sets an inpatient record, 1 to 3, invalid. Not through the agent, unless it is: IRV_ER_DF03EF05ERR. */
 int HEALTHCARD_CALL iErase_DF03EF05Info(HANDLE hDev, int nRecorderNo);
 
 /* Reads the outpatient index (DF03\EF06): 00 valid, FF invalid. */
 int HEALTHCARD_CALL iR_DF03EF06Info(HANDLE hDev, char *MZJLBS1, char *MZJLBS2, char *MZJLBS3, char *MZJLBS4, char *MZJLBS5);
 
-/* Sets an outpatient record, 1 to 5, valid. Not through the agent, which marks what it writes: IRV_W_DF03EF05ERR. */
+/* Sets an outpatient record, 1 to 5, valid. Through the agent the service marks a record valid itself, once it is written; here only the one whose turn it is, or that is valid, is accepted, else IRV_W_DF03EF05ERR. */
 int HEALTHCARD_CALL iW_DF03EF06Info(HANDLE hDev, int nRecorderNo);
 
-/* Sets an outpatient record, 1 to 5, invalid. Not through the agent: IRV_ER_DF03EF05ERR. */
+/* Sets an outpatient record, 1 to 5, invalid. Not through the agent, unless it is: IRV_ER_DF03EF05ERR. */
 int HEALTHCARD_CALL iErase_DF03EF06Info(HANDLE hDev, int nRecorderNo);
 
 /* Reads nLen bytes at nPos of an inpatient record (DF03\EE01 to EE03), in the form nStyle. */

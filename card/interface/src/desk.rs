@@ -19,6 +19,7 @@ use sam::SamStation;
 use station::Station;
 
 use crate::code::Code;
+use crate::field::Characters;
 
 /// The environment variable that names the desk agent's socket.
 const AGENT: &str = "HEALTHCARD_AGENT";
@@ -72,7 +73,7 @@ impl Desk {
     }
 
     /// Sends a command as it is.
-    pub(crate) fn send(&mut self, slot: Slot, command: &[u8]) -> Result<Vec<u8>, Code> {
+    pub(crate) fn send(&mut self, slot: Slot, command: &[u8]) -> Result<Characters, Code> {
         self.0.send(slot, command)
     }
 

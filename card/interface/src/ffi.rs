@@ -222,9 +222,9 @@ functions! {
         // SAFETY: passed on to the caller.
         unsafe { give(&desk.flags(&df03::ef05::FILE)?, &[ZYJLBS1, ZYJLBS2, ZYJLBS3]) }
     };
-    "Sets an inpatient record, 1 to 3, valid. Not through the agent, which marks what it writes: IRV_W_DF03EF05ERR."
+    "Sets an inpatient record, 1 to 3, valid. Through the agent the service marks a record valid itself, once it is written; here only the one whose turn it is, or that is valid, is accepted, else IRV_W_DF03EF05ERR."
     fn iW_DF03EF05Info(nRecorderNo: Int) |desk| desk.set_valid(&df03::ef05::FILE, nRecorderNo.0);
-    "Sets an inpatient record, 1 to 3, invalid. Not through the agent: IRV_ER_DF03EF05ERR."
+    "Sets an inpatient record, 1 to 3, invalid. Not through the agent, unless it is: IRV_ER_DF03EF05ERR."
     fn iErase_DF03EF05Info(nRecorderNo: Int) |desk| desk.set_invalid(&df03::ef05::FILE, nRecorderNo.0);
     "Reads the outpatient index (DF03\\EF06): 00 valid, FF invalid."
     fn iR_DF03EF06Info(MZJLBS1: OutText, MZJLBS2: OutText, MZJLBS3: OutText, MZJLBS4: OutText, MZJLBS5: OutText) |desk| {
@@ -232,9 +232,9 @@ functions! {
         // SAFETY: passed on to the caller.
         unsafe { give(&flags, &[MZJLBS1, MZJLBS2, MZJLBS3, MZJLBS4, MZJLBS5]) }
     };
-    "Sets an outpatient record, 1 to 5, valid. Not through the agent, which marks what it writes: IRV_W_DF03EF05ERR."
+    "Sets an outpatient record, 1 to 5, valid. Through the agent the service marks a record valid itself, once it is written; here only the one whose turn it is, or that is valid, is accepted, else IRV_W_DF03EF05ERR."
     fn iW_DF03EF06Info(nRecorderNo: Int) |desk| desk.set_valid(&df03::ef06::FILE, nRecorderNo.0);
-    "Sets an outpatient record, 1 to 5, invalid. Not through the agent: IRV_ER_DF03EF05ERR."
+    "Sets an outpatient record, 1 to 5, invalid. Not through the agent, unless it is: IRV_ER_DF03EF05ERR."
     fn iErase_DF03EF06Info(nRecorderNo: Int) |desk| desk.set_invalid(&df03::ef06::FILE, nRecorderNo.0);
     "Reads nLen bytes at nPos of an inpatient record (DF03\\EE01 to EE03), in the form nStyle."
     fn iR_DF03EEInfo(nRecorderNo: Int, szData: OutText, nPos: Int, nLen: Int, nStyle: Int) |desk| {

@@ -138,10 +138,15 @@ impl AgentStation {
         }
     }
 
+    /// Whether a body says this already.
+    fn says(&mut self, file: &'static File, values: &[(Item, Value)]) -> Result<bool, Code> {
+        let body = self.body(file)?;
+        Ok(values.iter().all(|(item, value)| item.read(&body).as_ref() == Ok(value)))
+    }
+
     /// Where the service puts the next record of a visit: the first invalid place, else that of the
     /// oldest visit (`card::Session::write`).
-    fn place(&mut self, kind: VisitKind) -> Result<u8, Code> {
-        let flags = self.flags(kind.index())?;
+    fn place(&mut self, kind: VisitKind, flags: &[u8]) -> Result<u8, Code> {
         if let Some(free) = flags.iter().position(|flag| *flag != 0x00) {
             return Ok(free as u8 + 1);
         }
@@ -171,7 +176,7 @@ impl Station for AgentStation {
     }
 
     /// Commands may use what others have proven to the card.
-    fn send(&mut self, slot: Slot, _: &[u8]) -> Result<Vec<u8>, Code> {
+    fn send(&mut self, slot: Slot, _: &[u8]) -> Result<Characters, Code> {
         match slot {
             Slot::User => Err(Code::Card),
             Slot::Sam => Err(Code::Sam),
@@ -256,11 +261,16 @@ impl Station for AgentStation {
         self.change(file.name.directory, change, Code::WriteRecord).map(drop)
     }
 
-    /// The service marks records itself, when they are written.
-    fn mark(&mut self, _: VisitKind, _: u8, mark: Mark) -> Result<(), Code> {
+    /// The service marks what it writes, valid last. Software written for the interface marks a record
+    /// first and then writes it: it may, where the service is going to.
+    fn mark(&mut self, kind: VisitKind, number: u8, mark: Mark) -> Result<(), Code> {
+        let flags = self.flags(kind.index())?;
+        let valid = flags.get(usize::from(number) - 1) == Some(&0x00);
         match mark {
+            Mark::Valid if valid || self.place(kind, &flags)? == number => Ok(()),
             Mark::Valid => Err(Code::SetValid),
-            Mark::Invalid => Err(Code::SetInvalid),
+            Mark::Invalid if valid => Err(Code::SetInvalid),
+            Mark::Invalid => Ok(()),
         }
     }
 
@@ -273,7 +283,13 @@ impl Station for AgentStation {
     /// would be nothing to tell them.
     fn write_body(&mut self, file: &'static File, values: &[(Item, Value)]) -> Result<(), Code> {
         let (kind, number) = record_of(file)?;
-        if self.place(kind)? != number {
+        let flags = self.flags(kind.index())?;
+        // Written before, when the answer did not come.
+        let valid = flags.get(usize::from(number) - 1) == Some(&0x00);
+        if valid && self.says(file, values)? {
+            return Ok(());
+        }
+        if self.place(kind, &flags)? != number {
             return Err(Code::WriteBinary);
         }
         let said = values.iter().filter(|(_, value)| *value != Value::Empty);
@@ -370,6 +386,7 @@ fn connect(path: &Path) -> io::Result<UnixStream> {
     // For the connection as well: an agent that hangs lets nobody in.
     socket.set_write_timeout(Some(TRANSIT))?;
     socket.connect(&SockAddr::unix(path)?)?;
+    // It sends without SIGPIPE, which would end the program that we are a guest of.
     Ok(UnixStream::from(socket))
 }
 

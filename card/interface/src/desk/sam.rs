@@ -171,7 +171,7 @@ impl Station for SamStation {
         Ok(answer.bytes().to_vec())
     }
 
-    fn send(&mut self, slot: Slot, command: &[u8]) -> Result<Vec<u8>, Code> {
+    fn send(&mut self, slot: Slot, command: &[u8]) -> Result<Characters, Code> {
         let command = Apdu::parse(command).map_err(|_| Code::Parameter)?;
         let (answer, code) = match slot {
             Slot::User => (self.user()?.transmit(&command), Code::Card),
@@ -180,7 +180,7 @@ impl Station for SamStation {
             }
         };
         match answer {
-            Ok(response) => Ok(response.to_bytes()),
+            Ok(response) => Ok(Zeroizing::new(response.to_bytes())),
             Err(_) => Err(self.lost(slot, code)),
         }
     }

@@ -16,7 +16,7 @@ pub(crate) trait Station: Send {
     fn power_on(&mut self, slot: Slot) -> Result<Vec<u8>, Code>;
 
     /// Sends a command as it is.
-    fn send(&mut self, slot: Slot, command: &[u8]) -> Result<Vec<u8>, Code>;
+    fn send(&mut self, slot: Slot, command: &[u8]) -> Result<Characters, Code>;
 
     /// Presents the PIN to the SAM.
     fn verify_pin(&mut self, pin: &[u8]) -> Result<(), PinRefused>;

@@ -181,8 +181,6 @@ fn what_takes_a_sam_is_refused_without_asking() {
     assert_eq!(station.change_pin(b"123456", b"654321"), Err(Code::Sam));
     assert_eq!(station.sam_file(SamFile::Public), Err(Code::Sam));
     assert_eq!(station.sign(&[0; 32]), Err(Code::Sam));
-    assert_eq!(station.mark(VisitKind::Inpatient, 1, Mark::Valid), Err(Code::SetValid));
-    assert_eq!(station.mark(VisitKind::Outpatient, 1, Mark::Invalid), Err(Code::SetInvalid));
     assert_eq!(station.write_part(&part, b"abcd"), Err(Code::WriteBinary));
     assert_eq!(agent.asked.join().unwrap(), []);
 }

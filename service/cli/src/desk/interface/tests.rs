@@ -1,5 +1,6 @@
 use card::agent::{Insertion, MAX_ANSWER, Order};
 use tempfile::TempDir;
+use tokio::process::Command;
 
 use super::*;
 
@@ -140,5 +141,31 @@ async fn half_a_request_is_not_waited_for() {
     let (_directory, path) = place();
     let mut interface = Interface::with(&path, Duration::from_millis(20)).unwrap();
     assert_eq!(told(&path, &[0, 0, 0, 9, 1]).await, None);
+    assert!(interface.asked.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn another_users_process_gets_no_answer() {
+    let (directory, path) = place();
+    let mut interface = Interface::open(&path).unwrap();
+    // Even if it gets at the socket.
+    for open in [directory.path(), path.parent().unwrap(), &path] {
+        fs::set_permissions(open, Permissions::from_mode(0o777)).unwrap();
+    }
+    let ask = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); \
+               s.sendall(bytes([0, 0, 0, 2, 1, 0])); sys.exit(len(s.recv(64)))";
+    let asks = async |user: Option<u32>| {
+        let mut python = Command::new("python3");
+        python.args(["-c", ask]).arg(&path).kill_on_drop(true);
+        if let Some(user) = user {
+            python.uid(user).gid(user);
+        }
+        python.status().await.map(|status| status.code())
+    };
+    assert_eq!(asks(None).await.unwrap(), Some(7), "the refusal of what is no request");
+    match asks(Some(65534)).await {
+        Ok(code) => assert_ne!(code, Some(7), "an answer"),
+        Err(error) => println!("skipped: only root can be another user ({error})"),
+    }
     assert!(interface.asked.try_recv().is_err());
 }
