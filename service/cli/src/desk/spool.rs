@@ -9,7 +9,7 @@
 use std::{
     collections::VecDeque,
     fs::{self, File, OpenOptions},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -41,13 +41,7 @@ impl Spool {
     /// Fails when another desk has it open, or it cannot be written.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let unwritable = |error: io::Error| unwritable(path, &error);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(unwritable)?;
+        let mut file = open(path).map_err(unwritable)?;
         if file.try_lock().is_err() {
             return Err(Failure::of(problems::SPOOL_IN_USE).about(path.display()));
         }
@@ -109,20 +103,14 @@ impl Spool {
         } else {
             // Written in place, the rest could be lost half-way: it is written beside, and renamed.
             let beside = self.path.with_extension("new");
-            let mut file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&beside)
-                .map_err(unwritable)?;
+            let mut file = open(&beside).map_err(unwritable)?;
+            // One that was begun before the power went.
+            file.set_len(0).map_err(unwritable)?;
             file.write_all(&rest).and_then(|()| file.sync_all()).map_err(unwritable)?;
             file.try_lock().map_err(|_| Failure::of(problems::SPOOL_IN_USE))?;
             fs::rename(&beside, &self.path).map_err(unwritable)?;
             let parent = self.path.parent().unwrap_or(Path::new("."));
             File::open(parent).and_then(|dir| dir.sync_all()).map_err(unwritable)?;
-            file.seek(SeekFrom::End(0)).map_err(unwritable)?;
             self.file = file;
         }
         self.waiting.drain(..count);
@@ -134,6 +122,12 @@ impl Spool {
         let path = self.path.with_extension("damaged");
         files::write(&path, rest, files::Audience::Owner)
     }
+}
+
+/// Opens a file that is only appended to: whatever its length becomes, what is written next stands
+/// at its end.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
@@ -220,6 +214,21 @@ mod tests {
         spool.append(vec![7]).unwrap();
         drop(spool);
         assert_eq!(all(&Spool::open(&path).unwrap()), [vec![7]]);
+    }
+
+    #[test]
+    fn what_is_added_after_some_were_settled_is_found_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(&at(&dir)).unwrap();
+        for number in 1..=3_u8 {
+            spool.append(vec![number; 100]).unwrap();
+        }
+        spool.settle(1).unwrap();
+        spool.settle(2).unwrap();
+        spool.append(vec![4; 10]).unwrap();
+        drop(spool);
+        let spool = Spool::open(&at(&dir)).unwrap();
+        assert_eq!((all(&spool), spool.damaged()), (vec![vec![4; 10]], 0));
     }
 
     #[test]
