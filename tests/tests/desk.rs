@@ -146,6 +146,17 @@ fn with_two_cards_it_asks_and_never_guesses() {
         counter.hospital.refused(DESK.key, &["card", "read"], "CARDS_TWO");
         let read = counter.hospital.granted(DESK.key, &["card", "read", "--reader", "00 01"]);
         assert_eq!(read["name"], SOMEBODY_ELSE.name);
+        // Nor is either of them written.
+        let file =
+            counter.hospital.stage.write("records/phone.toml", b"[items]\n16 = \"0371-6688\"\n");
+        let file = file.unwrap().to_string_lossy().into_owned();
+        let write = ["card", "write", "--file", &file];
+        counter.hospital.refused(CLERK.key, &write, "CARDS_TWO");
+        for reader in ["00 00", "00 01"] {
+            let order = [&write[..], &["--reader", reader]].concat();
+            let written = counter.hospital.granted(CLERK.key, &order);
+            assert_eq!(written["records"][0]["changed"], true, "{written}");
+        }
     });
 }
 

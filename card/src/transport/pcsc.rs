@@ -14,9 +14,11 @@ pub use monitor::{Event, Monitor, Stopper};
 pub use worker::{Place, Worker};
 
 use std::ffi::CString;
+use std::time::Duration;
 
 use ::pcsc::{
-    Card, Context, Error, MAX_BUFFER_SIZE_EXTENDED, Protocol, Protocols, Scope, ShareMode,
+    Card, Context, Error, MAX_BUFFER_SIZE_EXTENDED, Protocol, Protocols, ReaderState, Scope,
+    ShareMode, State,
 };
 
 use super::{Transport, TransportError};
@@ -88,12 +90,30 @@ impl Transport for PcscCard {
 /// # Errors
 /// [`TransportError::ReaderGone`] when the service does not run.
 pub fn readers() -> Result<Vec<String>, TransportError> {
-    let context = Context::establish(Scope::User)?;
-    let names = match context.list_readers_owned() {
-        Err(Error::NoReadersAvailable) => Vec::new(),
-        names => names?,
-    };
+    let names = names(&Context::establish(Scope::User)?)?;
     Ok(names.iter().map(|name| name.to_string_lossy().into_owned()).collect())
+}
+
+/// Names of the readers that have a card now, of whatever kind.
+///
+/// # Errors
+/// [`TransportError::ReaderGone`] when the service does not run.
+pub fn readers_with_cards() -> Result<Vec<String>, TransportError> {
+    let context = Context::establish(Scope::User)?;
+    let names = names(&context)?.into_iter();
+    let mut states: Vec<_> = names.map(|name| ReaderState::new(name, State::UNAWARE)).collect();
+    if !states.is_empty() {
+        context.get_status_change(Duration::ZERO, &mut states)?;
+    }
+    let present = states.iter().filter(|state| state.event_state().contains(State::PRESENT));
+    Ok(present.map(|state| state.name().to_string_lossy().into_owned()).collect())
+}
+
+fn names(context: &Context) -> Result<Vec<CString>, TransportError> {
+    match context.list_readers_owned() {
+        Err(Error::NoReadersAvailable) => Ok(Vec::new()),
+        names => Ok(names?),
+    }
 }
 
 impl From<Error> for TransportError {

@@ -31,7 +31,7 @@ pub(crate) async fn read_one(
     let read = async |relay: &mut Relay, reader: &mut Reader, sam: Option<&SamReader>, atr| {
         Ok(relay.read(reader, sam, atr).await?.outcome)
     };
-    match one(context, reader, sam, patience, read).await? {
+    match alone(one(context, reader, sam, patience, read).await?)? {
         Outcome::Reading(reading) => {
             context.answer("CardReading", &*reading, &show::reading(&reading))
         }
@@ -50,8 +50,7 @@ pub(crate) async fn dump_one(
     let dump = async |relay: &mut Relay, reader: &mut Reader, sam: Option<&SamReader>, atr| {
         relay.dump(reader, sam, atr, order.clone()).await
     };
-    one(context, reader, sam, patience, dump)
-        .await?
+    alone(one(context, reader, sam, patience, dump).await?)?
         .map_err(|refused| event::failure(&refused.failure))
 }
 
@@ -66,20 +65,29 @@ pub(crate) async fn write_one(
     let write = async |relay: &mut Relay, reader: &mut Reader, sam: Option<&SamReader>, atr| {
         relay.write(reader, sam, atr, changes.clone()).await
     };
-    one(context, reader, sam, patience, write)
-        .await?
-        .map_err(|refused| event::failure(&refused.failure))
+    // A card that is put in meanwhile changes nothing about the one that was written.
+    let (written, _) = one(context, reader, sam, patience, write).await?;
+    written.map_err(|refused| event::failure(&refused.failure))
 }
 
-/// Waits for one card and has something done with it. With two cards it refuses: nobody is there to
-/// be asked which one is meant.
+/// What was read of a card, when no other came meanwhile: nobody is there to be asked which one is
+/// meant.
+fn alone<T>((read, another): (T, bool)) -> Result<T, Failure> {
+    match another {
+        true => Err(problems::CARDS_TWO.into()),
+        false => Ok(read),
+    }
+}
+
+/// Waits for one card and has something done with it; what came of it, and whether another card was
+/// put in meanwhile. With two cards there it refuses.
 async fn one<T>(
     context: &Context,
     reader: Option<String>,
     sam: &SamOptions,
     patience: Duration,
     act: impl AsyncFnOnce(&mut Relay, &mut Reader, Option<&SamReader>, Vec<u8>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+) -> Result<(T, bool), Failure> {
     let screen = context.screen;
     let mut relay = Relay::open(&context.service).await?;
     let sam = SamReader::open(sam, screen).await?;
@@ -90,13 +98,14 @@ async fn one<T>(
         () = interrupted.came() => return Err(problems::INTERRUPTED.into()),
     };
     let (name, atr) = card.map_err(|_| Failure::of(problems::CARD_TIMEOUT))??;
+    // Before anything is done to the card: what was written to the wrong one cannot be taken back.
+    if watch.has_another_card(&name).await? {
+        return Err(problems::CARDS_TWO.into());
+    }
     let mut reader = Reader::new(&name, Abandoned::default(), Metrics::new());
     let done = act(&mut relay, &mut reader, sam.as_ref(), atr).await?;
     watch.stop();
-    match watch.saw_another_card(&name) {
-        true => Err(problems::CARDS_TWO.into()),
-        false => Ok(done),
-    }
+    Ok((done, watch.saw_another_card(&name)))
 }
 
 /// The first card; `ready` is called once there is a reader to put it into.

@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeSet, thread, time::Instant};
 
-use card::transport::pcsc::{Event, Monitor, Stopper};
+use card::transport::pcsc::{self, Event, Monitor, Stopper};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+
+use crate::{failure::Failure, text::problems};
 
 /// What was seen at the readers that this desk is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +40,25 @@ impl Sight {
 
 /// A running watch.
 pub(super) struct Watch {
+    wanted: Wanted,
     sights: UnboundedReceiver<(Instant, Sight)>,
     stopper: Stopper,
+}
+
+/// Which readers are watched.
+#[derive(Clone, Default)]
+struct Wanted {
+    /// Their names contain this.
+    part: Option<String>,
+    /// It is not this one, which has the SAM.
+    sam: Option<String>,
+}
+
+impl Wanted {
+    fn has(&self, reader: &str) -> bool {
+        self.part.as_ref().is_none_or(|part| reader.contains(part))
+            && self.sam.as_deref() != Some(reader)
+    }
 }
 
 impl Watch {
@@ -48,9 +67,11 @@ impl Watch {
         let monitor = Monitor::new();
         let stopper = monitor.stopper();
         let (told, sights) = mpsc::unbounded_channel();
+        let wanted = Wanted { part: reader, sam };
+        let watched = wanted.clone();
         // Not joined: it ends with the monitor, or with the process.
-        thread::spawn(move || follow(monitor, (reader.as_deref(), sam.as_deref()), &told));
-        Self { sights, stopper }
+        thread::spawn(move || follow(monitor, &watched, &told));
+        Self { wanted, sights, stopper }
     }
 
     /// A watch that sees these and ends.
@@ -60,12 +81,21 @@ impl Watch {
         for sight in seen {
             told.send((Instant::now(), sight)).unwrap();
         }
-        Self { sights, stopper: Monitor::new().stopper() }
+        Self { wanted: Wanted::default(), sights, stopper: Monitor::new().stopper() }
     }
 
     /// The next sight and when it was seen. Cancelling loses nothing.
     pub(super) async fn next(&mut self) -> Option<(Instant, Sight)> {
         self.sights.recv().await
+    }
+
+    /// Whether there is a card in another of the readers now. The PC/SC service is asked: sights
+    /// come one after the other, and those of the other readers may still be on their way.
+    pub(super) async fn has_another_card(&self, than: &str) -> Result<bool, Failure> {
+        let present = tokio::task::spawn_blocking(pcsc::readers_with_cards).await;
+        let present = present.map_err(|_| Failure::of(problems::READER_SERVICE_UNAVAILABLE))?;
+        let present = present.map_err(|_| Failure::of(problems::READER_SERVICE_UNAVAILABLE))?;
+        Ok(present.iter().any(|reader| reader != than && self.wanted.has(reader)))
     }
 
     /// Whether a card was put into a reader other than this one since.
@@ -83,14 +113,11 @@ impl Watch {
     }
 }
 
-/// What a reader's name contains, and the name that is not meant.
-type Wanted<'w> = (Option<&'w str>, Option<&'w str>);
-
-fn follow(monitor: Monitor, wanted: Wanted<'_>, told: &UnboundedSender<(Instant, Sight)>) {
+fn follow(monitor: Monitor, wanted: &Wanted, told: &UnboundedSender<(Instant, Sight)>) {
     let mut readers = Readers::default();
     for event in monitor {
         let at = Instant::now();
-        let listed = || card::transport::pcsc::readers().unwrap_or_default();
+        let listed = || pcsc::readers().unwrap_or_default();
         if let Some(sight) = readers.see(event, wanted, listed)
             && told.send((at, sight)).is_err()
         {
@@ -108,12 +135,10 @@ impl Readers {
     fn see(
         &mut self,
         event: Event,
-        (wanted, sam): Wanted<'_>,
+        wanted: &Wanted,
         listed: impl FnOnce() -> Vec<String>,
     ) -> Option<Sight> {
-        let ours = |reader: &String| {
-            wanted.is_none_or(|wanted| reader.contains(wanted)) && sam != Some(reader)
-        };
+        let ours = |reader: &String| wanted.has(reader);
         match event {
             Event::ServiceLost => {
                 self.0.clear();
@@ -159,6 +184,7 @@ mod tests {
             (Event::ServiceFound, Some(named(&["Desk 1"]))),
             (found("Desk 1"), None),
             (found("Office"), None),
+            (found("Desk SAM"), None),
             (found("Desk 2"), Some(named(&["Desk 1", "Desk 2"]))),
             (removed("Office"), None),
             (removed("Desk 2"), Some(Sight::Removed { reader: "Desk 2".to_owned() })),
@@ -167,11 +193,12 @@ mod tests {
             (Event::ServiceLost, Some(Sight::ServiceLost)),
             (found("Desk 2"), Some(named(&["Desk 2"]))),
         ];
+        let wanted = Wanted { part: Some("Desk".to_owned()), sam: Some("Desk SAM".to_owned()) };
         let mut readers = Readers::default();
         for (event, expected) in steps {
             let listed = || vec!["Office".to_owned(), "Desk 1".to_owned()];
             let told = format!("{event:?}");
-            assert_eq!(readers.see(event, (Some("Desk"), None), listed), expected, "{told}");
+            assert_eq!(readers.see(event, &wanted, listed), expected, "{told}");
         }
     }
 }
