@@ -5,6 +5,7 @@ use time::{Duration, macros::datetime};
 use super::*;
 use crate::{
     Name,
+    crl::Reason,
     extension::BasicConstraints,
     workshop::{DOCTOR_KEY, Forgery, Hospital, ISSUED, NOW, PEOPLE_KEY, ROOT_KEY, crl, serial},
 };

@@ -1,11 +1,12 @@
 //! Cards on record, and what a card in a reader turns out to be.
 
 mod dump;
+mod failure;
 
-use audit::{Entry, Outcome};
+use audit::Outcome;
 use card::{
     CardFactor, CardKey, ChipSerial, Diversification, IdentityReading, KeyVersion, ReadError,
-    SecurityError, SoftSecurityModule, Transport, TransportError,
+    SoftSecurityModule, Transport,
 };
 use serde::{Deserialize, Serialize};
 use time::Date;
@@ -25,6 +26,8 @@ use crate::{
 };
 
 pub use dump::DumpOrder;
+pub use failure::CardFailure;
+pub(super) use failure::{alert, out_of_force, read_reason};
 
 /// A personalised card to be put on record.
 pub struct NewCard {
@@ -84,14 +87,6 @@ pub struct Presence {
     pub expires_at: UtcTime,
     /// What it said.
     pub reading: Reading,
-}
-
-/// Why a card in a reader brought no reading.
-pub struct CardFailure {
-    /// The reason.
-    pub reason: Reason,
-    /// Its place in the log, when it is there.
-    pub receipt: Option<Receipt>,
 }
 
 /// The card security module over the service's masters. Those that an identity is read with must be
@@ -473,60 +468,5 @@ impl Registrar {
         let entry = entry(Outcome::Granted);
         self.record_act(entry).await?;
         Ok(card)
-    }
-}
-
-impl CardFailure {
-    /// What was refused before the card was touched; the log has it.
-    #[must_use]
-    pub fn refused(error: &Error) -> Self {
-        Self { reason: error.reason(), receipt: None }
-    }
-
-    /// The log could not take it: nothing that a desk may rely on came of the card.
-    fn unrecorded(error: Error) -> Self {
-        let cause = crate::telemetry::chain(&error);
-        tracing::error!(cause, "recording a card in a reader");
-        Self { reason: error.reason(), receipt: None }
-    }
-}
-
-/// Marks the refusal of a card that is not in force: somebody uses what they should not have.
-pub(super) fn alert(entry: Entry) -> Entry {
-    entry.with("alert", "card-not-in-force")
-}
-
-/// Why a card in this state is not served; nothing for one in force.
-pub(super) fn out_of_force(status: CardStatus) -> Option<Reason> {
-    match status {
-        CardStatus::Active => None,
-        CardStatus::Applied | CardStatus::PreIssued => Some(Reason::CARD_NOT_ACTIVATED),
-        CardStatus::Lost => Some(Reason::CARD_LOST),
-        CardStatus::Frozen => Some(Reason::CARD_FROZEN),
-        CardStatus::Blacklisted => Some(Reason::CARD_BLACKLISTED),
-        CardStatus::Cancelled => Some(Reason::CARD_CANCELLED),
-    }
-}
-
-/// The reason that stands for a reading that failed.
-pub(super) fn read_reason(error: &ReadError) -> Reason {
-    match error {
-        ReadError::NotHealthCard(_) => Reason::NOT_HEALTH_CARD,
-        ReadError::NotGenuine { .. } => Reason::CARD_NOT_GENUINE,
-        ReadError::Expired { .. } => Reason::CARD_EXPIRED,
-        ReadError::ReadRefused { .. } | ReadError::KeyBlocked { .. } => Reason::CARD_READ_REFUSED,
-        ReadError::MalformedRecord(_) | ReadError::Refused { .. } => Reason::CARD_MALFORMED,
-        ReadError::Inconsistent(_) => Reason::CARD_INCONSISTENT,
-        ReadError::Removed { .. } => Reason::CARD_REMOVED,
-        ReadError::Transport { source, .. } => match source {
-            TransportError::CardRemoved => Reason::CARD_REMOVED,
-            TransportError::Timeout => Reason::CARD_TIMEOUT,
-            TransportError::Garbage { .. } => Reason::CARD_GARBAGE,
-            TransportError::Failed(_) => Reason::RELAY_PROTOCOL,
-            _ => Reason::READER_GONE,
-        },
-        ReadError::Security(SecurityError::Unavailable(_)) => Reason::SAM_UNAVAILABLE,
-        ReadError::Security(_) => Reason::KEY_UNAVAILABLE,
-        _ => Reason::CARD_MALFORMED,
     }
 }
