@@ -90,7 +90,7 @@ impl Codes {
         Self {
             keys,
             life,
-            desks: Challenges::new(life),
+            desks: Challenges::of_desks(life),
             sessions: Buckets::new(60.0, 2.0, 10_000),
             cards: Buckets::new(10.0, 0.2, 10_000),
         }

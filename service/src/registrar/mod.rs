@@ -173,7 +173,7 @@ impl Registrar {
             sealing: desks::sealing_key(&*keys.index()?)?,
             issuing: issuing::Issuing::new(&keys, card_script).ok(),
             card_keys: cards::security_module(&keys, card_keys.diversification)?,
-            challenges: challenges::Challenges::new(lifetimes.challenge),
+            challenges: challenges::Challenges::of_logins(lifetimes.challenge),
             codes: codes::Codes::new(CodeKeys::new(&keys)?, lifetimes.code),
             card_lists: card_list::CardLists::new(&keys)?,
             sessions: session_cache::SessionCache::default(),
