@@ -170,13 +170,13 @@ int HEALTHCARD_CALL iR_DF03EDInfo(HANDLE hDev, int nRecorderNo, char *szData, in
 /* Writes a valid outpatient record as above; 3013 bytes in all. */
 int HEALTHCARD_CALL iW_DF03EDInfo(HANDLE hDev, int nRecorderNo, const char *szData, int nPos, int nLen, int nStyle);
 
-/* Reads all items of an inpatient record, joined by |: up to 4096 characters. */
+/* Reads all items of an inpatient record, joined by |: up to 4096 characters. An item that has a | itself is refused with IRV_RD_BINERR. */
 int HEALTHCARD_CALL iR_DF03EE_ALLInfo(HANDLE hDev, int nRecorderNo, char *szData);
 
 /* Writes all items of an inpatient record but the last two, joined by |; an empty one is written as empty. Through the agent the service signs it, and it must be the record whose turn it is: the first that is invalid, else the oldest; another one is refused with IRV_WR_BINERR. */
 int HEALTHCARD_CALL iW_DF03EE_ALLInfo(HANDLE hDev, int nRecorderNo, const char *szData);
 
-/* Reads all items of an outpatient record, joined by |: up to 6144 characters. */
+/* Reads all items of an outpatient record, joined by |: up to 6144 characters. An item that has a | itself is refused with IRV_RD_BINERR. */
 int HEALTHCARD_CALL iR_DF03ED_ALLInfo(HANDLE hDev, int nRecorderNo, char *szData);
 
 /* Writes all items of an outpatient record but the last two, joined by |; an empty one is written as empty. Through the agent the service signs it, and it must be the record whose turn it is: the first that is invalid, else the oldest; another one is refused with IRV_WR_BINERR. */

@@ -256,7 +256,7 @@ functions! {
         // SAFETY: passed on to the caller.
         unsafe { write_part(desk, &df03::outpatient::FILES, [nRecorderNo, nPos, nLen, nStyle], szData) }
     };
-    "Reads all items of an inpatient record, joined by |: up to 4096 characters."
+    "Reads all items of an inpatient record, joined by |: up to 4096 characters. An item that has a | itself is refused with IRV_RD_BINERR."
     fn iR_DF03EE_ALLInfo(nRecorderNo: Int, szData: OutText) |desk| {
         let file = body(&df03::inpatient::FILES, nRecorderNo.0)?;
         // SAFETY: passed on to the caller.
@@ -267,7 +267,7 @@ functions! {
         // SAFETY: passed on to the caller.
         desk.write_all_items(body(&df03::inpatient::FILES, nRecorderNo.0)?, unsafe { szData.read() }?)
     };
-    "Reads all items of an outpatient record, joined by |: up to 6144 characters."
+    "Reads all items of an outpatient record, joined by |: up to 6144 characters. An item that has a | itself is refused with IRV_RD_BINERR."
     fn iR_DF03ED_ALLInfo(nRecorderNo: Int, szData: OutText) |desk| {
         let file = body(&df03::outpatient::FILES, nRecorderNo.0)?;
         // SAFETY: passed on to the caller.

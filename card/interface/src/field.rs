@@ -90,6 +90,26 @@ impl Style {
     }
 }
 
+/// The items of a text in GBK that are joined by bars. The second byte of a character may be that of
+/// a bar, and is none.
+pub(crate) fn items(text: &[u8]) -> Vec<&[u8]> {
+    let mut items = Vec::new();
+    let (mut from, mut at) = (0, 0);
+    while let Some(byte) = text.get(at) {
+        match byte {
+            0x81..=0xFE => at += 1,
+            b'|' => {
+                items.push(&text[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    items.push(&text[from..]);
+    items
+}
+
 fn padded(
     given: impl ExactSizeIterator<Item = u8>,
     length: usize,
@@ -140,6 +160,22 @@ mod tests {
             assert_eq!(*style.show(field), shown, "{name}");
             let filled = style.fill(shown, field.len());
             assert_eq!(filled.as_deref().map(Vec::as_slice), Ok(field), "{name}");
+        }
+    }
+
+    #[test]
+    fn items_are_split_at_bars_and_not_within_characters() {
+        let cases: [(&[u8], &[&[u8]]); 5] = [
+            (b"", &[b""]),
+            (b"a||b|", &[b"a", b"", b"b", b""]),
+            // 億 and 鹼 end in the byte of a bar.
+            (b"\x83\x7C|\xFB\x7C", &[b"\x83\x7C", b"\xFB\x7C"]),
+            (b"\xD5\xC5|\xC8\xFD", &[b"\xD5\xC5", b"\xC8\xFD"]),
+            // Half a character at the end takes nothing with it.
+            (b"a|\x83", &[b"a", b"\x83"]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(items(text), expected, "{text:02X?}");
         }
     }
 

@@ -4,7 +4,7 @@ use card::layout::{File, Item, Profile};
 
 use super::{Body, Desk, record_number};
 use crate::code::Code;
-use crate::field::{Characters, Style};
+use crate::field::{self, Characters, Style};
 
 /// Fields of a record as C strings.
 type Fields = Vec<Characters>;
@@ -54,6 +54,10 @@ impl Desk {
         let items = split(&file.items(Profile::Full), &body);
         let mut joined = Characters::new(Vec::with_capacity(2 * body.len() + items.len()));
         for (at, item) in items.iter().enumerate() {
+            // Nobody could tell where it ends.
+            if field::items(item).len() > 1 {
+                return Err(Code::ReadBinary);
+            }
             if at > 0 {
                 joined.push(b'|');
             }

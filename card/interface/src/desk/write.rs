@@ -7,7 +7,7 @@ use card::write::{Mark, VisitKind};
 
 use super::{Body, Desk, record_number};
 use crate::code::Code;
-use crate::field::Style;
+use crate::field::{self, Style};
 
 impl Desk {
     /// Writes those fields of a file with one record an item that are given.
@@ -61,7 +61,7 @@ impl Desk {
         given: &[u8],
     ) -> Result<(), Code> {
         let items = file.items(Profile::Reduced);
-        let given: Vec<&[u8]> = given.split(|byte| *byte == b'|').collect();
+        let given = field::items(given);
         if given.len() != items.len() {
             return Err(Code::Parameter);
         }
