@@ -151,16 +151,32 @@ pub struct Transcribed<'t> {
     commands: u32,
 }
 
+/// What was done to a card in earlier sessions, from the one on in which it was begun.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// How many there were; none for a card that is begun.
+    pub sessions: u32,
+    /// Digest of the last of them that was kept. That of a session that was cut off is lost.
+    pub digest: Option<[u8; 32]>,
+}
+
 impl<'t> Transcribed<'t> {
-    /// Starts a transcript with the card's answer to reset.
-    pub fn new(inner: &'t mut dyn Transport) -> Self {
+    /// Starts a transcript with the card's answer to reset. Of a card that was begun before, it
+    /// goes on from what was done then.
+    pub fn new(inner: &'t mut dyn Transport, earlier: Earlier) -> Self {
         let mut digest = hsm::sm3::Hasher::new();
+        if earlier.sessions > 0 {
+            note(&mut digest, &earlier.sessions.to_be_bytes());
+            note(&mut digest, earlier.digest.as_ref().map_or(&[], |digest| &digest[..]));
+        }
         note(&mut digest, inner.atr().bytes());
         Self { inner, digest, commands: 0 }
     }
 
     /// SM3 over the answer to reset and every command and answer, each after its length (two
-    /// bytes, big-endian); an answer that did not come has length 0.
+    /// bytes, big-endian); an answer that did not come has length 0. Of a card that was begun
+    /// before, the number of earlier sessions (four bytes, big-endian) and the digest of the last
+    /// that was kept, or nothing in its place, come first, each after its length.
     pub fn digest(self) -> [u8; 32] {
         self.digest.finalize()
     }

@@ -223,7 +223,9 @@ catalogue! {
     /// The settings leave card keys to SAMs, which give none out.
     SAM_CANNOT_ISSUE: "本系统由 SAM 卡运算卡密钥（card_security = \"sam\"），SAM 不能导出密钥，不能制卡", "请在密钥库中有这些 SAM 的根密钥、且 card_security = \"keystore\" 的系统上制卡", "here a SAM computes with card keys (card_security = \"sam\"), and a SAM gives no keys out to be loaded into new cards", "make cards with an installation whose keystore holds the masters of these SAMs, with card_security = \"keystore\"";
     /// Rows have no verdict yet.
-    BATCH_NOT_DONE: "此批次还有未完成的行", "请继续制卡，完成后再结束", "rows of the batch are not done", "go on making cards, and close the batch then";
+    BATCH_NOT_DONE: "此批次还有未完成的行", "请继续制卡，完成后再结束；或以 healthcard card abandon 提前结束", "rows of the batch are not done", "go on making cards and close the batch then, or give it up with healthcard card abandon";
+    /// A card of the batch is being made.
+    BATCH_BUSY: "此批次正在制卡", "请等当前的卡制完或取出后再结束批次", "a card of the batch is being made", "wait until it is done or out, and give the batch up then";
     /// Every row has its card, or is being made.
     NO_ROW_WAITS: "没有等待制卡的行", "请取出此空白卡", "no row waits for a card", "take the blank card out";
     /// The chip was used before.

@@ -56,6 +56,20 @@ words! {
 }
 
 words! {
+    /// Why a batch is given up before every row is done.
+    Abandonment {
+        /// The rows themselves are wrong (数据有误).
+        WrongRows = "wrong-rows",
+        /// There are no blank cards for the rest (空白卡不足).
+        NoBlanks = "no-blanks",
+        /// The cards are no longer wanted (不再需要).
+        NotWanted = "not-wanted",
+        /// Staff found that people of held rows are on record already (疑似同一人未放行).
+        SamePeople = "same-people",
+    }
+}
+
+words! {
     /// Why data is asked for (HL7 v3 PurposeOfUse).
     Purpose {
         /// TREAT (诊疗)

@@ -59,6 +59,12 @@ fn id_number(serial: u32) -> String {
     format!("{digits}{}", char::from(b"10X98765432"[(sum % 11) as usize]))
 }
 
+/// A name for each of a thousand people born on one day.
+fn name(number: u32) -> String {
+    let sign = |at: u32| char::from_u32(0x4E00 + at).expect("a Chinese character");
+    [sign(number % 1000 / 32), sign(64 + number % 32)].iter().collect()
+}
+
 /// A portrait as cards hold it.
 fn photo() -> Vec<u8> {
     let picture =
@@ -111,8 +117,10 @@ async fn main() {
     for from in (1..=cards).step_by(256) {
         let rows = (from..=cards.min(from + 255)).map(|number| {
             let id = id_number(number);
+            // Whoever has the name and birth date of somebody else is held.
+            let name = name(number);
             let cells = [
-                ("name", "测试"),
+                ("name", name.as_str()),
                 ("id_number", &id),
                 ("city", "990000"),
                 ("valid_until", "2046-01-01"),
@@ -190,6 +198,7 @@ async fn one(
 ) -> Duration {
     let factor = card::Transport::atr(&blank).card_factor().unwrap();
     let job = registrar.begin_card(&clerk, batch, factor, None).await.unwrap();
+    let job = job.job.expect("a row waits");
     let maker = Arc::clone(&registrar);
     let (job, outcome, taken) = tokio::task::spawn_blocking(move || {
         let begin = cpu_time();

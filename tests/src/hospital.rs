@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use service::demo::people::{CLERK, HOSPITAL, PATIENT, STAFF};
 use service::demo::programs::Programs;
 use service::demo::stage::{Answer, CardKeys, Stage};
@@ -138,6 +138,45 @@ impl Hospital {
     #[must_use]
     pub fn verifier_key(&self) -> String {
         text(&self.granted("auditor", &["audit", "checkpoint"]), "verifier_key")
+    }
+
+    /// A JSON file for the command line.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn record(&self, name: &str, content: &Value) -> String {
+        let path = format!("records/{name}");
+        let path = self.stage.write(&path, content.to_string().as_bytes()).expect("a file");
+        path.to_string_lossy().into_owned()
+    }
+
+    /// Registers somebody; when that is refused as looking alike, with this decision.
+    ///
+    /// # Panics
+    /// When it is refused for another reason.
+    pub fn register(&self, name: &str, id_number: &str, decision: &str) {
+        let person = json!({ "name": name, "id_number": id_number });
+        let person = self.record("person.json", &person);
+        let order = ["resident", "register", "--file", &person];
+        let answer = self.ask(CLERK.key, &order);
+        if answer.body["error"]["reason"] == "LOOK_ALIKE" {
+            self.decide(&order, &answer.body["error"], decision);
+        } else {
+            answer.granted().unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+
+    /// Gives a command again that was refused as looking alike, with this decision.
+    ///
+    /// # Panics
+    /// When it is not granted.
+    pub fn decide(&self, order: &[&str], asked: &Value, decision: &str) {
+        let grounds = "两人证件均已核对".as_bytes();
+        let grounds = self.stage.write("records/grounds.txt", grounds).expect("a file");
+        let (case, grounds) = (text(asked, "case"), grounds.to_string_lossy().into_owned());
+        let decided = ["--case", &case, "--decide", decision, "--grounds", &grounds];
+        self.granted(CLERK.key, &[order, &decided[..]].concat());
     }
 
     /// `healthcard audit check` of a file.

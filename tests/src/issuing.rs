@@ -14,9 +14,9 @@ use hsm::CardMaster;
 use hsm::soft::{Passphrase, SoftKeystore};
 use proto::v1::cards_client::CardsClient;
 use proto::v1::{
-    BatchRow, BlankCard, CardCapacity, CardInserted, CardResponse, CloseBatch, IssueRequest,
-    IssueResponse, OpenBatch, RelayRequest, RowState, RowVerdict, issue_request, issue_response,
-    relay_request, slot_step,
+    BatchRow, BlankCard, CardCapacity, CardInserted, CardRemoved, CardResponse, CloseBatch,
+    IssueRequest, IssueResponse, OpenBatch, RelayRequest, RowState, RowVerdict, issue_request,
+    issue_response, relay_request, slot_step,
 };
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc;
@@ -44,6 +44,12 @@ pub fn id_number(serial: u32) -> String {
     let sum: u32 = weights.iter().zip(digits.bytes()).map(|(w, d)| w * u32::from(d - b'0')).sum();
     let check = char::from(b"10X98765432"[(sum % 11) as usize]);
     format!("{digits}{check}")
+}
+
+/// The ID number of somebody else, born on the day of the one with this serial.
+#[must_use]
+pub fn alike(serial: u32) -> String {
+    id_number(serial + 2100)
 }
 
 /// A row that is good, unless something in it is said otherwise.
@@ -153,13 +159,29 @@ impl Bench {
         Self::open_for(hospital, who, batch, rows, CardCapacity::Unspecified).await
     }
 
+    /// Opens a batch of which only the first rows are handed in, and waits until they are.
+    ///
+    /// # Errors
+    /// What the service says.
+    pub async fn open_half(
+        hospital: &Hospital,
+        who: &str,
+        batch: &str,
+        rows: &[BatchRow],
+        first: usize,
+    ) -> Result<Self, Status> {
+        let count = rows.len() as u32;
+        let capacity = CardCapacity::Unspecified;
+        let mut bench =
+            Self::begin(hospital, who, batch, (&rows[..first], count), capacity).await?;
+        bench.handed_in(first).await?;
+        Ok(bench)
+    }
+
     /// The same for cards of any capacity.
     ///
     /// # Errors
     /// What the service says.
-    ///
-    /// # Panics
-    /// When nobody listens.
     pub async fn open_for(
         hospital: &Hospital,
         who: &str,
@@ -167,12 +189,22 @@ impl Bench {
         rows: &[BatchRow],
         capacity: CardCapacity,
     ) -> Result<Self, Status> {
+        Self::begin(hospital, who, batch, (rows, rows.len() as u32), capacity).await
+    }
+
+    async fn begin(
+        hospital: &Hospital,
+        who: &str,
+        batch: &str,
+        (rows, count): (&[BatchRow], u32),
+        capacity: CardCapacity,
+    ) -> Result<Self, Status> {
         let caller = log_in(&hospital.stage, who).await;
         let (events, requests) = mpsc::channel(16);
         let open = OpenBatch {
             batch_id: batch.to_owned(),
             input_digest: vec![9; 32],
-            rows: rows.len() as u32,
+            rows: count,
             capacity: capacity.into(),
         };
         let event = Some(issue_request::Event::Open(open));
@@ -229,20 +261,71 @@ impl Bench {
         self.verdicts.values().filter(open).count()
     }
 
-    async fn card(&self, slot: u32, event: relay_request::Event) {
+    async fn event(&self, slot: u32, event: relay_request::Event) {
         let event = Some(RelayRequest { event: Some(event) });
         let event = Some(issue_request::Event::Card(BlankCard { slot, row: 0, event }));
         // A stream that has ended says so when it is read.
         let _ = self.events.send(IssueRequest { event }).await;
     }
 
-    async fn insert(&self, slot: u32, card: &Card) {
+    /// Puts a card into a reader.
+    pub async fn insert(&self, slot: u32, card: &Card) {
         let inserted = CardInserted {
             reader: format!("reader {slot}"),
             atr: card.atr().bytes().to_vec(),
             ..CardInserted::default()
         };
-        self.card(slot, relay_request::Event::Inserted(inserted)).await;
+        self.event(slot, relay_request::Event::Inserted(inserted)).await;
+    }
+
+    /// Says that the card is out.
+    pub async fn remove(&self, slot: u32) {
+        self.event(slot, relay_request::Event::Removed(CardRemoved::default())).await;
+    }
+
+    /// The next step of a card.
+    ///
+    /// # Errors
+    /// What the service says.
+    ///
+    /// # Panics
+    /// When it says nothing.
+    pub async fn card_step(&mut self) -> Result<slot_step::Step, Status> {
+        loop {
+            if let issue_response::Step::Card(step) = self.step().await? {
+                return Ok(step.step.expect("a step"));
+            }
+        }
+    }
+
+    /// Answers at most `most` commands for the one card at the bench, and adds them with their
+    /// answers to `talk`; what came of the card, if something did.
+    ///
+    /// # Errors
+    /// What the service says.
+    pub async fn answer(
+        &mut self,
+        card: &mut Card,
+        most: usize,
+        talk: &mut Vec<Vec<u8>>,
+    ) -> Result<Option<slot_step::Step>, Status> {
+        for _ in 0..most {
+            let command = match self.card_step().await? {
+                slot_step::Step::Command(command) => command.command,
+                ended => return Ok(Some(ended)),
+            };
+            let response = self.give(0, card, &command).await;
+            talk.extend([command, response]);
+        }
+        Ok(None)
+    }
+
+    /// Has a card answer a command; its answer.
+    async fn give(&self, slot: u32, card: &mut Card, command: &[u8]) -> Vec<u8> {
+        let Answer::Card(response) = answer(card, command) else { panic!("no answer") };
+        let given = CardResponse { response: response.clone(), card_microseconds: 1 };
+        self.event(slot, relay_request::Event::Response(given)).await;
+        response
     }
 
     /// Makes cards until no row waits, or `cut` commands were answered; the manifest.
@@ -293,11 +376,7 @@ impl Bench {
                         return Ok(false);
                     }
                     let card = slots.get_mut(&slot).expect("a card in the slot");
-                    let Answer::Card(response) = answer(card, &command.command) else {
-                        panic!("no answer")
-                    };
-                    let answer = CardResponse { response, card_microseconds: 1 };
-                    self.card(slot, relay_request::Event::Response(answer)).await;
+                    self.give(slot, card, &command.command).await;
                 }
                 slot_step::Step::Made(_) => {
                     stack.made.push(slots.remove(&slot).unwrap());

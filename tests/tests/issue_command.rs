@@ -11,7 +11,7 @@ use service::demo::programs::{Background, Program};
 use service::demo::readers::VirtualReaders;
 use service::demo::stage::PATIENCE;
 use tests::hospital::{Hospital, text};
-use tests::issuing::{id_number, on_record};
+use tests::issuing::{alike, id_number, on_record};
 use tests::private::{PcscDaemon, in_private_space};
 
 /// `healthcard card issue` at work: it tells one event a line.
@@ -60,9 +60,12 @@ fn the_same_command_goes_on_where_it_was_killed() {
             writeln!(table, "测试,{},990000,{end},汉族,\"演示路 {number} 号\"", id_number(number))
                 .unwrap();
         }
+        // The name and birth date of row 1: staff are asked.
+        let sixth = alike(1);
+        writeln!(table, "测试,{sixth},990000,2046-01-01,汉族,").unwrap();
         let (batch, out) = (directory.path().join("people.csv"), directory.path().join("out"));
         std::fs::write(&batch, &table).unwrap();
-        let blanks: Vec<_> = (1..=4)
+        let blanks: Vec<_> = (1..=5)
             .map(|number| {
                 let image = directory.path().join(format!("blank-{number}.toml"));
                 make_blank(&hospital, &image, &format!("99020001{number:08}"));
@@ -101,10 +104,23 @@ fn the_same_command_goes_on_where_it_was_killed() {
             card = text(&event(&mut client, "a card", issued(row)), "card_id");
             take_out(&mut readers, &mut daemon);
         }
+        let held = event(&mut client, "held", |event| event["event"] == "held");
+        assert_eq!((&held["issued"], &held["held"]), (&Value::from(4), &Value::from(1)), "{held}");
+        assert_eq!(client.ended(PATIENCE).unwrap(), 1, "a row waits for staff");
+        let report = std::fs::read_to_string(out.join("report.csv")).unwrap();
+        assert!(report.contains("6,held,name:LOOK_ALIKE_BIRTH_DATE"), "{report}");
+
+        // They decide, and the same command goes on.
+        hospital.register("测试", &sixth, "different-people");
+        let mut client = issue(&hospital, &batch, &out);
+        event(&mut client, "row 6 waits", |event| event["row"] == 6);
+        readers.insert(0, &blanks[4]).unwrap();
+        event(&mut client, "a card", issued(6));
+        take_out(&mut readers, &mut daemon);
         let done = event(&mut client, "done", |event| event["event"] == "done");
         assert_eq!(
             (&done["issued"], &done["refused"]),
-            (&Value::from(4), &Value::from(1)),
+            (&Value::from(5), &Value::from(1)),
             "{done}"
         );
         assert_eq!(client.ended(PATIENCE).unwrap(), 1, "a row was refused");
@@ -112,7 +128,7 @@ fn the_same_command_goes_on_where_it_was_killed() {
         let named: Value =
             serde_json::from_slice(&std::fs::read(out.join("batch.json")).unwrap()).unwrap();
         let (cards, _) = on_record(&hospital, named["batch_id"].as_str().unwrap());
-        assert_eq!(cards.keys().copied().collect::<Vec<_>>(), [1, 3, 4, 5]);
+        assert_eq!(cards.keys().copied().collect::<Vec<_>>(), [1, 3, 4, 5, 6]);
         let report = std::fs::read_to_string(out.join("report.csv")).unwrap();
         assert!(report.contains("2,refused,valid_until:NO_SUCH_DATE"), "{report}");
         assert!(!report.contains("测试") && !report.contains(&id_number(1)));

@@ -11,8 +11,8 @@ use card::command::personalise::Create;
 use card::data::{IssuerCertificate, IssuerData};
 use card::layout::{Directory, FILES, Profile, Structure};
 use card::personalise::{
-    BadScript, CardContents, Cvk, IssuingKeys, OwnCommands, PersonaliseError, Personaliser, Script,
-    Transcribed, VerifyError, security_code, verify,
+    BadScript, CardContents, Cvk, Earlier, IssuingKeys, OwnCommands, PersonaliseError,
+    Personaliser, Script, Transcribed, VerifyError, security_code, verify,
 };
 use card::{CardFactors, CardKey, CardNumber, Instruction, ProvinceFactor};
 use card_emulator::personalise::{LooseMaster, Masters, blank};
@@ -99,7 +99,7 @@ fn make(
     masters: &Masters,
     profile: Profile,
 ) -> (Result<(), PersonaliseError>, [u8; 32], u32) {
-    let mut transcribed = Transcribed::new(card);
+    let mut transcribed = Transcribed::new(card, Earlier::default());
     let mut link = card::transport::Link::new(&mut transcribed);
     let mut random = sample::counter(7);
     let made =

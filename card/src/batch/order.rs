@@ -205,6 +205,11 @@ fn checked_photo(jpeg: &[u8]) -> Result<Photo, Why> {
 }
 
 impl CardOrder {
+    /// What the row gives of an element of DF01 or DF02, by its item number.
+    pub fn value(&self, item: u16) -> Option<&Value> {
+        self.more.get(&item).filter(|value| **value != Value::Empty)
+    }
+
     /// The records of a file of DF01 or DF02 with one element a record, as a 32K card has them.
     pub fn records(&self, file: &'static File) -> Vec<Vec<u8>> {
         let mut contents = Contents::empty(file, 0, Profile::Full);

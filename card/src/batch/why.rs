@@ -123,6 +123,23 @@ reasons! {
     RegisteredElsewhere "REGISTERED_ELSEWHERE" "此人由其他机构登记" "was registered by another institution";
     /// The register has the ID number under another name.
     NameDiffers "NAME_DIFFERS" "与登记的姓名不符" "differs from the name on record";
+    /// Somebody else has the same name and date of birth.
+    AlikeByBirthDate "LOOK_ALIKE_BIRTH_DATE" "与在册或本批另一人同名同出生日期；请核对证件后以 resident register 登记并作出决定，再以同一命令继续" "is the name of somebody else of the same date of birth, on record or in this batch: see the documents, register the person with your decision (resident register), and give the same command again";
+    /// Somebody else has the same name and phone.
+    AlikeByPhone "LOOK_ALIKE_PHONE" "与在册或本批另一人同名同电话；请核对证件后以 resident register 登记并作出决定，再以同一命令继续" "is the name of somebody else with the same phone, on record or in this batch: see the documents, register the person with your decision (resident register), and give the same command again";
+    /// Somebody else has the same number of a document.
+    NumberShared "NUMBER_SHARED" "该证件号码属于在册或本批另一人；请核对证件后登记此人并以 resident bind 作出决定，再以同一命令继续" "is the number of somebody else, on record or in this batch: see the documents, register the person, bind the number with your decision (resident bind), and give the same command again";
+    // what became of a batch
+    /// The batch was given up: its rows are wrong.
+    AbandonedWrongRows "ABANDONED_WRONG_ROWS" "批次作废：数据有误" "was given up with its batch: rows are wrong";
+    /// The batch was given up: no blank cards.
+    AbandonedNoBlanks "ABANDONED_NO_BLANKS" "批次提前结束：空白卡不足" "was given up with its batch: there are no blank cards";
+    /// The batch was given up: the cards are not wanted.
+    AbandonedNotWanted "ABANDONED_NOT_WANTED" "批次提前结束：不再需要" "was given up with its batch: the cards are no longer wanted";
+    /// The batch was given up: who is held is on record already.
+    AbandonedSamePeople "ABANDONED_SAME_PEOPLE" "批次提前结束：经核对为已在册人员" "was given up with its batch: people of held rows are on record already";
+    /// The row never came.
+    NotHandedIn "NOT_HANDED_IN" "该行未提交" "was never handed in";
     /// The card cannot hold what the issuer writes.
     Issuer "ISSUER" "发卡机构设置不能写入卡片" "cannot be written with the issuer's settings";
 }

@@ -3,8 +3,9 @@
 
 mod folder;
 mod input;
+mod messages;
 
 pub(crate) use self::{
     folder::{Folder, Progress, verdict_json},
-    input::Rows,
+    input::{Reading, Rows},
 };

@@ -20,6 +20,7 @@ use crate::{
     catalogue::Needs,
     registrar::{Error, NewCard, Presence, Reading},
     store::{Activation, Card, CardChange, CardId, CardOrder, Chip, Evidence, Receipt},
+    vocabulary::Abandonment,
 };
 
 #[tonic::async_trait]
@@ -114,6 +115,18 @@ impl Cards for Desk {
         let batch = id("batch_id", &request.get_ref().batch_id)?;
         let (manifest, recorded) = self.registrar.batch_manifest(&caller, batch).await?;
         Ok(Response::new(v1::ManifestResponse { manifest, receipt: receipt(recorded) }))
+    }
+
+    async fn abandon_batch(
+        &self,
+        request: Request<v1::AbandonBatchRequest>,
+    ) -> Reply<v1::ManifestResponse> {
+        let caller = self.caller(&request).await?;
+        let v1::AbandonBatchRequest { batch_id, cause } = request.into_inner();
+        let (batch, cause) = (id("batch_id", &batch_id)?, abandonment(cause)?);
+        let (manifest, recorded) = self.registrar.abandon_batch(&caller, batch, cause).await?;
+        let receipt = recorded.and_then(receipt);
+        Ok(Response::new(v1::ManifestResponse { manifest, receipt }))
     }
 
     async fn report_loss(&self, request: Request<v1::ReportLossRequest>) -> Reply<v1::CardChange> {
@@ -413,5 +426,19 @@ pub(super) fn person(mut read: Reading) -> v1::CardReading {
         commands: read.commands,
         card_microseconds: read.card_microseconds,
         ..v1::CardReading::default()
+    }
+}
+
+/// Why a batch is given up.
+fn abandonment(number: i32) -> Result<Abandonment, Error> {
+    use v1::BatchAbandonment as Named;
+    match Named::try_from(number) {
+        Ok(Named::WrongRows) => Ok(Abandonment::WrongRows),
+        Ok(Named::NoBlanks) => Ok(Abandonment::NoBlanks),
+        Ok(Named::NotWanted) => Ok(Abandonment::NotWanted),
+        Ok(Named::SamePeople) => Ok(Abandonment::SamePeople),
+        Ok(Named::Unspecified) | Err(_) => {
+            Err(Error::Field { field: "cause", needs: Needs::ListedValue })
+        }
     }
 }

@@ -62,6 +62,7 @@ fn code(reason: Reason) -> Code {
         R::BATCH_DIFFERS
         | R::BATCH_CLOSED
         | R::SAM_CANNOT_ISSUE
+        | R::BATCH_BUSY
         | R::BLANK_OTHER_CAPACITY
         | R::BATCH_NOT_DONE
         | R::NO_ROW_WAITS

@@ -45,6 +45,8 @@ words! {
         CardRegister = "card.register",
         /// Handing in a batch of rows, and closing it with its manifest.
         CardBatch = "card.batch",
+        /// Giving a batch up before every row is done.
+        CardAbandon = "card.abandon",
         /// Making the cards of a batch.
         CardIssue = "card.issue",
         /// Reading a card in a reader.

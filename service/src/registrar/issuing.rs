@@ -4,6 +4,8 @@
 //! made and read back; the card, its holder and the row's verdict go on record together. A chip
 //! that comes back is gone on with for its own row, or given up; a row never has two cards.
 
+mod alike;
+mod closing;
 mod floor;
 mod making;
 mod rows;
@@ -14,7 +16,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use audit::{Outcome, manifest};
+use audit::Outcome;
 use card::{
     CardFactor, ChipSerial,
     batch::Why,
@@ -26,14 +28,13 @@ use hsm::KeyError;
 use super::{Caller, Error, Registrar};
 use crate::{
     catalogue::Reason,
-    clock::{self, UtcTime},
     keys::Keys,
     policy::{Act, Denial},
     rate::Buckets,
     store::{Batch, BatchId, BatchRow, CardId, InstitutionId, NewBatch, Receipt, RowState},
 };
 
-pub use making::{Job, MakeFailure, Verdict};
+pub use making::{Begun, Job, Made, MakeFailure, Verdict};
 pub use rows::{HandedRow, RowVerdict};
 
 use floor::Floor;
@@ -100,15 +101,18 @@ pub struct BatchView {
     pub issued: u32,
     /// Rows that make no card.
     pub refused: u32,
+    /// Rows that wait until staff have told people apart.
+    pub held: u32,
     /// Whether it is closed.
     pub closed: bool,
 }
 
 impl Registrar {
     /// Opens a batch, or goes on with it: the same identifier with the same input is the same batch.
+    /// Rows that are held are looked at again, since staff may have decided.
     ///
     /// # Errors
-    /// BATCH_DIFFERS when the identifier is that of other input; SAM_CANNOT_ISSUE where a SAM
+    /// BATCH_CLOSED when it was given up; BATCH_DIFFERS when the identifier is that of other input; SAM_CANNOT_ISSUE where a SAM
     /// computes with card keys; OTHER_INSTITUTION; ROLE_NOT_ALLOWED.
     pub async fn open_batch(
         &self,
@@ -135,9 +139,17 @@ impl Registrar {
         if (batch.input_digest, batch.rows, batch.profile) != asked {
             return self.refuse(refused(), Reason::BATCH_DIFFERS).await;
         }
-        let on_record = self.store.batch_rows(id).await?;
+        // One that was given up has nothing to go on with. One that was done gives its manifest.
+        if batch.abandoned.is_some() {
+            return self.refuse(refused(), Reason::BATCH_CLOSED).await;
+        }
+        let mut on_record = self.store.batch_rows(id).await?;
         if batch.closed_at.is_none() {
-            self.floor(&batch, &on_record)?;
+            let floor = self.floor(&batch, &on_record)?;
+            if on_record.iter().any(|row| row.state == RowState::Held) {
+                self.review_held(caller, &floor, &on_record).await?;
+                on_record = self.store.batch_rows(id).await?;
+            }
         }
         Ok((view(&batch, &on_record), receipt))
     }
@@ -184,108 +196,12 @@ impl Registrar {
         Ok(format!("{}{:016}", institution.region, u64::from_be_bytes(random) % 10_u64.pow(16)))
     }
 
-    /// Closes a batch of which every row has its verdict, with a signed manifest. A batch that is
-    /// closed gives its manifest again.
-    ///
-    /// # Errors
-    /// BATCH_NOT_FOUND; BATCH_NOT_DONE; OTHER_INSTITUTION; ROLE_NOT_ALLOWED.
-    pub async fn close_batch(
-        &self,
-        caller: &Caller,
-        id: BatchId,
-    ) -> Result<(String, Option<Receipt>), Error> {
-        self.allow(caller, Act::CardBatch).await?;
-        let entry =
-            |outcome| self.entry(caller, Act::CardBatch, outcome).on("batch", id.to_string());
-        let batch = self.batch_here(caller, id).await?;
-        if let Some(manifest) = batch.manifest {
-            return Ok((manifest, None));
-        }
-        let rows = self.store.batch_rows(id).await?;
-        let done = |row: &BatchRow| matches!(row.state, RowState::Issued | RowState::Refused);
-        if rows.len() != batch.rows as usize || !rows.iter().all(done) {
-            return self.refuse(entry(Outcome::Refused), Reason::BATCH_NOT_DONE).await;
-        }
-        let spoiled = self.store.spoiled_chips(id).await?;
-        let (issued, refused) = (count(&rows, RowState::Issued), count(&rows, RowState::Refused));
-        let manifest = self.manifest_of(&batch, rows, spoiled, caller.now)?;
-        let granted = entry(Outcome::Granted)
-            .with("step", "close")
-            .with("issued", issued.to_string())
-            .with("refused", refused.to_string())
-            .with("manifest", hex::encode(hsm::sm3::digest(manifest.as_bytes())));
-        let answer =
-            self.store.record_batch_closed(id, manifest.clone(), caller.now, granted).await;
-        let receipt = self.settle(entry(Outcome::Refused), answer).await?;
-        self.floors().remove(&id);
-        Ok((manifest, Some(receipt)))
-    }
-
     /// Whether this caller may make cards at all.
     ///
     /// # Errors
     /// ROLE_NOT_ALLOWED.
     pub async fn may_issue_cards(&self, caller: &Caller) -> Result<(), Error> {
         self.allow(caller, Act::CardBatch).await
-    }
-
-    /// The manifest of a batch that is closed.
-    ///
-    /// # Errors
-    /// BATCH_NOT_FOUND; BATCH_NOT_DONE; OTHER_INSTITUTION; ROLE_NOT_ALLOWED.
-    pub async fn batch_manifest(
-        &self,
-        caller: &Caller,
-        id: BatchId,
-    ) -> Result<(String, Receipt), Error> {
-        self.allow(caller, Act::CardBatch).await?;
-        let batch = self.batch_here(caller, id).await?;
-        let entry =
-            |outcome| self.entry(caller, Act::CardBatch, outcome).on("batch", id.to_string());
-        let Some(manifest) = batch.manifest else {
-            return self.refuse(entry(Outcome::Refused), Reason::BATCH_NOT_DONE).await;
-        };
-        let receipt = self.record_act(entry(Outcome::Granted).with("step", "read")).await?;
-        Ok((manifest, receipt))
-    }
-
-    fn manifest_of(
-        &self,
-        batch: &Batch,
-        rows: Vec<BatchRow>,
-        spoiled: Vec<(String, u32)>,
-        now: UtcTime,
-    ) -> Result<String, Error> {
-        let damaged = || Error::Internal { what: "a row without its card", source: None };
-        let verdict = |row: BatchRow| {
-            let verdict = match (row.state, row.reasons) {
-                (RowState::Refused, Some(reasons)) => manifest::Verdict::Refused {
-                    reasons: reasons.split(',').map(str::to_owned).collect(),
-                },
-                _ => manifest::Verdict::Issued {
-                    chip_serial: row.chip_serial.ok_or_else(damaged)?,
-                    card: row.card.ok_or_else(damaged)?.to_string(),
-                    transcript: row.transcript.ok_or_else(damaged)?,
-                },
-            };
-            Ok::<_, Error>(manifest::Row { digest: row.digest, verdict })
-        };
-        let manifest = manifest::Manifest {
-            service: self.name.clone(),
-            batch: batch.id.to_string(),
-            institution: batch.institution.to_string(),
-            input: batch.input_digest,
-            opened: clock::rfc3339(batch.opened_at),
-            closed: clock::rfc3339(now),
-            rows: rows.into_iter().map(verdict).collect::<Result<_, _>>()?,
-            spoiled: spoiled
-                .into_iter()
-                .map(|(chip_serial, row)| manifest::Spoiled { chip_serial, row })
-                .collect(),
-        };
-        // Signed as a checkpoint is: a manifest speaks of entries of the log.
-        let key = self.keys.log()?;
-        manifest.sign(self.store.verifier_key(), |text| Ok(*key.sign(&key.digest(text))?.as_raw()))
     }
 
     /// The batch, when it is of the caller's institution.
@@ -373,6 +289,7 @@ fn view(batch: &Batch, rows: &[BatchRow]) -> BatchView {
         writing: count(rows, RowState::Writing),
         issued: count(rows, RowState::Issued),
         refused: count(rows, RowState::Refused),
+        held: count(rows, RowState::Held),
         closed: batch.closed_at.is_some(),
     }
 }

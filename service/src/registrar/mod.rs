@@ -63,7 +63,8 @@ pub use identities::{
     Enrolled, Founding, IdentityRecord, NewIdentity, NewInstitution, Published, new_serial,
 };
 pub use issuing::{
-    BatchOrder, BatchView, HandedRow, Job, MakeFailure, RowVerdict, Verdict as CardVerdict,
+    BatchOrder, BatchView, Begun, HandedRow, Job, Made, MakeFailure, RowVerdict,
+    Verdict as CardVerdict,
 };
 pub use look_alikes::{Alike, Decision, DecisionRecord};
 pub use residents::{NewResident, Registered, ResidentRecord};

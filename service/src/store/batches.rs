@@ -4,8 +4,10 @@
 //! transaction that says it is made. So wherever it stops, it is known which row a half-made card
 //! belongs to: no row becomes two cards, and none is lost.
 
+mod closing;
 mod reading;
 mod records;
+mod rows;
 
 use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -13,14 +15,18 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::{
     BatchId, Obstacle, Receipt, Record, Store, StoreError, Unique,
     cards::{check_has_none, insert_card, issue_applied},
+    look_alikes::settle_look_alikes,
     micros::Micros,
     residents::insert_resident,
 };
-use crate::clock::UtcTime;
+use crate::{clock::UtcTime, likeness::Rule};
 
+pub use closing::Abandoned;
 pub use records::{
-    Batch, BatchChip, BatchRow, Begun, Checked, ChipState, MadeCard, NewBatch, NewRow, RowState,
+    Batch, BatchChip, BatchRow, Begun, Checked, ChipState, Fate, MadeCard, NewBatch, NewRow,
+    Reviewed, RowState,
 };
+pub use rows::RowWords;
 
 impl Store {
     /// Opens a batch.
@@ -60,50 +66,6 @@ impl Store {
         .await
     }
 
-    /// Puts rows of an open batch on record. A row whose person stands in an earlier row is refused
-    /// with `duplicate` instead.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] when the batch is closed, [`StoreError::Duplicate`] when one of the
-    /// rows is on record.
-    pub async fn record_batch_rows(
-        &self,
-        batch: BatchId,
-        rows: Vec<NewRow>,
-        duplicate: String,
-        entry: Entry,
-    ) -> Result<Receipt, StoreError> {
-        self.record(entry, move |db, _| {
-            check_open(db, batch)?;
-            for row in rows {
-                let known = match &row.checked {
-                    Checked::Good { id_number_index, .. } => db
-                        .prepare_cached(
-                            "SELECT 1 FROM batch_row WHERE batch = ?1 AND id_number_index = ?2",
-                        )?
-                        .exists((batch, id_number_index))?,
-                    Checked::Refused(_) => false,
-                };
-                let (state, index, sealed, reasons) = match row.checked {
-                    Checked::Good { id_number_index, sealed_row } if !known => {
-                        (RowState::Waiting, Some(id_number_index), Some(sealed_row), None)
-                    }
-                    Checked::Good { .. } => {
-                        (RowState::Refused, None, None, Some(duplicate.clone()))
-                    }
-                    Checked::Refused(reasons) => (RowState::Refused, None, None, Some(reasons)),
-                };
-                db.prepare_cached(
-                    "INSERT INTO batch_row (batch, number, state, digest, id_number_index, sealed_row, reasons)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                )?
-                .execute((batch, row.number, state, row.digest, index, sealed, reasons))?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
     /// Binds a chip to a row, before anything is written on it. A row that was begun on another
     /// chip takes leave of it, when that is named.
     ///
@@ -130,13 +92,12 @@ impl Store {
             };
             let changed = db
                 .prepare_cached(&format!(
-                    "UPDATE batch_row SET state = 'writing', factor = ?3
+                    "UPDATE batch_row
+                     SET state = 'writing', factor = ?3, sessions = 1, transcript = NULL
                      WHERE batch = ?1 AND number = ?2 AND {from}"
                 ))?
                 .execute((b.batch, b.row, b.factor, b.instead_of))?;
-            if changed != 1 {
-                return Err(StoreError::Conflict(Obstacle::RowState));
-            }
+            one_row(changed)?;
             if let Some(old) = b.instead_of {
                 spoil(db, old, b.at)?;
             }
@@ -147,30 +108,76 @@ impl Store {
         .await
     }
 
-    /// Gives a chip up; its row waits for another, or is refused for `reasons`.
+    /// Notes that a half-made card is gone on with, before anything is written on it.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the batch is closed, or the row is not being written on this
+    /// chip.
+    pub async fn record_card_resumed(
+        &self,
+        (batch, row, factor): (BatchId, u32, [u8; 8]),
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, _| {
+            check_open(db, batch)?;
+            let changed = db
+                .prepare_cached(&format!(
+                    "UPDATE batch_row SET sessions = sessions + 1 WHERE {WRITTEN}"
+                ))?
+                .execute((batch, row, factor))?;
+            one_row(changed)
+        })
+        .await
+    }
+
+    /// Keeps the digest of what was done to a card that stopped half made.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the row is not being written on this chip.
+    pub async fn record_card_interrupted(
+        &self,
+        (batch, row, factor): (BatchId, u32, [u8; 8]),
+        transcript: [u8; 32],
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, _| {
+            let changed = db
+                .prepare_cached(&format!("UPDATE batch_row SET transcript = ?4 WHERE {WRITTEN}"))?
+                .execute((batch, row, factor, transcript))?;
+            one_row(changed)
+        })
+        .await
+    }
+
+    /// Gives a chip up, and says what its row makes of that.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the row is not being written on this chip.
     pub async fn record_card_spoiled(
         &self,
         (batch, row, factor): (BatchId, u32, [u8; 8]),
-        reasons: Option<String>,
+        fate: Fate,
         at: UtcTime,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
-            let state = if reasons.is_some() { RowState::Refused } else { RowState::Waiting };
+            let (state, reasons) = match fate {
+                Fate::Waits => (RowState::Waiting, None),
+                Fate::Held(reasons) => (RowState::Held, Some(reasons)),
+                Fate::Refused(reasons) => (RowState::Refused, Some(reasons)),
+            };
             let changed = db
-                .prepare_cached(
+                .prepare_cached(&format!(
                     "UPDATE batch_row
-                     SET state = ?4, reasons = ?5, factor = NULL,
-                         sealed_row = CASE WHEN ?5 IS NULL THEN sealed_row END,
-                         id_number_index = CASE WHEN ?5 IS NULL THEN id_number_index END
-                     WHERE batch = ?1 AND number = ?2 AND state = 'writing' AND factor = ?3",
-                )?
+                     SET state = ?4, reasons = ?5, factor = NULL, transcript = NULL, sessions = 0,
+                         sealed_row = CASE WHEN ?4 <> 'refused' THEN sealed_row END,
+                         id_number_index = CASE WHEN ?4 <> 'refused' THEN id_number_index END
+                     WHERE {WRITTEN}"
+                ))?
                 .execute((batch, row, factor, state, reasons))?;
-            if changed != 1 {
-                return Err(StoreError::Conflict(Obstacle::RowState));
+            one_row(changed)?;
+            if state == RowState::Refused {
+                forget_likeness(db, batch, row)?;
             }
             spoil(db, factor, at)
         })
@@ -181,8 +188,8 @@ impl Store {
     /// which forgets the person.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the row is not being written on this chip,
-    /// [`StoreError::Duplicate`] when the chip is on record, the holder has an active card, or was
+    /// [`StoreError::Conflict`] when the row is not being written on this chip, or somebody who came
+    /// on record meanwhile looks like the new holder; [`StoreError::Duplicate`] when the chip is on record, the holder has an active card, or was
     /// put on record meanwhile.
     pub async fn record_batch_card(
         &self,
@@ -193,7 +200,9 @@ impl Store {
             let MadeCard { batch, row, resident, card, applied, transcript } = made;
             let (id, factor, at) = (card.id, card.chip.factor, card.registered_at);
             if let Some((resident, likenesses)) = resident {
+                let id = resident.id;
                 insert_resident(db, resident, &likenesses)?;
+                settle_look_alikes(db, id, None, None)?;
             }
             check_has_none(db, card.resident)?;
             match applied {
@@ -207,9 +216,12 @@ impl Store {
                      WHERE batch = ?1 AND number = ?2 AND state = 'writing' AND factor = ?3",
                 )?
                 .execute((batch, row, factor, id, transcript))?;
-            if changed != 1 {
-                return Err(StoreError::Conflict(Obstacle::RowState));
-            }
+            one_row(changed)?;
+            // The person is on record, and compared as such; numbers of rows are not.
+            db.prepare_cached(
+                "DELETE FROM batch_likeness WHERE batch = ?1 AND number = ?2 AND rule <> ?3",
+            )?
+            .execute((batch, row, Rule::Number))?;
             db.prepare_cached(
                 "UPDATE batch_chip SET state = 'issued', changed_at = ?2 WHERE factor = ?1",
             )?
@@ -218,39 +230,23 @@ impl Store {
         })
         .await
     }
+}
 
-    /// Closes a batch with its manifest, and destroys the key of its rows.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] when it is closed, or a row waits or is being written, or is
-    /// missing.
-    pub async fn record_batch_closed(
-        &self,
-        batch: BatchId,
-        manifest: String,
-        at: UtcTime,
-        entry: Entry,
-    ) -> Result<Receipt, StoreError> {
-        self.record(entry, move |db, _| {
-            check_open(db, batch)?;
-            let done: bool = db
-                .prepare_cached(
-                    "SELECT row_count = (SELECT count(*) FROM batch_row
-                                         WHERE batch = ?1 AND state IN ('issued', 'refused'))
-                     FROM batch WHERE id = ?1",
-                )?
-                .query_row([batch], |row| row.get(0))?;
-            if !done {
-                return Err(StoreError::Conflict(Obstacle::RowState));
-            }
-            db.prepare_cached(
-                "UPDATE batch SET closed_at = ?2, manifest = ?3, wrapped_key = NULL WHERE id = ?1",
-            )?
-            .execute((batch, Micros(at), manifest))?;
-            Ok(())
-        })
-        .await
+/// A row that is being written on a chip.
+const WRITTEN: &str = "batch = ?1 AND number = ?2 AND state = 'writing' AND factor = ?3";
+
+fn one_row(changed: usize) -> Result<(), StoreError> {
+    match changed {
+        1 => Ok(()),
+        _ => Err(StoreError::Conflict(Obstacle::RowState)),
     }
+}
+
+/// The row makes no card, or is looked at again: nothing is compared with it as it was.
+fn forget_likeness(db: &Connection, batch: BatchId, row: u32) -> Result<(), StoreError> {
+    db.prepare_cached("DELETE FROM batch_likeness WHERE batch = ?1 AND number = ?2")?
+        .execute((batch, row))?;
+    Ok(())
 }
 
 fn spoil(db: &Connection, factor: [u8; 8], at: UtcTime) -> Result<(), StoreError> {

@@ -43,7 +43,7 @@ impl Folder {
         files::make_directory(path)?;
         let file = path.join(NAME);
         let known = file.try_exists().unwrap_or(true);
-        let (input, count) = (hex::encode(rows.digest), rows.rows.len() as u32);
+        let (input, count) = (hex::encode(rows.digest), rows.count);
         let batch_id = if known {
             let bytes = files::read(&file, LIMIT)?;
             let malformed = || Failure::of(problems::INPUT_MALFORMED).about(file.display());
@@ -93,6 +93,7 @@ pub(crate) fn word(state: RowState) -> &'static str {
         RowState::Issued => "issued",
         RowState::Refused => "refused",
         RowState::Writing => "writing",
+        RowState::Held => "held",
         RowState::Waiting | RowState::Unspecified => "waiting",
     }
 }
@@ -130,7 +131,9 @@ impl Progress {
     }
 
     /// Takes a verdict; whether it says something new.
-    pub(crate) fn take(&mut self, verdict: RowVerdict) -> bool {
+    pub(crate) fn take(&mut self, mut verdict: RowVerdict) -> bool {
+        // It is told when it comes; of a great batch it would take much room.
+        verdict.receipt = None;
         let before = self.verdicts.get(&verdict.row).map(RowVerdict::state);
         let state = verdict.state();
         if before == Some(RowState::Writing) && state == RowState::Issued {
@@ -154,9 +157,10 @@ impl Progress {
         self.verdicts.len() == self.rows as usize
     }
 
-    /// Rows that still need a card.
+    /// Rows that a card can still be made for.
     pub(crate) fn remaining(&self) -> u32 {
-        self.rows - self.count(RowState::Issued) - self.count(RowState::Refused)
+        let done = [RowState::Issued, RowState::Refused, RowState::Held];
+        self.rows - done.map(|state| self.count(state)).iter().sum::<u32>()
     }
 
     /// Cards a minute.

@@ -1,9 +1,15 @@
 //! The rows of a batch, from a table, a protobuf file or the form of one person. What cannot be
 //! read spoils its own row.
+//!
+//! A file is read twice, row by row: once to see how many rows it has and whether it is a batch at
+//! all, and once as the rows are handed in. So a batch of any size takes little memory. Nothing but
+//! a few octets of each row's digest is kept in between, by which a file is noticed that was
+//! changed meanwhile.
 
 use std::{
     collections::HashMap,
-    io::BufReader,
+    fs::File,
+    io::{self, BufReader, Read},
     path::{Component, Path, PathBuf},
 };
 
@@ -11,39 +17,50 @@ use card::{
     batch::{BadField, Column, MAX_ROWS, Row, Why, csv::Table},
     picture,
 };
-use prost::Message as _;
 use proto::v1::BatchRow;
 use sm3::{Digest as _, Sm3};
 use zeroize::Zeroizing;
 
+use super::messages::Messages;
 use crate::{failure::Failure, files, text::problems};
 
 /// Largest batch file, bytes.
 const LIMIT: u64 = 1 << 30;
 /// Largest form of one person, bytes.
 const FORM_LIMIT: u64 = 64 * 1024;
-/// Largest row of a protobuf file, bytes: a photo and some text.
-const MAX_MESSAGE: usize = picture::MAX_FILE + 64 * 1024;
 
-/// The rows of a batch as they are handed in. Personal data.
+/// The rows of a batch, seen once and to be read again.
 pub(crate) struct Rows {
-    pub(crate) rows: Vec<BatchRow>,
+    source: Source,
+    /// How many there are.
+    pub(crate) count: u32,
     /// SM3 over all of them: the same file with the same photos gives the same.
     pub(crate) digest: [u8; 32],
+    /// The first octets of the digest of each row.
+    marks: Vec<[u8; 8]>,
+}
+
+/// Rows as they are read, one after another.
+pub(crate) type Reading = Box<dyn Iterator<Item = Result<BatchRow, Failure>> + Send>;
+
+/// Where rows come from.
+enum Source {
+    Table { path: PathBuf, photos: PathBuf },
+    Messages { path: PathBuf },
+    Form(Box<BatchRow>),
 }
 
 impl Rows {
     /// The rows of a table (CSV), or of a file of `BatchRow` messages, each after its length, whose
     /// name ends in `.pb`. Photos that rows name are in `photos`.
     pub(crate) fn of_batch(path: &Path, photos: Option<&Path>) -> Result<Self, Failure> {
-        let beside = path.parent().unwrap_or(Path::new("")).to_owned();
-        let photos = photos.map_or(beside, Path::to_owned);
+        let path = path.to_owned();
         let about = |failure: Failure| failure.about(path.display());
-        let rows = match path.extension().is_some_and(|end| end == "pb") {
-            true => of_messages(&files::read(path, LIMIT)?).map_err(about)?,
-            false => of_table(path, &photos).map_err(about)?,
+        let source = match path.extension().is_some_and(|end| end == "pb") {
+            true => Source::Messages { path: path.clone() },
+            false => Source::Table { photos: photos_of(&path, photos), path: path.clone() },
         };
-        Self::of(rows).map_err(about)
+        Self::of(source).map_err(about)
     }
 
     /// The one row of a form: TOML with the names of columns.
@@ -68,81 +85,123 @@ impl Rows {
                 _ => row.set(column, &text).map_err(|_| malformed().about(name))?,
             }
         }
-        let beside = path.parent().unwrap_or(Path::new("")).to_owned();
-        let photos = photos.map_or(beside, Path::to_owned);
-        let row = with_photo(Ok(row), photo.as_deref(), &photos);
-        Self::of(vec![message(1, row)])
+        let row = with_photo(Ok(row), photo.as_deref(), &photos_of(path, photos));
+        Self::of(Source::Form(Box::new(message(1, row))))
     }
 
-    fn of(rows: Vec<BatchRow>) -> Result<Self, Failure> {
-        if rows.is_empty() {
+    fn of(source: Source) -> Result<Self, Failure> {
+        let (mut whole, mut marks) = (Sm3::new(), Vec::new());
+        for row in source.read(0)? {
+            let row = row?;
+            absorb(&row, &mut whole);
+            marks.push(mark(&row));
+        }
+        if marks.is_empty() {
             return Err(problems::BATCH_EMPTY.into());
         }
-        let mut digest = Sm3::new();
-        for row in &rows {
-            let mut fields: Vec<_> = row.fields.iter().collect();
-            fields.sort();
-            let parts =
-                fields.into_iter().flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()]);
-            let number = row.number.to_be_bytes();
-            let rest = [row.unreadable.as_bytes(), row.unreadable_field.as_bytes(), &row.photo[..]];
-            for part in [&number[..]].into_iter().chain(parts).chain(rest) {
-                digest.update((part.len() as u64).to_be_bytes());
-                digest.update(part);
+        let count = marks.len() as u32;
+        Ok(Self { source, count, digest: whole.finalize().into(), marks })
+    }
+
+    /// Reads the rows after the first `skipped` anew. It fails where they are not what was seen.
+    pub(crate) fn again(self, skipped: u32) -> Result<Reading, Failure> {
+        let changed = || Failure::of(problems::BATCH_CHANGED);
+        let mut rows = self.source.read(skipped)?;
+        let mut marks = self.marks.into_iter().skip(skipped as usize);
+        let mut failed = false;
+        Ok(Box::new(std::iter::from_fn(move || {
+            if failed {
+                return None;
             }
-        }
-        Ok(Self { rows, digest: digest.finalize().into() })
+            let row = match (rows.next(), marks.next()) {
+                (None, None) => return None,
+                (Some(Ok(row)), Some(seen)) if mark(&row) == seen => Ok(row),
+                (Some(Err(failure)), _) => Err(failure),
+                _ => Err(changed()),
+            };
+            failed = row.is_err();
+            Some(row)
+        })))
     }
 }
 
-fn of_table(path: &Path, photos: &Path) -> Result<Vec<BatchRow>, Failure> {
-    let unreadable = |error: std::io::Error| Failure::of(problems::FILE_UNREADABLE).about(error);
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+impl Source {
+    /// The rows after the first `skipped`.
+    fn read(&self, skipped: u32) -> Result<Reading, Failure> {
+        let skipped = skipped as usize;
+        Ok(match self {
+            Self::Table { path, photos } => {
+                let photos = photos.clone();
+                // Names of columns and reasons are told, what stands in rows is not.
+                let bad = |bad| Failure::of(problems::BATCH_MALFORMED).about(bad);
+                let table = Table::open(open(path)?).map_err(bad)?;
+                Box::new(table.skip(skipped).map(move |row| {
+                    let row = row.map_err(bad)?;
+                    let read = with_photo(row.row, row.photo.as_deref(), &photos);
+                    Ok(message(row.number, read))
+                }))
+            }
+            Self::Messages { path } => {
+                let messages = Messages::new(open(path)?).skip(skipped);
+                Box::new(messages.map(|message| of_message(message?)))
+            }
+            Self::Form(row) => Box::new(std::iter::once(Ok((**row).clone())).skip(skipped)),
+        })
+    }
+}
+
+/// A file of a batch, of a size that one may have.
+fn open(path: &Path) -> Result<BufReader<impl Read + Send + use<>>, Failure> {
+    let unreadable = |error: io::Error| Failure::of(problems::FILE_UNREADABLE).about(error);
+    let file = File::open(path).map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.len() > LIMIT {
         return Err(problems::FILE_TOO_LARGE.into());
     }
-    // Names of columns and reasons are told, what stands in rows is not.
-    let table = Table::open(BufReader::new(file));
-    let table = table.map_err(|bad| Failure::of(problems::BATCH_MALFORMED).about(bad))?;
-    table
-        .map(|row| {
-            let row = row.map_err(|bad| Failure::of(problems::BATCH_MALFORMED).about(bad))?;
-            let read = with_photo(row.row, row.photo.as_deref(), photos);
-            Ok(message(row.number, read))
-        })
-        .collect()
+    // Whatever it becomes while it is read.
+    Ok(BufReader::new(file.take(LIMIT)))
 }
 
-/// Messages, each after its length. A length that leads nowhere ends the file: the rows before it
-/// are as good as they are.
-fn of_messages(bytes: &[u8]) -> Result<Vec<BatchRow>, Failure> {
-    let mut rest = bytes;
-    let mut rows = Vec::new();
-    while !rest.is_empty() {
-        let number = rows.len() as u32 + 1;
-        if number > MAX_ROWS {
-            return Err(Failure::of(problems::BATCH_MALFORMED).about(format_args!("> {MAX_ROWS}")));
-        }
-        let length = prost::decode_length_delimiter(&mut rest).ok();
-        let one = length.filter(|length| *length <= MAX_MESSAGE);
-        let Some((one, after)) = one.and_then(|length| rest.split_at_checked(length)) else {
-            rows.push(message(number, Err(BadField::row(Why::Unreadable))));
-            break;
-        };
-        rest = after;
-        let row = match BatchRow::decode(one) {
-            Err(_) => Err(BadField::row(Why::Unreadable)),
-            Ok(read) => {
-                let cells = read.fields.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-                Row::of(cells).and_then(|row| match read.photo.is_empty() {
-                    true => Ok(row),
-                    false => fitted(row, &read.photo),
-                })
-            }
-        };
-        rows.push(message(number, row));
+/// Where the photos of a file are.
+fn photos_of(path: &Path, photos: Option<&Path>) -> PathBuf {
+    photos.unwrap_or(path.parent().unwrap_or(Path::new(""))).to_owned()
+}
+
+/// Adds a row to the digest of all of them.
+fn absorb(row: &BatchRow, digest: &mut Sm3) {
+    let mut fields: Vec<_> = row.fields.iter().collect();
+    fields.sort();
+    let parts = fields.into_iter().flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()]);
+    let number = row.number.to_be_bytes();
+    let rest = [row.unreadable.as_bytes(), row.unreadable_field.as_bytes(), &row.photo[..]];
+    for part in [&number[..]].into_iter().chain(parts).chain(rest) {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
     }
-    Ok(rows)
+}
+
+/// By what a row is known again.
+fn mark(row: &BatchRow) -> [u8; 8] {
+    let mut digest = Sm3::new();
+    absorb(row, &mut digest);
+    *digest.finalize().first_chunk().expect("32 octets")
+}
+
+/// A row of a protobuf file, or `None` when it could not be read as a message.
+fn of_message((number, read): (u32, Option<BatchRow>)) -> Result<BatchRow, Failure> {
+    if number > MAX_ROWS {
+        return Err(Failure::of(problems::BATCH_MALFORMED).about(format_args!("> {MAX_ROWS}")));
+    }
+    let row = match read {
+        None => Err(BadField::row(Why::Unreadable)),
+        Some(read) => {
+            let cells = read.fields.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+            Row::of(cells).and_then(|row| match read.photo.is_empty() {
+                true => Ok(row),
+                false => fitted(row, &read.photo),
+            })
+        }
+    };
+    Ok(message(number, row))
 }
 
 /// The row with the photo that it names.
@@ -192,29 +251,44 @@ fn message(number: u32, row: Result<Row, BadField>) -> BatchRow {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+
     use super::*;
 
-    fn rows(name: &str, bytes: &[u8]) -> Result<Rows, Failure> {
+    fn directory(name: &str, bytes: &[u8]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
+        std::fs::write(dir.path().join(name), bytes).unwrap();
         std::fs::write(dir.path().join("bad.jpg"), b"no picture").unwrap();
-        match name.ends_with("toml") {
-            true => Rows::of_form(&path, None),
-            false => Rows::of_batch(&path, None),
+        dir
+    }
+
+    fn seen(path: &Path) -> Result<Rows, Failure> {
+        match path.extension().is_some_and(|end| end == "toml") {
+            true => Rows::of_form(path, None),
+            false => Rows::of_batch(path, None),
         }
     }
 
-    fn told(rows: &Rows) -> Vec<(&str, &str)> {
-        let of = |row: &'_ BatchRow| match row.fields.get("name") {
-            Some(_) => ("good", ""),
-            None if row.unreadable.is_empty() => ("empty", ""),
-            None => ("", ""),
+    fn rows(name: &str, bytes: &[u8]) -> Result<Rows, Failure> {
+        let dir = directory(name, bytes);
+        seen(&dir.path().join(name))
+    }
+
+    /// What is handed in of a batch.
+    fn handed(name: &str, bytes: &[u8], skipped: u32) -> Vec<BatchRow> {
+        let dir = directory(name, bytes);
+        let rows = seen(&dir.path().join(name)).unwrap();
+        rows.again(skipped).unwrap().map(Result::unwrap).collect()
+    }
+
+    fn told(rows: &[BatchRow]) -> Vec<(&str, &str)> {
+        let of = |row: &BatchRow| match row.fields.get("name") {
+            Some(_) => "good",
+            None => "empty",
         };
-        rows.rows
-            .iter()
+        rows.iter()
             .map(|row| match row.unreadable.as_str() {
-                "" => of(row),
+                "" => (of(row), ""),
                 why => (why, row.unreadable_field.as_str()),
             })
             .collect()
@@ -224,7 +298,7 @@ mod tests {
     fn rows_of_a_table_are_numbered_and_spoil_only_themselves() {
         let table = "姓名,身份证号,照片\n张三,1,\n李四,2,bad.jpg\n王五,3,absent.jpg\n\
             赵六,4,../x.jpg\na,b\n钱七,5,\n";
-        let rows = rows("people.csv", table.as_bytes()).unwrap();
+        let rows = handed("people.csv", table.as_bytes(), 0);
         let photo = |why| (why, "photo");
         let expected = [
             ("good", ""),
@@ -235,8 +309,30 @@ mod tests {
             ("good", ""),
         ];
         assert_eq!(told(&rows), expected);
-        let numbers: Vec<u32> = rows.rows.iter().map(|row| row.number).collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+        let numbers = |rows: &[BatchRow]| rows.iter().map(|row| row.number).collect::<Vec<_>>();
+        assert_eq!(numbers(&rows), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(numbers(&handed("people.csv", table.as_bytes(), 4)), [5, 6]);
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_handed_in_is_noticed() {
+        let table = "name,id_number\n张三,1\n李四,2\n王五,3\n";
+        for (other, good) in [
+            ("name,id_number\n张三,1\n李四,4\n王五,3\n", 1),
+            ("name,id_number\n张三,1\n李四,2\n", 2),
+            ("name,id_number\n张三,1\n李四,2\n王五,3\n赵六,4\n", 3),
+            ("name\n张三\n", 0),
+        ] {
+            let dir = directory("people.csv", table.as_bytes());
+            let path = dir.path().join("people.csv");
+            let rows = seen(&path).unwrap();
+            assert_eq!(rows.count, 3);
+            std::fs::write(&path, other).unwrap();
+            let read: Vec<_> = rows.again(0).unwrap().collect();
+            assert_eq!(read.iter().filter(|row| row.is_ok()).count(), good, "{other}");
+            let failure = read.into_iter().last().unwrap().expect_err("it is noticed");
+            assert_eq!(failure.reason, "BATCH_CHANGED");
+        }
     }
 
     #[test]
@@ -248,7 +344,7 @@ mod tests {
         file.extend([3, 0xFF, 0xFF, 0xFF]); // a message of nothing sensible
         file.extend(row.encode_length_delimited_to_vec());
         file.extend([0x7F, 1]); // a length that leads nowhere
-        let of_messages = rows("people.pb", &file).unwrap();
+        let of_messages = handed("people.pb", &file, 0);
         let unreadable = ("UNREADABLE", "row");
         assert_eq!(told(&of_messages), [("good", ""), unreadable, ("good", ""), unreadable]);
 

@@ -74,6 +74,8 @@ pub(crate) enum CardCommand {
     },
     /// 制卡：一批人，或一个人 | Make the cards of a batch of people, or of one
     Issue(super::issue::Issue),
+    /// 提前结束批次，其余的行不再制卡 | Give a batch up: its other rows make no card
+    Abandon(super::issue::Abandon),
     /// 制卡清单 | Manifests of batches
     #[command(subcommand)]
     Manifest(super::issue::ManifestCommand),
@@ -185,6 +187,7 @@ impl CardCommand {
                 ask!(context, activate, request, text::CARD_ACTIVATED)
             }
             Self::Issue(order) => order.run(context).await,
+            Self::Abandon(order) => order.run(context).await,
             Self::Manifest(command) => command.run(context).await,
             Self::ReportLoss(Named { id }) => {
                 ask!(context, report_loss, ReportLossRequest { card_id: id }, text::CARD_LOST)

@@ -1,10 +1,13 @@
-//! `healthcard card issue` and `healthcard card manifest`.
+//! `healthcard card issue`, `healthcard card abandon` and `healthcard card manifest`.
 
 use std::path::{Path, PathBuf};
 
 use audit::manifest::{self, Altered, Manifest, ManifestError};
 use clap::{Args, Subcommand, ValueEnum};
-use proto::v1::{CardCapacity, ManifestRequest, RowState, cards_client::CardsClient};
+use proto::v1::{
+    AbandonBatchRequest, BatchAbandonment, CardCapacity, ManifestRequest, RowState,
+    cards_client::CardsClient,
+};
 use serde_json::json;
 
 use super::audit::Key;
@@ -40,6 +43,32 @@ pub(crate) struct Issue {
     /// 只用名称含此文字的读卡器 | Only readers whose name contains this
     #[arg(long, value_name = "TEXT")]
     reader: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Abandon {
+    /// 批次编号 | Number of the batch
+    #[arg(value_name = "BATCH")]
+    id: String,
+    /// 原因 | Why
+    #[arg(long, value_enum)]
+    cause: Cause,
+    /// 保存清单的文件 | File to keep the manifest in
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Why a batch is given up.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Cause {
+    /// 数据有误 | The rows are wrong
+    WrongRows,
+    /// 空白卡不足 | There are no blank cards for the rest
+    NoBlanks,
+    /// 不再需要 | The cards are no longer wanted
+    NotWanted,
+    /// 经核对，待决定的人员已在册 | People of held rows are on record already
+    SamePeople,
 }
 
 /// What cards have room for.
@@ -93,27 +122,64 @@ impl Issue {
         };
         let folder = Folder::open(&self.out, &rows)?;
         let made = desk::issue(context, self.reader, self.capacity.into(), &folder, rows).await?;
-        let manifest = folder.manifest(&made.manifest.manifest)?;
         let progress = &made.progress;
-        let (issued, refused) =
-            (progress.count(RowState::Issued), progress.count(RowState::Refused));
-        let page = Page::titled(text::BATCH_DONE)
-            .row(text::BATCH_ID, folder.batch_id.as_str())
-            .row(text::ROWS, progress.rows.to_string())
-            .row(text::ISSUED, issued.to_string())
-            .row(text::ROWS_REFUSED, refused.to_string())
-            .row(text::MANIFEST_FILE, manifest.display().to_string())
-            .row(text::REPORT_FILE, self.out.join("report.csv").display().to_string());
-        let answer = json!({
+        let (issued, refused, held) = (
+            progress.count(RowState::Issued),
+            progress.count(RowState::Refused),
+            progress.count(RowState::Held),
+        );
+        let report = self.out.join("report.csv").display().to_string();
+        let counted = |title| {
+            Page::titled(title)
+                .row(text::BATCH_ID, folder.batch_id.as_str())
+                .row(text::ROWS, progress.rows.to_string())
+                .row(text::ISSUED, issued.to_string())
+                .row(text::ROWS_REFUSED, refused.to_string())
+        };
+        let mut answer = json!({
             "event": "done",
             "batch_id": folder.batch_id,
             "rows": progress.rows,
             "issued": issued,
             "refused": refused,
-            "manifest": manifest.display().to_string(),
+            "held": held,
         });
+        let Some(manifest) = made.manifest else {
+            answer["event"] = json!("held");
+            let page = counted(text::BATCH_HELD)
+                .row(text::ROWS_HELD, held.to_string())
+                .row(text::REPORT_FILE, report)
+                .row(text::ADVICE, Cell::Spoken(text::BATCH_HELD_ADVICE));
+            context.screen.show(&answer, &page);
+            return Ok(Exit::Refused);
+        };
+        let manifest = folder.manifest(&manifest.manifest)?.display().to_string();
+        answer["manifest"] = json!(manifest);
+        let page = counted(text::BATCH_DONE)
+            .row(text::MANIFEST_FILE, manifest)
+            .row(text::REPORT_FILE, report);
         context.screen.show(&answer, &page);
         Ok(if refused == 0 { Exit::Done } else { Exit::Refused })
+    }
+}
+
+impl Abandon {
+    pub(crate) async fn run(self, context: &Context) -> Outcome {
+        let cause = match self.cause {
+            Cause::WrongRows => BatchAbandonment::WrongRows,
+            Cause::NoBlanks => BatchAbandonment::NoBlanks,
+            Cause::NotWanted => BatchAbandonment::NotWanted,
+            Cause::SamePeople => BatchAbandonment::SamePeople,
+        };
+        let request = AbandonBatchRequest { batch_id: self.id, cause: cause.into() };
+        let found = context
+            .service
+            .ask(async |channel| CardsClient::new(channel).abandon_batch(request.clone()).await)
+            .await?;
+        files::write(&self.out, found.manifest.as_bytes(), Audience::Everyone)?;
+        let page = Page::titled(text::BATCH_ABANDONED)
+            .row(text::MANIFEST_FILE, self.out.display().to_string());
+        context.answer("ManifestResponse", &found, &page)
     }
 }
 

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use card::apdu::Apdu;
 use proto::v1::{
-    BatchRow, BatchState, BlankCard, CardCapacity, CardFailure, CardInserted, CardRemoved,
-    CardResponse, CloseBatch, IssueRequest, IssueResponse, ManifestResponse, OpenBatch,
-    RelayRequest, RowState, cards_client::CardsClient, issue_request, issue_response,
-    relay_request, slot_step,
+    BatchState, BlankCard, CardCapacity, CardFailure, CardInserted, CardRemoved, CardResponse,
+    CloseBatch, IssueRequest, IssueResponse, ManifestResponse, OpenBatch, RelayRequest, RowState,
+    cards_client::CardsClient, issue_request, issue_response, relay_request, slot_step,
 };
 use serde_json::json;
 use tokio::{
@@ -28,7 +27,7 @@ use super::{
     watch::{Sight, Watch},
 };
 use crate::{
-    batch::{Folder, Progress, Rows, verdict_json},
+    batch::{Folder, Progress, Reading, Rows, verdict_json},
     context::Context,
     failure::{Both, Failure},
     page::{Cell, Page},
@@ -46,10 +45,11 @@ const SLOT: u32 = 0;
 /// What came of a batch.
 pub(crate) struct Made {
     pub(crate) progress: Progress,
-    pub(crate) manifest: ManifestResponse,
+    /// None while rows are held: the batch is then not closed.
+    pub(crate) manifest: Option<ManifestResponse>,
 }
 
-/// Hands in the rows, makes their cards, closes the batch.
+/// Hands in the rows, makes their cards, and closes the batch unless rows are held.
 pub(crate) async fn run(
     context: &Context,
     reader: Option<String>,
@@ -57,7 +57,7 @@ pub(crate) async fn run(
     folder: &Folder,
     rows: Rows,
 ) -> Result<Made, Failure> {
-    let count = rows.rows.len() as u32;
+    let count = rows.count;
     let open = OpenBatch {
         batch_id: folder.batch_id.clone(),
         input_digest: rows.digest.to_vec(),
@@ -99,17 +99,20 @@ impl Bench {
         reader: Option<String>,
         open: OpenBatch,
         rows: Rows,
-    ) -> Result<ManifestResponse, Failure> {
+    ) -> Result<Option<ManifestResponse>, Failure> {
         let state = self.begin(open).await?;
-        self.hand_in(rows.rows.into_iter().skip(state.handed_in as usize).collect()).await?;
+        self.hand_in(rows.again(state.handed_in)?).await?;
         self.progress.begin();
         if self.progress.remaining() > 0 {
             self.make(reader).await?;
         }
+        if self.progress.count(RowState::Held) > 0 {
+            return Ok(None);
+        }
         self.send(issue_request::Event::Close(CloseBatch {})).await?;
         loop {
             if let issue_response::Step::Closed(manifest) = self.step().await? {
-                return Ok(manifest);
+                return Ok(Some(manifest));
             }
         }
     }
@@ -122,22 +125,30 @@ impl Bench {
         }
     }
 
-    /// Hands in what is not on record yet, and waits until every row is.
-    async fn hand_in(&mut self, rows: Vec<BatchRow>) -> Result<(), Failure> {
+    /// Hands in what is not on record yet, as it is read, and waits until every row is.
+    async fn hand_in(&mut self, rows: Reading) -> Result<(), Failure> {
         let outgoing = self.outgoing.clone();
-        let handing = tokio::spawn(async move {
+        let mut handing = tokio::task::spawn_blocking(move || {
             for row in rows {
-                let event = Some(issue_request::Event::Row(row));
-                if outgoing.send(IssueRequest { event }).await.is_err() {
-                    return; // the stream tells why
+                let event = Some(issue_request::Event::Row(row?));
+                if outgoing.blocking_send(IssueRequest { event }).is_err() {
+                    break; // the stream tells why
                 }
             }
+            Ok::<_, Failure>(())
         });
-        while !self.progress.is_handed_in() {
-            self.step().await?;
+        let mut handed = false;
+        while !handed || !self.progress.is_handed_in() {
+            tokio::select! {
+                read = &mut handing, if !handed => {
+                    read.map_err(|_| problems::FILE_UNREADABLE)??;
+                    handed = true;
+                }
+                step = self.step(), if !self.progress.is_handed_in() => {
+                    step?;
+                }
+            }
         }
-        // It has sent the last row: all are on record.
-        let _ = handing.await;
         self.tell(true);
         Ok(())
     }

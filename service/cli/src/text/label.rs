@@ -142,6 +142,10 @@ labels! {
     BLANK_REFUSED: "未制成", "No card was made";
     BATCH_PROGRESS: "已制 {} / {}，还需 {}，不予制卡 {}；每分钟 {} 张", "{} of {} made, {} to go, {} refused; {} a minute";
     BATCH_DONE: "批次已完成", "The batch is done";
+    BATCH_HELD: "有人员疑似与他人为同一人，批次待决定", "People look like others; the batch waits for a decision";
+    BATCH_HELD_ADVICE: "请核对报告中各行的证件：登记此人（healthcard resident register）或绑定号码（resident bind）并作出决定后，以同一命令继续；确为同一人的，以 healthcard card abandon 结束批次", "See the documents of these rows in the report: register the person (healthcard resident register) or bind the number (resident bind) with your decision, and give the same command again; when it is the same person, end the batch with healthcard card abandon";
+    ROWS_HELD: "待决定", "Rows held";
+    BATCH_ABANDONED: "批次已提前结束", "The batch was given up";
     BATCH_ID: "批次编号", "Batch";
     ROWS: "行数", "Rows";
     ISSUED: "已制卡", "Cards made";

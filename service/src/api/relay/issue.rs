@@ -12,7 +12,7 @@ use proto::v1::{
     self, issue_request::Event, issue_response::Step, relay_request, relay_response, slot_step,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::{Instant, timeout, timeout_at},
 };
@@ -32,7 +32,8 @@ use crate::{
     catalogue::{Needs, Reason},
     clock,
     registrar::{
-        BatchOrder, BatchView, Caller, CardFailure, CardVerdict, Error, HandedRow, RowVerdict,
+        BatchOrder, BatchView, Begun, Caller, CardFailure, CardVerdict, Error, HandedRow,
+        RowVerdict,
     },
     serve::Share,
     store::{BatchId, Receipt, RowState},
@@ -284,9 +285,16 @@ impl Slot {
             return ControlFlow::Break(failure);
         };
         let begun = registrar.begin_card(&self.caller, self.batch, factor, named).await;
-        let job = match begun {
-            Ok(job) => job,
+        let Begun { held, job } = match begun {
+            Ok(begun) => begun,
             Err(error) => return ControlFlow::Break(failed(error)),
+        };
+        for (verdict, receipt) in held {
+            self.verdict(verdict, Some(receipt)).await;
+        }
+        let Some(job) = job else {
+            let failure = CardFailure { reason: Reason::NO_ROW_WAITS, receipt: None };
+            return ControlFlow::Break(failure);
         };
         self.verdict(RowVerdict::writing(job.row()), None).await;
         let place = Arc::clone(&self.desk.relays.cards).acquire_owned();
@@ -294,9 +302,10 @@ impl Slot {
             return ControlFlow::Break(CardFailure { reason: Reason::RATE_LIMITED, receipt: None });
         };
         let maker = Arc::clone(&registrar);
+        let (tell, told) = oneshot::channel();
         let driven = Driven::start(atr, None, place, move |wire, _| {
             let made = maker.make_card(&job, wire);
-            (job, made)
+            let _ = tell.send((job, made));
         });
         let (asking, mut asked) = mpsc::channel::<Result<v1::RelayResponse, Status>>(1);
         let (steps, slot) = (self.steps.clone(), self.slot);
@@ -315,16 +324,18 @@ impl Slot {
             end
         };
         let (end, ()) = tokio::join!(carry, forward);
-        let (job, made) = match end {
-            End::Done { outcome, .. } => outcome,
-            End::Broken(reason) => {
-                return ControlFlow::Break(CardFailure { reason, receipt: None });
-            }
+        // However the stream ended: what was done to the card goes on record.
+        let Ok((job, made)) = told.await else {
+            let reason = Reason::INTERNAL;
+            return ControlFlow::Break(CardFailure { reason, receipt: None });
         };
         self.caller.now = clock::now();
-        match registrar.card_made(&self.caller, job, made).await {
-            Ok(verdict) => self.told(verdict).await,
-            Err(error) => ControlFlow::Break(failed(error)),
+        match (registrar.card_made(&self.caller, job, made).await, end) {
+            (Ok(CardVerdict::Interrupted { receipt, .. }), End::Broken(reason)) => {
+                ControlFlow::Break(CardFailure { reason, receipt: Some(receipt) })
+            }
+            (Ok(verdict), _) => self.told(verdict).await,
+            (Err(error), _) => ControlFlow::Break(failed(error)),
         }
     }
 
@@ -342,6 +353,13 @@ impl Slot {
                 self.verdict(verdict, Some(receipt)).await;
                 self.say(slot_step::Step::Made(row)).await;
                 ControlFlow::Continue(())
+            }
+            CardVerdict::RowHeld { verdict, receipt } => {
+                self.verdict(verdict, Some(receipt.clone())).await;
+                ControlFlow::Break(CardFailure {
+                    reason: Reason::CARD_SPOILED,
+                    receipt: Some(receipt),
+                })
             }
             CardVerdict::RowRefused { row, why: (field, why), receipt } => {
                 let verdict = RowVerdict {
@@ -421,6 +439,7 @@ fn state(view: BatchView, recorded: Option<Receipt>) -> v1::BatchState {
         writing: view.writing,
         issued: view.issued,
         refused: view.refused,
+        held: view.held,
         closed: view.closed,
         receipt: recorded.and_then(receipt),
     }
@@ -429,6 +448,7 @@ fn state(view: BatchView, recorded: Option<Receipt>) -> v1::BatchState {
 fn row_verdict(verdict: RowVerdict, recorded: Option<Receipt>) -> v1::RowVerdict {
     let state = match verdict.state {
         RowState::Waiting => v1::RowState::Waiting,
+        RowState::Held => v1::RowState::Held,
         RowState::Writing => v1::RowState::Writing,
         RowState::Issued => v1::RowState::Issued,
         RowState::Refused => v1::RowState::Refused,

@@ -34,6 +34,8 @@ struct Turns {
     writing: BTreeMap<u32, [u8; 8]>,
     /// Rows that somebody is at now.
     busy: BTreeSet<u32>,
+    /// Nobody gets a row any more.
+    shut: bool,
 }
 
 /// A row that is somebody's until this is dropped.
@@ -78,10 +80,25 @@ impl Floor {
         self.turns().waiting.extend(rows);
     }
 
+    /// From now on nobody gets a row; refused while somebody is at one.
+    pub(super) fn shut(&self) -> bool {
+        let mut turns = self.turns();
+        turns.shut = turns.busy.is_empty();
+        turns.shut
+    }
+
+    /// Takes [`shut`](Self::shut) back.
+    pub(super) fn reopen(&self) {
+        self.turns().shut = false;
+    }
+
     /// A row for the chip: its own when it was begun for one; else the named row, or the first that
     /// waits, or one that was begun on a chip that did not come back.
     pub(super) fn take(self: &Arc<Self>, factor: [u8; 8], named: Option<u32>) -> Option<Turn> {
         let mut turns = self.turns();
+        if turns.shut {
+            return None;
+        }
         let own = turns.writing.iter().find(|(_, chip)| **chip == factor).map(|(row, _)| *row);
         let row = match (own, named) {
             (Some(row), _) => row,
@@ -116,7 +133,7 @@ impl Turn {
         turns.waiting.insert(self.row);
     }
 
-    /// The row has its verdict.
+    /// The row has its verdict, or is held.
     pub(super) fn done(&self) {
         let mut turns = self.floor.turns();
         turns.writing.remove(&self.row);

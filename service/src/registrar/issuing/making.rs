@@ -6,29 +6,31 @@ use audit::Outcome;
 use card::{
     CardFactor, CardFactors, CardNumber, CardOrder, ProvinceFactor, ReadError, Transport,
     TransportError,
-    batch::{Row, Why},
+    batch::Why,
     data::{CardClass, IssuerCertificate, IssuerData},
     personalise::{
-        CardContents, PersonaliseError, Transcribed, VerifyError, security_code, verify,
+        CardContents, Earlier, PersonaliseError, Transcribed, VerifyError, security_code, verify,
     },
     transport::Link,
 };
 
 use super::{
     Caller, Error, Registrar,
+    alike::{Judged, held_for},
     floor::{Floor, Turn},
     reason_word,
-    rows::row_place,
+    rows::RowVerdict,
     serial_of,
 };
 use crate::{
     catalogue::Reason,
     clock::date_at_desk,
+    likeness::Rule,
     policy::Act,
     registrar::NewResident,
     store::{
-        self, Activation, BatchId, Begun, CardId, ChipState, MadeCard, Receipt, ResidentId,
-        StoreError, Unique,
+        self, Activation, BatchId, CardId, ChipState, Fate, MadeCard, Obstacle, Receipt,
+        ResidentId, StoreError, Unique,
     },
 };
 
@@ -39,8 +41,25 @@ pub struct Job {
     factors: CardFactors,
     order: CardOrder,
     contents: CardContents,
-    /// The chip was begun before.
-    resumed: bool,
+    /// What was done to the chip before.
+    earlier: Earlier,
+}
+
+/// What came of asking for a row for a blank card.
+pub struct Begun {
+    /// Rows that are held from now on: somebody who came on record since looks like their person.
+    pub held: Vec<(RowVerdict, Receipt)>,
+    /// The chip's row, when one waits.
+    pub job: Option<Job>,
+}
+
+/// What was done to a card.
+#[derive(Debug)]
+pub struct Made {
+    /// Digest of it, earlier sessions included.
+    pub transcript: [u8; 32],
+    /// Whether the card is whole.
+    pub outcome: Result<(), MakeFailure>,
 }
 
 impl Job {
@@ -56,10 +75,9 @@ impl Job {
         serial_of(self.factors.card).to_string()
     }
 
-    /// The batch.
-    #[must_use]
-    pub fn batch(&self) -> BatchId {
-        self.floor.batch
+    /// Batch, row and chip.
+    fn place(&self) -> (BatchId, u32, [u8; 8]) {
+        (self.floor.batch, self.turn.row, self.factors.card.0)
     }
 }
 
@@ -99,6 +117,14 @@ pub enum Verdict {
         /// Where that stands in the log.
         receipt: Receipt,
     },
+    /// The chip was given up, and the row is held: somebody who came on record meanwhile looks like
+    /// its person.
+    RowHeld {
+        /// The row, and why.
+        verdict: RowVerdict,
+        /// Where that stands in the log.
+        receipt: Receipt,
+    },
     /// The row makes no card after all.
     RowRefused {
         /// The row.
@@ -120,18 +146,19 @@ pub enum Verdict {
 }
 
 impl Registrar {
-    /// Binds a chip to a row of an open batch: the one it was begun for, the named one, or the next.
+    /// Binds a chip to a row of an open batch: the one it was begun for, the named one, or the next
+    /// whose person looks like nobody else.
     ///
     /// # Errors
-    /// NO_ROW_WAITS; CHIP_USED for a chip that is a card, was given up, or was begun for another
-    /// batch; BATCH_NOT_FOUND; BATCH_CLOSED; ROLE_NOT_ALLOWED.
+    /// CHIP_USED for a chip that is a card, was given up, or was begun for another batch;
+    /// BATCH_NOT_FOUND; BATCH_CLOSED; ROLE_NOT_ALLOWED.
     pub async fn begin_card(
         &self,
         caller: &Caller,
         batch: BatchId,
         factor: CardFactor,
         named: Option<u32>,
-    ) -> Result<Job, Error> {
+    ) -> Result<Begun, Error> {
         self.allow(caller, Act::CardIssue).await?;
         let floor = self.open_floor(caller, batch).await?;
         let chip_serial = serial_of(factor);
@@ -147,12 +174,39 @@ impl Registrar {
             }
             _ => {}
         }
-        let Some(turn) = floor.take(factor.0, named) else {
-            return self.refuse(entry(Outcome::Refused), Reason::NO_ROW_WAITS).await;
+        let mut held = Vec::new();
+        let (turn, order) = loop {
+            let Some(turn) = floor.take(factor.0, named) else {
+                let reason = Reason::NO_ROW_WAITS.text().reason;
+                self.record_act(entry(Outcome::Refused).with("reason", reason)).await?;
+                return Ok(Begun { held, job: None });
+            };
+            let order = self.order_of(&floor, turn.row).await?;
+            // Of a row that was begun, whoever came since is seen as its card goes on record.
+            if turn.begun_on.is_none()
+                && let Some(verdict) = self.hold_if_alike(caller, &floor, &turn, &order).await?
+            {
+                held.push(verdict);
+                continue;
+            }
+            break (turn, order);
         };
-        let resumed = turn.begun_on == Some(factor.0);
-        if !resumed {
-            let begun = Begun {
+        let place = (batch, turn.row, factor.0);
+        let granted = entry(Outcome::Granted).with("row", turn.row.to_string());
+        let earlier = if turn.begun_on == Some(factor.0) {
+            let row = self.store.batch_rows_between(batch, turn.row, turn.row).await?;
+            let row = row.first().ok_or(Reason::STATE_CONFLICT)?;
+            let earlier = Earlier { sessions: row.sessions, digest: row.transcript };
+            let mut granted =
+                granted.with("step", "resume").with("session", (earlier.sessions + 1).to_string());
+            if let Some(digest) = earlier.digest {
+                granted = granted.with("transcript", hex::encode(digest));
+            }
+            let answer = self.store.record_card_resumed(place, granted).await;
+            self.settle(entry(Outcome::Refused), answer).await?;
+            earlier
+        } else {
+            let begun = store::Begun {
                 batch,
                 row: turn.row,
                 factor: factor.0,
@@ -160,8 +214,7 @@ impl Registrar {
                 instead_of: turn.begun_on,
                 at: caller.now,
             };
-            let granted =
-                entry(Outcome::Granted).with("step", "begin").with("row", turn.row.to_string());
+            let granted = granted.with("step", "begin");
             let granted = match turn.begun_on {
                 Some(old) => granted.with("spoiled", serial_of(CardFactor(old)).to_string()),
                 None => granted,
@@ -172,8 +225,10 @@ impl Registrar {
                 other => other,
             })?;
             turn.begun(factor.0);
-        }
-        self.job(floor, turn, factor, resumed).await
+            Earlier::default()
+        };
+        let job = self.job(floor, turn, factor, order, earlier).await?;
+        Ok(Begun { held, job: Some(job) })
     }
 
     /// What is to be on the card of a row.
@@ -182,19 +237,12 @@ impl Registrar {
         floor: Arc<Floor>,
         turn: Turn,
         factor: CardFactor,
-        resumed: bool,
+        order: CardOrder,
+        earlier: Earlier,
     ) -> Result<Job, Error> {
         let damaged =
-            || Error::Internal { what: "a sealed row is not what was written", source: None };
-        let sealed = self.store.sealed_batch_row(floor.batch, turn.row).await?;
-        let sealed = sealed.ok_or_else(damaged)?;
-        let opened = floor.key.open(&row_place(floor.batch, turn.row), &sealed);
-        let opened = opened.map_err(|e| Error::internal("opening a row", e))?;
-        // Checked on the day it was handed in; what was good then is made, as it was.
+            || Error::Internal { what: "the issuer of a batch is not on record", source: None };
         let day = date_at_desk(floor.opened_at);
-        let row = Row::from_canonical(&opened).ok_or_else(damaged)?;
-        let order = row.check(day, floor.profile).map_err(|_| damaged())?;
-
         let issuing = self.issuing()?;
         let code = self.store.issuer_code(floor.institution).await?.ok_or_else(damaged)?;
         let institution = self.store.institution(floor.institution).await?.ok_or_else(damaged)?;
@@ -218,27 +266,25 @@ impl Registrar {
             .map_err(|_| Error::Refused(Reason::ISSUER_NAME_UNFIT))?;
         let province = ProvinceFactor::from(&order.city);
         let factors = CardFactors { province, card: factor };
-        Ok(Job { turn, floor, factors, order, contents, resumed })
+        Ok(Job { turn, floor, factors, order, contents, earlier })
     }
 
     /// Makes the card, and reads it back. Blocks while the card works; it belongs on a thread that
-    /// may wait. The digest of the transcript.
-    ///
-    /// # Errors
-    /// [`MakeFailure`].
-    pub fn make_card(
-        &self,
-        job: &Job,
-        transport: &mut dyn Transport,
-    ) -> Result<[u8; 32], MakeFailure> {
+    /// may wait.
+    pub fn make_card(&self, job: &Job, transport: &mut dyn Transport) -> Made {
+        let mut transcribed = Transcribed::new(transport, job.earlier);
+        let outcome = self.personalise(job, &mut transcribed);
+        Made { transcript: transcribed.digest(), outcome }
+    }
+
+    fn personalise(&self, job: &Job, card: &mut Transcribed<'_>) -> Result<(), MakeFailure> {
         let issuing = self.issuing.as_ref().expect("a job was made with the keys");
         let mut random = |octets: &mut [u8; 8]| {
             // Nothing safe can be done without randomness, and no caller could do better.
             getrandom::fill(octets).expect("the operating system gives random octets");
         };
-        let mut transcribed = Transcribed::new(transport);
         let made = issuing.personaliser.personalise(
-            &mut Link::new(&mut transcribed),
+            &mut Link::new(card),
             &issuing.keys,
             &job.factors,
             &job.contents,
@@ -247,29 +293,23 @@ impl Registrar {
         match made {
             // A chip that was begun and is closed may be whole: then only the record of it is
             // missing. One that can be read and is not closed yet would still take new keys.
-            Err(PersonaliseError::NotBlank) if job.resumed => {}
+            Err(PersonaliseError::NotBlank) if job.earlier.sessions > 0 => {}
             made => made?,
         }
-        verify(&mut transcribed, &self.card_keys, &mut random, &job.contents)?;
-        Ok(transcribed.digest())
+        Ok(verify(card, &self.card_keys, &mut random, &job.contents)?)
     }
 
     /// Puts what came of a card on record.
     ///
     /// # Errors
     /// [`Error::Store`] when it cannot be recorded; the chip is then gone on with later.
-    pub async fn card_made(
-        &self,
-        caller: &Caller,
-        job: Job,
-        made: Result<[u8; 32], MakeFailure>,
-    ) -> Result<Verdict, Error> {
-        match made {
-            Ok(transcript) => self.card_issued(caller, job, transcript).await,
+    pub async fn card_made(&self, caller: &Caller, job: Job, made: Made) -> Result<Verdict, Error> {
+        match made.outcome {
+            Ok(()) => self.card_issued(caller, job, made.transcript).await,
             Err(failure) => {
                 let cause = crate::telemetry::chain(&failure);
                 tracing::warn!(cause, row = job.row(), "a card was not made");
-                self.card_not_made(caller, job, &failure).await
+                self.card_not_made(caller, job, &failure, made.transcript).await
             }
         }
     }
@@ -297,8 +337,6 @@ impl Registrar {
                     };
                     let institution = job.floor.institution;
                     let row = self.personal.seal_resident(id, institution, &order, caller.now)?;
-                    // The card is made: looking alike no longer stops it, and is found by whoever
-                    // is registered or bound next.
                     let phone = order.phone.as_ref().map(card::Phone::as_str);
                     let likenesses =
                         self.personal.likenesses(order.name.as_str(), &order.id_number, phone)?;
@@ -340,6 +378,7 @@ impl Registrar {
                 .with("row", job.row().to_string())
                 .with("chip", job.chip_serial())
                 .with("resident", registered)
+                .with("session", (job.earlier.sessions + 1).to_string())
                 .with("transcript", hex::encode(transcript));
             match self.store.record_batch_card(made, entry).await {
                 Ok(receipt) => {
@@ -353,8 +392,15 @@ impl Registrar {
                     });
                 }
                 Err(StoreError::Duplicate(Unique::IdNumber)) => {}
+                // Somebody was registered at another desk while this card was made.
+                Err(StoreError::Conflict(Obstacle::LookAlike)) => {
+                    return self.row_held(caller, job).await;
+                }
                 // Given a card at another desk while this one was made.
-                Err(StoreError::Duplicate(Unique::ActiveCard)) => {
+                Err(
+                    StoreError::Duplicate(Unique::ActiveCard)
+                    | StoreError::Conflict(Obstacle::ReplacementDue),
+                ) => {
                     return self.row_refused(caller, job, ("id_number", Why::HasCard)).await;
                 }
                 Err(other) => return Err(other.into()),
@@ -368,6 +414,7 @@ impl Registrar {
         caller: &Caller,
         job: Job,
         failure: &MakeFailure,
+        transcript: [u8; 32],
     ) -> Result<Verdict, Error> {
         let row = job.row();
         let (reason, gone) = judged(failure);
@@ -377,13 +424,17 @@ impl Registrar {
             .with("row", row.to_string())
             .with("chip", job.chip_serial())
             .with("reason", reason.text().reason);
+        let entry = entry
+            .with("session", (job.earlier.sessions + 1).to_string())
+            .with("transcript", hex::encode(transcript));
         if gone {
-            let receipt = self.record_act(entry.with("step", "interrupt")).await?;
-            return Ok(Verdict::Interrupted { row, reason, receipt });
+            let entry = entry.with("step", "interrupt");
+            let kept = self.store.record_card_interrupted(job.place(), transcript, entry).await;
+            return Ok(Verdict::Interrupted { row, reason, receipt: kept? });
         }
-        let place = (job.floor.batch, row, job.factors.card.0);
         let entry = entry.with("step", "spoil");
-        let receipt = self.store.record_card_spoiled(place, None, caller.now, entry).await?;
+        let fate = Fate::Waits;
+        let receipt = self.store.record_card_spoiled(job.place(), fate, caller.now, entry).await?;
         job.turn.spoiled();
         Ok(Verdict::Spoiled { row, reason, receipt })
     }
@@ -403,10 +454,31 @@ impl Registrar {
             .with("row", row.to_string())
             .with("chip", job.chip_serial())
             .with("reason", why.1.code());
-        let place = (job.floor.batch, row, job.factors.card.0);
-        let receipt = self.store.record_card_spoiled(place, Some(words), caller.now, entry).await?;
+        let fate = Fate::Refused(words);
+        let receipt = self.store.record_card_spoiled(job.place(), fate, caller.now, entry).await?;
         job.turn.done();
         Ok(Verdict::RowRefused { row, why, receipt })
+    }
+
+    async fn row_held(&self, caller: &Caller, job: Job) -> Result<Verdict, Error> {
+        let row = job.row();
+        let alike = match self.judge(&job.floor, &job.order).await? {
+            Judged::Good { alike, .. } if !alike.is_empty() => alike,
+            // Decided this very moment; or by a name that no longer is on record.
+            _ => vec![Rule::NameAndBirthDate],
+        };
+        let reasons = held_for(&alike);
+        let entry = self
+            .entry(caller, Act::CardIssue, Outcome::Refused)
+            .on("batch", job.floor.batch.to_string())
+            .with("step", "hold")
+            .with("row", row.to_string())
+            .with("chip", job.chip_serial())
+            .with("reason", Reason::LOOK_ALIKE.text().reason);
+        let fate = Fate::Held(reasons.clone());
+        let receipt = self.store.record_card_spoiled(job.place(), fate, caller.now, entry).await?;
+        job.turn.done();
+        Ok(Verdict::RowHeld { verdict: RowVerdict::held(row, &reasons), receipt })
     }
 }
 

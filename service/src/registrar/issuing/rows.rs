@@ -3,7 +3,12 @@
 use audit::Outcome;
 use card::batch::{BadField, Row, Why};
 
-use super::{Caller, Error, Registrar, floor::Floor, reason_word};
+use super::{
+    Caller, Error, Registrar,
+    alike::{Judged, WORDS},
+    floor::Floor,
+    reason_word,
+};
 use crate::{
     catalogue::Reason,
     clock::date_at_desk,
@@ -25,7 +30,7 @@ pub struct RowVerdict {
     pub number: u32,
     /// What became of it.
     pub state: RowState,
-    /// Fields and reasons, when it is refused.
+    /// Fields and reasons, when it is held or refused.
     pub reasons: Vec<(String, Why)>,
     /// Its card and chip, when that is made.
     pub card: Option<(String, String)>,
@@ -41,26 +46,29 @@ impl RowVerdict {
         Self { number, state, reasons: Vec::new(), card: None, transcript: None }
     }
 
+    /// The row is held for these reasons, as the store keeps them.
+    #[must_use]
+    pub fn held(number: u32, reasons: &str) -> Self {
+        let (state, reasons) = (RowState::Held, reasons_in(reasons));
+        Self { number, state, reasons, card: None, transcript: None }
+    }
+
     /// As the store tells it.
     #[must_use]
     pub fn of(row: BatchRow) -> Self {
-        let words = row.reasons.unwrap_or_default();
-        let reasons = words.split(',').filter_map(|word| {
-            let (field, code) = word.split_once(':')?;
-            Some((field.to_owned(), Why::named(code)?))
-        });
+        let made = row.state == RowState::Issued;
         Self {
             number: row.number,
             state: row.state,
-            reasons: reasons.collect(),
+            reasons: reasons_in(&row.reasons.unwrap_or_default()),
             card: row.card.map(|card| card.to_string()).zip(row.chip_serial),
-            transcript: row.transcript,
+            transcript: row.transcript.filter(|_| made),
         }
     }
 }
 
 impl Registrar {
-    /// Takes rows into an open batch, in order: checks each, and keeps it sealed or refuses it.
+    /// Takes rows into an open batch, in order: checks each, and keeps it sealed, holds or refuses it.
     /// Rows that are on record already are left as they are.
     ///
     /// # Errors
@@ -92,8 +100,7 @@ impl Registrar {
             .with("step", "rows")
             .with("from", first.to_string())
             .with("to", last.to_string());
-        let duplicate = reason_word("id_number", Why::Duplicate);
-        let answer = self.store.record_batch_rows(batch, checked, duplicate, granted).await;
+        let answer = self.store.record_batch_rows(batch, checked, WORDS, granted).await;
         let receipt = self.settle(entry(Outcome::Refused), answer).await?;
         let on_record = self.store.batch_rows_between(batch, *first, *last).await?;
         let waiting = on_record.iter().filter(|row| row.state == RowState::Waiting);
@@ -123,21 +130,14 @@ impl Registrar {
             Ok(order) => order,
             Err(wrong) => return Ok(refused(&wrong)),
         };
+        let (likenesses, alike) = match self.judge(floor, &order).await? {
+            Judged::Good { likenesses, alike } => (likenesses, alike),
+            Judged::Refused(bad) => return Ok(refused(&[bad])),
+        };
         let id_number_index = self.personal.id_number_index(&order.holder.id_number)?;
-        let of = |field: &str, why| BadField { field: field.to_owned(), why };
-        if let Some(resident) = self.store.resident_by_index(id_number_index).await? {
-            if resident.institution != floor.institution {
-                return Ok(refused(&[of("id_number", Why::RegisteredElsewhere)]));
-            }
-            if self.personal.open_resident(&resident)?.name != order.holder.name.as_str() {
-                return Ok(refused(&[of("name", Why::NameDiffers)]));
-            }
-            if self.store.has_card(resident.id).await? {
-                return Ok(refused(&[of("id_number", Why::HasCard)]));
-            }
-        }
         let sealed_row = floor.key.seal(&row_place(floor.batch, number), &canonical);
-        Ok(NewRow { number, digest, checked: Checked::Good { id_number_index, sealed_row } })
+        let checked = Checked::Good { id_number_index, sealed_row, likenesses, alike };
+        Ok(NewRow { number, digest, checked })
     }
 
     /// What stands on record of the rows of a batch.
@@ -153,6 +153,15 @@ impl Registrar {
         let rows = self.store.batch_rows(batch).await?;
         Ok(rows.into_iter().map(RowVerdict::of).collect())
     }
+}
+
+/// Reasons as the store keeps them.
+fn reasons_in(words: &str) -> Vec<(String, Why)> {
+    let reason = |word: &str| {
+        let (field, code) = word.split_once(':')?;
+        Some((field.to_owned(), Why::named(code)?))
+    };
+    words.split(',').filter_map(reason).collect()
 }
 
 /// Where a sealed row belongs.

@@ -6,7 +6,9 @@ use rusqlite::{
 
 use crate::{
     clock::UtcTime,
+    likeness::Rule,
     store::{BatchId, CardId, InstitutionId, Likeness, NewCard, Resident, micros::Micros},
+    vocabulary::Abandonment,
 };
 
 /// A batch to be opened.
@@ -51,6 +53,8 @@ pub struct Batch {
     pub closed_at: Option<UtcTime>,
     /// Its signed manifest, once it is closed.
     pub manifest: Option<String>,
+    /// Why it was closed before every row was done.
+    pub abandoned: Option<Abandonment>,
 }
 
 impl Batch {
@@ -66,6 +70,7 @@ impl Batch {
             opened_at: row.get::<_, Micros>("opened_at")?.0,
             closed_at: row.get::<_, Option<Micros>>("closed_at")?.map(|at| at.0),
             manifest: row.get("manifest")?,
+            abandoned: row.get("abandoned")?,
         })
     }
 }
@@ -75,6 +80,8 @@ impl Batch {
 pub enum RowState {
     /// It waits for a blank card.
     Waiting,
+    /// It waits until staff have told its person apart from others.
+    Held,
     /// A card was begun for it.
     Writing,
     /// Its card is made.
@@ -89,6 +96,7 @@ impl RowState {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
+            Self::Held => "held",
             Self::Writing => "writing",
             Self::Issued => "issued",
             Self::Refused => "refused",
@@ -106,6 +114,7 @@ impl FromSql for RowState {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         match value.as_str()? {
             "waiting" => Ok(Self::Waiting),
+            "held" => Ok(Self::Held),
             "writing" => Ok(Self::Writing),
             "issued" => Ok(Self::Issued),
             "refused" => Ok(Self::Refused),
@@ -126,14 +135,41 @@ pub struct NewRow {
 
 /// What came of the check of a row.
 pub enum Checked {
-    /// A card can be made.
+    /// A card can be made, once nobody looks like its person.
     Good {
         /// Blind index of the ID number.
         id_number_index: [u8; 32],
         /// The row, sealed.
         sealed_row: Vec<u8>,
+        /// By what its person is compared with others, as far as that was not decided before.
+        likenesses: Vec<Likeness>,
+        /// By which of these somebody on record looks like its person.
+        alike: Vec<Rule>,
     },
     /// No card is made: `field:CODE,…`.
+    Refused(String),
+}
+
+/// What came of another look at a row that is held.
+pub enum Reviewed {
+    /// A card can be made, once nobody of the batch looks like its person.
+    Good {
+        /// By what its person is compared with others.
+        likenesses: Vec<Likeness>,
+        /// By which of these somebody on record looks like its person.
+        alike: Vec<Rule>,
+    },
+    /// No card is made: `field:CODE,…`.
+    Refused(String),
+}
+
+/// What a row makes of its chip being given up.
+pub enum Fate {
+    /// It waits for another.
+    Waits,
+    /// It is held: `field:CODE,…`.
+    Held(String),
+    /// It makes no card: `field:CODE,…`.
     Refused(String),
 }
 
@@ -146,7 +182,7 @@ pub struct BatchRow {
     pub state: RowState,
     /// Its keyed digest.
     pub digest: [u8; 32],
-    /// Why it was refused.
+    /// Why it is held or was refused.
     pub reasons: Option<String>,
     /// The chip that is or was written.
     pub factor: Option<[u8; 8]>,
@@ -154,7 +190,9 @@ pub struct BatchRow {
     pub chip_serial: Option<String>,
     /// Its card.
     pub card: Option<CardId>,
-    /// Digest of what made the card.
+    /// How often its chip was begun or gone on with.
+    pub sessions: u32,
+    /// Digest of what made the card, or of what was done to it so far.
     pub transcript: Option<[u8; 32]>,
 }
 
@@ -168,6 +206,7 @@ impl BatchRow {
             factor: row.get("factor")?,
             chip_serial: row.get("chip_serial")?,
             card: row.get("card")?,
+            sessions: row.get("sessions")?,
             transcript: row.get("transcript")?,
         })
     }

@@ -1,6 +1,7 @@
 //! A chip is bound to a row before it is written, and a row has one card.
 
-use super::*;
+use super::{bindings::binding, *};
+use crate::{likeness::Rule, vocabulary::Abandonment};
 
 const FACTOR: [u8; 8] = *b"00000011";
 const OTHER: [u8; 8] = *b"00000022";
@@ -22,12 +23,26 @@ async fn batch(store: &Store, institution: InstitutionId, rows: u32) -> BatchId 
 }
 
 fn good(number: u32, index: u8) -> NewRow {
-    let checked = Checked::Good { id_number_index: [index; 32], sealed_row: vec![7; 99] };
+    alike(number, index, &[])
+}
+
+/// A row whose person is compared by these.
+fn alike(number: u32, index: u8, likenesses: &[Likeness]) -> NewRow {
+    let checked = Checked::Good {
+        id_number_index: [index; 32],
+        sealed_row: vec![7; 99],
+        likenesses: likenesses.to_vec(),
+        alike: Vec::new(),
+    };
     NewRow { number, digest: [number as u8; 32], checked }
 }
 
+const WORDS: RowWords =
+    RowWords { duplicate: || "id_number:DUPLICATE".to_owned(), alike: |_| "name:ALIKE".to_owned() };
+const BORN: Likeness = Likeness { rule: Rule::NameAndBirthDate, digest: [40; 32] };
+
 async fn hand_in(store: &Store, batch: BatchId, rows: Vec<NewRow>) -> Result<Receipt, StoreError> {
-    store.record_batch_rows(batch, rows, "id_number:DUPLICATE".to_owned(), act("card.batch")).await
+    store.record_batch_rows(batch, rows, WORDS, act("card.batch")).await
 }
 
 fn begun(batch: BatchId, row: u32, factor: [u8; 8], instead_of: Option<[u8; 8]>) -> Begun {
@@ -122,7 +137,7 @@ async fn a_batch_is_closed_when_every_row_is_done() {
     assert!(matches!(close(&store).await, Err(StoreError::Conflict(Obstacle::RowState))));
     hand_in(&store, id, vec![good(1, 50)]).await.unwrap();
     begin(&store, begun(id, 1, FACTOR, None)).await.unwrap();
-    let refused = Some("id_number:HAS_CARD".to_owned());
+    let refused = Fate::Refused("id_number:HAS_CARD".to_owned());
     let spoiled = store.record_card_spoiled((id, 1, FACTOR), refused, NOW, act("card.issue")).await;
     spoiled.unwrap();
     close(&store).await.unwrap();
@@ -150,4 +165,134 @@ async fn who_has_a_card_gets_no_second_one() {
     let second = issue(&store, order).await;
     assert!(matches!(second, Err(StoreError::Duplicate(Unique::ActiveCard))), "{second:?}");
     assert_eq!(states(&store, id).await, [RowState::Writing]);
+}
+
+#[tokio::test]
+async fn a_row_is_held_while_somebody_looks_like_its_person() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let id = batch(&store, h.institution, 3).await;
+    let phone = Likeness { rule: Rule::NameAndPhone, digest: BORN.digest };
+    let rows = vec![alike(1, 50, &[BORN]), alike(2, 51, &[BORN]), alike(3, 52, &[phone])];
+    hand_in(&store, id, rows).await.unwrap();
+    // The first of two goes on; digests are compared within their rule alone.
+    let (waiting, held, issued) = (RowState::Waiting, RowState::Held, RowState::Issued);
+    assert_eq!(states(&store, id).await, [waiting, held, waiting]);
+    let row = store.batch_rows_between(id, 2, 2).await.unwrap().remove(0);
+    assert_eq!(row.reasons.as_deref(), Some("name:ALIKE"));
+    let early = begin(&store, begun(id, 2, FACTOR, None)).await;
+    assert!(matches!(early, Err(StoreError::Conflict(Obstacle::RowState))), "{early:?}");
+
+    // With the first on record, the other is held still, and waits once staff have decided.
+    begin(&store, begun(id, 1, FACTOR, None)).await.unwrap();
+    let mut first = made(id, 1, resident(h.institution, 50), FACTOR);
+    first.resident.as_mut().unwrap().1 = vec![BORN];
+    issue(&store, first).await.unwrap();
+    let alike = store.alike_on_record(vec![BORN], None).await.unwrap();
+    assert_eq!(alike, [Rule::NameAndBirthDate]);
+    let review = async |reviewed| {
+        store.record_rows_reviewed(id, vec![(2, reviewed)], WORDS, act("card.batch")).await
+    };
+    review(Reviewed::Good { likenesses: vec![BORN], alike }).await.unwrap();
+    assert_eq!(states(&store, id).await, [issued, held, waiting]);
+    review(Reviewed::Good { likenesses: Vec::new(), alike: Vec::new() }).await.unwrap();
+    assert_eq!(states(&store, id).await, [issued, waiting, waiting]);
+    let twice = review(Reviewed::Refused("id_number:HAS_CARD".to_owned())).await;
+    assert!(matches!(twice, Err(StoreError::Conflict(Obstacle::RowState))), "{twice:?}");
+
+    // Whoever comes on record while a card is made does not become a second record of it.
+    begin(&store, begun(id, 3, OTHER, None)).await.unwrap();
+    let mut third = made(id, 3, resident(h.institution, 52), OTHER);
+    third.resident.as_mut().unwrap().1 = vec![BORN];
+    let late = issue(&store, third).await;
+    assert!(matches!(late, Err(StoreError::Conflict(Obstacle::LookAlike))), "{late:?}");
+    let fate = Fate::Held("name:ALIKE".to_owned());
+    store.record_card_spoiled((id, 3, OTHER), fate, NOW, act("card.issue")).await.unwrap();
+    assert_eq!(states(&store, id).await, [issued, waiting, held]);
+    let refused = store.record_row_held(id, 3, "name:ALIKE".to_owned(), act("card.batch")).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::RowState))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_number_is_shared_unless_it_is_bound_to_the_person_as_well() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let number = Likeness { rule: Rule::Number, digest: [60; 32] };
+    let other = resident(h.institution, 61);
+    let other_id = other.id;
+    store.record_resident(other, Vec::new(), None, act("resident.register")).await.unwrap();
+    let alike = async |own| store.alike_on_record(vec![number], own).await.unwrap();
+    assert!(alike(None).await.is_empty());
+    let bound = binding(&h, h.resident, number.digest[0]);
+    store.record_bound(bound, None, act("number.bind")).await.unwrap();
+    assert_eq!(alike(None).await, [Rule::Number]);
+    assert_eq!(alike(Some(other_id)).await, [Rule::Number]);
+    assert!(alike(Some(h.resident)).await.is_empty());
+}
+
+#[tokio::test]
+async fn sessions_of_a_half_made_card_are_counted_and_their_digest_is_kept() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let id = batch(&store, h.institution, 1).await;
+    hand_in(&store, id, vec![good(1, 50)]).await.unwrap();
+    begin(&store, begun(id, 1, FACTOR, None)).await.unwrap();
+    let place = (id, 1, FACTOR);
+    let row = async || {
+        let row = store.batch_rows_between(id, 1, 1).await.unwrap().remove(0);
+        (row.sessions, row.transcript)
+    };
+    assert_eq!(row().await, (1, None));
+    store.record_card_interrupted(place, [5; 32], act("card.issue")).await.unwrap();
+    store.record_card_resumed(place, act("card.issue")).await.unwrap();
+    assert_eq!(row().await, (2, Some([5; 32])));
+    for wrong in [(id, 1, OTHER), (id, 2, FACTOR)] {
+        let refused = store.record_card_resumed(wrong, act("card.issue")).await;
+        assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::RowState))), "{refused:?}");
+    }
+    // Another chip begins anew.
+    begin(&store, begun(id, 1, OTHER, Some(FACTOR))).await.unwrap();
+    assert_eq!(row().await, (1, None));
+}
+
+#[tokio::test]
+async fn a_batch_that_is_given_up_keeps_nothing_of_its_other_rows() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let id = batch(&store, h.institution, 4).await;
+    hand_in(&store, id, vec![good(1, 50), alike(2, 51, &[BORN]), alike(3, 52, &[BORN])])
+        .await
+        .unwrap();
+    begin(&store, begun(id, 1, FACTOR, None)).await.unwrap();
+    issue(&store, made(id, 1, resident(h.institution, 50), FACTOR)).await.unwrap();
+    begin(&store, begun(id, 2, OTHER, None)).await.unwrap();
+    let abandon = async |rows: &[u32], on_record| {
+        let order = Abandoned {
+            batch: id,
+            why: Abandonment::NoBlanks,
+            rows: rows.iter().map(|row| (*row, "row:ABANDONED".to_owned())).collect(),
+            on_record,
+            manifest: "manifest".to_owned(),
+            at: NOW,
+        };
+        store.record_batch_abandoned(order, act("card.abandon")).await
+    };
+    // What the manifest says must be so.
+    for (rows, on_record) in [(&[2][..], 3), (&[2, 3], 4), (&[1, 3], 3)] {
+        let refused = abandon(rows, on_record).await;
+        assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::RowState))), "{refused:?}");
+    }
+    abandon(&[2, 3], 3).await.unwrap();
+    let (issued, refused) = (RowState::Issued, RowState::Refused);
+    assert_eq!(states(&store, id).await, [issued, refused, refused]);
+    assert_eq!(store.sealed_batch_row(id, 3).await.unwrap(), None);
+    assert_eq!(store.batch_chip(OTHER).await.unwrap().unwrap().state, ChipState::Spoiled);
+    let batch = store.batch(id).await.unwrap().unwrap();
+    assert_eq!((batch.abandoned, batch.wrapped_key), (Some(Abandonment::NoBlanks), None));
+    let over = abandon(&[], 3).await;
+    assert!(matches!(over, Err(StoreError::Conflict(Obstacle::BatchClosed))), "{over:?}");
 }

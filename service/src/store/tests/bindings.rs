@@ -13,7 +13,7 @@ fn likeness(digest: u8) -> Likeness {
     Likeness { rule: SAME_PERSON_RULE, digest: [digest; 32] }
 }
 
-fn binding(h: &Hospital, resident: ResidentId, index: u8) -> NewBinding {
+pub(super) fn binding(h: &Hospital, resident: ResidentId, index: u8) -> NewBinding {
     NewBinding {
         id: BindingId::generate(),
         resident,

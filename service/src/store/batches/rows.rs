@@ -1,0 +1,200 @@
+//! Rows that are handed in, and rows that are held because their person looks like another.
+
+use audit::Entry;
+use rusqlite::Connection;
+
+use super::{Checked, NewRow, Reviewed, RowState, check_open, forget_likeness};
+use crate::{
+    likeness::Rule,
+    store::{BatchId, Likeness, Obstacle, Receipt, ResidentId, Store, StoreError},
+};
+
+/// How reasons are put that only the store finds.
+#[derive(Clone, Copy)]
+pub struct RowWords {
+    /// The person stands in an earlier row.
+    pub duplicate: fn() -> String,
+    /// Somebody looks like the person, by these rules.
+    pub alike: fn(&[Rule]) -> String,
+}
+
+impl Store {
+    /// Puts rows of an open batch on record. A row whose person stands in an earlier row is refused;
+    /// one whose person looks like somebody on record or in another row is held.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the batch is closed, [`StoreError::Duplicate`] when one of the
+    /// rows is on record.
+    pub async fn record_batch_rows(
+        &self,
+        batch: BatchId,
+        rows: Vec<NewRow>,
+        words: RowWords,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, _| {
+            check_open(db, batch)?;
+            rows.into_iter().try_for_each(|row| insert_row(db, batch, row, words))
+        })
+        .await
+    }
+
+    /// Puts on record what came of another look at rows that are held.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the batch is closed, or a row is not held.
+    pub async fn record_rows_reviewed(
+        &self,
+        batch: BatchId,
+        rows: Vec<(u32, Reviewed)>,
+        words: RowWords,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, _| {
+            check_open(db, batch)?;
+            for (number, reviewed) in rows {
+                forget_likeness(db, batch, number)?;
+                let (state, reasons) = match reviewed {
+                    Reviewed::Good { likenesses, alike } => {
+                        match settle_row(db, batch, number, &likenesses, alike, words)? {
+                            None => (RowState::Waiting, None),
+                            Some(reasons) => (RowState::Held, Some(reasons)),
+                        }
+                    }
+                    Reviewed::Refused(reasons) => (RowState::Refused, Some(reasons)),
+                };
+                let changed = db
+                    .prepare_cached(
+                        "UPDATE batch_row
+                         SET state = ?3, reasons = ?4,
+                             sealed_row = CASE WHEN ?3 <> 'refused' THEN sealed_row END,
+                             id_number_index = CASE WHEN ?3 <> 'refused' THEN id_number_index END
+                         WHERE batch = ?1 AND number = ?2 AND state = 'held'",
+                    )?
+                    .execute((batch, number, state, reasons))?;
+                if changed != 1 {
+                    return Err(StoreError::Conflict(Obstacle::RowState));
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Holds a row that waits: somebody who came on record since looks like its person.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the batch is closed, or the row does not wait.
+    pub async fn record_row_held(
+        &self,
+        batch: BatchId,
+        number: u32,
+        reasons: String,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, _| {
+            check_open(db, batch)?;
+            let changed = db
+                .prepare_cached(
+                    "UPDATE batch_row SET state = 'held', reasons = ?3
+                     WHERE batch = ?1 AND number = ?2 AND state = 'waiting'",
+                )?
+                .execute((batch, number, reasons))?;
+            match changed {
+                1 => Ok(()),
+                _ => Err(StoreError::Conflict(Obstacle::RowState)),
+            }
+        })
+        .await
+    }
+
+    /// By which of these somebody on record looks like the person, `own` being the person's record:
+    /// what was bound to that was decided about when it was.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn alike_on_record(
+        &self,
+        likenesses: Vec<Likeness>,
+        own: Option<ResidentId>,
+    ) -> Result<Vec<Rule>, StoreError> {
+        self.read(move |db| {
+            let own = own.map(|own| own.to_string()).unwrap_or_default();
+            let mut person = db.prepare_cached(
+                "SELECT 1 FROM likeness WHERE digest = ?1 AND resident <> ?2 LIMIT 1",
+            )?;
+            let mut number = db.prepare_cached(
+                "SELECT 1 FROM binding WHERE number_index = ?1 AND ended_at IS NULL
+                 GROUP BY number_index HAVING sum(resident = ?2) = 0",
+            )?;
+            let mut alike = Vec::new();
+            for likeness in likenesses {
+                let found = match likeness.rule {
+                    Rule::Number => number.exists((likeness.digest, &own))?,
+                    _ => person.exists((likeness.digest, &own))?,
+                };
+                if found && !alike.contains(&likeness.rule) {
+                    alike.push(likeness.rule);
+                }
+            }
+            Ok(alike)
+        })
+        .await
+    }
+}
+
+fn insert_row(
+    db: &Connection,
+    batch: BatchId,
+    row: NewRow,
+    words: RowWords,
+) -> Result<(), StoreError> {
+    let number = row.number;
+    let known = match &row.checked {
+        Checked::Good { id_number_index, .. } => db
+            .prepare_cached("SELECT 1 FROM batch_row WHERE batch = ?1 AND id_number_index = ?2")?
+            .exists((batch, id_number_index))?,
+        Checked::Refused(_) => false,
+    };
+    let (state, index, sealed, reasons) = match row.checked {
+        Checked::Good { .. } if known => (RowState::Refused, None, None, Some((words.duplicate)())),
+        Checked::Good { id_number_index, sealed_row, likenesses, alike } => {
+            let reasons = settle_row(db, batch, number, &likenesses, alike, words)?;
+            let state = if reasons.is_some() { RowState::Held } else { RowState::Waiting };
+            (state, Some(id_number_index), Some(sealed_row), reasons)
+        }
+        Checked::Refused(reasons) => (RowState::Refused, None, None, Some(reasons)),
+    };
+    db.prepare_cached(
+        "INSERT INTO batch_row (batch, number, state, digest, id_number_index, sealed_row, reasons)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute((batch, number, state, row.digest, index, sealed, reasons))?;
+    Ok(())
+}
+
+/// Compares a row with the others of its batch that are not done, and keeps by what it is compared
+/// with those that come later. Why it is held, if it is; `alike` is what the record says.
+fn settle_row(
+    db: &Connection,
+    batch: BatchId,
+    number: u32,
+    likenesses: &[Likeness],
+    mut alike: Vec<Rule>,
+    words: RowWords,
+) -> Result<Option<String>, StoreError> {
+    let mut other = db.prepare_cached(
+        "SELECT 1 FROM batch_likeness
+         WHERE batch = ?1 AND digest = ?2 AND rule = ?3 AND number <> ?4 LIMIT 1",
+    )?;
+    let mut insert =
+        db.prepare_cached("INSERT OR IGNORE INTO batch_likeness VALUES (?1, ?2, ?3, ?4)")?;
+    for likeness in likenesses {
+        let Likeness { rule, digest } = likeness;
+        if !alike.contains(rule) && other.exists((batch, digest, rule, number))? {
+            alike.push(*rule);
+        }
+        insert.execute((batch, number, rule, digest))?;
+    }
+    Ok((!alike.is_empty()).then(|| (words.alike)(&alike)))
+}
