@@ -22,7 +22,7 @@
 //!    1  version of the form, 01                   1  version of the form, 01
 //!    1  "F"                                       1  "D"
 //!                                                 8  number of the list it is applied to
-//!    8  number, from 1                            8  number of the list it gives
+//!    8  number, not 0                             8  number of the list it gives
 //!    8  time of issue, seconds since 1970         8  as in the snapshot, and so on
 //!   16  salt                                     16
 //!   32  thumbprint of the signing key            32
@@ -40,8 +40,13 @@
 //!
 //! Numbers are big-endian. Entries and changes ascend by tag, so that a list has one form. The octet
 //! of level and reason is `level << 4 | reason`, with the codes of the blacklist tables in use
-//! (level 0 black, 1 grey; reasons 1 loss, 2 release, 3 cancellation, 4 illegal use) and 5, of our
-//! own, for a card that was frozen. A release takes an entry away, and its octet is 02.
+//! (level 0 black, 1 grey; reasons 1 loss, 2 release, 3 cancellation, 4 illegal use) and, of our own, 5
+//! for a card that was frozen and 6 for one that its holder has not taken into use yet. A release takes
+//! an entry away, and its octet is 02.
+//!
+//! The number of a list is the time of its issue in milliseconds since 1970, or one more than that of
+//! the list before it, whichever is greater: so it also grows when a service goes on from an older copy
+//! of its records.
 
 mod delta;
 mod form;
@@ -85,6 +90,33 @@ pub enum Reason {
     IllegalUse,
     /// Frozen by an institution (冻结).
     Frozen,
+    /// Not taken into use by its holder yet (未激活).
+    NotActivated,
+}
+
+impl Level {
+    /// The word in logs and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Black => "black",
+            Self::Grey => "grey",
+        }
+    }
+}
+
+impl Reason {
+    /// The word in logs and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::Cancelled => "cancelled",
+            Self::IllegalUse => "illegal-use",
+            Self::Frozen => "frozen",
+            Self::NotActivated => "not-activated",
+        }
+    }
 }
 
 /// What a list says of one card.
@@ -135,7 +167,7 @@ pub struct Contents {
 pub struct Heading {
     /// Name of the service.
     pub origin: String,
-    /// Its number, from 1.
+    /// Its number, not 0.
     pub number: u64,
     /// When it was issued; counted in whole seconds.
     pub issued_at: OffsetDateTime,
@@ -189,7 +221,7 @@ impl Contents {
         &self.origin
     }
 
-    /// Its number; each issue has the next.
+    /// Its number; each issue has a greater one.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number

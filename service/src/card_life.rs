@@ -144,13 +144,15 @@ impl CardStatus {
         }
     }
 
-    /// What the list of cards that are not to be served says of such a card. Cards that are not in
-    /// force yet are not on it: nobody has them, and there would be one for every card that is made.
+    /// What the list of cards that are not to be served says of such a card. One that is only applied
+    /// for has no chip to be listed by. One that was made and not taken into use is grey: whoever
+    /// shows it where the service cannot be asked did not get it from staff, or not yet.
     #[must_use]
     pub fn listing(self) -> Option<Listing> {
         use status_list::Reason;
         let (level, reason) = match self {
-            Self::Applied | Self::PreIssued | Self::Active => return None,
+            Self::Applied | Self::Active => return None,
+            Self::PreIssued => (Level::Grey, Reason::NotActivated),
             Self::Lost => (Level::Black, Reason::Loss),
             Self::Frozen => (Level::Grey, Reason::Frozen),
             Self::Blacklisted => (Level::Black, Reason::IllegalUse),
@@ -223,7 +225,7 @@ mod tests {
     fn a_card_out_of_force_is_listed_and_one_in_force_is_not() {
         for status in CardStatus::ALL {
             use CardStatus as S;
-            let listed = matches!(status, S::Lost | S::Frozen | S::Blacklisted | S::Cancelled);
+            let listed = !matches!(status, S::Applied | S::Active);
             assert_eq!(status.listing().is_some(), listed, "{status}");
         }
     }

@@ -93,6 +93,7 @@ impl Listing {
             Reason::Cancelled => 3,
             Reason::IllegalUse => 4,
             Reason::Frozen => 5,
+            Reason::NotActivated => 6,
         };
         level << 4 | reason
     }
@@ -110,6 +111,7 @@ impl Listing {
             3 => Reason::Cancelled,
             4 => Reason::IllegalUse,
             5 => Reason::Frozen,
+            6 => Reason::NotActivated,
             _ => return None,
         };
         Some(Self { level, reason })

@@ -283,6 +283,7 @@ fn listing() -> impl Strategy<Value = Listing> {
         Reason::Cancelled,
         Reason::IllegalUse,
         Reason::Frozen,
+        Reason::NotActivated,
     ]);
     (levels, reasons).prop_map(|(level, reason)| Listing { level, reason })
 }

@@ -119,7 +119,9 @@ fn signer_id() -> SignerId {
 }
 
 impl Registrar {
-    /// Takes up the newest list on record, and issues the next if one is due.
+    /// Takes up the newest list on record, and issues the next. It is issued however new the one on
+    /// record is: after a start from an older copy of the records desks hold a later one, and would
+    /// take none until its number is passed.
     ///
     /// # Errors
     /// [`Error::Internal`] when the list on record is not one that our keys signed.
@@ -134,6 +136,10 @@ impl Registrar {
             let list = StatusList::open(&list.to_bytes(), &check).map_err(wrong)?;
             self.card_lists.adopt(list);
         }
+        let making = self.card_lists.making.lock().await;
+        let changed = self.store.changed_cards(MOST_CHANGES).await?;
+        self.issue_card_list(self.card_lists.newest().as_deref(), changed, now).await?;
+        drop(making);
         self.keep_card_list(now).await
     }
 
@@ -183,7 +189,7 @@ impl Registrar {
         let issued_at = before.map_or(now, |list| now.max(list.issued_at()));
         let heading = Heading {
             origin: self.name.clone(),
-            number: before.map_or(1, |list| list.number() + 1),
+            number: number_after(before.map(|list| list.number()), now),
             issued_at,
             salt,
             key_id: thumbprint_octets(self.card_lists.signer.public_key()),
@@ -222,7 +228,8 @@ impl Registrar {
             .on("card-list", issue.number.to_string())
             .with("changes", changes.len().to_string())
             .with("cards", list.entries().len().to_string());
-        self.store.record_card_list(issue, changes, changed, entry).await?;
+        let before = before.map(|list| list.number());
+        self.store.record_card_list(before, issue, changes, changed, entry).await?;
         self.card_lists.adopt(list);
         Ok(())
     }
@@ -277,5 +284,38 @@ impl Registrar {
         }
         ready.insert(held, Arc::clone(&delta));
         Ok(Some(delta))
+    }
+}
+
+/// The number of a list: the time in milliseconds, unless that is not later than the list before. No
+/// list is made in less, so the numbers keep to the clock, and those that are issued from an older copy
+/// of the records are greater than all that were issued before it was taken up.
+fn number_after(before: Option<u64>, now: UtcTime) -> u64 {
+    let milliseconds = u64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
+    milliseconds.max(before.unwrap_or_default() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn numbers_grow_whatever_the_clock_or_the_records_say() {
+        let now = datetime!(2026-11-26 08:00:00.123_456 UTC);
+        let at = 1_795_680_000_123;
+        #[rustfmt::skip]
+        let cases = [
+            ("the first", None, now, at),
+            ("of a service that counted from 1", Some(41), now, at),
+            ("the next", Some(at - 60_000), now, at),
+            ("in the same millisecond", Some(at), now, at + 1),
+            ("with a clock that was put back", Some(at + 9000), now, at + 9001),
+            ("with a clock that was never set", None, datetime!(1970-01-01 0:00 UTC), 1),
+        ];
+        for (what, before, now, number) in cases {
+            assert_eq!(number_after(before, now), number, "{what}");
+        }
     }
 }

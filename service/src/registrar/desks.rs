@@ -224,9 +224,7 @@ impl Registrar {
             found.push(Contradiction::UnknownCard);
             return Ok(found);
         };
-        // The desk tells whole seconds.
-        let since = card.changed_at.truncate_to_second();
-        if card.status != CardStatus::Active && since <= reading.at {
+        if !self.was_active(card, reading.at).await? {
             found.push(Contradiction::NotActive);
         }
         let day = clock::date_at_desk(reading.at);
@@ -244,6 +242,17 @@ impl Registrar {
             found.push(Contradiction::Holder);
         }
         Ok(found)
+    }
+
+    /// Whether a card was active at the end of the second that a desk told. Of one whose last change
+    /// was made before there was a history, what it was earlier is not known, and is not held against
+    /// the desk.
+    async fn was_active(&self, card: &Card, at: UtcTime) -> Result<bool, Error> {
+        let moment = at.saturating_add(Duration::SECOND);
+        Ok(match self.store.card_status_before(card.id, moment).await? {
+            Some(status) => status == CardStatus::Active,
+            None => card.registered_at < moment,
+        })
     }
 
     /// Tasks of the caller's institution. The reading is in the log before the answer.

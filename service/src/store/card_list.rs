@@ -1,7 +1,7 @@
 //! The signed list of cards that are not to be served: what was issued, and what has changed since.
 //!
-//! An entry stands in the lists from one number to before another, so that every list of the last
-//! [`WINDOW`] numbers can be told, and the way from it to the newest.
+//! An entry stands in the lists from one number to before another, so that each of the last
+//! [`WINDOW`] lists can be told, and the way from it to the newest.
 
 use audit::Entry;
 use card::status_list::{self, Listing, Tag};
@@ -14,12 +14,12 @@ use super::{CardId, Obstacle, Receipt, Store, StoreError, micros::Micros};
 use crate::{card_life::CardStatus, clock::UtcTime};
 
 /// Lists that deltas lead from, besides the newest.
-const WINDOW: u64 = 4096;
+const WINDOW: u32 = 4096;
 
 /// A list that was issued, without its entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListIssue {
-    /// Its number, from 1.
+    /// Its number, greater than that of any list before it.
     pub number: u64,
     /// When.
     pub issued_at: UtcTime,
@@ -157,13 +157,14 @@ impl Store {
         .await
     }
 
-    /// Records a list with what changes in it, and the cards whose change it tells. A card whose
-    /// state has changed again meanwhile waits for the next.
+    /// Records a list with what changes in it since the list `before`, and the cards whose change it
+    /// tells. A card whose state has changed again meanwhile waits for the next.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] unless it is the one after the newest.
+    /// [`StoreError::Conflict`] unless `before` is the newest and the number is greater.
     pub async fn record_card_list(
         &self,
+        before: Option<u64>,
         issue: ListIssue,
         changes: Vec<ListChange>,
         told: Vec<ChangedCard>,
@@ -174,7 +175,7 @@ impl Store {
             let newest: Option<u64> = db
                 .prepare_cached("SELECT max(number) FROM card_list")?
                 .query_row([], |row| row.get(0))?;
-            if number != newest.map_or(1, |newest| newest + 1) {
+            if newest != before || newest.is_some_and(|newest| number <= newest) {
                 return Err(StoreError::Conflict(Obstacle::OtherCardList));
             }
             db.prepare_cached("INSERT INTO card_list VALUES (?1, ?2, ?3, ?4, ?5)")?.execute((
@@ -203,10 +204,17 @@ impl Store {
             for card in told {
                 done.execute((card.id, card.status))?;
             }
-            let oldest = number.saturating_sub(WINDOW);
-            db.prepare_cached("DELETE FROM card_list WHERE number < ?1")?.execute([oldest])?;
-            db.prepare_cached("DELETE FROM card_list_entry WHERE until <= ?1")?
-                .execute([oldest])?;
+            let oldest: Option<u64> = db
+                .prepare_cached(
+                    "SELECT number FROM card_list ORDER BY number DESC LIMIT 1 OFFSET ?1",
+                )?
+                .query_row([WINDOW], |row| row.get(0))
+                .optional()?;
+            if let Some(oldest) = oldest {
+                db.prepare_cached("DELETE FROM card_list WHERE number < ?1")?.execute([oldest])?;
+                db.prepare_cached("DELETE FROM card_list_entry WHERE until <= ?1")?
+                    .execute([oldest])?;
+            }
             Ok(())
         })
         .await

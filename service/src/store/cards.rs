@@ -338,6 +338,23 @@ impl Store {
         .await
     }
 
+    /// The state that a card had just before a moment; `None` when it was not on record then, or
+    /// nothing is known of it that is so old.
+    pub async fn card_status_before(
+        &self,
+        id: CardId,
+        moment: UtcTime,
+    ) -> Result<Option<CardStatus>, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT status FROM card_history WHERE card = ?1 AND since < ?2
+                 ORDER BY since DESC LIMIT 1",
+            )?;
+            Ok(select.query_row((id, Micros(moment)), |row| row.get(0)).optional()?)
+        })
+        .await
+    }
+
     /// Whether the resident has a card in force.
     pub async fn has_active_card(&self, resident: ResidentId) -> Result<bool, StoreError> {
         self.read(move |db| {
@@ -422,6 +439,9 @@ pub(super) fn insert_card(
         Micros(c.registered_at),
         replaces,
     ))?;
+    if status.listing().is_some() {
+        list_anew(db, c.id)?;
+    }
     Ok(())
 }
 
@@ -445,7 +465,7 @@ pub(super) fn issue_applied(
          valid_until = ?6 WHERE id = ?1",
     )?
     .execute((id, status, Micros(at), chip.serial, chip.factor, Day(chip.valid_until)))?;
-    Ok(())
+    list_anew(db, id)
 }
 
 /// Within a fact: does something to a card, and notes for the next list what it changes there. The
@@ -470,7 +490,7 @@ pub(super) fn do_act(
     )?
     .execute((id, after, Micros(at), cancelled_from))?;
     if card.chip.is_some() && card.status.listing() != after.listing() {
-        db.prepare_cached("INSERT OR IGNORE INTO card_list_due VALUES (?1)")?.execute([id])?;
+        list_anew(db, id)?;
     }
     Ok(card)
 }
@@ -504,6 +524,12 @@ pub(super) fn check_has_none(db: &Connection, resident: ResidentId) -> Result<()
         }
         Some(_) => Err(StoreError::Conflict(Obstacle::ReplacementDue)),
     }
+}
+
+/// Within a fact: the next list has something else to say of this card.
+fn list_anew(db: &Connection, id: CardId) -> Result<(), StoreError> {
+    db.prepare_cached("INSERT OR IGNORE INTO card_list_due VALUES (?1)")?.execute([id])?;
+    Ok(())
 }
 
 /// Within a fact: this is a card of this resident, and it is active. A loss that came first wins.

@@ -213,6 +213,7 @@ labels! {
     FOR_CANCELLATION: "注销", "cancellation";
     FOR_ILLEGAL_USE: "非法使用", "illegal use";
     FOR_FREEZE: "冻结", "freeze";
+    FOR_ACTIVATION: "未激活", "not activated yet";
     AGE_SECONDS: "{} 秒", "{} seconds";
     AGE_MINUTES: "{} 分钟", "{} minutes";
     AGE_HOURS: "{} 小时", "{} hours";

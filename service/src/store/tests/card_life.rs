@@ -472,3 +472,45 @@ async fn a_database_of_before_is_brought_along() {
         db.query_row("SELECT count(*) FROM presence", [], |row| row.get(0)).unwrap();
     assert_eq!(presence, 1);
 }
+
+#[tokio::test]
+async fn the_state_of_a_card_at_a_moment_is_known() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let change = async |what, at| {
+        store.record_card_act(h.card, what, at, act("card.change")).await.unwrap();
+    };
+    change(CardAct::ReportLoss, later(2)).await;
+    change(CardAct::Release, later(4)).await;
+    change(CardAct::Freeze, later(6)).await;
+    // The clock is put back: what came last is still the last.
+    change(CardAct::Unfreeze, later(1)).await;
+    let micro = Duration::MICROSECOND;
+    let cases = [
+        ("when it was put on record", NOW, None),
+        ("after that", NOW + micro, Some(CardStatus::Active)),
+        ("when it was reported lost", later(2), Some(CardStatus::Active)),
+        ("after that", later(2) + micro, Some(CardStatus::Lost)),
+        ("between", later(3), Some(CardStatus::Lost)),
+        ("when it was released", later(4) + micro, Some(CardStatus::Active)),
+        ("when it was frozen", later(6) + micro, Some(CardStatus::Frozen)),
+        ("when it was unfrozen", later(6) + micro * 2, Some(CardStatus::Active)),
+    ];
+    for (when, moment, status) in cases {
+        assert_eq!(store.card_status_before(h.card, moment).await.unwrap(), status, "{when}");
+    }
+    let unknown = store.card_status_before(CardId::generate(), later(9)).await.unwrap();
+    assert_eq!(unknown, None);
+}
+
+#[tokio::test]
+async fn every_change_of_state_is_in_the_history() {
+    for status in CardStatus::ALL {
+        let place = Place::new();
+        let store = place.open();
+        let h = in_state(&store, *status).await;
+        let last = store.card_status_before(h.card, later(1)).await.unwrap();
+        assert_eq!(last, Some(*status));
+    }
+}

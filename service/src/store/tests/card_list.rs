@@ -7,6 +7,9 @@ use super::*;
 const LOST: Listing = Listing { level: Level::Black, reason: Reason::Loss };
 const FROZEN: Listing = Listing { level: Level::Grey, reason: Reason::Frozen };
 
+/// The numbers of three lists.
+const LISTS: [u64; 3] = [10, 11, 20];
+
 fn issue(number: u64) -> ListIssue {
     ListIssue { number, issued_at: NOW, salt: [1; 16], key_id: [2; 32], signature: [3; 64] }
 }
@@ -15,9 +18,14 @@ fn tag(number: u8) -> Tag {
     Tag([number; 12])
 }
 
-async fn record(store: &Store, number: u64, changes: &[ListChange]) -> Result<Receipt, StoreError> {
-    let changes = changes.to_vec();
-    store.record_card_list(issue(number), changes, Vec::new(), act("card-list.issue")).await
+async fn record(
+    store: &Store,
+    before: Option<u64>,
+    number: u64,
+    changes: &[ListChange],
+) -> Result<Receipt, StoreError> {
+    let (changes, told) = (changes.to_vec(), Vec::new());
+    store.record_card_list(before, issue(number), changes, told, act("card-list.issue")).await
 }
 
 #[tokio::test]
@@ -25,30 +33,45 @@ async fn lists_follow_one_another_and_the_way_from_each_is_known() {
     let place = Place::new();
     let store = place.open();
     assert_eq!(store.card_list().await.unwrap(), None);
-    let refused = record(&store, 2, &[]).await;
-    assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::OtherCardList))));
-    record(&store, 1, &[(tag(1), Some(LOST)), (tag(2), Some(LOST))]).await.unwrap();
-    let twice = record(&store, 1, &[]).await;
-    assert!(matches!(twice, Err(StoreError::Conflict(Obstacle::OtherCardList))));
-    record(&store, 2, &[(tag(1), None), (tag(2), Some(FROZEN))]).await.unwrap();
-    record(&store, 3, &[(tag(1), Some(FROZEN)), (tag(3), Some(LOST))]).await.unwrap();
+    let [first, second, third] = LISTS;
+    let refused = async |before, number| {
+        let refused = record(&store, before, number, &[]).await;
+        assert!(
+            matches!(refused, Err(StoreError::Conflict(Obstacle::OtherCardList))),
+            "{number} after {before:?}"
+        );
+    };
+    refused(Some(first), second).await;
+    record(&store, None, first, &[(tag(1), Some(LOST)), (tag(2), Some(LOST))]).await.unwrap();
+    for (before, number) in [(None, second), (Some(first), first), (Some(first), first - 1)] {
+        refused(before, number).await;
+    }
+    let changes = [(tag(1), None), (tag(2), Some(FROZEN))];
+    record(&store, Some(first), second, &changes).await.unwrap();
+    let changes = [(tag(1), Some(FROZEN)), (tag(3), Some(LOST))];
+    record(&store, Some(second), third, &changes).await.unwrap();
 
     let (newest, mut entries) = store.card_list().await.unwrap().unwrap();
-    assert_eq!(newest, issue(3));
+    assert_eq!(newest, issue(third));
     entries.sort_by_key(|entry| entry.tag);
     let listed = |number, listing| Listed { tag: tag(number), listing };
     assert_eq!(entries, [listed(1, FROZEN), listed(2, FROZEN), listed(3, LOST)]);
     let between = async |number, later| store.card_list_before(number, later).await.unwrap();
-    let before = async |number| between(number, 3).await;
+    let before = async |number| between(number, third).await;
     assert_eq!(
-        before(1).await,
+        before(first).await,
         Some(vec![(tag(1), Some(LOST)), (tag(2), Some(LOST)), (tag(3), None)])
     );
-    assert_eq!(before(2).await, Some(vec![(tag(1), None), (tag(3), None)]));
-    assert_eq!(before(3).await, Some(vec![]));
+    assert_eq!(before(second).await, Some(vec![(tag(1), None), (tag(3), None)]));
+    assert_eq!(before(third).await, Some(vec![]));
     // While a list is made, the one before it is still the newest.
-    assert_eq!(between(1, 2).await, Some(vec![(tag(1), Some(LOST)), (tag(2), Some(LOST))]),);
-    assert_eq!((before(0).await, before(4).await, before(u64::MAX).await), (None, None, None));
+    assert_eq!(
+        between(first, second).await,
+        Some(vec![(tag(1), Some(LOST)), (tag(2), Some(LOST))])
+    );
+    for unknown in [0, first - 1, second + 1, third + 1, u64::MAX] {
+        assert_eq!(before(unknown).await, None, "{unknown}");
+    }
 }
 
 #[tokio::test]
@@ -66,12 +89,40 @@ async fn a_card_is_due_until_a_list_tells_its_state() {
     assert_eq!(due, [lost(CardStatus::Lost)]);
     // It changes again while the list is being made.
     change(CardAct::Release).await;
-    store.record_card_list(issue(1), vec![], due, act("card-list.issue")).await.unwrap();
+    let tell = async |before, number, due| {
+        let entry = act("card-list.issue");
+        store.record_card_list(before, issue(number), vec![], due, entry).await.unwrap();
+    };
+    tell(None, 1, due).await;
     let due = store.changed_cards(10).await.unwrap();
     assert_eq!(due, [lost(CardStatus::Active)]);
-    store.record_card_list(issue(2), vec![], due, act("card-list.issue")).await.unwrap();
+    tell(Some(1), 2, due).await;
     assert_eq!(store.changed_cards(10).await.unwrap(), []);
     // What changes nothing in the list is not due.
     store.record_card_renewal(h.card, time::macros::date!(2040 - 01 - 01), act("a")).await.unwrap();
     assert_eq!(store.changed_cards(10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_card_that_waits_for_its_holder_is_due() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let waits = card(h.institution, h.resident, "0000000002");
+    let waits = NewCard { activation: Activation::Awaited, ..waits };
+    let id = waits.id;
+    store.record_card(waits, act("card.register")).await.unwrap();
+    let due = store.changed_cards(10).await.unwrap();
+    let status = CardStatus::PreIssued;
+    assert_eq!(due, [ChangedCard { id, chip_serial: "0000000002".into(), status }]);
+    // So is one that was applied for, once it has a chip.
+    store.record_card_act(h.card, CardAct::Cancel, NOW, act("card.cancel")).await.unwrap();
+    let (id, resident, institution) = (CardId::generate(), h.resident, h.institution);
+    let new = NewApplication { id, resident, institution, applied_at: NOW };
+    store.record_card_applied(new, act("card.apply")).await.unwrap();
+    let due = async || store.changed_cards(10).await.unwrap().iter().any(|due| due.id == id);
+    assert!(!due().await, "it has no chip to be listed by");
+    let made = chip("0000000003");
+    store.record_card_issued(id, h.resident, made, NOW, act("card.register")).await.unwrap();
+    assert!(due().await);
 }

@@ -103,6 +103,7 @@ impl Check {
             Reason::Cancelled => text::FOR_CANCELLATION,
             Reason::IllegalUse => text::FOR_ILLEGAL_USE,
             Reason::Frozen => text::FOR_FREEZE,
+            Reason::NotActivated => text::FOR_ACTIVATION,
         });
         let (mut json, page) = told(&list, title, reason)?;
         if let Some(listing) = listing {
@@ -147,17 +148,7 @@ fn told(list: &StatusList, title: Text, reason: Option<Text>) -> Result<(Value, 
 
 fn verdict(listing: Option<Listing>) -> Value {
     let Some(Listing { level, reason }) = listing else { return json!({ "listed": false }) };
-    let level = match level {
-        Level::Black => "black",
-        Level::Grey => "grey",
-    };
-    let reason = match reason {
-        Reason::Loss => "loss",
-        Reason::Cancelled => "cancelled",
-        Reason::IllegalUse => "illegal-use",
-        Reason::Frozen => "frozen",
-    };
-    json!({ "listed": true, "level": level, "reason": reason })
+    json!({ "listed": true, "level": level.as_str(), "reason": reason.as_str() })
 }
 
 /// An age in the largest unit of which there are two.
