@@ -58,7 +58,7 @@ struct Offer {
     #[arg(long)]
     contactless: bool,
     /// Take commands from standard input: insert SLOT FILE, remove SLOT, fault SLOT FAULT,
-    /// behave SLOT, quit.
+    /// behave SLOT, quit. The slot of a SAM takes insert and remove.
     #[arg(long)]
     control: bool,
 }
@@ -139,7 +139,7 @@ fn offer(offer: &Offer) -> Result<(), Failure> {
         }
     });
     if offer.control {
-        control::run(&slots, offer.save);
+        control::run(&slots, sam_slot.as_ref(), offer.save);
     } else {
         printer.join().map_err(|_| "the printer of events failed")?;
     }
