@@ -1,13 +1,16 @@
 //! A hospital in a temporary directory: the service running, staff enrolled, a patient with a registered card.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use service::demo::people::{CLERK, HOSPITAL, PATIENT, STAFF};
-use service::demo::programs::Programs;
+use service::demo::programs::{Program, Programs};
 use service::demo::stage::{Answer, CardKeys, Stage};
 use tempfile::TempDir;
+
+/// PIN of the SAMs that are made here.
+pub const SAM_PIN: &str = "123456";
 
 /// Everything that is there before a patient comes.
 #[derive(Debug)]
@@ -123,6 +126,35 @@ impl Hospital {
     #[must_use]
     pub fn card_image(&self) -> std::path::PathBuf {
         self.stage.path("cards").join(format!("{}.toml", PATIENT.key))
+    }
+
+    /// Makes a SAM that computes with the masters of the service's keystore, certified by its card
+    /// issuer; its image. Its PIN is [`SAM_PIN`].
+    ///
+    /// # Panics
+    /// When it is not made.
+    #[must_use]
+    pub fn make_sam(&self) -> PathBuf {
+        let image = self.stage.path("cards/sam.toml");
+        let mut command = self.stage.programs().command(Program::Vcard);
+        command.arg("make-sam").arg("--out").arg(&image);
+        command.arg("--keystore").arg(self.stage.path("data/keystore.hck"));
+        command.arg("--passphrase-file").arg(self.stage.path("passphrase"));
+        command.arg("--issuer-certificate").arg(self.stage.path("data/card-issuer.cer"));
+        command.args(["--valid-from", "2024-01-01", "--valid-until", "2039-12-31"]);
+        let made = self.stage.programs().finish(Program::Vcard, command).expect("vcard runs");
+        assert_eq!(made.code, 0, "{}", made.stderr);
+        image
+    }
+
+    /// Writes a PIN into a file that only its owner may read; its path.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn pin_file(&self, name: &str, pin: &str) -> String {
+        let path = self.stage.write(&format!("records/{name}"), pin.as_bytes()).expect("a file");
+        path.to_string_lossy().into_owned()
     }
 
     /// The database of the running service.

@@ -1,5 +1,5 @@
-//! A desk that loses the service: it shows what anyone may read and says that nothing is proven, keeps it so that a
-//! thief of its disk reads nothing, and tells the service afterwards, once.
+//! A desk that loses the service: it shows what anyone may read, and with a SAM what the card proves; refuses what is
+//! forged or listed; keeps all of it so that a thief of its disk reads nothing; and tells the service afterwards, once.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
 
@@ -11,24 +11,38 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use service::demo::people::{CLERK, DESK, PATIENT};
 use service::demo::readers::{Desk, VirtualReaders};
-use tests::hospital::{Hospital, text};
+use service::demo::stage::CardKeys;
+use tests::hospital::{Hospital, SAM_PIN, text};
 use tests::private::{PcscDaemon, in_private_space};
 
 struct Counter {
     desk: Desk,
     readers: VirtualReaders,
     daemon: PcscDaemon,
+    options: Vec<String>,
     hospital: Hospital,
 }
 
 impl Counter {
     fn open(options: &[&str]) -> Self {
+        Self::open_at(Hospital::open(), options, &[])
+    }
+
+    /// The same with a SAM in the second slot, which was given its PIN.
+    fn with_sam() -> Self {
         let hospital = Hospital::open();
+        let (sam, pin) = (hospital.make_sam(), hospital.pin_file("sam-pin", SAM_PIN));
+        let sam = ["--sam", &sam.to_string_lossy()];
+        Self::open_at(hospital, &["--sam", "00 01", "--sam-pin-file", &pin], &sam)
+    }
+
+    fn open_at(hospital: Hospital, options: &[&str], slots: &[&str]) -> Self {
         let stage = &hospital.stage;
         let daemon = PcscDaemon::start(&stage.path("log/pcscd")).unwrap();
-        let readers = VirtualReaders::start(stage).unwrap();
+        let readers = VirtualReaders::start_with(stage, slots).unwrap();
         let desk = Desk::start(stage, DESK.key, options).unwrap();
-        let mut counter = Self { desk, readers, daemon, hospital };
+        let options = options.iter().map(|word| (*word).to_owned()).collect();
+        let mut counter = Self { desk, readers, daemon, options, hospital };
         // A desk has what it needs without the service once it has asked for it, which it does before the first card.
         counter.put_in();
         assert_eq!(counter.desk.outcome().unwrap()["event"], "reading");
@@ -47,6 +61,13 @@ impl Counter {
         self.daemon.saw_removal().unwrap();
     }
 
+    /// A desk that is started now has the newest list once it has read a card.
+    fn start_desk_anew(&mut self) {
+        self.desk.kill();
+        let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
+        self.desk = Desk::start(&self.hospital.stage, DESK.key, &options).unwrap();
+    }
+
     fn lose_service(&mut self) {
         self.hospital.stage.server().unwrap().kill();
         self.desk.event("service_lost").unwrap();
@@ -62,6 +83,24 @@ impl Counter {
         let seen = self.desk.event("offline_reading").unwrap();
         self.take_out();
         seen
+    }
+
+    /// The same with a card that is refused, for this reason.
+    #[track_caller]
+    fn refused_offline(&mut self, reason: &str) -> Value {
+        let refused = self.desk.any(&["offline_reading", "offline_refused"]).unwrap();
+        assert_eq!(refused["failure"]["reason"], reason, "{refused}");
+        // Nobody is told whose card it is.
+        assert!(refused["name"].is_null() && refused["card_number"].is_null(), "{refused}");
+        self.take_out();
+        refused
+    }
+
+    /// What the log says of the last reading without the service that raised an alert.
+    fn last_alert(&self) -> Value {
+        let search = ["audit", "search", "--action", "card.offline", "--alerts"];
+        let found = self.hospital.granted("auditor", &search);
+        found["entries"][0]["entry"].clone()
     }
 
     /// Positions of the log that tell of readings without the service.
@@ -124,15 +163,10 @@ fn what_contradicts_the_record_is_a_task() {
     in_private_space(|| {
         let mut counter = Counter::open(&[]);
         let card = counter.hospital.card_id.clone();
+        // The desk does not hear of it.
         counter.hospital.granted(CLERK.key, &["card", "report-loss", &card]);
-        // A desk that is started now has the list that says so, and refuses the card without the service as well.
-        counter.desk.kill();
-        counter.desk = Desk::start(&counter.hospital.stage, DESK.key, &[]).unwrap();
-        counter.put_in();
-        assert_eq!(counter.desk.outcome().unwrap()["failure"]["reason"], "CARD_LOST");
-        counter.take_out();
         counter.lose_service();
-        assert_eq!(counter.see_offline()["standing"], "black");
+        assert_eq!(counter.see_offline()["standing"], "not-listed");
         counter.hospital.stage.serve().unwrap();
         let told = counter.desk.event("reconciled").unwrap();
         let reading = &told["readings"][0];
@@ -167,9 +201,8 @@ fn a_desk_that_is_killed_before_it_forgets_tells_nothing_twice() {
         }
         // The disk as it is when the desk ends between sending and forgetting.
         let kept = fs::read(counter.spool()).unwrap();
-        counter.desk.kill();
         // A desk that starts while the service is away goes on without it.
-        counter.desk = Desk::start(&counter.hospital.stage, DESK.key, &[]).unwrap();
+        counter.start_desk_anew();
         counter.see_offline();
         let kept_later = fs::read(counter.spool()).unwrap();
         assert!(kept_later.starts_with(&kept) && kept_later.len() > kept.len());
@@ -182,7 +215,7 @@ fn a_desk_that_is_killed_before_it_forgets_tells_nothing_twice() {
         let torn = [&kept_later[..], &kept_later[..40]].concat();
         fs::write(counter.spool(), torn).unwrap();
         counter.hospital.stage.server().unwrap().kill();
-        counter.desk = Desk::start(&counter.hospital.stage, DESK.key, &[]).unwrap();
+        counter.start_desk_anew();
         counter.hospital.stage.serve().unwrap();
         let told = counter.desk.event("reconciled").unwrap();
         let readings = told["readings"].as_array().unwrap();
@@ -190,6 +223,116 @@ fn a_desk_that_is_killed_before_it_forgets_tells_nothing_twice() {
         assert!(readings.iter().all(|reading| reading["recorded_now"] == false), "{told}");
         assert_eq!(counter.leaves(), 3, "nothing was recorded twice");
         assert_eq!(fs::metadata(counter.spool()).unwrap().len(), 0);
+    });
+}
+
+#[test]
+fn a_reading_is_held_against_the_state_of_its_own_time() {
+    in_private_space(|| {
+        let mut counter = Counter::open(&[]);
+        let card = counter.hospital.card_id.clone();
+        let contradictions = |counter: &mut Counter| {
+            counter.desk.event("reconciled").unwrap()["readings"][0]["contradictions"].clone()
+        };
+        counter.hospital.granted(CLERK.key, &["card", "report-loss", &card]);
+        counter.lose_service();
+        counter.see_offline();
+        counter.desk.kill();
+        // By the time the desk tells of it the card was found again.
+        counter.hospital.stage.serve().unwrap();
+        counter.hospital.granted(CLERK.key, &["card", "release", &card]);
+        counter.start_desk_anew();
+        assert_eq!(contradictions(&mut counter), json!(["CONTRADICTION_NOT_ACTIVE"]));
+        counter.lose_service();
+        counter.see_offline();
+        counter.desk.kill();
+        // And the other way round: it was lost afterwards.
+        counter.hospital.stage.serve().unwrap();
+        counter.hospital.granted(CLERK.key, &["card", "report-loss", &card]);
+        counter.start_desk_anew();
+        assert_eq!(contradictions(&mut counter), json!([]));
+    });
+}
+
+#[test]
+fn a_card_proves_itself_to_the_sam_of_the_desk() {
+    in_private_space(|| {
+        let mut counter = Counter::with_sam();
+        let forged = counter.hospital.stage.make_card(&PATIENT, CardKeys::Forged).unwrap();
+        counter.lose_service();
+        let seen = counter.see_offline();
+        assert_eq!((&seen["proof"], &seen["proven"]), (&json!("genuine"), &json!(true)), "{seen}");
+        assert_eq!(seen["name"], PATIENT.name, "{seen}");
+        assert_eq!(seen["standing"], "not-listed", "{seen}");
+        assert!(seen["list_age_seconds"].is_u64(), "{seen}");
+
+        counter.readers.insert(0, &forged).unwrap();
+        let refused = counter.refused_offline("CARD_NOT_GENUINE");
+        assert_eq!(
+            (&refused["proof"], &refused["standing"]),
+            (&json!("forged"), &json!("not-listed"))
+        );
+        // What is on the disk tells neither whose cards they were nor which.
+        let kept = fs::read(counter.spool()).unwrap();
+        for secret in [PATIENT.id_number, PATIENT.chip_serial] {
+            assert!(!kept.windows(secret.len()).any(|it| it == secret.as_bytes()), "{secret}");
+        }
+
+        counter.hospital.stage.serve().unwrap();
+        let told = counter.desk.event("reconciled").unwrap();
+        assert_eq!(told["readings"][0]["contradictions"], json!([]), "{told}");
+        let found = &told["readings"][1];
+        assert_eq!(found["contradictions"], json!(["CONTRADICTION_NOT_GENUINE"]), "{told}");
+        let search = ["audit", "search", "--action", "card.offline"];
+        let found = counter.hospital.granted("auditor", &search);
+        let proofs: Vec<_> = found["entries"].as_array().unwrap().iter().collect();
+        let told = |at: usize, what: &str| proofs[at]["entry"]["detail"][what].clone();
+        let mut pairs =
+            [(told(0, "proof"), told(0, "refused")), (told(1, "proof"), told(1, "refused"))];
+        pairs.sort_by_key(|(proof, _)| proof.to_string());
+        assert_eq!(
+            pairs,
+            [(json!("forged"), json!("not-genuine")), (json!("genuine"), Value::Null)]
+        );
+        let alert = counter.last_alert();
+        assert_eq!(alert["detail"]["alert"], "card-not-genuine", "{alert}");
+        let tasks = counter.hospital.granted(CLERK.key, &["desk", "tasks"]);
+        assert_eq!(tasks["tasks"].as_array().unwrap().len(), 1, "{tasks}");
+    });
+}
+
+#[test]
+fn a_card_on_the_list_is_refused_without_the_service_and_the_service_hears_of_it() {
+    in_private_space(|| {
+        let mut counter = Counter::with_sam();
+        let card = counter.hospital.card_id.clone();
+        let changes = [
+            ("report-loss", "CARD_LOST", "black", "loss"),
+            ("blacklist", "CARD_BLACKLISTED", "black", "illegal-use"),
+        ];
+        for (change, reason, standing, cause) in changes {
+            counter.hospital.granted(CLERK.key, &["card", change, &card]);
+            counter.start_desk_anew();
+            counter.put_in();
+            assert_eq!(counter.desk.outcome().unwrap()["failure"]["reason"], reason);
+            counter.take_out();
+            counter.lose_service();
+            counter.put_in();
+            let refused = counter.refused_offline(reason);
+            assert_eq!(refused["standing"], standing, "{refused}");
+            assert_eq!(refused["listed_for"], cause, "{refused}");
+            assert_eq!(refused["proof"], "genuine", "{refused}");
+            assert!(refused["list_age_seconds"].is_u64(), "{refused}");
+            assert!(fs::metadata(counter.spool()).unwrap().len() > 0, "it is not kept");
+            counter.hospital.stage.serve().unwrap();
+            let told = counter.desk.event("reconciled").unwrap();
+            let found = &told["readings"][0]["contradictions"];
+            assert_eq!(*found, json!(["CONTRADICTION_NOT_ACTIVE"]), "{told}");
+            let alert = counter.last_alert();
+            assert_eq!(alert["outcome"], "refused", "{alert}");
+            assert_eq!(alert["detail"]["alert"], "card-not-in-force", "{alert}");
+            assert_eq!(alert["detail"]["refused"], "listed", "{alert}");
+        }
     });
 }
 

@@ -402,9 +402,10 @@ async fn a_desk_checks_cards_against_the_list_without_the_service() {
 fn a_card_that_waits_for_its_holder_does_not_pass_for_one_in_force() {
     let hospital = hospital();
     let kept = Kept::new(&hospital);
-    let (serial, resident) = ("9900000105", hospital.resident_id.as_str());
-    let mut order = vec!["card", "register", "--resident", resident, "--to-be-activated"];
-    order.extend(["--chip-serial", serial, "--card-factor", "9900000000000105"]);
+    let resident = hospital.stage.register_resident(CLERK.key, &SOMEBODY_ELSE).unwrap();
+    let serial = SOMEBODY_ELSE.chip_serial;
+    let mut order = vec!["card", "register", "--resident", &resident, "--to-be-activated"];
+    order.extend(["--chip-serial", serial, "--card-factor", SOMEBODY_ELSE.card_factor]);
     order.extend(["--valid-until", VALID_UNTIL]);
     let id = text(&hospital.granted(CLERK.key, &order), "card_id");
     let told = || {
@@ -412,11 +413,11 @@ fn a_card_that_waits_for_its_holder_does_not_pass_for_one_in_force() {
         kept.check(&hospital, &kept.list, serial)
     };
     // Whatever the next list is made for, it names the card.
-    hospital.granted(CLERK.key, &["card", "cancel", &hospital.card_id]);
+    hospital.granted(CLERK.key, &["card", "report-loss", &hospital.card_id]);
     let waits = json!({"listed": true, "level": "grey", "reason": "not-activated"});
     let (code, body) = told();
     assert_eq!((code, &body["verdict"]), (1, &waits));
-    activate(&hospital, &id, PATIENT.id_number, None);
+    activate(&hospital, &id, SOMEBODY_ELSE.id_number, None);
     let (code, body) = told();
     assert_eq!((code, &body["verdict"]), (0, &json!({"listed": false})));
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use service::demo::people::{CLERK, DESK, DOCTOR};
 use service::demo::programs::{Background, Program};
-use tests::hospital::{Hospital, text};
+use tests::hospital::{Hospital, SAM_PIN, text};
 use tests::private::{PcscDaemon, in_private_space};
 
 /// Something that the log must not have.
@@ -37,10 +37,10 @@ impl Window {
         command.arg("--save").arg("--image").arg(&image);
         let mut sam = Vec::new();
         if with_sam {
-            command.arg("--sam").arg(make_sam(&hospital));
-            let pin = hospital.stage.write("records/sam-pin", b"123456\n").unwrap();
+            command.arg("--sam").arg(hospital.make_sam());
+            let pin = hospital.pin_file("sam-pin", SAM_PIN);
             sam = vec!["--sam".into(), "00 01".into()];
-            sam.extend(["--sam-pin-file".into(), pin.to_string_lossy().into_owned()]);
+            sam.extend(["--sam-pin-file".into(), pin]);
             hospital.use_sams();
         }
         let log = hospital.stage.path("log/vcard");
@@ -80,20 +80,6 @@ impl Window {
         let visit = self.hospital.granted(DESK.key, &[&order[..], &attending].concat());
         text(&visit, "visit_id")
     }
-}
-
-/// A SAM that computes with the masters of the service's keystore, certified by its card issuer.
-fn make_sam(hospital: &Hospital) -> PathBuf {
-    let image = hospital.stage.path("cards/sam.toml");
-    let mut command = hospital.stage.programs().command(Program::Vcard);
-    command.arg("make-sam").arg("--out").arg(&image);
-    command.arg("--keystore").arg(hospital.stage.path("data/keystore.hck"));
-    command.arg("--passphrase-file").arg(hospital.stage.path("passphrase"));
-    command.arg("--issuer-certificate").arg(hospital.stage.path("data/card-issuer.cer"));
-    command.args(["--valid-from", "2024-01-01", "--valid-until", "2039-12-31"]);
-    let made = hospital.stage.programs().finish(Program::Vcard, command).unwrap();
-    assert_eq!(made.code, 0, "{}", made.stderr);
-    image
 }
 
 fn a_card_is_written(with_sam: bool) {

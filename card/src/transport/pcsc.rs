@@ -7,11 +7,13 @@
 //! recovers, although it calls itself valid, and a command has no time limit: whoever sent it to a
 //! mute card waits until the card is out.
 
+mod lent;
 mod monitor;
 mod worker;
 
+pub use lent::Lent;
 pub use monitor::{Event, Monitor, Stopper};
-pub use worker::{Place, Worker};
+pub use worker::{Place, Wanted, Worker};
 
 use std::ffi::CString;
 use std::time::Duration;

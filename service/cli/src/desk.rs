@@ -5,6 +5,7 @@
 //! (`relay`), joined in a `seat`: a card that is slow, mute or floods keeps nobody waiting but
 //! itself. `table` decides what to do about the cards; this module has it done.
 
+mod alone;
 mod answers;
 mod attend;
 mod event;
@@ -16,6 +17,7 @@ mod offline;
 mod presence;
 mod reader;
 mod relay;
+mod reset;
 mod sam;
 mod seat;
 mod serve;
@@ -35,7 +37,7 @@ use std::{
 
 use card::agent::Insertion;
 use tokio::{
-    task::{AbortHandle, JoinError, JoinSet, LocalSet},
+    task::{JoinError, JoinSet, LocalSet},
     time::{sleep, sleep_until},
 };
 
@@ -50,6 +52,7 @@ use self::{
     offline::Offline,
     reader::Abandoned,
     relay::{Outcome, Relay},
+    reset::Resetting,
     sam::SamReader,
     seat::Seat,
     table::{Place, Presence, Rule, Table},
@@ -57,7 +60,7 @@ use self::{
     work::Report,
 };
 pub(crate) use self::{
-    sam::{SamOptions, show as show_sam},
+    sam::{NewPin, SamOptions, change_pin as change_sam_pin, show as show_sam},
     single::{dump_one, read_one, write_one},
 };
 use crate::{
@@ -114,6 +117,8 @@ struct Desk {
     until: Until,
     watch: Watch,
     sam: Option<SamReader>,
+    /// The SAM is being brought back, or its PIN is being typed.
+    sam_at_work: bool,
     /// A stream with no card: while the desk is idle, its end says that the service is gone.
     line: Option<Relay>,
     seeking: bool,
@@ -121,7 +126,8 @@ struct Desk {
     /// The readers that have been used; `None` while something is done there.
     seats: BTreeMap<String, Option<Seat>>,
     jobs: JoinSet<Report>,
-    resets: BTreeMap<String, AbortHandle>,
+    /// Resets that are under way; the next card in that reader waits for the end.
+    resets: BTreeMap<String, Resetting>,
     /// What was seen at a reader while something was done there, in order.
     deferred: Vec<(Instant, Sight)>,
     abandoned: Abandoned,
@@ -157,6 +163,7 @@ enum Wake {
     Overdue,
     Retry,
     Refresh,
+    SamFailed,
 }
 
 /// Runs the desk until it is interrupted, or for one card.
@@ -179,6 +186,7 @@ pub(crate) async fn run(context: &Context, options: Options) -> context::Outcome
         until: options.until,
         watch: Watch::start(options.reader, sam.as_ref().map(|sam| sam.name().to_owned())),
         sam,
+        sam_at_work: false,
         line: None,
         seeking: false,
         table: Table::new(rule),
@@ -263,6 +271,10 @@ impl Desk {
                     self.prepare();
                     None
                 }
+                Wake::SamFailed => {
+                    self.restore_sam();
+                    None
+                }
             };
             if let Some(exit) = woken {
                 return Ok(exit);
@@ -272,13 +284,14 @@ impl Desk {
 
     async fn wake(&mut self) -> Wake {
         let away = self.line.is_none() && !self.seeking;
-        let asked = self.table.question().is_some();
+        let asked = self.table.question().is_some() || self.sam_needs_pin();
         let overdue = self.counter.overdue();
         tokio::select! {
             biased; // what was done at a reader comes before what was seen there meanwhile
             Some(report) = self.jobs.join_next() => Wake::Report(Box::new(report)),
             sight = self.watch.next() => Wake::Sight(sight),
             failure = line_ended(&mut self.line) => Wake::LineEnded(failure),
+            () = sam_failed(self.sam.as_ref()) => Wake::SamFailed,
             line = self.answers.next(), if asked => Wake::Answer(line),
             asked = self.counter.next() => Wake::Asked(asked),
             () = sleep_until(overdue.unwrap_or(self.refresh_at).into()), if overdue.is_some() => Wake::Overdue,
@@ -317,8 +330,8 @@ impl Desk {
             Sight::Removed { reader } => {
                 self.table.take_out(&reader);
                 // The card took its fault with it.
-                if let Some(reset) = self.resets.remove(&reader) {
-                    reset.abort();
+                if let Some(resetting) = self.resets.get(&reader) {
+                    resetting.withdraw();
                 }
                 if let Some(Some(Seat { relay: Some(relay), .. })) = self.seats.get(&reader) {
                     relay.card_left();
@@ -340,12 +353,26 @@ impl Desk {
                 self.readers = 0;
                 self.metrics.daemon_lost();
                 self.daemon = Daemon::Lost;
+                self.lose_sam();
+                None
+            }
+            Sight::SamIn => {
+                if self.sam.as_ref().is_some_and(SamReader::is_lost) {
+                    self.restore_sam();
+                }
+                None
+            }
+            Sight::SamOut => {
+                self.lose_sam();
                 None
             }
         }
     }
 
     fn answered(&mut self, line: &str) {
+        if Self::means_pin(line) {
+            return self.take_sam_pin();
+        }
         let Some(readers) = self.table.question().map(<[String]>::to_vec) else { return };
         match meant(line, &readers) {
             Some(reader) => {
@@ -372,6 +399,11 @@ impl Desk {
         (self.until == Until::FirstCard).then_some(exit)
     }
 
+    /// Whether somebody is there to answer.
+    fn can_answer(&self) -> bool {
+        self.screen.json || self.screen.can_ask()
+    }
+
     fn tell(&self, shown: &Shown<'_>) {
         tell(self.screen, shown);
     }
@@ -382,6 +414,14 @@ fn insertion() -> Insertion {
     let mut name = [0; 8];
     getrandom::fill(&mut name).expect("the operating system gives random bytes");
     Insertion(name)
+}
+
+/// Ends when the SAM fails; never, when there is none.
+async fn sam_failed(sam: Option<&SamReader>) {
+    match sam {
+        Some(sam) => sam.failed().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Ends when the line does; never, when there is none.

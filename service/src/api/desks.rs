@@ -98,6 +98,8 @@ fn contradiction(word: Contradiction) -> i32 {
         Contradiction::Expired => Said::Expired,
         Contradiction::Time => Said::Time,
         Contradiction::OtherDesk => Said::OtherDesk,
+        Contradiction::NotGenuine => Said::NotGenuine,
+        Contradiction::Inconsistent => Said::Inconsistent,
     }
     .into()
 }

@@ -2,14 +2,14 @@
 //! tasks for staff that come of it.
 
 use audit::Outcome;
-use card::offline;
+use card::offline::{self, Refusal};
 use hsm::{
     IndexKey,
     sm2::{PublicKey, SecretKey},
 };
 use time::Duration;
 
-use super::{Caller, Error, Registrar};
+use super::{Caller, Error, Registrar, cards::alert};
 use crate::{
     card_life::CardStatus,
     catalogue::Reason,
@@ -47,6 +47,10 @@ words! {
         Time = "time",
         /// It was made in the name of another desk.
         OtherDesk = "other-desk",
+        /// The card failed to prove to the desk's SAM that it is genuine.
+        NotGenuine = "not-genuine",
+        /// The card contradicted itself.
+        Inconsistent = "inconsistent",
     }
 }
 
@@ -156,8 +160,9 @@ impl Registrar {
             institution: caller.holder.institution,
             chip_serial: opened.as_ref().map_or("", |it| it.chip_serial.as_str()).to_owned(),
         });
-        let mut entry =
-            self.entry(caller, Act::CardOffline, Outcome::Granted).with("reading", id.as_str());
+        let refusal = opened.as_ref().ok().and_then(|reading| reading.refusal);
+        let outcome = if refusal.is_some() { Outcome::Refused } else { Outcome::Granted };
+        let mut entry = self.entry(caller, Act::CardOffline, outcome).with("reading", id.as_str());
         if !words.is_empty() {
             entry = entry.with("contradictions", words.as_str());
         }
@@ -165,7 +170,16 @@ impl Registrar {
             entry = entry
                 .with("read_at", clock::rfc3339(read_at))
                 .with("list", reading.list.to_string())
-                .with("standing", reading.standing.as_str());
+                .with("standing", reading.standing.as_str())
+                .with("proof", reading.proof.as_str());
+        }
+        if let Some(refusal) = refusal {
+            entry = entry.with("refused", refusal.as_str());
+        }
+        match refusal {
+            Some(Refusal::Listed) => entry = alert(entry),
+            Some(Refusal::NotGenuine) => entry = entry.with("alert", "card-not-genuine"),
+            Some(Refusal::Expired | Refusal::Inconsistent) | None => {}
         }
         if let Some(card) = &card {
             entry = entry.about(card.resident.to_string()).on("card", card.id.to_string());
@@ -220,6 +234,11 @@ impl Registrar {
         if !is_plausible(reading.at, caller.now) {
             found.push(Contradiction::Time);
         }
+        match reading.refusal {
+            Some(Refusal::NotGenuine) => found.push(Contradiction::NotGenuine),
+            Some(Refusal::Inconsistent) => found.push(Contradiction::Inconsistent),
+            Some(Refusal::Listed | Refusal::Expired) | None => {}
+        }
         let Some(card) = card else {
             found.push(Contradiction::UnknownCard);
             return Ok(found);
@@ -233,7 +252,7 @@ impl Registrar {
         }
         // Until a renewed card has said its new end itself, both ends are accepted.
         let end = card.renewal.or(card.chip.as_ref().map(|chip| chip.valid_until));
-        if end.is_none_or(|end| end < day) {
+        if end.is_none_or(|end| end < day) || reading.refusal == Some(Refusal::Expired) {
             found.push(Contradiction::Expired);
         }
         let resident = self.store.resident(card.resident).await?.ok_or(Reason::INTERNAL)?;

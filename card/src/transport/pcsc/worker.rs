@@ -1,11 +1,15 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use ::pcsc::{Context, Disposition, Scope};
 
-use super::{PcscCard, TransportError, exclusive};
+use super::{Lent, PcscCard, TransportError, exclusive};
+use crate::atr::Atr;
 
-type Act = Box<dyn FnOnce(&mut Place) + Send>;
+pub(super) type Act = Box<dyn FnOnce(&mut Place) + Send>;
 
 /// A thread of its own for one reader, with a PC/SC context of its own. Whatever a card does to it,
 /// only this thread waits. It ends when the worker is dropped, after what it is doing.
@@ -19,6 +23,25 @@ pub struct Place {
     reader: String,
     context: Option<Context>,
     card: Option<PcscCard>,
+}
+
+/// Whether something that was ordered is still to be done. Clones are about the same order.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    withdrawn: Arc<AtomicBool>,
+}
+
+impl Wanted {
+    /// Takes the order back.
+    pub fn withdraw(&self) {
+        self.withdrawn.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it was not taken back.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        !self.withdrawn.load(Ordering::SeqCst)
+    }
 }
 
 impl Worker {
@@ -41,6 +64,12 @@ impl Worker {
     pub fn act(&self, act: impl FnOnce(&mut Place) + Send + 'static) {
         // A worker that has ended drops the act, which tells whoever waits for it.
         let _ = self.acts.send(Box::new(act));
+    }
+
+    /// The card that it holds, for a conversation on another thread. A command may take as long as
+    /// `patience`.
+    pub fn lend(&self, atr: Atr, patience: Duration) -> Lent {
+        Lent::new(self.acts.clone(), atr, patience)
     }
 
     /// Gives the worker up: it does nothing more once what it is doing is done, and lets go of the
@@ -88,15 +117,20 @@ impl Place {
     }
 
     /// Takes the power from whatever is in the reader, so that the next card, or the same one
-    /// put in again, starts afresh.
+    /// put in again, starts afresh. Not if it is no longer `wanted` once the reader was taken hold
+    /// of, which can take long: by then another card may be there.
     ///
     /// # Errors
     /// As for [`PcscCard::connect`].
-    pub fn power_off(&mut self) -> Result<(), TransportError> {
+    pub fn power_off(&mut self, wanted: &Wanted) -> Result<(), TransportError> {
         self.card = None;
         let done = self.context().and_then(|context| {
             let card = exclusive(&context, &self.reader)?;
-            card.disconnect(Disposition::UnpowerCard).map_err(|(_, error)| error.into())
+            let fate = match wanted.is_wanted() {
+                true => Disposition::UnpowerCard,
+                false => Disposition::LeaveCard,
+            };
+            card.disconnect(fate).map_err(|(_, error)| error.into())
         });
         if let Err(error) = &done {
             self.distrust(error);
@@ -136,6 +170,32 @@ mod tests {
         }
         let order: Vec<_> = told.iter().take(3).collect();
         assert_eq!(order, [(0, false), (1, false), (2, false)]);
+        worker.abandon().join().unwrap();
+    }
+
+    #[test]
+    fn what_is_lent_speaks_through_the_worker_and_waits_no_longer_than_it_may() {
+        use crate::transport::Transport as _;
+
+        let worker = Worker::start("none").unwrap();
+        let atr = Atr::parse(&hex_literal::hex!("3B00")).unwrap();
+        let command = crate::apdu::Apdu::new([0x00, 0xA4, 0x00, 0x00]);
+        let mut lent = worker.lend(atr.clone(), Duration::from_secs(60));
+        assert!(matches!(lent.transmit(&command), Err(TransportError::CardRemoved)));
+        drop(lent);
+        // A card that never answers.
+        let mut lent = worker.lend(atr, Duration::from_millis(10));
+        let (release, released) = mpsc::channel::<()>();
+        worker.act(move |_| {
+            let _ = released.recv();
+        });
+        assert!(matches!(lent.transmit(&command), Err(TransportError::Timeout)));
+        drop(release);
+        assert!(
+            matches!(lent.transmit(&command), Err(TransportError::Timeout)),
+            "an answer that came late is not taken for that of the next command"
+        );
+        drop(lent);
         worker.abandon().join().unwrap();
     }
 

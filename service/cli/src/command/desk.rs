@@ -11,7 +11,7 @@ use proto::v1::{
 use super::Pages;
 use crate::{
     context::{Context, Outcome},
-    desk::{self, Options, SamOptions, Until, Windows},
+    desk::{self, NewPin, Options, SamOptions, Until, Windows},
     exit::Exit,
     failure::Failure,
     json,
@@ -61,6 +61,8 @@ enum DeskCommand {
         #[arg(value_name = "TEXT")]
         reader: String,
     },
+    /// 修改 SAM 卡的 PIN，先显示剩余次数 | Change the PIN of a SAM; the tries that are left are shown first
+    SamPin(NewPin),
     /// 列出与登记不符、待核实的离线读卡 | List readings without the service that contradict the record
     Tasks {
         /// 也列出已关闭的 | Also those that are closed
@@ -91,6 +93,7 @@ impl Desk {
         match self.command {
             None => self.watch.run(context).await,
             Some(DeskCommand::Sam { reader }) => desk::show_sam(context, &reader).await,
+            Some(DeskCommand::SamPin(order)) => desk::change_sam_pin(context, order).await,
             Some(DeskCommand::Tasks { all, pages }) => tasks(context, all, pages).await,
             Some(DeskCommand::Close { id, result }) => close(context, id, result).await,
             Some(DeskCommand::Events { after }) => events(context, after).await,

@@ -1,11 +1,15 @@
 //! What somebody at the terminal, or a program, answers on the standard input, a line each.
 
 use std::{
-    io::{self, BufRead as _},
+    io::{self, BufRead, BufReader},
     thread,
 };
 
-use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+
+/// What somebody says who is about to type the PIN of the SAM. Nothing is read after it until the
+/// desk goes on: what is typed then is not for here.
+pub(super) const PIN: &str = "pin";
 
 /// Longest line that is an answer, bytes: the name of a reader.
 const LONGEST: usize = 256;
@@ -13,21 +17,40 @@ const LONGEST: usize = 256;
 /// Answers as they come. Nothing is read before the first question: a desk in the background must
 /// not be stopped for reading a terminal that is not its own.
 #[derive(Default)]
-pub(super) struct Answers(Option<UnboundedReceiver<String>>);
+pub(super) struct Answers(Option<Listening>);
+
+struct Listening {
+    lines: UnboundedReceiver<String>,
+    go_on: UnboundedSender<()>,
+}
 
 impl Answers {
     /// Starts to listen, and forgets what was said before it was asked for.
     pub(super) fn listen(&mut self) {
         match &mut self.0 {
-            Some(lines) => while lines.try_recv().is_ok() {},
-            none => *none = Some(start()),
+            Some(listening) => {
+                while let Ok(line) = listening.lines.try_recv() {
+                    if line.trim() == PIN {
+                        // It ends with the input.
+                        let _ = listening.go_on.send(());
+                    }
+                }
+            }
+            none => *none = Some(start(BufReader::new(io::stdin()))),
+        }
+    }
+
+    /// Goes on after the word [`PIN`].
+    pub(super) fn go_on(&self) {
+        if let Some(listening) = &self.0 {
+            let _ = listening.go_on.send(());
         }
     }
 
     /// The next line; never, when there is none to come. Cancelling loses nothing.
     pub(super) async fn next(&mut self) -> String {
-        if let Some(lines) = &mut self.0
-            && let Some(line) = lines.recv().await
+        if let Some(listening) = &mut self.0
+            && let Some(line) = listening.lines.recv().await
         {
             return line;
         }
@@ -35,18 +58,25 @@ impl Answers {
     }
 }
 
-fn start() -> UnboundedReceiver<String> {
+fn start(input: impl BufRead + Send + 'static) -> Listening {
     let (said, lines) = mpsc::unbounded_channel();
+    let (go_on, mut goes_on) = mpsc::unbounded_channel();
     // Not joined: it ends with the input, or with the process.
     thread::spawn(move || {
-        for line in io::stdin().lock().lines() {
+        for line in input.lines() {
             let Ok(line) = line else { return };
+            let pauses = line.trim() == PIN;
+            // Nobody spoke of this pause yet.
+            while pauses && goes_on.try_recv().is_ok() {}
             if line.len() <= LONGEST && said.send(line).is_err() {
+                return;
+            }
+            if pauses && goes_on.blocking_recv().is_none() {
                 return;
             }
         }
     });
-    lines
+    Listening { lines, go_on }
 }
 
 /// The reader that a line means: its number in the list, its name, or a part of only one name.
@@ -69,7 +99,34 @@ pub(super) fn meant<'r>(line: &str, readers: &'r [String]) -> Option<&'r str> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_read_while_a_pin_is_typed() {
+        let (input, mut typed) = io::pipe().unwrap();
+        let mut answers = Answers(Some(start(BufReader::new(input))));
+        let mut type_in = |text: &str| typed.write_all(text.as_bytes()).unwrap();
+        type_in("1\n");
+        assert_eq!(answers.next().await, "1");
+        // Said where there is no pause, it ends none that comes.
+        answers.go_on();
+        type_in(" pin \n123456\n");
+        assert_eq!(answers.next().await, " pin ");
+        let silent = tokio::time::timeout(std::time::Duration::from_millis(20), answers.next());
+        assert!(silent.await.is_err());
+        answers.go_on();
+        assert_eq!(answers.next().await, "123456");
+        // A word that nobody waited for is forgotten, and stops nothing.
+        type_in("pin\n");
+        while answers.0.as_ref().unwrap().lines.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        answers.listen();
+        type_in("2\n");
+        assert_eq!(answers.next().await, "2");
+    }
 
     #[test]
     fn a_reader_is_meant_by_number_name_or_part() {

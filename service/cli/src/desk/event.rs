@@ -1,20 +1,14 @@
 //! What the desk shows: a page for people, one JSON object a line for programs.
 
-use std::{
-    net::SocketAddr,
-    path::Path,
-    time::{Duration, Instant},
-};
+mod offline;
 
-use card::offline::Standing;
+use std::{net::SocketAddr, path::Path, time::Instant};
+
 use proto::v1::{CardFailure, Reconciled};
 use serde_json::{Value, json};
 
 use super::{
-    offline::Seen,
-    reader::{Quarantine, Reset},
-    relay::Outcome,
-    watch::Sight,
+    alone::Seen, reader::Quarantine, relay::Outcome, reset::Reset, sam::Restored, watch::Sight,
 };
 use crate::{
     exit::Exit,
@@ -60,6 +54,8 @@ pub(super) enum Shown<'a> {
     /// The card in this reader is left alone until it is taken out.
     Quarantined(&'a str, Quarantine),
     Reset(&'a str, Reset),
+    /// The SAM was brought back, or why not.
+    SamRestored(&'a Result<Restored, Failure>),
     Ended,
 }
 
@@ -88,9 +84,9 @@ pub(super) fn tell(screen: Screen, shown: &Shown<'_>) {
             screen.show(&event, &timed(page, outcome, milliseconds));
         }
         Shown::Offline { reader, seen, since } => {
-            let mut event = offline_json(reader, seen);
+            let mut event = offline::json(reader, seen);
             event["screen_ms"] = json!((since.elapsed().as_secs_f64() * 10_000.0).round() / 10.0);
-            screen.show(&event, &offline_page(seen));
+            screen.show(&event, &offline::page(seen));
         }
         Shown::Reconciled(readings) => {
             let contradicted = readings.iter().filter(|it| !it.contradictions.is_empty()).count();
@@ -155,6 +151,24 @@ pub(super) fn tell(screen: Screen, shown: &Shown<'_>) {
             let title = if done { text::DESK_RESET } else { text::DESK_STUCK };
             screen.show(&event, &Page::titled(title).row(text::DESK_READER, *reader));
         }
+        Shown::SamRestored(Ok(Restored::Whole)) => {
+            screen.show(&json!({ "event": "sam_ready" }), &Page::titled(text::DESK_SAM_READY));
+        }
+        Shown::SamRestored(Ok(Restored::PinNeeded(tries))) => {
+            let event = json!({ "event": "sam_pin_needed", "tries_left": tries });
+            let page = Page::titled(text::DESK_SAM_PIN_NEEDED)
+                .row(text::SAM_TRIES, tries.to_string())
+                .note(Cell::Spoken(text::DESK_SAM_PIN_HOW));
+            screen.show(&event, &page);
+        }
+        Shown::SamRestored(Err(failure)) => {
+            let failed = &failure.json(screen.lang)["error"];
+            let page = Page::titled(text::DESK_SAM_FAILED)
+                .row(text::WHY, failure.message.speak(screen.lang))
+                .row(text::ADVICE, failure.advice.speak(screen.lang))
+                .note(Cell::Spoken(text::DESK_SAM_PIN_HOW));
+            screen.show(&json!({ "event": "sam_failed", "failure": failed }), &page);
+        }
         Shown::Ended => {
             screen.show(&json!({ "event": "ended" }), &Page::titled(text::DESK_ENDED));
         }
@@ -169,6 +183,8 @@ fn sight_json(sight: &Sight) -> Value {
             json!({ "event": "inserted", "reader": reader, "atr": hex::encode(atr) })
         }
         Sight::Removed { reader } => json!({ "event": "removed", "reader": reader }),
+        Sight::SamIn => json!({ "event": "sam_inserted" }),
+        Sight::SamOut => json!({ "event": "sam_removed" }),
         Sight::Unreadable { reader } => {
             let failure = json::of("CardFailure", &local_failure(problems::CARD_UNREADABLE));
             json!({ "event": "failure", "reader": reader, "failure": failure })
@@ -184,6 +200,8 @@ fn sight_page(sight: &Sight) -> Page {
             .note(Cell::Filled(text::DESK_READERS, vec![readers.join("; ")])),
         Sight::Card { .. } => Page::titled(text::DESK_READING),
         Sight::Removed { .. } => Page::titled(text::DESK_REMOVED),
+        Sight::SamIn => Page::titled(text::DESK_SAM_IN),
+        Sight::SamOut => Page::titled(text::DESK_SAM_OUT),
         Sight::Unreadable { .. } => {
             refused_page(&failure(&local_failure(problems::CARD_UNREADABLE)))
         }
@@ -219,59 +237,6 @@ fn timed(page: Page, outcome: &Outcome, milliseconds: f64) -> Page {
             (reading.card_microseconds / 1000).to_string(),
         ],
     ))
-}
-
-fn offline_json(reader: &str, seen: &Seen) -> Value {
-    let issuer = &seen.reading.issuer;
-    json!({
-        "event": "offline_reading",
-        "reader": reader,
-        "proven": false,
-        "standing": seen.standing.as_str(),
-        "list_number": seen.list.map(|(number, _)| number),
-        "list_age_seconds": seen.list.map(|(_, age)| age.as_secs()),
-        "issuer_name": issuer.name,
-        "card_number": issuer.card_number.as_str(),
-        "chip_serial": issuer.chip_serial.as_str(),
-        "city_code": issuer.city.as_str(),
-        "commands": seen.reading.commands,
-    })
-}
-
-fn offline_page(seen: &Seen) -> Page {
-    let issuer = &seen.reading.issuer;
-    let title = match seen.standing {
-        Standing::NoList | Standing::NotListed => text::DESK_OFFLINE,
-        Standing::Grey => text::DESK_OFFLINE_GREY,
-        Standing::Black => text::DESK_OFFLINE_BLACK,
-    };
-    let listed = match (seen.standing, seen.list) {
-        (Standing::NoList, _) | (_, None) => Cell::Spoken(text::DESK_LIST_NONE),
-        (Standing::NotListed, Some((number, age))) => {
-            Cell::Filled(text::DESK_LIST_NOT_LISTED, vec![number.to_string(), rough(age)])
-        }
-        (Standing::Grey | Standing::Black, Some((number, age))) => {
-            Cell::Filled(text::DESK_LIST_LISTED, vec![number.to_string(), rough(age)])
-        }
-    };
-    Page::titled(title)
-        .row(text::CARD_NUMBER, issuer.card_number.as_str())
-        .row(text::CHIP_SERIAL, issuer.chip_serial.as_str())
-        .row(text::ISSUER, issuer.name.as_str())
-        .row(text::DESK_LIST, listed)
-        .note(Cell::Spoken(text::DESK_OFFLINE_KNOWN))
-        .note(Cell::Spoken(text::DESK_OFFLINE_RECHECK))
-}
-
-/// A length of time as people say it: its largest unit.
-fn rough(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} d", seconds / 86_400),
-    }
 }
 
 fn refused_page(failure: &Failure) -> Page {

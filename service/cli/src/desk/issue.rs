@@ -197,7 +197,7 @@ impl Bench {
                 Some((_, Sight::Unreadable { .. })) => {
                     self.screen.hint(text::BLANK_UNREADABLE);
                 }
-                Some((_, Sight::Removed { .. })) => {}
+                Some((_, Sight::Removed { .. } | Sight::SamIn | Sight::SamOut)) => {}
                 None => break Err(problems::INTERRUPTED.into()),
             }
         };

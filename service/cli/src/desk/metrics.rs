@@ -18,7 +18,7 @@ use prometheus_client::{
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 
-use super::reader::{Quarantine, Reset};
+use super::{reader::Quarantine, reset::Reset};
 use crate::{clock, failure::Failure, text::problems};
 
 /// Upper ends of the buckets of command times, seconds; the last is the deadline.
@@ -104,7 +104,7 @@ impl Metrics {
         }
     }
 
-    /// A card was shown: `read`, `refused`, or `offline`.
+    /// A card was shown: `read`, `refused`, and without the service `offline` or `offline-refused`.
     pub(super) fn card(&self, outcome: &'static str) {
         self.cards.get_or_create(&OutcomeLabel { outcome }).inc();
     }
@@ -121,6 +121,7 @@ impl Metrics {
     pub(super) fn reset(&self, reset: Reset) {
         let outcome = match reset {
             Reset::Done => "done",
+            Reset::Withdrawn => "withdrawn",
             Reset::Stuck => "stuck",
         };
         self.resets.get_or_create(&OutcomeLabel { outcome }).inc();

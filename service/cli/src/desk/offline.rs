@@ -1,13 +1,11 @@
-//! What this desk can do while it cannot ask the service: read what anyone may read of a card, look
-//! its chip up in the last list, and keep what it saw for later. It holds no card key, so nothing of
-//! that proves a card; everybody is told so.
+//! What this desk keeps for the time without the service: the key that it seals to, the last list of
+//! cards, and what it saw, until the service has been told.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf};
 
 use card::{
-    FreeReading,
-    offline::{OfflineReading, SealingKey, Standing},
-    status_list::{Level, MAX_BYTES, StatusList},
+    offline::{OfflineReading, SealingKey},
+    status_list::{MAX_BYTES, StatusList},
 };
 use proto::v1::{
     PrepareDeskRequest, ReconcileRequest, Reconciled, TokenKeysRequest, desks_client::DesksClient,
@@ -16,7 +14,10 @@ use proto::v1::{
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::spool::Spool;
+use super::{
+    alone::{Said, Seen},
+    spool::Spool,
+};
 use crate::{
     card_list,
     failure::Failure,
@@ -50,14 +51,6 @@ pub(super) struct Offline {
     prepared: Option<(Prepared, SealingKey)>,
     list: Option<StatusList>,
     spool: Option<Spool>,
-}
-
-/// A card that was seen without the service.
-pub(super) struct Seen {
-    pub(super) reading: FreeReading,
-    pub(super) standing: Standing,
-    /// Number and age of the list that was looked into.
-    pub(super) list: Option<(u64, Duration)>,
 }
 
 impl Offline {
@@ -142,41 +135,33 @@ impl Offline {
         Ok(())
     }
 
-    /// Looks a card up and keeps that it was seen, on disk, before anybody is told.
-    pub(super) fn note(
-        &mut self,
-        reading: FreeReading,
-        now: OffsetDateTime,
-    ) -> Result<Seen, Failure> {
+    /// Looks a card up and keeps that it was seen, and whether it is refused, on disk before anybody
+    /// is told.
+    pub(super) fn note(&mut self, said: Said, now: OffsetDateTime) -> Result<Seen, Failure> {
         let (Some((prepared, key)), Some(spool)) = (&self.prepared, &mut self.spool) else {
             return Err(problems::SERVICE_UNREACHABLE.into());
         };
         // A list from the future says that a clock is wrong: it is not relied on.
         let list = self.list.as_ref().and_then(|list| Some((list, list.age(now).ok()?)));
-        let serial = &reading.issuer.chip_serial;
-        let standing = match list.map(|(list, _)| list.listing(serial)) {
-            None => Standing::NoList,
-            Some(None) => Standing::NotListed,
-            Some(Some(listing)) => match listing.level {
-                Level::Grey => Standing::Grey,
-                Level::Black => Standing::Black,
-            },
-        };
+        let listing = list.and_then(|(list, _)| list.listing(&said.issuer.chip_serial));
         let list = list.map(|(list, age)| (list.number(), age));
+        let seen = Seen::new(said, list, listing);
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|_| problems::RANDOMNESS_UNAVAILABLE)?;
         let kept = OfflineReading {
             id,
             desk: prepared.identity_id.clone(),
             at: now.truncate_to_second(),
-            factor: reading.factor,
-            chip_serial: serial.clone(),
-            card_number: reading.issuer.card_number.clone(),
+            factor: seen.said.factor,
+            chip_serial: seen.said.issuer.chip_serial.clone(),
+            card_number: seen.said.issuer.card_number.clone(),
             list: list.map_or(0, |(number, _)| number),
-            standing,
+            standing: seen.standing(),
+            proof: seen.said.proof,
+            refusal: seen.refusal(),
         };
         spool.append(kept.seal(key))?;
-        Ok(Seen { reading, standing, list })
+        Ok(seen)
     }
 
     /// When the list that cards are looked up in was issued.

@@ -3,11 +3,11 @@
 
 use std::{sync::Arc, time::Instant};
 
-use card::FreeReading;
 use proto::v1::Reconciled;
 
 use super::{
     Desk, REFRESH,
+    alone::Said,
     event::Shown,
     offline::{prepare, reconcile},
     relay::Relay,
@@ -84,13 +84,14 @@ impl Desk {
     }
 
     /// Keeps and shows what was seen of a card without the service.
-    pub(super) fn seen_offline(&mut self, reader: &str, reading: FreeReading) -> Option<Exit> {
+    pub(super) fn seen_offline(&mut self, reader: &str, said: Said) -> Option<Exit> {
         let since = self.table.seen_offline(reader)?;
-        match self.offline.note(reading, clock::now()) {
+        match self.offline.note(said, clock::now()) {
             Ok(seen) => {
-                self.metrics.card("offline");
+                let refused = seen.refusal().is_some();
+                self.metrics.card(if refused { "offline-refused" } else { "offline" });
                 self.tell(&Shown::Offline { reader, seen: &seen, since });
-                self.after_card(Exit::Unreachable)
+                self.after_card(if refused { Exit::Refused } else { Exit::Unreachable })
             }
             Err(failure) => {
                 self.tell(&Shown::NoOffline(&failure));

@@ -8,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::metrics::Metrics;
+use super::{metrics::Metrics, reset::Resetting};
 use card::{
     Apdu, Atr, Status, Transport as _, TransportError,
-    transport::pcsc::{Place, Worker},
+    transport::pcsc::{Lent, Place, Worker},
 };
 use tokio::{
     sync::oneshot,
@@ -19,7 +19,7 @@ use tokio::{
 };
 
 /// Longest that a card may take for one command, or a reader for one order.
-const DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 /// Longest answer of a card, status word included.
 const LONGEST_ANSWER: usize = 258;
 /// How many answers in a row may say that there is more. No answer of a health card needs more
@@ -31,9 +31,8 @@ const MOST_ABANDONED: usize = 8;
 /// How often a reader that is held is asked for, and how long between.
 const CONNECT_TRIES: u32 = 5;
 const CONNECT_RETRY: Duration = Duration::from_millis(200);
-/// How long a reset is tried for while the card still holds the reader, and how often.
-const RESET_PATIENCE: Duration = Duration::from_secs(20);
-const RESET_RETRY: Duration = Duration::from_millis(250);
+/// How long the end of a reset is waited for: longer than it takes to stop.
+const RESET_END: Duration = Duration::from_secs(6);
 
 /// Why a reader or its card did not do what was asked.
 #[derive(Debug)]
@@ -94,28 +93,37 @@ pub(super) struct Reader {
     metrics: Metrics,
     /// Answers in a row that said there is more.
     parts: u32,
+    /// A reset of this reader, whose end comes before everything else.
+    resetting: Option<Resetting>,
 }
 
 impl Reader {
     pub(super) fn new(name: &str, abandoned: Abandoned, metrics: Metrics) -> Self {
-        Self { name: name.to_owned(), worker: None, abandoned, metrics, parts: 0 }
+        Self { name: name.to_owned(), worker: None, abandoned, metrics, parts: 0, resetting: None }
     }
 
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Takes hold of the card; its answer to reset. Who held the reader last, a reset of ours among
-    /// them, may be about to let go of it.
+    /// Has everything wait for the end of a reset, which is no longer needed.
+    pub(super) fn come_after(&mut self, resetting: Resetting) {
+        resetting.withdraw();
+        self.resetting = Some(resetting);
+    }
+
+    /// Takes hold of the card; its answer to reset. Who held the reader last may be about to let go
+    /// of it.
     pub(super) async fn connect(&mut self) -> Result<Atr, Trouble> {
         self.parts = 0;
+        let connect = |place: &mut Place| place.connect().map(|card| card.atr().clone());
         for _ in 1..CONNECT_TRIES {
-            match self.ask(|place| place.connect().map(|card| card.atr().clone())).await? {
+            match self.ask(connect).await? {
                 Err(TransportError::Busy) => sleep(CONNECT_RETRY).await,
                 connected => return Ok(connected?),
             }
         }
-        Ok(self.ask(|place| place.connect().map(|card| card.atr().clone())).await??)
+        Ok(self.ask(connect).await??)
     }
 
     /// Takes hold of the card that answered so when it was seen: another one may be there by now.
@@ -126,6 +134,19 @@ impl Reader {
             return Err(TransportError::CardRemoved.into());
         }
         Ok(())
+    }
+
+    /// The card that is held, with its answer to reset, for a conversation on another thread; nothing
+    /// when none is.
+    pub(super) fn lend(&self, atr: Atr) -> Option<Lent> {
+        self.worker.as_ref().map(|worker| worker.lend(atr, DEADLINE))
+    }
+
+    /// Gives the worker up, whose card did not answer in time.
+    pub(super) fn give_up(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            self.abandoned.add(worker);
+        }
     }
 
     /// Sends a command to the card that is held; its raw answer and how long that took.
@@ -165,6 +186,11 @@ impl Reader {
         &mut self,
         act: impl FnOnce(&mut Place) -> T + Send + 'static,
     ) -> Result<T, Trouble> {
+        if let Some(resetting) = &mut self.resetting {
+            let ended = timeout(RESET_END, resetting.ended()).await;
+            ended.map_err(|_| TransportError::Busy)?;
+            self.resetting = None;
+        }
         let worker = match self.worker.take() {
             Some(worker) => worker,
             None if self.abandoned.count() >= MOST_ABANDONED => return Err(Trouble::Exhausted),
@@ -196,31 +222,6 @@ fn is_of_another_card(seen: &[u8], held: &Atr) -> bool {
     let factor = |atr: &Atr| atr.card_factor().ok();
     let seen = Atr::parse(seen).ok().as_ref().and_then(factor);
     seen.is_some() && seen != factor(held)
-}
-
-/// How the reset of a reader ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reset {
-    /// The card has lost its power, or is gone: the reader is as good as new.
-    Done,
-    /// The reader itself does not react.
-    Stuck,
-}
-
-/// Resets a reader over a fresh worker and context. A command that still runs holds the reader, so
-/// this is tried until that ends.
-pub(super) async fn reset(name: String, abandoned: Abandoned, metrics: Metrics) -> Reset {
-    let until = Instant::now() + RESET_PATIENCE;
-    let mut reader = Reader::new(&name, abandoned, metrics);
-    loop {
-        match reader.ask(Place::power_off).await {
-            Ok(Ok(()) | Err(TransportError::CardRemoved | TransportError::ReaderGone)) => {
-                return Reset::Done;
-            }
-            Ok(Err(_)) if Instant::now() < until => sleep(RESET_RETRY).await,
-            Ok(Err(_)) | Err(_) => return Reset::Stuck,
-        }
-    }
 }
 
 #[cfg(test)]

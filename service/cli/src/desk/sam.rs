@@ -1,36 +1,48 @@
-//! The SAM beside the readers. It computes for the service, which drives it through this desk. Its PIN is typed here and
-//! goes to it alone.
+//! The SAM beside the readers. It computes for the service, which drives it through this desk, and for
+//! the desk itself while the service is away. Its PIN is typed here and goes to it alone.
 
-use std::{path::PathBuf, rc::Rc, time::Duration};
+mod agent;
+mod pin;
+mod show;
+
+use std::{
+    cell::{Cell, RefCell},
+    path::PathBuf,
+    rc::Rc,
+    time::Duration,
+};
 
 use card::{
-    Apdu, CardKey, Pin, Sam, SamError, Transport as _, TransportError,
-    certificate::{CardCertificate, Stored},
-    transport::pcsc::PcscCard,
+    Apdu, Atr, IdentityReading, Pin, ReadError, Sam, SamError, SamSecurityModule, SecurityError,
+    TransportError, read_identity,
+    transport::{LinkError, pcsc::Lent},
 };
 use clap::Args;
-use serde_json::json;
-use tokio::{sync::Mutex, time::timeout};
+use time::Date;
+use tokio::{
+    sync::{Mutex, Notify},
+    task::spawn_blocking,
+    time::timeout,
+};
 
+pub(super) use self::agent::Restored;
+pub(crate) use self::{
+    pin::{NewPin, change as change_pin},
+    show::show,
+};
 use super::{
     metrics::Metrics,
     reader::{Abandoned, Reader, Trouble},
     watch::{Sight, Watch},
 };
 use crate::{
-    context::{self, Context},
-    exit::Exit,
     failure::Failure,
-    files,
-    page::Page,
     screen::Screen,
     text::{self, problems},
 };
 
 /// Longest wait for the SAM.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Largest file with a PIN, bytes.
-const PIN_FILE: u64 = 64;
 
 /// Which SAM there is.
 #[derive(Debug, Default, Args)]
@@ -49,8 +61,36 @@ pub(super) struct SamReader(Rc<Held>);
 
 struct Held {
     name: String,
-    atr: Vec<u8>,
+    atr: RefCell<Atr>,
+    /// Its own serial: another SAM is not given this one's PIN.
+    serial: RefCell<String>,
+    pin_file: Option<PathBuf>,
     reader: Mutex<Reader>,
+    /// Whether it is to sign: it was given its PIN when the desk began.
+    signs: bool,
+    state: Cell<State>,
+    /// The PIN of the file was refused: it is not presented again before somebody says so.
+    refused: Cell<bool>,
+    /// Tells that it failed.
+    failed: Notify,
+}
+
+/// How far a SAM can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Its PIN was presented.
+    Signing,
+    /// It does all but sign.
+    Computing,
+    /// It failed, was reset or taken out since it was last looked at.
+    Failed,
+}
+
+/// What a SAM says before anything is asked of it.
+struct Look {
+    atr: Atr,
+    serial: String,
+    tries: u8,
 }
 
 impl SamReader {
@@ -64,23 +104,31 @@ impl SamReader {
         let missing = || Failure::of(problems::SAM_UNREADABLE).about(wanted);
         let name = found(wanted).await.ok_or_else(missing)?;
         let mut reader = Reader::new(&name, Abandoned::default(), Metrics::new());
-        let looked = reader
-            .ask(|place| -> Result<(Vec<u8>, u8), SamError> {
-                let card = place.connect().map_err(link)?;
-                let atr = card.atr().bytes().to_vec();
-                let tries = Sam::open(&mut *card)?.tries_left()?;
-                Ok((atr, tries))
-            })
-            .await;
-        let Ok(Ok((atr, tries))) = looked else { return Err(missing()) };
+        let Look { atr, serial, tries } = look(&mut reader).await.ok_or_else(missing)?;
         if tries == 0 {
             return Err(problems::SAM_PIN_BLOCKED.into());
         }
-        let mut sam = Self(Rc::new(Held { name, atr, reader: Mutex::new(reader) }));
-        if let Some(pin) = pin(options, screen, tries)? {
-            sam.present(pin).await?;
-        }
-        Ok(Some(sam))
+        let file = options.sam_pin_file.clone();
+        let pin = pin::pin(file.as_deref(), screen, text::ASK_SAM_PIN, tries).await?;
+        let state = match pin {
+            Some(pin) => {
+                present(&mut reader, pin).await?;
+                State::Signing
+            }
+            None => State::Computing,
+        };
+        let signs = state == State::Signing;
+        Ok(Some(Self(Rc::new(Held {
+            name,
+            atr: RefCell::new(atr),
+            serial: RefCell::new(serial),
+            pin_file: file,
+            reader: Mutex::new(reader),
+            signs,
+            state: Cell::new(state),
+            refused: Cell::new(false),
+            failed: Notify::new(),
+        }))))
     }
 
     /// Name of its reader, which is none for cards.
@@ -90,7 +138,7 @@ impl SamReader {
 
     /// Its answer to reset.
     pub(super) fn atr(&self) -> Vec<u8> {
-        self.0.atr.clone()
+        self.0.atr.borrow().bytes().to_vec()
     }
 
     /// Sends a command to the SAM.
@@ -98,100 +146,79 @@ impl SamReader {
         let mut reader = self.0.reader.lock().await;
         let sent = reader.transmit(command).await;
         if sent.is_err() {
-            // What it computed with is gone; without its PIN it goes on as far as it can.
-            reader.release();
-            let _ = reader.connect().await;
+            self.recover(&mut reader).await;
         }
         sent
     }
 
-    async fn present(&mut self, pin: Pin) -> Result<(), Failure> {
+    /// Has a card prove itself to the SAM, and reads whose it is, on a thread of its own; nobody else
+    /// uses the SAM meanwhile.
+    pub(super) async fn read(
+        &self,
+        mut card: Lent,
+        today: Date,
+    ) -> Result<IdentityReading, ReadError> {
         let mut reader = self.0.reader.lock().await;
-        let verified = reader
-            .ask(move |place| -> Result<(), SamError> {
-                let card = place.card().map_err(link)?;
-                Sam::open(card)?.verify(&pin)
-            })
-            .await;
-        match verified {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(match error.wrong_pin() {
-                Some(0) => problems::SAM_PIN_BLOCKED.into(),
-                Some(left) => Failure::of(problems::SAM_PIN_WRONG).about(left),
-                None => Failure::of(problems::SAM_UNREADABLE).about(error),
-            }),
-            Err(_) => Err(problems::SAM_UNREADABLE.into()),
+        let atr = self.0.atr.borrow().clone();
+        let Some(sam) = reader.lend(atr) else {
+            self.recover(&mut reader).await;
+            return Err(unavailable(link(TransportError::ReaderGone)));
+        };
+        let work = spawn_blocking(move || {
+            let module = SamSecurityModule::new(Sam::open(sam).map_err(unavailable)?);
+            let mut randomness = |octets: &mut [u8; 8]| {
+                getrandom::fill(octets).expect("the system's random generator works");
+            };
+            read_identity(&mut card, &module, &mut randomness, today)
+        });
+        let read = match work.await {
+            Ok(read) => read,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        if let Err(ReadError::Security(SecurityError::Unavailable(error))) = &read {
+            if is_hung(error) {
+                reader.give_up();
+            }
+            self.recover(&mut reader).await;
         }
+        read
+    }
+
+    /// What it computed with is gone, and with it the right to sign; without its PIN it goes on as
+    /// far as it can.
+    async fn recover(&self, reader: &mut Reader) {
+        reader.release();
+        if let Ok(atr) = reader.connect().await {
+            self.0.atr.replace(atr);
+        }
+        self.lose();
+        self.0.failed.notify_one();
     }
 }
 
-/// What a SAM says of itself.
-struct Shown {
-    public: card::sam::PublicFile,
-    terminal: card::sam::TerminalNumber,
-    valid_until: String,
-    tries: u8,
-    /// Whether its certificate is of our layout and vouched for by the issuer's beside it.
-    certified: bool,
-    /// Key and version, and the check value.
-    masters: Vec<(String, String)>,
+/// Takes hold of a SAM anew, and asks it what it tells anybody.
+async fn look(reader: &mut Reader) -> Option<Look> {
+    let looked = reader
+        .ask(|place| -> Result<Look, SamError> {
+            let card = place.connect().map_err(link)?;
+            let atr = card::Transport::atr(card).clone();
+            let mut sam = Sam::open(&mut *card)?;
+            Ok(Look { atr, serial: sam.public()?.serial.to_string(), tries: sam.tries_left()? })
+        })
+        .await;
+    looked.ok()?.ok()
 }
 
-/// Shows a SAM. Its check values are compared with those of a keystore (`healthcardd keys`).
-pub(crate) async fn show(context: &Context, wanted: &str) -> context::Outcome {
-    let missing = || Failure::of(problems::SAM_UNREADABLE).about(wanted);
-    let name = found(wanted).await.ok_or_else(missing)?;
-    let mut reader = Reader::new(&name, Abandoned::default(), Metrics::new());
-    let looked = reader.ask(|place| look(place.connect().map_err(link)?)).await;
-    reader.release();
-    let shown = looked.map_err(|_| missing())?.map_err(|error| missing().about(error))?;
-    let masters: Vec<_> = shown
-        .masters
-        .iter()
-        .map(|(key, value)| json!({ "key": key, "check_value": value }))
-        .collect();
-    let json = json!({
-        "serial": shown.public.serial.to_string(),
-        "terminal": shown.terminal.to_string(),
-        "valid_until": shown.valid_until,
-        "pin_tries_left": shown.tries,
-        "certified": shown.certified,
-        "masters": masters,
-    });
-    let lines = shown.masters.into_iter().map(|(key, value)| vec![key.into(), value.into()]);
-    let page = Page::titled(text::SAM)
-        .row(text::SAM_SERIAL, shown.public.serial.to_string())
-        .row(text::SAM_TERMINAL, shown.terminal.to_string())
-        .row(text::VALID_UNTIL, shown.valid_until)
-        .row(text::SAM_TRIES, shown.tries.to_string())
-        .row(text::SAM_CERTIFIED, if shown.certified { text::YES } else { text::NO })
-        .table(&[text::SAM_MASTER, text::SAM_CHECK_VALUE], lines.collect());
-    context.screen.show(&json, &page);
-    Ok(Exit::Done)
-}
-
-fn look(card: &mut PcscCard) -> Result<Shown, SamError> {
-    let mut sam = Sam::open(card)?;
-    let application = sam.application()?;
-    let certified = match (sam.issuer_certificate()?, CardCertificate::parse(&sam.certificate()?)) {
-        (Stored::Known(issuer), Ok(own)) => own.verify(&issuer, application.valid_from).is_ok(),
-        _ => false,
-    };
-    let mut masters = Vec::new();
-    for (key, version) in CardKey::all_versions() {
-        if let Some(value) = sam.check_value(key, version)? {
-            let value = value.iter().map(|octet| format!("{octet:02X}")).collect();
-            masters.push((format!("{key}/{version}"), value));
-        }
+async fn present(reader: &mut Reader, pin: Pin) -> Result<(), Failure> {
+    let verified = reader
+        .ask(move |place| -> Result<(), SamError> {
+            Sam::open(place.card().map_err(link)?)?.verify(&pin)
+        })
+        .await;
+    match verified {
+        Ok(verified) => verified.map_err(|error| pin::refused(&error)),
+        Err(_) => Err(problems::SAM_UNREADABLE.into()),
     }
-    Ok(Shown {
-        public: sam.public()?,
-        terminal: sam.terminal()?,
-        valid_until: application.valid_until.to_string(),
-        tries: sam.tries_left()?,
-        certified,
-        masters,
-    })
 }
 
 /// The reader that holds the SAM, once it is there: a desk may start before its reader is ready.
@@ -213,32 +240,14 @@ async fn found(wanted: &str) -> Option<String> {
 }
 
 fn link(error: TransportError) -> SamError {
-    card::transport::LinkError::from(error).into()
+    LinkError::from(error).into()
 }
 
-/// The PIN from its file, or as it is typed after the tries that are left were shown. Nothing typed,
-/// or nobody to type: none is presented.
-fn pin(options: &SamOptions, screen: Screen, tries: u8) -> Result<Option<Pin>, Failure> {
-    let digits = match &options.sam_pin_file {
-        Some(path) => {
-            let bytes = files::read(path, PIN_FILE)?;
-            if files::is_exposed(path).unwrap_or(true) {
-                return Err(Failure::of(problems::SAM_PIN_UNUSABLE).about(path.display()));
-            }
-            zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).trim().to_owned())
-        }
-        None if screen.can_ask() => {
-            let asked = format!("{}{tries}) ", text::ASK_SAM_PIN.speak(screen.lang));
-            let typed = rpassword::prompt_password(asked)
-                .map_err(|error| Failure::of(problems::SAM_PIN_UNUSABLE).about(error))?;
-            zeroize::Zeroizing::new(typed)
-        }
-        None => return Ok(None),
-    };
-    match digits.as_str() {
-        "" => Ok(None),
-        digits => {
-            Pin::from_digits(digits).map(Some).map_err(|_| Failure::of(problems::SAM_PIN_UNUSABLE))
-        }
-    }
+fn unavailable(error: SamError) -> ReadError {
+    SecurityError::from(error).into()
+}
+
+/// Whether a SAM did not answer in time.
+fn is_hung(error: &SamError) -> bool {
+    matches!(error, SamError::Link(LinkError::Transport(TransportError::Timeout)))
 }

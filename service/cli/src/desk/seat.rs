@@ -1,15 +1,20 @@
 //! A reader and its own stream to the service: what is done there, one thing at a time, while the
 //! other readers go on.
 
-use card::{CardError, FreeReading, ReadError, TransportError, read_free, recognise_card};
+use card::{
+    CardError, ReadError, Transport as _, TransportError, read_free, recognise_card,
+    transport::pcsc::Place,
+};
 
 use super::{
+    alone::Said,
     event::local_failure,
     reader::{Quarantine, Reader, Trouble},
     relay::{Ended, Outcome, Relay},
     sam::SamReader,
 };
 use crate::{
+    clock,
     failure::Failure,
     service::Service,
     text::{Problem, problems},
@@ -39,33 +44,32 @@ impl Seat {
         }
     }
 
-    /// Reads what anyone may read of the card.
-    pub(super) async fn read_free(&mut self) -> Result<FreeReading, Ended> {
-        let read = self
-            .reader
-            .ask(|place| {
-                let read = place.connect().map(|card| read_free(card));
-                place.release();
-                read
-            })
-            .await;
-        let (problem, quarantine) = match read {
-            Ok(Ok(Ok(reading))) => return Ok(reading),
-            Ok(Ok(Err(ReadError::NotHealthCard(_)))) => (problems::NOT_HEALTH_CARD, None),
-            Ok(Ok(Err(ReadError::Refused { source: CardError::Endless, .. }))) => {
-                (problems::CARD_FLOODING, Some(Quarantine::Flooding))
-            }
-            Ok(Ok(Err(ReadError::Removed { .. })) | Err(TransportError::CardRemoved)) => {
-                (problems::CARD_REMOVED, None)
-            }
-            Ok(Err(TransportError::Busy)) => (problems::CARD_BUSY, None),
-            Ok(Ok(Err(_)) | Err(_)) | Err(Trouble::Transport(_)) => {
-                (problems::CARD_UNREADABLE, None)
-            }
-            Err(Trouble::Quarantine(why)) => (problems::CARD_HUNG, Some(why)),
-            Err(Trouble::Exhausted) => (problems::READERS_EXHAUSTED, None),
+    /// Reads the card without the service: what anyone may read, and with the desk's SAM whether it is
+    /// genuine and whose it is.
+    pub(super) async fn read_alone(&mut self) -> Result<Said, Ended> {
+        let said = self.said().await;
+        self.reader.release();
+        said
+    }
+
+    async fn said(&mut self) -> Result<Said, Ended> {
+        let read =
+            |place: &mut Place| place.connect().map(|card| (card.atr().clone(), read_free(card)));
+        let (atr, free) = match self.reader.ask(read).await {
+            Ok(Ok((atr, Ok(free)))) => (atr, free),
+            Ok(Ok((_, Err(error)))) => return Err(failed(&error)),
+            Ok(Err(error)) => return Err(troubled(&error.into())),
+            Err(trouble) => return Err(troubled(&trouble)),
         };
-        Err(refused(problem, quarantine))
+        let (Some(sam), Some(card)) = (&self.sam, self.reader.lend(atr)) else {
+            return Ok(free.into());
+        };
+        let read = sam.read(card, clock::now().to_offset(clock::DESK).date()).await;
+        if let Err(ReadError::Transport { source: TransportError::Timeout, .. }) = &read {
+            self.reader.give_up();
+            return Err(refused(problems::CARD_HUNG, Some(Quarantine::Hung)));
+        }
+        Said::judged(free, read).map_err(|error| failed(&error))
     }
 
     /// Finds out whether there is a health card, with what anyone may ask a card: why it counts for
@@ -80,15 +84,37 @@ impl Seat {
             })
             .await;
         match looked {
-            Ok(Ok(Err(ReadError::NotHealthCard(_)))) => {
-                Some(refused(problems::NOT_HEALTH_CARD, None))
-            }
-            Ok(Ok(Err(ReadError::Refused { source: CardError::Endless, .. }))) => {
-                Some(refused(problems::CARD_FLOODING, Some(Quarantine::Flooding)))
-            }
-            Err(Trouble::Quarantine(why)) => Some(refused(problems::CARD_HUNG, Some(why))),
+            Ok(Ok(Err(
+                error @ (ReadError::NotHealthCard(_)
+                | ReadError::Refused { source: CardError::Endless, .. }),
+            ))) => Some(failed(&error)),
+            Err(trouble @ Trouble::Quarantine(_)) => Some(troubled(&trouble)),
             _ => None,
         }
+    }
+}
+
+/// What is made of a card whose reading failed.
+fn failed(error: &ReadError) -> Ended {
+    let (problem, quarantine) = match error {
+        ReadError::NotHealthCard(_) => (problems::NOT_HEALTH_CARD, None),
+        ReadError::Refused { source: CardError::Endless, .. } => {
+            (problems::CARD_FLOODING, Some(Quarantine::Flooding))
+        }
+        ReadError::Removed { .. } => (problems::CARD_REMOVED, None),
+        _ => (problems::CARD_UNREADABLE, None),
+    };
+    refused(problem, quarantine)
+}
+
+/// What is made of a reader that did not do what was asked.
+fn troubled(trouble: &Trouble) -> Ended {
+    match trouble {
+        Trouble::Transport(TransportError::CardRemoved) => refused(problems::CARD_REMOVED, None),
+        Trouble::Transport(TransportError::Busy) => refused(problems::CARD_BUSY, None),
+        Trouble::Transport(_) => refused(problems::CARD_UNREADABLE, None),
+        Trouble::Quarantine(why) => refused(problems::CARD_HUNG, Some(*why)),
+        Trouble::Exhausted => refused(problems::READERS_EXHAUSTED, None),
     }
 }
 

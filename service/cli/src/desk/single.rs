@@ -124,7 +124,7 @@ async fn first_card(watch: &mut Watch, ready: impl FnOnce()) -> Result<(String, 
                     ready();
                 }
             }
-            Sight::Removed { .. } => {}
+            Sight::Removed { .. } | Sight::SamIn | Sight::SamOut => {}
         }
     }
     Err(problems::INTERRUPTED.into())

@@ -24,6 +24,10 @@ pub(super) enum Sight {
     Removed {
         reader: String,
     },
+    /// The SAM is in its reader.
+    SamIn,
+    /// The SAM was taken out.
+    SamOut,
 }
 
 impl Sight {
@@ -33,7 +37,7 @@ impl Sight {
             Self::Card { reader, .. } | Self::Unreadable { reader } | Self::Removed { reader } => {
                 Some(reader)
             }
-            Self::ServiceLost | Self::Readers(_) => None,
+            Self::ServiceLost | Self::Readers(_) | Self::SamIn | Self::SamOut => None,
         }
     }
 }
@@ -62,7 +66,7 @@ impl Wanted {
 }
 
 impl Watch {
-    /// Watches the readers whose names contain `reader`, or all, but not the one of the SAM.
+    /// Watches the readers whose names contain `reader`, or all; the one of the SAM is none of them.
     pub(super) fn start(reader: Option<String>, sam: Option<String>) -> Self {
         let monitor = Monitor::new();
         let stopper = monitor.stopper();
@@ -139,6 +143,7 @@ impl Readers {
         listed: impl FnOnce() -> Vec<String>,
     ) -> Option<Sight> {
         let ours = |reader: &String| wanted.has(reader);
+        let of_sam = |reader: &String| wanted.sam.as_ref() == Some(reader);
         match event {
             Event::ServiceLost => {
                 self.0.clear();
@@ -157,6 +162,8 @@ impl Readers {
             }
             Event::CardUnreadable { reader } if ours(&reader) => Some(Sight::Unreadable { reader }),
             Event::CardRemoved { reader } if ours(&reader) => Some(Sight::Removed { reader }),
+            Event::CardInserted { reader, .. } if of_sam(&reader) => Some(Sight::SamIn),
+            Event::CardRemoved { reader } if of_sam(&reader) => Some(Sight::SamOut),
             _ => None,
         }
     }
@@ -188,6 +195,7 @@ mod tests {
             (found("Desk 2"), Some(named(&["Desk 1", "Desk 2"]))),
             (removed("Office"), None),
             (removed("Desk 2"), Some(Sight::Removed { reader: "Desk 2".to_owned() })),
+            (removed("Desk SAM"), Some(Sight::SamOut)),
             (lost("Desk 1"), Some(named(&["Desk 2"]))),
             (lost("Office"), None),
             (Event::ServiceLost, Some(Sight::ServiceLost)),

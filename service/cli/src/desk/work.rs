@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use card::{FreeReading, agent::Answer};
+use card::agent::Answer;
 use proto::v1::Reconciled;
 use tokio::{sync::oneshot::Sender, task::JoinError};
 
 use super::{
     Desk, MOST_STREAMS,
+    alone::Said,
     event::Shown,
     offline::Given,
-    reader::{Reader, Reset, reset},
+    reader::Reader,
     relay::{Ended, Relay},
+    reset::{Reset, reset},
+    sam::Restored,
     seat::Seat,
     serve::Served,
     table::Step,
@@ -25,9 +28,10 @@ pub(super) enum Report {
     Served(Seat, Box<Served>, Sender<Answer>),
     Reset(String, Reset),
     Line(Result<Relay, Failure>),
-    Free(Seat, Result<FreeReading, Ended>),
+    Alone(Seat, Result<Said, Ended>),
     Prepared(Result<Given, Failure>),
     Reconciled(Result<Vec<Reconciled>, Failure>),
+    Sam(Result<Restored, Failure>),
 }
 
 impl Desk {
@@ -54,14 +58,14 @@ impl Desk {
             Step::ReadOffline { reader } => {
                 let mut seat = self.seat(&reader);
                 self.jobs.spawn_local(async move {
-                    let read = seat.read_free().await;
-                    Report::Free(seat, read)
+                    let said = seat.read_alone().await;
+                    Report::Alone(seat, said)
                 });
                 None
             }
             Step::Show { reader, since, outcome } => self.show(&reader, since, &outcome),
             Step::Ask { readers } => {
-                if self.screen.json || self.screen.can_ask() {
+                if self.can_answer() {
                     self.answers.listen();
                 }
                 self.tell(&Shown::Choose(&readers));
@@ -72,13 +76,13 @@ impl Desk {
 
     /// The seat of a reader, for somebody who brings it back.
     pub(super) fn seat(&mut self, reader: &str) -> Seat {
-        if let Some(reset) = self.resets.remove(reader) {
-            reset.abort();
-        }
         let mut seat = self.seats.insert(reader.to_owned(), None).flatten().unwrap_or_else(|| {
             let reader = Reader::new(reader, self.abandoned.clone(), self.metrics.clone());
             Seat { reader, relay: None, sam: self.sam.clone() }
         });
+        if let Some(resetting) = self.resets.remove(reader) {
+            seat.reader.come_after(resetting);
+        }
         if seat.relay.is_none() {
             seat.relay = self.spare_stream();
         }
@@ -101,8 +105,7 @@ impl Desk {
     ) -> Result<Option<Exit>, Failure> {
         let report = match report {
             Ok(report) => report,
-            // A reset that is no longer wanted.
-            Err(ended) if ended.is_cancelled() => return Ok(None),
+            // Nothing is cut off: it ended by a panic.
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
         let (seat, step) = match report {
@@ -134,15 +137,17 @@ impl Desk {
             Report::Reset(reader, reset) => {
                 self.resets.remove(&reader);
                 self.metrics.reset(reset);
-                self.tell(&Shown::Reset(&reader, reset));
+                if reset != Reset::Withdrawn {
+                    self.tell(&Shown::Reset(&reader, reset));
+                }
                 return Ok(None);
             }
             Report::Line(found) => return self.found_service(found).map(|()| None),
-            Report::Free(seat, Ok(reading)) => {
-                let shown = self.seen_offline(seat.reader.name(), reading);
+            Report::Alone(seat, Ok(said)) => {
+                let shown = self.seen_offline(seat.reader.name(), said);
                 return Ok(shown.or_else(|| self.settle(seat)));
             }
-            Report::Free(seat, Err(ended)) => {
+            Report::Alone(seat, Err(ended)) => {
                 let why = ended.quarantine;
                 let step = self.table.read(seat.reader.name(), ended);
                 (seat, (step, why))
@@ -154,6 +159,10 @@ impl Desk {
                 return Ok(None);
             }
             Report::Reconciled(told) => return self.reconciled(told).map(|()| None),
+            Report::Sam(restored) => {
+                self.sam_restored(&restored);
+                return Ok(None);
+            }
         };
         let (step, quarantine) = step;
         let reader = seat.reader.name().to_owned();
@@ -161,10 +170,11 @@ impl Desk {
         if let Some(why) = quarantine {
             self.metrics.quarantined(why);
             self.tell(&Shown::Quarantined(&reader, why));
-            let resetting = reset(reader.clone(), self.abandoned.clone(), self.metrics.clone());
             let name = reader.clone();
-            let job = async move { Report::Reset(name, resetting.await) };
-            self.resets.insert(reader, self.jobs.spawn_local(job));
+            let fresh = Reader::new(&name, self.abandoned.clone(), self.metrics.clone());
+            let (resetting, work) = reset(fresh);
+            self.jobs.spawn_local(async move { Report::Reset(name, work.await) });
+            self.resets.insert(reader, resetting);
         }
         Ok(shown.or_else(|| self.settle(seat)))
     }

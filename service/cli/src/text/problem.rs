@@ -67,6 +67,8 @@ pub(crate) mod problems {
     SAM_PIN_WRONG Refused: "SAM 卡 PIN 不正确，剩余次数见详情", "请核对 PIN，勿反复尝试", "the PIN of the SAM is wrong; the detail has the tries that are left", "check the PIN; do not keep trying";
     SAM_PIN_BLOCKED Refused: "SAM 卡 PIN 已锁定", "请联系发卡机构更换 SAM 卡", "the PIN of the SAM is blocked", "have the issuer exchange the SAM";
     SAM_PIN_UNUSABLE Refused: "SAM 卡 PIN 不可用：应为 4 至 12 位数字，文件仅本人可读", "请修正后重试", "the PIN of the SAM cannot be used: 4 to 12 digits, in a file readable by its owner only", "correct it and try again";
+    SAM_PIN_MISSING Refused: "没有给出 SAM 卡 PIN", "请在终端运行并输入，或用文件给出（--sam-pin-file、--new-pin-file）", "no PIN of the SAM was given", "type it at a terminal, or give files (--sam-pin-file, --new-pin-file)";
+    SAM_PIN_DIFFERS Refused: "两次输入的新 PIN 不一致，未修改", "请重试", "the new PIN was not the same twice; nothing was changed", "try again";
     // reaching the service
     SERVER_ADDRESS_MALFORMED Usage: "服务地址格式不正确", "请使用 https://主机:端口", "the server's address is malformed", "write https://host:port";
     PLAINTEXT_NOT_ALLOWED Usage: "地址为 http://，数据将不加密", "请使用 https://；仅在测试时可加 --insecure-plaintext", "an http:// address would send data unencrypted", "use https://; for tests only, add --insecure-plaintext";
@@ -94,6 +96,14 @@ pub(crate) mod problems {
     CARD_HUNG Refused: "卡长时间无响应，已停止读取", "请取出后重新放卡；仍不行请换卡", "the card does not answer and is left alone", "take it out and insert it again, or have it replaced";
     CARD_FLOODING Refused: "卡的应答没有尽头，已停止读取", "请取出此卡；请勿办理业务并报告", "the card's answers do not end; it is left alone", "take it out, do not serve it, and report it";
     READERS_EXHAUSTED Refused: "多个读卡器被不应答的卡占住", "请取出不应答的卡，或重启读卡服务", "too many readers wait for cards that do not answer", "take those cards out, or restart the smart card service";
+    CARD_NOT_GENUINE Refused: "卡未通过本机 SAM 卡的真伪认证，可能是伪造卡", "请勿办理业务；请扣留此卡并报告", "the card failed to prove to this desk's SAM that it is genuine", "do not serve it; keep the card and report it";
+    CARD_EXPIRED Refused: "卡已过有效期", "请为居民办理换卡", "the card has expired", "have the card renewed";
+    CARD_INCONSISTENT Refused: "卡内信息互相矛盾", "请勿办理业务；核对居民身份并报告", "the card contradicts itself", "do not serve it; check the person's identity and report it";
+    CARD_LOST Refused: "按名单，此卡已挂失", "请勿办理业务；核对持卡人身份，联网后由窗口办理解挂或换卡", "by the list, the card was reported as lost", "do not serve it; check who holds it, and release or replace it once the service can be asked";
+    CARD_CANCELLED Refused: "按名单，此卡已注销", "请收回此卡，并使用新卡", "by the list, the card was cancelled", "keep the card and use the new one";
+    CARD_BLACKLISTED Refused: "按名单，此卡因非法使用已列入黑名单", "请勿办理业务；请扣留此卡并报告", "by the list, the card is on the blacklist for illegal use", "do not serve it; keep the card and report it";
+    CARD_FROZEN Refused: "按名单，此卡已冻结", "联网核实前请勿办理业务", "by the list, the card is frozen", "do not serve it before the service can be asked";
+    CARD_NOT_ACTIVATED Refused: "按名单，此卡尚未激活", "联网核实前请勿办理业务；请持卡人携带身份证件到窗口激活", "by the list, the card has not been activated", "do not serve it before the service can be asked; its holder activates it at the desk with an identity document";
     CARD_BUSY Refused: "卡正被其他程序占用", "请关闭其他读卡程序后重新放卡", "another program is using the card", "close the other program and put the card in again";
     CARD_TIMEOUT Refused: "等待放卡超时", "请放卡后重试", "no card was put in in time", "put the card in and try again";
     // signing

@@ -78,7 +78,9 @@ words! {
         Factor "factor" "芯片不符" "another chip",
         Expired "expired" "当时卡已过期" "card expired at the time",
         Time "time" "时间不可信" "time not plausible",
-        OtherDesk "other-desk" "其他窗口的记录" "made in the name of another desk";
+        OtherDesk "other-desk" "其他窗口的记录" "made in the name of another desk",
+        NotGenuine "not-genuine" "未通过真伪认证" "not proven genuine",
+        Inconsistent "inconsistent" "卡内信息互相矛盾" "contradicts itself";
     TaskResult:
         HolderVerified "holder-verified" "已核实为本人" "holder verified",
         RecordCorrected "record-corrected" "登记已更正" "record corrected",
