@@ -103,6 +103,7 @@ int main(int argc, char **argv) {
     OK(iR_DF03EF06Info(desk, flags[0], flags[1], flags[2], flags[3], flags[4]));
     show("before", flags[0]);
     unsigned long tries = 99;
+    expect("nowhere to tell the tries", IRV_PARA_ERR, VerifyPin(desk, "000000", NULL));
     expect("a wrong PIN", IRV_PSAM_ERR, VerifyPin(desk, "000000", &tries));
     printf("tries=%lu\n", tries);
     OK(VerifyPin(desk, argv[1], &tries));

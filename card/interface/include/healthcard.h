@@ -4,7 +4,8 @@
  *
  * Every function answers 0 when it succeeded, else one of the codes below. Text ends with NUL and is in
  * characters of GBK. A field has, in its buffer: an and ans fields their length, cn fields two digits a byte,
- * b fields two hex digits a byte, and a NUL. Styles: NO 0x00 bytes, AN 0x01 text, CN 0x0F digits, B 0xFF hex. */
+ * b fields two hex digits a byte, and a NUL. Styles: NO 0x00 bytes, AN 0x01 text, CN 0x0F digits, B 0xFF hex.
+ * What is given may have 8192 bytes; longer text or data is refused with IRV_PARA_ERR. */
 #ifndef HEALTHCARD_H
 #define HEALTHCARD_H
 
@@ -182,7 +183,7 @@ int HEALTHCARD_CALL iR_DF03ED_ALLInfo(HANDLE hDev, int nRecorderNo, char *szData
 /* Writes all items of an outpatient record but the last two, joined by |; an empty one is written as empty. Through the agent the service signs it, and it must be the record whose turn it is: the first that is invalid, else the oldest; another one is refused with IRV_WR_BINERR. */
 int HEALTHCARD_CALL iW_DF03ED_ALLInfo(HANDLE hDev, int nRecorderNo, const char *szData);
 
-/* Computes SM3 of nDataLen bytes; pbHash has room for 32 bytes, pbHashLen receives 32. */
+/* Computes SM3 of nDataLen bytes, at most 8192; pbHash has room for 32 bytes, pbHashLen receives 32. */
 int HEALTHCARD_CALL SM3Digest(HANDLE hDev, const unsigned char *pbData, int nDataLen, unsigned char *pbHash, int *pbHashLen);
 
 /* Verifies the PIN of the SAM before signing; pdwRetry receives the tries that are left. Not through the agent: IRV_PSAM_ERR. */

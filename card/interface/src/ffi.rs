@@ -278,7 +278,7 @@ functions! {
         // SAFETY: passed on to the caller.
         desk.write_all_items(body(&df03::outpatient::FILES, nRecorderNo.0)?, unsafe { szData.read() }?)
     };
-    "Computes SM3 of nDataLen bytes; pbHash has room for 32 bytes, pbHashLen receives 32."
+    "Computes SM3 of nDataLen bytes, at most 8192; pbHash has room for 32 bytes, pbHashLen receives 32."
     fn SM3Digest(pbData: InBytes, nDataLen: Int, pbHash: OutBytes, pbHashLen: OutInt) |_| {
         let length = usize::try_from(nDataLen.0).map_err(|_| Code::Parameter)?;
         // SAFETY: passed on to the caller.
@@ -290,6 +290,8 @@ functions! {
     };
     "Verifies the PIN of the SAM before signing; pdwRetry receives the tries that are left. Not through the agent: IRV_PSAM_ERR."
     fn VerifyPin(szPin: InText, pdwRetry: OutLong) |desk| {
+        // A try is not spent where nobody can be told of it.
+        pdwRetry.is_given()?;
         // SAFETY: passed on to the caller.
         let verified = desk.verify_pin(unsafe { szPin.read() }?);
         let left = verified.as_ref().err().and_then(|refused| refused.tries_left);
@@ -299,6 +301,8 @@ functions! {
     };
     "Signs a digest of 32 bytes with the SAM's SM2 key; pbSignedData has room for 64 bytes, pbLength receives 64. Not through the agent: IRV_PSAM_ERR."
     fn SM2SignHash(pbData: InBytes, bLen: Byte, pbSignedData: OutBytes, pbLength: OutInt) |desk| {
+        pbSignedData.is_given()?;
+        pbLength.is_given()?;
         // SAFETY: passed on to the caller.
         let digest = unsafe { pbData.read(usize::from(bLen.0)) }?;
         let signature = desk.sign(digest.try_into().map_err(|_| Code::Parameter)?)?;
@@ -362,9 +366,10 @@ pub extern "system" fn iDOpenPort() -> Handle {
 /// Closes a connection; the cards lose their power and all that was proven to them.
 #[unsafe(no_mangle)]
 pub extern "system" fn iDClosePort(hDev: Handle) -> c_int {
-    match handles::remove(hDev.addr()) {
-        true => 0,
-        false => Code::Parameter.number(),
+    match catch_unwind(|| handles::remove(hDev.addr())) {
+        Ok(true) => 0,
+        Ok(false) => Code::Parameter.number(),
+        Err(_) => Code::Card.number(),
     }
 }
 

@@ -33,9 +33,11 @@ pub(crate) fn add(desk: Desk) -> Result<usize, Code> {
     Ok(number)
 }
 
-/// Ends a connection; whether there was one of that number.
+/// Ends a connection; whether there was one of that number. Its cards are let go of, which may take
+/// as long as a reader does, when other connections can go on.
 pub(crate) fn remove(number: usize) -> bool {
-    lock(&OPEN).desks.remove(&number).is_some()
+    let removed = lock(&OPEN).desks.remove(&number);
+    removed.is_some()
 }
 
 /// Works on a connection. Other connections go on meanwhile.

@@ -14,7 +14,8 @@ pub fn text() -> String {
          \x20*\n\
          \x20* Every function answers 0 when it succeeded, else one of the codes below. Text ends with NUL and is in\n\
          \x20* characters of GBK. A field has, in its buffer: an and ans fields their length, cn fields two digits a byte,\n\
-         \x20* b fields two hex digits a byte, and a NUL. Styles: NO 0x00 bytes, AN 0x01 text, CN 0x0F digits, B 0xFF hex. */\n\
+         \x20* b fields two hex digits a byte, and a NUL. Styles: NO 0x00 bytes, AN 0x01 text, CN 0x0F digits, B 0xFF hex.\n\
+         \x20* What is given may have 8192 bytes; longer text or data is refused with IRV_PARA_ERR. */\n\
          #ifndef HEALTHCARD_H\n#define HEALTHCARD_H\n\n\
          #ifdef __cplusplus\nextern \"C\" {\n#endif\n\n\
          #ifdef _WIN32\n#define HEALTHCARD_CALL __stdcall\n#else\n#define HEALTHCARD_CALL\n#endif\n\n\

@@ -11,6 +11,7 @@ use card::layout::{File, Item, Profile};
 use card::record_signature::RecordSigner;
 use card::sam::{Pin, Sam, SamError, SamFile, SamSecurityModule};
 use card::session::Session;
+use card::transport::LinkError;
 use card::transport::pcsc::{PcscCard, readers};
 use card::write::{Changes, Mark, VisitKind, WriteError};
 use card::{Apdu, ReadError, Status, Transport as _, TransportError};
@@ -50,7 +51,16 @@ impl SamStation {
         &mut self,
         act: impl FnOnce(&mut Sam<PcscCard>) -> Result<R, SamError>,
     ) -> Result<R, Code> {
-        self.sam()?.with_sam(act).map_err(|_| Code::Sam)
+        let done = self.sam()?.with_sam(act);
+        done.map_err(|error| self.sam_failed(&error))
+    }
+
+    /// The code of a SAM that did not do what it was asked. One that does not answer is let go of.
+    fn sam_failed(&mut self, error: &SamError) -> Code {
+        match error {
+            SamError::Link(LinkError::Transport(_)) => self.lost(Slot::Sam, Code::Sam),
+            _ => Code::Sam,
+        }
     }
 
     /// The user card, powered.
@@ -75,7 +85,10 @@ impl SamStation {
     fn lost(&mut self, slot: Slot, code: Code) -> Code {
         match slot {
             Slot::User => self.user = None,
-            Slot::Sam => self.sam = None,
+            Slot::Sam => {
+                self.sam = None;
+                self.pin_verified = false;
+            }
         }
         code
     }
@@ -191,7 +204,10 @@ impl Station for SamStation {
         let sam = self.sam().map_err(refused)?;
         let verified = sam.with_sam(|sam| sam.verify(&pin));
         self.pin_verified = verified.is_ok();
-        verified.map_err(|error| PinRefused { code: Code::Sam, tries_left: error.wrong_pin() })
+        verified.map_err(|error| PinRefused {
+            code: self.sam_failed(&error),
+            tries_left: error.wrong_pin(),
+        })
     }
 
     fn change_pin(&mut self, old: &[u8], new: &[u8]) -> Result<(), Code> {

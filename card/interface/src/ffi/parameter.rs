@@ -74,12 +74,15 @@ impl InBytes {
 }
 
 impl OutBytes {
+    /// Whether there is somewhere to write.
+    pub(super) fn is_given(self) -> Result<(), Code> {
+        if self.0.is_null() { Err(Code::Parameter) } else { Ok(()) }
+    }
+
     /// # Safety
     /// The pointer is null, or has room for the bytes.
     pub(super) unsafe fn write(self, bytes: &[u8]) -> Result<(), Code> {
-        if self.0.is_null() {
-            return Err(Code::Parameter);
-        }
+        self.is_given()?;
         // SAFETY: not null; the header names the room, which is at least as long as any answer.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.0, bytes.len()) };
         Ok(())
@@ -112,12 +115,15 @@ impl OutText {
 macro_rules! out_number {
     ($($name:ident: $number:ty;)+) => {$(
         impl $name {
+            /// Whether there is somewhere to write.
+            pub(super) fn is_given(self) -> Result<(), Code> {
+                if self.0.is_null() { Err(Code::Parameter) } else { Ok(()) }
+            }
+
             /// # Safety
             /// The pointer is null, or points to a number.
             pub(super) unsafe fn write(self, number: $number) -> Result<(), Code> {
-                if self.0.is_null() {
-                    return Err(Code::Parameter);
-                }
+                self.is_given()?;
                 // SAFETY: not null; the header asks for a number there.
                 unsafe { self.0.write(number) };
                 Ok(())
