@@ -143,6 +143,13 @@ impl PersonaliseError {
     }
 }
 
+/// Eight unpredictable bytes.
+fn random(randomness: &mut dyn FnMut(&mut [u8; 8])) -> [u8; 8] {
+    let mut bytes = [0; 8];
+    randomness(&mut bytes);
+    bytes
+}
+
 /// A transport that keeps the digest of all that passes: the transcript of a card's making. What
 /// passes is personal; keys in it are wrapped.
 pub struct Transcribed<'t> {

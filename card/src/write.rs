@@ -4,6 +4,7 @@
 //! records of visits. [`Session::write`](crate::Session::write) carries them out.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::data::{CannotSet, Contents, Value};
 use crate::layout::{Access, Element, FILES, File, FileName, Item, Profile, Structure, df03};
@@ -150,10 +151,11 @@ impl Changes {
         });
         let (file, found) = found.ok_or(BadChange::NotChangeable(item))?;
         let value = known(&found.element, text)?;
-        match self.items.insert((file, found.element.record()), (found, value)) {
-            None => Ok(()),
-            Some(_) => Err(BadChange::Twice(item)),
-        }
+        match self.items.entry((file, found.element.record())) {
+            Entry::Vacant(place) => place.insert((found, value)),
+            Entry::Occupied(_) => return Err(BadChange::Twice(item)),
+        };
+        Ok(())
     }
 
     /// Adds a record to a ring: an allergy, an immunisation.
@@ -169,8 +171,9 @@ impl Changes {
             matches!((file.structure, file.update), (Structure::Cyclic { .. }, Access::Key(_)))
         });
         let record = contents(ring.ok_or(BadChange::NotARing(file))?, 1, items)?;
+        self.has_room()?;
         self.appended.push(record);
-        self.count()
+        Ok(())
     }
 
     /// Adds the record of a visit.
@@ -191,8 +194,9 @@ impl Changes {
         if matches!(record.get(kind.date()), None | Some(Value::Empty)) {
             return Err(BadChange::NoDate(kind.date()));
         }
+        self.has_room()?;
         self.visits.push((kind, record));
-        self.count()
+        Ok(())
     }
 
     /// The changes, when there are any.
@@ -226,10 +230,11 @@ impl Changes {
         !self.visits.is_empty()
     }
 
-    fn count(&self) -> Result<(), BadChange> {
-        match self.appended.len() + self.visits.len() > MOST_RECORDS {
-            true => Err(BadChange::TooMany),
-            false => Ok(()),
+    /// Whether one more record can be taken.
+    fn has_room(&self) -> Result<(), BadChange> {
+        match self.appended.len() + self.visits.len() < MOST_RECORDS {
+            true => Ok(()),
+            false => Err(BadChange::TooMany),
         }
     }
 }

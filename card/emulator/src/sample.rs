@@ -1,6 +1,8 @@
 //! A person who does not exist, the masters of the test vectors, and a security module that holds
 //! them: what a test of any crate needs to have a card read.
 
+pub mod making;
+
 use std::sync::Arc;
 
 use ::card::certificate::{Body, Holder, SamSerial};

@@ -3,64 +3,22 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
 
-use std::fmt::Write as _;
-use std::sync::Arc;
-
-use card::batch::Row;
-use card::command::personalise::Create;
-use card::data::{IssuerCertificate, IssuerData};
-use card::layout::{Directory, FILES, Profile, Structure};
+use card::layout::Profile;
 use card::personalise::{
-    BadScript, CardContents, Cvk, Earlier, IssuingKeys, OwnCommands, PersonaliseError,
-    Personaliser, Script, Transcribed, VerifyError, security_code, verify,
+    BadScript, CardContents, Earlier, OwnCommands, PersonaliseError, Personaliser, Script,
+    Transcribed, VerifyError, security_code, verify,
 };
-use card::{CardFactors, CardKey, CardNumber, Instruction, ProvinceFactor};
+use card::{CardFactors, CardNumber, ProvinceFactor};
 use card_emulator::personalise::{LooseMaster, Masters, blank};
+use card_emulator::sample::making::issuing_keys;
 use card_emulator::{Card, Fault, Image, InMemory, sample};
 use hsm::sm4::Sm4Key;
+use proptest::prelude::*;
 use time::macros::date;
 
-fn keys(masters: &Masters) -> IssuingKeys {
-    let keys = IssuingKeys::new(Arc::new(sample::transport_master()));
-    let keys = CardKey::all_versions().fold(keys, |keys, (key, version)| {
-        keys.with(key, version, masters.master(key, version).unwrap())
-    });
-    assert!(keys.are_complete());
-    keys
-}
-
 fn contents(profile: Profile) -> CardContents {
-    let person = sample::person();
-    let row = Row::of([
-        ("name", "张三"),
-        ("id_number", person.id_number.as_str()),
-        ("city", "410100"),
-        ("valid_until", "2034-01-01"),
-        ("ethnic_group", "1"),
-        ("phone_1", "13800138000"),
-        ("payment_1", "1"),
-        ("address_class_1", "2"),
-        ("address_1", "郑州市金水路1号"),
-        ("asthma", "是"),
-    ])
-    .unwrap();
     // A 16K card has no place for a photo.
-    let row = if profile == Profile::Full { row.with_photo(photo()) } else { row };
-    let order = row.check(date!(2026 - 11 - 26), profile).unwrap();
-    let number = CardNumber::from(&order.holder.id_number);
-    let issuer = IssuerData {
-        class: card::data::CardClass(b'1'),
-        version: "1.0".parse().unwrap(),
-        name: person.issuer_name.clone(),
-        code: "4101000000000000000001".parse().unwrap(),
-        certificate: IssuerCertificate([7; 180]),
-        issued_on: date!(2026 - 11 - 26),
-        security_code: security_code(&cvk(), &number, order.contact.valid_until),
-        card_number: number,
-        chip_serial: person.chip_serial.clone(),
-        city: order.city.clone(),
-    };
-    CardContents::new(&issuer, &order).unwrap()
+    sample::making::contents(profile, (profile == Profile::Full).then(photo))
 }
 
 /// A picture of stripes.
@@ -77,10 +35,6 @@ fn master(bytes: [u8; 16]) -> LooseMaster {
         Ok::<(), std::fmt::Error>(())
     });
     LooseMaster(key.unwrap())
-}
-
-fn cvk() -> Cvk {
-    Cvk::of(&master([9; 16])).unwrap()
 }
 
 fn factors() -> CardFactors {
@@ -102,8 +56,13 @@ fn make(
     let mut transcribed = Transcribed::new(card, Earlier::default());
     let mut link = card::transport::Link::new(&mut transcribed);
     let mut random = sample::counter(7);
-    let made =
-        by.personalise(&mut link, &keys(masters), &factors(), &contents(profile), &mut random);
+    let made = by.personalise(
+        &mut link,
+        &issuing_keys(masters),
+        &factors(),
+        &contents(profile),
+        &mut random,
+    );
     let commands = transcribed.commands();
     (made, transcribed.digest(), commands)
 }
@@ -170,6 +129,7 @@ fn a_card_of_another_capacity_is_told_as_such() {
 #[test]
 fn wherever_it_stops_it_goes_on() {
     let masters = sample::distinct_masters();
+    assert!(issuing_keys(&masters).are_complete());
     let mut whole = blank_card(Profile::Full);
     let (_, _, commands) = make(&OwnCommands, &mut whole, &masters, Profile::Full);
     for cut in 1..=commands {
@@ -187,78 +147,8 @@ fn wherever_it_stops_it_goes_on() {
     }
 }
 
-/// The script that says what [`OwnCommands`] does.
 fn script(profile: Profile) -> String {
-    let mut text = String::from("# our own card software\n");
-    let mut say = |command: &str, answer: &str| writeln!(text, "> {command}\n< {answer}").unwrap();
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02X}")).collect::<String>();
-    let create = |command: Create| {
-        let command = command.encode();
-        format!("{} {}", hex(&command.header()), hex(command.data()))
-    };
-    let select = |id: u16| format!("00A40000 {id:04X}");
-    let challenge = ("00840000 le=08", "9000 challenge");
-
-    say(&select(0x3F00), "9000");
-    say(challenge.0, challenge.1);
-    say("00820000 {prove}", "9000");
-    for directory in Directory::ALL {
-        say(&select(0x3F00), "9000");
-        if directory != Directory::Ddf1 {
-            say(&select(0xDDF1), "9000");
-        }
-        say(&create(Create::Directory(directory)), "9000 6985");
-        say(&select(directory.id()), "9000");
-        let here = |file: &&&card::layout::File| file.name.directory == directory;
-        for file in FILES.iter().filter(here).filter(|file| file.exists(profile)) {
-            say(&create(Create::File(file, profile)), "9000 6985");
-        }
-    }
-    for (key, version) in CardKey::all_versions() {
-        say(challenge.0, challenge.1);
-        let (number, index) = (version.number(), key.facts().index);
-        say(&format!("84D4{number:02X}{index:02X} {{key:{key}/{number}}}"), "9000");
-    }
-    let mut place = None;
-    let mut proven = Vec::new();
-    let contents = contents(profile);
-    for (file, _) in contents.files() {
-        if place != Some(file.name.directory) {
-            say(&select(0x3F00), "9000");
-            say(&select(0xDDF1), "9000");
-            if file.name.directory != Directory::Ddf1 {
-                say(&select(file.name.directory.id()), "9000");
-            }
-            place = Some(file.name.directory);
-            proven.clear();
-        }
-        say(&select(file.name.id), "9000");
-        let key = file.personalised_with();
-        if !proven.contains(&key) {
-            say(challenge.0, challenge.1);
-            say(&format!("008200{:02X} {{prove:{key}}}", key.facts().id), "9000");
-            proven.push(key);
-        }
-        match file.structure {
-            Structure::Transparent { .. } => {
-                // As long as the photo of this test, with its length before it.
-                let end = photo().len() + 2;
-                for from in (0..end).step_by(250) {
-                    let length = 250.min(end - from);
-                    let name = file.name;
-                    say(&format!("00D6{from:04X} {{file:{name}/{from}/{length}}}"), "9000");
-                }
-            }
-            _ => {
-                for item in file.items(profile) {
-                    let record = item.element.record();
-                    say(&format!("00DC{record:02X}04 {{record:{}/{record}}}", file.name), "9000");
-                }
-            }
-        }
-    }
-    say("80F00000", "9000");
-    text
+    sample::making::script(profile, (profile == Profile::Full).then(|| photo().len()))
 }
 
 #[test]
@@ -371,7 +261,7 @@ fn scripts_are_read_line_by_line() {
 #[test]
 fn a_security_code_is_of_its_card() {
     let number: CardNumber = "11010519491231002X".parse().unwrap();
-    let (day, cvk) = (date!(2034 - 01 - 01), cvk());
+    let (day, cvk) = (date!(2034 - 01 - 01), sample::making::cvk());
     let code = security_code(&cvk, &number, day);
     assert!(code.expose().bytes().all(|b| b.is_ascii_digit()));
     assert!(cvk.vouches(&number, day, &code));
@@ -386,4 +276,38 @@ fn a_card_of_another_software_is_not_taken_for_blank() {
     let mut card = InMemory::new(Card::new(sample::image(), Box::new(sample::counter(1))));
     let (made, ..) = make(&OwnCommands, &mut card, &sample::distinct_masters(), Profile::Full);
     assert!(matches!(made, Err(PersonaliseError::NotBlank)), "{made:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A script with one line that is not what its maker wrote is refused, or it is played to the
+    /// end or to the point where the card refuses: it never makes a card that is not believed.
+    #[test]
+    fn a_script_with_another_line_makes_the_card_or_none(
+        at in 0usize..900,
+        line in prop_oneof![
+            Just(String::new()),
+            Just("> 00A40000 3F00".to_owned()),
+            Just("< 9000".to_owned()),
+            "[<>#] ?[0-9A-F]{0,12} ?[{a-z:}0-9]{0,12}",
+        ],
+    ) {
+        let text = script(Profile::Reduced);
+        let mut lines: Vec<&str> = text.lines().collect();
+        let at = at % lines.len();
+        lines[at] = &line;
+        let Ok(script) = lines.join("\n").parse::<Script>() else { return Ok(()) };
+        let masters = sample::distinct_masters();
+        let mut card = blank_card(Profile::Reduced);
+        let (made, ..) = make(&script, &mut card, &masters, Profile::Reduced);
+        if made.is_ok() && !card.card().image().is_open() {
+            prop_assert!(card.card().image().is_complete());
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_script_or_none(text in "([<>#] ?([0-9A-Fa-f]{0,10}|\\{[a-z]+:?[A-Z0-9/_]*\\}| |le=08|challenge){0,4}\n){0,8}") {
+        let _ = text.parse::<Script>();
+    }
 }

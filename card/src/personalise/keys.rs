@@ -5,9 +5,11 @@ use hsm::sm4::Sm4Key;
 use hsm::{CardMaster, KeyError};
 
 use crate::atr::CardFactor;
+use crate::command::ExternalAuthenticate;
+use crate::command::personalise::ProveTransport;
 use crate::key::{CardFactors, CardKey, KeyVersion};
 use crate::security::Diversification;
-use crate::security::profile::div1;
+use crate::security::profile::{self, div1};
 
 /// The masters that an issuer needs: one for each version of each key, and the transport master.
 pub struct IssuingKeys {
@@ -51,16 +53,12 @@ impl IssuingKeys {
     }
 
     /// The session of the card's transport key under a challenge.
-    pub(super) fn transport(
-        &self,
-        card: &CardFactor,
-        challenge: &[u8; 8],
-    ) -> Result<Sm4Key, KeyFailure> {
+    fn transport(&self, card: &CardFactor, challenge: &[u8; 8]) -> Result<Sm4Key, KeyFailure> {
         self.transport.derive(&[div1(&card.0), div1(challenge)]).map_err(KeyFailure::Derive)
     }
 
     /// The session of a key of the card under a challenge.
-    pub(super) fn session(
+    fn session(
         &self,
         key: CardKey,
         factors: &CardFactors,
@@ -71,18 +69,41 @@ impl IssuingKeys {
         self.master(key, KeyVersion::FIRST)?.derive(&blocks).map_err(KeyFailure::Derive)
     }
 
-    /// A key of the card, encrypted under a session of its transport key.
+    /// The proof of the card's transport key under a challenge.
+    pub(super) fn transport_proof(
+        &self,
+        card: &CardFactor,
+        challenge: &[u8; 8],
+        random: [u8; 8],
+    ) -> Result<ProveTransport, KeyFailure> {
+        Ok(ProveTransport::with(&self.transport(card, challenge)?, random))
+    }
+
+    /// The proof of a key of the card under a challenge.
+    pub(super) fn proof(
+        &self,
+        key: CardKey,
+        factors: &CardFactors,
+        challenge: &[u8; 8],
+        random: [u8; 8],
+    ) -> Result<ExternalAuthenticate, KeyFailure> {
+        let session = self.session(key, factors, challenge)?;
+        let cryptogram = profile::cryptogram(&session, &random);
+        Ok(ExternalAuthenticate { key, version: KeyVersion::FIRST, cryptogram, data: random })
+    }
+
+    /// A key of the card, encrypted under a session of its transport key, and that session.
     pub(super) fn wrapped(
         &self,
         key: CardKey,
         version: KeyVersion,
         factors: &CardFactors,
-        transport: &Sm4Key,
-    ) -> Result<[u8; 16], KeyFailure> {
-        let master = self.master(key, version)?;
-        master
-            .derive_wrapped(&key.derivation(Diversification::default(), factors), transport)
-            .map_err(KeyFailure::Derive)
+        challenge: &[u8; 8],
+    ) -> Result<(Sm4Key, [u8; 16]), KeyFailure> {
+        let session = self.transport(&factors.card, challenge)?;
+        let derivation = key.derivation(Diversification::default(), factors);
+        let wrapped = self.master(key, version)?.derive_wrapped(&derivation, &session);
+        Ok((session, wrapped.map_err(KeyFailure::Derive)?))
     }
 
     fn master(&self, key: CardKey, version: KeyVersion) -> Result<&dyn CardMaster, KeyFailure> {

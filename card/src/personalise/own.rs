@@ -1,12 +1,9 @@
-use super::{CardContents, Filling, IssuingKeys, PersonaliseError, Personaliser, Step};
+use super::{CardContents, Filling, IssuingKeys, PersonaliseError, Personaliser, Step, random};
 use crate::apdu::Status;
-use crate::command::personalise::{Create, EndPersonalisation, ProveTransport, WriteKey};
-use crate::command::{
-    CardError, ExternalAuthenticate, GetChallenge, Instruction, Select, UpdateBinary, UpdateRecord,
-};
-use crate::key::{CardFactors, CardKey, KeyVersion};
+use crate::command::personalise::{Create, EndPersonalisation, WriteKey};
+use crate::command::{CardError, GetChallenge, Instruction, Select, UpdateBinary, UpdateRecord};
+use crate::key::{CardFactors, CardKey};
 use crate::layout::{Directory, FILES, MASTER_FILE};
-use crate::security::profile;
 use crate::transport::{Link, LinkError};
 
 /// Bytes that are written at once.
@@ -46,9 +43,9 @@ impl Work<'_, '_> {
     fn open(&mut self) -> Result<(), PersonaliseError> {
         self.run(Step::Open, &Select(MASTER_FILE))?;
         let challenge = self.run(Step::Open, &GetChallenge)?;
-        let session = self.keys.transport(&self.factors.card, &challenge)?;
-        let data = self.random();
-        self.run(Step::Open, &ProveTransport::with(&session, data))
+        let random = random(self.randomness);
+        let proof = self.keys.transport_proof(&self.factors.card, &challenge, random)?;
+        self.run(Step::Open, &proof)
     }
 
     /// Creates what is not there yet: an earlier attempt may have come to any point.
@@ -82,8 +79,7 @@ impl Work<'_, '_> {
     fn load_keys(&mut self) -> Result<(), PersonaliseError> {
         for (key, version) in CardKey::all_versions() {
             let challenge = self.run(Step::LoadKeys, &GetChallenge)?;
-            let session = self.keys.transport(&self.factors.card, &challenge)?;
-            let wrapped = self.keys.wrapped(key, version, self.factors, &session)?;
+            let (session, wrapped) = self.keys.wrapped(key, version, self.factors, &challenge)?;
             self.run(Step::LoadKeys, &WriteKey::new(&session, key, version, &wrapped))?;
         }
         Ok(())
@@ -131,11 +127,8 @@ impl Work<'_, '_> {
 
     fn prove(&mut self, key: CardKey) -> Result<(), PersonaliseError> {
         let challenge = self.run(Step::Write, &GetChallenge)?;
-        let session = self.keys.session(key, self.factors, &challenge)?;
-        let data = self.random();
-        let cryptogram = profile::cryptogram(&session, &data);
-        let version = KeyVersion::FIRST;
-        self.run(Step::Write, &ExternalAuthenticate { key, version, cryptogram, data })
+        let proof = self.keys.proof(key, self.factors, &challenge, random(self.randomness))?;
+        self.run(Step::Write, &proof)
     }
 
     fn run<I: Instruction>(
@@ -144,11 +137,5 @@ impl Work<'_, '_> {
         command: &I,
     ) -> Result<I::Answer, PersonaliseError> {
         self.link.run(command).map_err(|error| PersonaliseError::at(step, error))
-    }
-
-    fn random(&mut self) -> [u8; 8] {
-        let mut bytes = [0; 8];
-        (self.randomness)(&mut bytes);
-        bytes
     }
 }

@@ -26,13 +26,12 @@
 
 use std::str::FromStr;
 
-use super::{CardContents, Filling, IssuingKeys, PersonaliseError, Personaliser, Step};
+use super::{CardContents, Filling, IssuingKeys, PersonaliseError, Personaliser, Step, random};
 use crate::apdu::{Apdu, Response};
-use crate::command::personalise::{ProveTransport, WriteKey};
-use crate::command::{CardError, ExternalAuthenticate, Instruction};
+use crate::command::personalise::WriteKey;
+use crate::command::{CardError, Instruction};
 use crate::key::{CardFactors, CardKey, KeyVersion};
 use crate::layout::{self, FileName, Structure};
-use crate::security::profile;
 use crate::transport::{Link, LinkError};
 
 /// Most bytes of a script.
@@ -242,6 +241,55 @@ fn hex(text: &str) -> Option<Vec<u8>> {
     if rest.is_empty() && !pairs.is_empty() { bytes } else { None }
 }
 
+impl Command {
+    /// The data of the command for one card, under its last challenge.
+    fn data(
+        &self,
+        keys: &IssuingKeys,
+        factors: &CardFactors,
+        contents: &CardContents,
+        challenge: &[u8; 8],
+        random: &mut dyn FnMut() -> [u8; 8],
+    ) -> Result<Vec<u8>, PersonaliseError> {
+        let missing = PersonaliseError::Script { line: self.line };
+        let mut data = Vec::with_capacity(MAX_DATA);
+        for part in &self.data {
+            match part {
+                Part::Bytes(bytes) => data.extend(bytes),
+                Part::ProveTransport => {
+                    let proof = keys.transport_proof(&factors.card, challenge, random())?;
+                    data.extend(proof.encode().data());
+                }
+                Part::Prove(key) => {
+                    let proof = keys.proof(*key, factors, challenge, random())?;
+                    data.extend(proof.encode().data());
+                }
+                Part::Key(key, version) => {
+                    let (session, wrapped) = keys.wrapped(*key, *version, factors, challenge)?;
+                    data.extend(WriteKey::sealed(&session, self.header, &wrapped));
+                }
+                Part::Record(name, number) => match contents.file(*name) {
+                    Some(Filling::Records(records)) if records.contains_key(number) => {
+                        data.extend(&records[number]);
+                    }
+                    _ => return Err(missing),
+                },
+                Part::File { name, from, length } => {
+                    let bytes = match contents.file(*name) {
+                        Some(Filling::Bytes(bytes)) => bytes.as_slice(),
+                        _ => &[],
+                    };
+                    // Beyond what the card is to have there are zeros.
+                    let from = usize::from(*from);
+                    let places = from..from + usize::from(*length);
+                    data.extend(places.map(|at| bytes.get(at).unwrap_or(&0)));
+                }
+            }
+        }
+        Ok(data)
+    }
+}
+
 /// A command as it is sent, whose answer is judged by the script.
 struct Sent(Apdu);
 
@@ -268,49 +316,8 @@ impl Personaliser for Script {
     ) -> Result<(), PersonaliseError> {
         let mut challenge = [0; 8];
         for command in &self.commands {
-            let missing = || PersonaliseError::Script { line: command.line };
-            let mut data = Vec::with_capacity(MAX_DATA);
-            for part in &command.data {
-                let mut random = [0; 8];
-                match part {
-                    Part::Bytes(bytes) => data.extend(bytes),
-                    Part::ProveTransport => {
-                        let session = keys.transport(&factors.card, &challenge)?;
-                        randomness(&mut random);
-                        data.extend(ProveTransport::with(&session, random).encode().data());
-                    }
-                    Part::Prove(key) => {
-                        let (key, version) = (*key, KeyVersion::FIRST);
-                        let session = keys.session(key, factors, &challenge)?;
-                        randomness(&mut random);
-                        let cryptogram = profile::cryptogram(&session, &random);
-                        let proof = ExternalAuthenticate { key, version, cryptogram, data: random };
-                        data.extend(proof.encode().data());
-                    }
-                    Part::Key(key, version) => {
-                        let session = keys.transport(&factors.card, &challenge)?;
-                        let wrapped = keys.wrapped(*key, *version, factors, &session)?;
-                        data.extend(WriteKey::sealed(&session, command.header, &wrapped));
-                    }
-                    Part::Record(name, number) => match contents.file(*name) {
-                        Some(Filling::Records(records)) => {
-                            data.extend(records.get(number).ok_or_else(missing)?);
-                            continue;
-                        }
-                        _ => return Err(missing()),
-                    },
-                    Part::File { name, from, length } => {
-                        let bytes = match contents.file(*name) {
-                            Some(Filling::Bytes(bytes)) => bytes.as_slice(),
-                            _ => &[],
-                        };
-                        let end = usize::from(*from) + usize::from(*length);
-                        let filled =
-                            (usize::from(*from)..end).map(|at| bytes.get(at).unwrap_or(&0));
-                        data.extend(filled);
-                    }
-                }
-            }
+            let mut random = || random(randomness);
+            let data = command.data(keys, factors, contents, &challenge, &mut random)?;
             let mut apdu = Apdu::new(command.header).with_data(data);
             if let Some(length) = command.expected {
                 apdu = apdu.expecting(length);
@@ -320,19 +327,17 @@ impl Personaliser for Script {
                 true => Step::Open,
                 false => Step::Line(command.line),
             };
-            let response =
-                link.run(&Sent(apdu)).map_err(|error| PersonaliseError::at(step, error))?;
+            let failed = |error| PersonaliseError::at(step, error);
+            let response = link.run(&Sent(apdu)).map_err(failed)?;
             let refused = CardError::Refused(response.status);
             let bytes = response.to_bytes();
             let (data, status) = bytes.split_last_chunk::<2>().expect("an answer has a status");
             if !command.accepts.contains(status) {
-                return Err(PersonaliseError::at(step, LinkError::Card(refused)));
+                return Err(failed(LinkError::Card(refused)));
             }
             if command.challenge {
-                challenge = data.try_into().map_err(|_| {
-                    let error = CardError::Length { expected: 8, found: data.len() };
-                    PersonaliseError::at(step, LinkError::Card(error))
-                })?;
+                let short = CardError::Length { expected: 8, found: data.len() };
+                challenge = data.try_into().map_err(|_| failed(LinkError::Card(short)))?;
             }
         }
         Ok(())

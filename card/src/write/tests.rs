@@ -67,7 +67,10 @@ fn records_that_say_too_little_or_too_much_are_refused() {
     for at in 0..MOST_RECORDS {
         many.append(ring(), [(58, "青霉素")]).unwrap_or_else(|error| panic!("{at}: {error}"));
     }
+    let full = many.clone();
     assert_eq!(many.append(ring(), [(58, "青霉素")]), Err(BadChange::TooMany));
+    assert_eq!(many.visit(VisitKind::Inpatient, [(66, "2026-01-01")]), Err(BadChange::TooMany));
+    assert_eq!(many, full, "what was refused is not in it");
 }
 
 #[test]
@@ -103,6 +106,13 @@ proptest! {
         let mut changes = Changes::new();
         if changes.set(item, &text).is_ok() {
             prop_assert_eq!(changes.files().len(), 1);
+            // What was accepted reads back as it was spelled; what is refused changes nothing.
+            let value = changes.value(item).expect("it was set").clone();
+            let mut again = Changes::new();
+            prop_assert_eq!(again.set(item, &value.to_text()), Ok(()));
+            prop_assert_eq!(again.value(item), Some(&value));
+            prop_assert_eq!(changes.set(item, ""), Err(BadChange::Twice(item)));
+            prop_assert_eq!(changes.value(item), Some(&value));
         }
         let _ = changes.append(ring(), [(item, text.as_str())]);
         let _ = changes.visit(VisitKind::Inpatient, [(66, "2026-01-01"), (item, text.as_str())]);
