@@ -161,6 +161,22 @@ async fn whoever_comes_on_record_while_cards_are_made_is_no_silent_second_person
     assert_eq!(verdicts(&bench)[&2], held);
     assert!(bench.drive(&mut stack, None).await.unwrap());
     assert_eq!(verdicts(&bench)[&3], "ISSUED");
+
+    // Who is registered under another name meanwhile gets no card: before it is begun, and after.
+    let batch = "01936f00-0000-7000-8000-0000000000d4";
+    let rows = [row(4, &[]), row(5, &[])].map(|row| BatchRow { number: row.number - 3, ..row });
+    let mut bench = Bench::open(&hospital, CLERK.key, batch, &rows).await.unwrap();
+    bench.handed_in(rows.len()).await.unwrap();
+    hospital.register("别名", &id_number(4), "different-people");
+    let (mut last, mut ignored) = (stack.take(), Vec::new());
+    bench.insert(0, &last).await;
+    assert!(bench.answer(&mut last, 40, &mut ignored).await.unwrap().is_none());
+    assert_eq!(verdicts(&bench)[&1], "REFUSED name:NAME_DIFFERS");
+    assert_eq!(verdicts(&bench)[&2], "WRITING");
+    hospital.register("别名", &id_number(5), "different-people");
+    let ended = bench.answer(&mut last, 1000, &mut ignored).await.unwrap();
+    assert!(matches!(ended, Some(slot_step::Step::Failure(_))), "{ended:?}");
+    assert_eq!(verdicts(&bench)[&2], "REFUSED name:NAME_DIFFERS");
     assert_eq!(on_record(&hospital, BATCH).1, 2, "row 3, and the patient");
     // The spoiled chip is none for another row.
     card.reset();

@@ -5,6 +5,9 @@ mod folder;
 mod input;
 mod messages;
 
+/// Largest answer with a manifest, bytes.
+pub(crate) const MAX_ANSWER: usize = audit::manifest::MAX_MANIFEST + 64 * 1024;
+
 pub(crate) use self::{
     folder::{Folder, Progress, verdict_json},
     input::{Reading, Rows},

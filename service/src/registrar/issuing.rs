@@ -5,6 +5,7 @@
 //! that comes back is gone on with for its own row, or given up; a row never has two cards.
 
 mod alike;
+mod beginning;
 mod closing;
 mod floor;
 mod making;
@@ -34,7 +35,8 @@ use crate::{
     store::{Batch, BatchId, BatchRow, CardId, InstitutionId, NewBatch, Receipt, RowState},
 };
 
-pub use making::{Begun, Job, Made, MakeFailure, Verdict};
+pub use beginning::{Begun, Job};
+pub use making::{Made, MakeFailure, Verdict};
 pub use rows::{HandedRow, RowVerdict};
 
 use floor::Floor;

@@ -23,8 +23,8 @@ use crate::{clock::UtcTime, likeness::Rule};
 
 pub use closing::Abandoned;
 pub use records::{
-    Batch, BatchChip, BatchRow, Begun, Checked, ChipState, Fate, MadeCard, NewBatch, NewRow,
-    Reviewed, RowState,
+    Batch, BatchChip, BatchRow, Begun, Checked, ChipState, MadeCard, NewBatch, NewRow, Reviewed,
+    RowState, Stop,
 };
 pub use rows::RowWords;
 
@@ -149,22 +149,22 @@ impl Store {
         .await
     }
 
-    /// Gives a chip up, and says what its row makes of that.
+    /// Gives a chip up; its row waits for another unless it is stopped.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the row is not being written on this chip.
     pub async fn record_card_spoiled(
         &self,
         (batch, row, factor): (BatchId, u32, [u8; 8]),
-        fate: Fate,
+        stop: Option<Stop>,
         at: UtcTime,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
-            let (state, reasons) = match fate {
-                Fate::Waits => (RowState::Waiting, None),
-                Fate::Held(reasons) => (RowState::Held, Some(reasons)),
-                Fate::Refused(reasons) => (RowState::Refused, Some(reasons)),
+            let (state, reasons) = match stop {
+                None => (RowState::Waiting, None),
+                Some(Stop::Held(reasons)) => (RowState::Held, Some(reasons)),
+                Some(Stop::Refused(reasons)) => (RowState::Refused, Some(reasons)),
             };
             let changed = db
                 .prepare_cached(&format!(

@@ -55,8 +55,8 @@ mod writer;
 pub use auditing::{Cursor, LogEntry, SearchFilter};
 pub use authorities::{Authority, RevocationList};
 pub use batches::{
-    Abandoned, Batch, BatchChip, BatchRow, Begun, Checked, ChipState, Fate, MadeCard, NewBatch,
-    NewRow, Reviewed, RowState, RowWords,
+    Abandoned, Batch, BatchChip, BatchRow, Begun, Checked, ChipState, MadeCard, NewBatch, NewRow,
+    Reviewed, RowState, RowWords, Stop,
 };
 pub use bindings::{Binding, Ended as BindingEnded, NewBinding};
 pub use card_changes::{CardChange, CardOrder, ChangeState, NewCardChange, Review, Verdict};

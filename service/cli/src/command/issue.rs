@@ -12,13 +12,14 @@ use serde_json::json;
 
 use super::audit::Key;
 use crate::{
-    batch::{Folder, Rows},
+    batch::{Folder, MAX_ANSWER, Rows},
     context::{Context, Outcome},
     desk,
     exit::Exit,
     failure::Failure,
     files::{self, Audience},
     page::{Cell, Page},
+    service::Authorized,
     text::{self, problems},
 };
 
@@ -174,13 +175,18 @@ impl Abandon {
         let request = AbandonBatchRequest { batch_id: self.id, cause: cause.into() };
         let found = context
             .service
-            .ask(async |channel| CardsClient::new(channel).abandon_batch(request.clone()).await)
+            .ask(async |channel| cards(channel).abandon_batch(request.clone()).await)
             .await?;
         files::write(&self.out, found.manifest.as_bytes(), Audience::Everyone)?;
         let page = Page::titled(text::BATCH_ABANDONED)
             .row(text::MANIFEST_FILE, self.out.display().to_string());
         context.answer("ManifestResponse", &found, &page)
     }
+}
+
+/// The service, with answers that hold a manifest.
+fn cards(channel: Authorized) -> CardsClient<Authorized> {
+    CardsClient::new(channel).max_decoding_message_size(MAX_ANSWER)
 }
 
 impl ManifestCommand {
@@ -190,7 +196,7 @@ impl ManifestCommand {
                 let request = ManifestRequest { batch_id: id };
                 let found = context
                     .service
-                    .ask(async |channel| CardsClient::new(channel).manifest(request.clone()).await)
+                    .ask(async |channel| cards(channel).manifest(request.clone()).await)
                     .await?;
                 files::write(&out, found.manifest.as_bytes(), Audience::Everyone)?;
                 let page =

@@ -27,7 +27,7 @@ use super::{
     watch::{Sight, Watch},
 };
 use crate::{
-    batch::{Folder, Progress, Reading, Rows, verdict_json},
+    batch::{Folder, MAX_ANSWER, Progress, Reading, Rows, verdict_json},
     context::Context,
     failure::{Both, Failure},
     page::{Cell, Page},
@@ -87,7 +87,8 @@ impl Bench {
             .service
             .ask(async |channel| {
                 let (outgoing, requests) = mpsc::channel(64);
-                let stream = CardsClient::new(channel).issue(ReceiverStream::new(requests)).await?;
+                let mut cards = CardsClient::new(channel).max_decoding_message_size(MAX_ANSWER);
+                let stream = cards.issue(ReceiverStream::new(requests)).await?;
                 Ok(stream.map(|incoming| (outgoing, incoming)))
             })
             .await?;

@@ -285,11 +285,11 @@ impl Slot {
             return ControlFlow::Break(failure);
         };
         let begun = registrar.begin_card(&self.caller, self.batch, factor, named).await;
-        let Begun { held, job } = match begun {
+        let Begun { stopped, job } = match begun {
             Ok(begun) => begun,
             Err(error) => return ControlFlow::Break(failed(error)),
         };
-        for (verdict, receipt) in held {
+        for (verdict, receipt) in stopped {
             self.verdict(verdict, Some(receipt)).await;
         }
         let Some(job) = job else {

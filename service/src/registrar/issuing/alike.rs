@@ -22,7 +22,10 @@ use crate::{
     likeness::Rule,
     numbers::{BoundNumber, NumberKind},
     policy::Act,
-    store::{BatchRow, Likeness, Receipt, ResidentId, Reviewed, RowState, RowWords, StoreError},
+    store::{
+        BatchRow, Likeness, Receipt, Resident, ResidentId, Reviewed, RowState, RowWords, Stop,
+        StoreError,
+    },
 };
 
 /// Items of DF01: class and number of a document.
@@ -54,11 +57,8 @@ impl Registrar {
         let index = self.personal.id_number_index(&order.holder.id_number)?;
         let known = self.store.resident_by_index(index).await?;
         if let Some(resident) = &known {
-            if resident.institution != floor.institution {
-                return Ok(refused("id_number", Why::RegisteredElsewhere));
-            }
-            if self.personal.open_resident(resident)?.name != order.holder.name.as_str() {
-                return Ok(refused("name", Why::NameDiffers));
+            if let Some((field, why)) = self.stands_against(floor, resident, order)? {
+                return Ok(refused(field, why));
             }
             if self.store.has_card(resident.id).await? {
                 return Ok(refused("id_number", Why::HasCard));
@@ -68,6 +68,20 @@ impl Registrar {
         let likenesses = self.compared_by(order, known).await?;
         let alike = self.store.alike_on_record(likenesses.clone(), known).await?;
         Ok(Judged::Good { likenesses, alike })
+    }
+
+    /// What a resident on record has against being the person of a row.
+    pub(super) fn stands_against(
+        &self,
+        floor: &Floor,
+        resident: &Resident,
+        order: &CardOrder,
+    ) -> Result<Option<(&'static str, Why)>, Error> {
+        if resident.institution != floor.institution {
+            return Ok(Some(("id_number", Why::RegisteredElsewhere)));
+        }
+        let name = self.personal.open_resident(resident)?.name;
+        Ok((name != order.holder.name.as_str()).then_some(("name", Why::NameDiffers)))
     }
 
     /// By what the person of a row is compared with others. A number that is bound to the person was
@@ -93,33 +107,37 @@ impl Registrar {
         Ok(likenesses)
     }
 
-    /// Holds a row that waits when somebody who came on record since looks like its person; what is
-    /// told of it then.
-    pub(super) async fn hold_if_alike(
+    /// Stops a row that waits for what came on record since it was handed in: it is held when
+    /// somebody looks like its person, and makes no card when the person is registered elsewhere or
+    /// has a card. What is told of it then.
+    pub(super) async fn stop_if_needed(
         &self,
         caller: &Caller,
         floor: &Floor,
         turn: &Turn,
         order: &CardOrder,
     ) -> Result<Option<(RowVerdict, Receipt)>, Error> {
-        let Judged::Good { alike, .. } = self.judge(floor, order).await? else { return Ok(None) };
-        if alike.is_empty() {
-            return Ok(None);
-        }
-        let reasons = held_for(&alike);
+        let (state, reasons) = match self.judge(floor, order).await? {
+            Judged::Good { alike, .. } if alike.is_empty() => return Ok(None),
+            Judged::Good { alike, .. } => (RowState::Held, held_for(&alike)),
+            Judged::Refused(bad) => (RowState::Refused, reason_word(&bad.field, bad.why)),
+        };
+        let (step, stop) = match state {
+            RowState::Held => ("hold", Stop::Held(reasons.clone())),
+            _ => ("refuse", Stop::Refused(reasons.clone())),
+        };
         let entry = |outcome| {
             self.entry(caller, Act::CardBatch, outcome)
                 .on("batch", floor.batch.to_string())
-                .with("step", "hold")
+                .with("step", step)
                 .with("row", turn.row.to_string())
-                .with("look_alike_rules", rules(&alike))
+                .with("reasons", reasons.as_str())
         };
         let granted = entry(Outcome::Granted);
-        let held =
-            self.store.record_row_held(floor.batch, turn.row, reasons.clone(), granted).await;
-        let receipt = self.settle(entry(Outcome::Refused), held).await?;
+        let stopped = self.store.record_row_stopped(floor.batch, turn.row, stop, granted).await;
+        let receipt = self.settle(entry(Outcome::Refused), stopped).await?;
         turn.done();
-        Ok(Some((RowVerdict::held(turn.row, &reasons), receipt)))
+        Ok(Some((RowVerdict::stopped(turn.row, state, &reasons), receipt)))
     }
 
     /// Looks again at the rows of a batch that are held: staff may have decided.
@@ -198,8 +216,4 @@ pub(super) fn held_for(alike: &[Rule]) -> String {
         Rule::Number => reason_word("document_number", Why::NumberShared),
     };
     alike.iter().map(word).collect::<Vec<_>>().join(",")
-}
-
-fn rules(alike: &[Rule]) -> String {
-    alike.iter().map(|rule| rule.as_str()).collect::<Vec<_>>().join(",")
 }

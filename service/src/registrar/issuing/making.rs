@@ -1,57 +1,30 @@
 //! One blank card becomes the card of one row.
 
-use std::sync::Arc;
-
 use audit::Outcome;
 use card::{
-    CardFactor, CardFactors, CardNumber, CardOrder, ProvinceFactor, ReadError, Transport,
-    TransportError,
+    ReadError, Transport, TransportError,
     batch::Why,
-    data::{CardClass, IssuerCertificate, IssuerData},
-    personalise::{
-        CardContents, Earlier, PersonaliseError, Transcribed, VerifyError, security_code, verify,
-    },
+    personalise::{PersonaliseError, Transcribed, VerifyError, verify},
     transport::Link,
 };
 
 use super::{
     Caller, Error, Registrar,
     alike::{Judged, held_for},
-    floor::{Floor, Turn},
+    beginning::Job,
     reason_word,
     rows::RowVerdict,
-    serial_of,
 };
 use crate::{
     catalogue::Reason,
-    clock::date_at_desk,
     likeness::Rule,
     policy::Act,
     registrar::NewResident,
     store::{
-        self, Activation, BatchId, CardId, ChipState, Fate, MadeCard, Obstacle, Receipt,
-        ResidentId, StoreError, Unique,
+        self, Activation, CardId, MadeCard, Obstacle, Receipt, ResidentId, RowState, Stop,
+        StoreError, Unique,
     },
 };
-
-/// A chip that is bound to a row, and what is to be on it.
-pub struct Job {
-    turn: Turn,
-    floor: Arc<Floor>,
-    factors: CardFactors,
-    order: CardOrder,
-    contents: CardContents,
-    /// What was done to the chip before.
-    earlier: Earlier,
-}
-
-/// What came of asking for a row for a blank card.
-pub struct Begun {
-    /// Rows that are held from now on: somebody who came on record since looks like their person.
-    pub held: Vec<(RowVerdict, Receipt)>,
-    /// The chip's row, when one waits.
-    pub job: Option<Job>,
-}
 
 /// What was done to a card.
 #[derive(Debug)]
@@ -60,25 +33,6 @@ pub struct Made {
     pub transcript: [u8; 32],
     /// Whether the card is whole.
     pub outcome: Result<(), MakeFailure>,
-}
-
-impl Job {
-    /// The row, from 1.
-    #[must_use]
-    pub fn row(&self) -> u32 {
-        self.turn.row
-    }
-
-    /// The issuing serial that the chip gets.
-    #[must_use]
-    pub fn chip_serial(&self) -> String {
-        serial_of(self.factors.card).to_string()
-    }
-
-    /// Batch, row and chip.
-    fn place(&self) -> (BatchId, u32, [u8; 8]) {
-        (self.floor.batch, self.turn.row, self.factors.card.0)
-    }
 }
 
 /// Why a card was not made.
@@ -146,129 +100,6 @@ pub enum Verdict {
 }
 
 impl Registrar {
-    /// Binds a chip to a row of an open batch: the one it was begun for, the named one, or the next
-    /// whose person looks like nobody else.
-    ///
-    /// # Errors
-    /// CHIP_USED for a chip that is a card, was given up, or was begun for another batch;
-    /// BATCH_NOT_FOUND; BATCH_CLOSED; ROLE_NOT_ALLOWED.
-    pub async fn begin_card(
-        &self,
-        caller: &Caller,
-        batch: BatchId,
-        factor: CardFactor,
-        named: Option<u32>,
-    ) -> Result<Begun, Error> {
-        self.allow(caller, Act::CardIssue).await?;
-        let floor = self.open_floor(caller, batch).await?;
-        let chip_serial = serial_of(factor);
-        let entry = |outcome| {
-            self.entry(caller, Act::CardIssue, outcome)
-                .on("batch", batch.to_string())
-                .with("chip", chip_serial.to_string())
-        };
-        let chip = self.store.batch_chip(factor.0).await?;
-        match &chip {
-            Some(chip) if chip.state != ChipState::Writing || chip.batch != batch => {
-                return self.refuse(entry(Outcome::Refused), Reason::CHIP_USED).await;
-            }
-            _ => {}
-        }
-        let mut held = Vec::new();
-        let (turn, order) = loop {
-            let Some(turn) = floor.take(factor.0, named) else {
-                let reason = Reason::NO_ROW_WAITS.text().reason;
-                self.record_act(entry(Outcome::Refused).with("reason", reason)).await?;
-                return Ok(Begun { held, job: None });
-            };
-            let order = self.order_of(&floor, turn.row).await?;
-            // Of a row that was begun, whoever came since is seen as its card goes on record.
-            if turn.begun_on.is_none()
-                && let Some(verdict) = self.hold_if_alike(caller, &floor, &turn, &order).await?
-            {
-                held.push(verdict);
-                continue;
-            }
-            break (turn, order);
-        };
-        let place = (batch, turn.row, factor.0);
-        let granted = entry(Outcome::Granted).with("row", turn.row.to_string());
-        let earlier = if turn.begun_on == Some(factor.0) {
-            let row = self.store.batch_rows_between(batch, turn.row, turn.row).await?;
-            let row = row.first().ok_or(Reason::STATE_CONFLICT)?;
-            let earlier = Earlier { sessions: row.sessions, digest: row.transcript };
-            let mut granted =
-                granted.with("step", "resume").with("session", (earlier.sessions + 1).to_string());
-            if let Some(digest) = earlier.digest {
-                granted = granted.with("transcript", hex::encode(digest));
-            }
-            let answer = self.store.record_card_resumed(place, granted).await;
-            self.settle(entry(Outcome::Refused), answer).await?;
-            earlier
-        } else {
-            let begun = store::Begun {
-                batch,
-                row: turn.row,
-                factor: factor.0,
-                chip_serial: chip_serial.to_string(),
-                instead_of: turn.begun_on,
-                at: caller.now,
-            };
-            let granted = granted.with("step", "begin");
-            let granted = match turn.begun_on {
-                Some(old) => granted.with("spoiled", serial_of(CardFactor(old)).to_string()),
-                None => granted,
-            };
-            let answer = self.store.record_card_begun(begun, granted).await;
-            self.settle(entry(Outcome::Refused), answer).await.map_err(|error| match error {
-                Error::Store(StoreError::Duplicate(_)) => Reason::CHIP_USED.into(),
-                other => other,
-            })?;
-            turn.begun(factor.0);
-            Earlier::default()
-        };
-        let job = self.job(floor, turn, factor, order, earlier).await?;
-        Ok(Begun { held, job: Some(job) })
-    }
-
-    /// What is to be on the card of a row.
-    async fn job(
-        &self,
-        floor: Arc<Floor>,
-        turn: Turn,
-        factor: CardFactor,
-        order: CardOrder,
-        earlier: Earlier,
-    ) -> Result<Job, Error> {
-        let damaged =
-            || Error::Internal { what: "the issuer of a batch is not on record", source: None };
-        let day = date_at_desk(floor.opened_at);
-        let issuing = self.issuing()?;
-        let code = self.store.issuer_code(floor.institution).await?.ok_or_else(damaged)?;
-        let institution = self.store.institution(floor.institution).await?.ok_or_else(damaged)?;
-        let number = CardNumber::from(&order.holder.id_number);
-        // The issuer's own certificate: what it vouches for, above all SAMs, is checked with it.
-        let certificate = self.card_issuer.certificate.to_bytes().try_into();
-        let certificate = certificate.expect("the certificate of an issuer has 180 bytes");
-        let issuer = IssuerData {
-            class: CardClass(b'1'),
-            version: "1.0".parse().expect("three characters of four"),
-            name: institution.name,
-            code: code.parse().map_err(|_| damaged())?,
-            certificate: IssuerCertificate(certificate),
-            issued_on: day,
-            security_code: security_code(&issuing.cvk, &number, order.contact.valid_until),
-            card_number: number,
-            chip_serial: serial_of(factor),
-            city: order.city.clone(),
-        };
-        let contents = CardContents::new(&issuer, &order)
-            .map_err(|_| Error::Refused(Reason::ISSUER_NAME_UNFIT))?;
-        let province = ProvinceFactor::from(&order.city);
-        let factors = CardFactors { province, card: factor };
-        Ok(Job { turn, floor, factors, order, contents, earlier })
-    }
-
     /// Makes the card, and reads it back. Blocks while the card works; it belongs on a thread that
     /// may wait.
     pub fn make_card(&self, job: &Job, transport: &mut dyn Transport) -> Made {
@@ -326,7 +157,13 @@ impl Registrar {
         for _ in 0..3 {
             let known = self.store.resident_by_index(index).await?;
             let (resident, new) = match known {
-                Some(known) => (known.id, None),
+                // Registered meanwhile, by whomever.
+                Some(known) => match self.stands_against(&job.floor, &known, &job.order)? {
+                    Some((field, why)) => {
+                        return self.row_refused(caller, job, (field, why)).await;
+                    }
+                    None => (known.id, None),
+                },
                 None => {
                     let id = ResidentId::generate();
                     let order = NewResident {
@@ -433,8 +270,7 @@ impl Registrar {
             return Ok(Verdict::Interrupted { row, reason, receipt: kept? });
         }
         let entry = entry.with("step", "spoil");
-        let fate = Fate::Waits;
-        let receipt = self.store.record_card_spoiled(job.place(), fate, caller.now, entry).await?;
+        let receipt = self.store.record_card_spoiled(job.place(), None, caller.now, entry).await?;
         job.turn.spoiled();
         Ok(Verdict::Spoiled { row, reason, receipt })
     }
@@ -454,8 +290,8 @@ impl Registrar {
             .with("row", row.to_string())
             .with("chip", job.chip_serial())
             .with("reason", why.1.code());
-        let fate = Fate::Refused(words);
-        let receipt = self.store.record_card_spoiled(job.place(), fate, caller.now, entry).await?;
+        let stop = Some(Stop::Refused(words));
+        let receipt = self.store.record_card_spoiled(job.place(), stop, caller.now, entry).await?;
         job.turn.done();
         Ok(Verdict::RowRefused { row, why, receipt })
     }
@@ -475,10 +311,13 @@ impl Registrar {
             .with("row", row.to_string())
             .with("chip", job.chip_serial())
             .with("reason", Reason::LOOK_ALIKE.text().reason);
-        let fate = Fate::Held(reasons.clone());
-        let receipt = self.store.record_card_spoiled(job.place(), fate, caller.now, entry).await?;
+        let stop = Some(Stop::Held(reasons.clone()));
+        let receipt = self.store.record_card_spoiled(job.place(), stop, caller.now, entry).await?;
         job.turn.done();
-        Ok(Verdict::RowHeld { verdict: RowVerdict::held(row, &reasons), receipt })
+        Ok(Verdict::RowHeld {
+            verdict: RowVerdict::stopped(row, RowState::Held, &reasons),
+            receipt,
+        })
     }
 }
 

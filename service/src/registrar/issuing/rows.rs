@@ -46,10 +46,10 @@ impl RowVerdict {
         Self { number, state, reasons: Vec::new(), card: None, transcript: None }
     }
 
-    /// The row is held for these reasons, as the store keeps them.
+    /// The row is held or refused for these reasons, as the store keeps them.
     #[must_use]
-    pub fn held(number: u32, reasons: &str) -> Self {
-        let (state, reasons) = (RowState::Held, reasons_in(reasons));
+    pub fn stopped(number: u32, state: RowState, reasons: &str) -> Self {
+        let reasons = reasons_in(reasons);
         Self { number, state, reasons, card: None, transcript: None }
     }
 

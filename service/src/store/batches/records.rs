@@ -163,10 +163,8 @@ pub enum Reviewed {
     Refused(String),
 }
 
-/// What a row makes of its chip being given up.
-pub enum Fate {
-    /// It waits for another.
-    Waits,
+/// Why a row waits no longer for a card.
+pub enum Stop {
     /// It is held: `field:CODE,…`.
     Held(String),
     /// It makes no card: `field:CODE,…`.

@@ -3,10 +3,10 @@
 use audit::Entry;
 use rusqlite::Connection;
 
-use super::{Checked, NewRow, Reviewed, RowState, check_open, forget_likeness};
+use super::{Checked, NewRow, Reviewed, RowState, Stop, check_open, forget_likeness, one_row};
 use crate::{
     likeness::Rule,
-    store::{BatchId, Likeness, Obstacle, Receipt, ResidentId, Store, StoreError},
+    store::{BatchId, Likeness, Receipt, ResidentId, Store, StoreError},
 };
 
 /// How reasons are put that only the store finds.
@@ -72,38 +72,43 @@ impl Store {
                          WHERE batch = ?1 AND number = ?2 AND state = 'held'",
                     )?
                     .execute((batch, number, state, reasons))?;
-                if changed != 1 {
-                    return Err(StoreError::Conflict(Obstacle::RowState));
-                }
+                one_row(changed)?;
             }
             Ok(())
         })
         .await
     }
 
-    /// Holds a row that waits: somebody who came on record since looks like its person.
+    /// Holds or refuses a row that waits, for what came on record since it was handed in.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the batch is closed, or the row does not wait.
-    pub async fn record_row_held(
+    pub async fn record_row_stopped(
         &self,
         batch: BatchId,
         number: u32,
-        reasons: String,
+        stop: Stop,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
             check_open(db, batch)?;
+            let (state, reasons) = match stop {
+                Stop::Held(reasons) => (RowState::Held, reasons),
+                Stop::Refused(reasons) => {
+                    forget_likeness(db, batch, number)?;
+                    (RowState::Refused, reasons)
+                }
+            };
             let changed = db
                 .prepare_cached(
-                    "UPDATE batch_row SET state = 'held', reasons = ?3
+                    "UPDATE batch_row
+                     SET state = ?3, reasons = ?4,
+                         sealed_row = CASE WHEN ?3 <> 'refused' THEN sealed_row END,
+                         id_number_index = CASE WHEN ?3 <> 'refused' THEN id_number_index END
                      WHERE batch = ?1 AND number = ?2 AND state = 'waiting'",
                 )?
-                .execute((batch, number, reasons))?;
-            match changed {
-                1 => Ok(()),
-                _ => Err(StoreError::Conflict(Obstacle::RowState)),
-            }
+                .execute((batch, number, state, reasons))?;
+            one_row(changed)
         })
         .await
     }

@@ -137,7 +137,7 @@ async fn a_batch_is_closed_when_every_row_is_done() {
     assert!(matches!(close(&store).await, Err(StoreError::Conflict(Obstacle::RowState))));
     hand_in(&store, id, vec![good(1, 50)]).await.unwrap();
     begin(&store, begun(id, 1, FACTOR, None)).await.unwrap();
-    let refused = Fate::Refused("id_number:HAS_CARD".to_owned());
+    let refused = Some(Stop::Refused("id_number:HAS_CARD".to_owned()));
     let spoiled = store.record_card_spoiled((id, 1, FACTOR), refused, NOW, act("card.issue")).await;
     spoiled.unwrap();
     close(&store).await.unwrap();
@@ -207,11 +207,16 @@ async fn a_row_is_held_while_somebody_looks_like_its_person() {
     third.resident.as_mut().unwrap().1 = vec![BORN];
     let late = issue(&store, third).await;
     assert!(matches!(late, Err(StoreError::Conflict(Obstacle::LookAlike))), "{late:?}");
-    let fate = Fate::Held("name:ALIKE".to_owned());
-    store.record_card_spoiled((id, 3, OTHER), fate, NOW, act("card.issue")).await.unwrap();
+    let stop = || Stop::Held("name:ALIKE".to_owned());
+    store.record_card_spoiled((id, 3, OTHER), Some(stop()), NOW, act("card.issue")).await.unwrap();
     assert_eq!(states(&store, id).await, [issued, waiting, held]);
-    let refused = store.record_row_held(id, 3, "name:ALIKE".to_owned(), act("card.batch")).await;
+    let refused = store.record_row_stopped(id, 3, stop(), act("card.batch")).await;
     assert!(matches!(refused, Err(StoreError::Conflict(Obstacle::RowState))), "{refused:?}");
+    // One that waits is stopped, and forgets its person when it makes no card.
+    let stop = Stop::Refused("name:NAME_DIFFERS".to_owned());
+    store.record_row_stopped(id, 2, stop, act("card.batch")).await.unwrap();
+    assert_eq!(states(&store, id).await, [issued, RowState::Refused, held]);
+    assert_eq!(store.sealed_batch_row(id, 2).await.unwrap(), None);
 }
 
 #[tokio::test]
