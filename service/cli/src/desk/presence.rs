@@ -65,22 +65,23 @@ impl Desk {
     }
 
     /// Readings are forgotten once the service has them. It knows them again if this is cut short.
-    pub(super) fn reconciled(
-        &mut self,
-        told: Result<Vec<Reconciled>, Failure>,
-    ) -> Result<(), Failure> {
+    pub(super) fn reconciled(&mut self, told: Result<Vec<Reconciled>, Failure>) {
         self.reconciling = false;
         match told {
             Ok(told) => {
-                self.offline.settle(told.len())?;
+                let settled = self.offline.settle(told.len());
                 self.tell(&Shown::Reconciled(&told));
-                self.reconcile();
+                match settled {
+                    Ok(()) => self.reconcile(),
+                    // The disk is full, or gone: cards are read all the same, and these are told
+                    // again when the service is next found.
+                    Err(failure) => self.tell(&Shown::NoOffline(&failure)),
+                }
             }
             Err(failure) if failure.exit == Exit::Unreachable => self.lose_service(&failure),
             // Asked again when the service is back; to ask at once would change nothing.
             Err(failure) => self.tell(&Shown::NoOffline(&failure)),
         }
-        Ok(())
     }
 
     /// Keeps and shows what was seen of a card without the service.

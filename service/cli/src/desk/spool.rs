@@ -118,8 +118,14 @@ impl Spool {
         Ok(())
     }
 
+    /// Keeps what is no record for whoever looks into it, beside what was put aside before.
     fn put_aside(&self, rest: &[u8]) -> Result<(), Failure> {
-        let path = self.path.with_extension("damaged");
+        let mut path = self.path.with_extension("damaged");
+        let mut number = 1;
+        while path.exists() {
+            number += 1;
+            path = self.path.with_extension(format!("damaged.{number}"));
+        }
         files::write(&path, rest, files::Audience::Owner)
     }
 }
@@ -258,6 +264,12 @@ mod tests {
         let spool = Spool::open(&at(&dir)).unwrap();
         assert_eq!(all(&spool), [vec![1; 40]]);
         assert_eq!(spool.damaged(), (bytes.len() - second) as u64);
+        assert_eq!(fs::read(dir.path().join("spool.damaged")).unwrap(), bytes[second..]);
+        // What is found damaged later stands beside it.
+        drop(spool);
+        fs::write(at(&dir), b"\0\0\0").unwrap();
+        assert_eq!(Spool::open(&at(&dir)).unwrap().damaged(), 3);
+        assert_eq!(fs::read(dir.path().join("spool.damaged.2")).unwrap(), b"\0\0\0");
         assert_eq!(fs::read(dir.path().join("spool.damaged")).unwrap(), bytes[second..]);
     }
 

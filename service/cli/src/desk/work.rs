@@ -158,7 +158,10 @@ impl Desk {
                 }
                 return Ok(None);
             }
-            Report::Reconciled(told) => return self.reconciled(told).map(|()| None),
+            Report::Reconciled(told) => {
+                self.reconciled(told);
+                return Ok(None);
+            }
             Report::Sam(restored) => {
                 self.sam_restored(&restored);
                 return Ok(None);
