@@ -196,7 +196,10 @@ impl Registrar {
             contradictions: words,
             task: task.clone(),
         };
-        let card = card.map(|card| (card.id, card.resident));
+        // A reading proves nothing: whose card it names is told where that is known anyway.
+        let card = card
+            .filter(|card| card.institution == caller.holder.institution)
+            .map(|card| (card.id, card.resident));
         match self.store.record_offline_reading(new, entry).await? {
             Change::Recorded(receipt) => Ok(Reconciled {
                 reading: id,
