@@ -42,6 +42,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(24 * 3600);
 /// Cards that are driven at once. Each has a thread, and the records need threads too.
 const MOST_CARDS: usize = 64;
+/// Blank cards that are written at once. They wait for each other and not for desks, nor desks for
+/// them.
+const MOST_BLANKS: usize = 32;
 /// Streams that a session may have: a desk keeps one for each of its readers, up to twelve, and one
 /// to hear of the service itself; some more may be taking the place of others.
 const MOST_STREAMS: usize = 16;
@@ -53,12 +56,14 @@ type Steps = mpsc::Sender<Result<v1::RelayResponse, Status>>;
 /// What all relays of the service share.
 pub(super) struct Relays {
     cards: Arc<Semaphore>,
+    blanks: Arc<Semaphore>,
     streams: Arc<Shares<[u8; 32]>>,
 }
 
 impl Default for Relays {
     fn default() -> Self {
-        Self { cards: Arc::new(Semaphore::new(MOST_CARDS)), streams: Arc::default() }
+        let [cards, blanks] = [MOST_CARDS, MOST_BLANKS].map(|most| Arc::new(Semaphore::new(most)));
+        Self { cards, blanks, streams: Arc::default() }
     }
 }
 

@@ -210,6 +210,12 @@ impl Issue {
         if inserted.reader.len() > MAX_READER || inserted.reader.chars().any(char::is_control) {
             return Err(Reason::RELAY_PROTOCOL.into());
         }
+        // The card before it is let go of first, so that a slot has one at a time.
+        if let Some(before) = self.slots.get(&slot)
+            && timeout(PATIENCE, before.closed()).await.is_err()
+        {
+            return Err(Reason::RELAY_PROTOCOL.into());
+        }
         self.check_session().await?;
         let (events, received) = mpsc::channel(UNREAD);
         self.slots.insert(slot, events);
@@ -262,9 +268,9 @@ impl Slot {
         mut self,
         atr: Vec<u8>,
         named: Option<u32>,
-        mut events: ReceiverStream<Result<v1::RelayRequest, Status>>,
+        events: ReceiverStream<Result<v1::RelayRequest, Status>>,
     ) {
-        let flow = self.drive(atr, named, &mut events).await;
+        let flow = self.drive(atr, named, events).await;
         if let ControlFlow::Break(failure) = flow {
             let failure = slot_step::Step::Failure(failure_message(failure));
             self.say(failure).await;
@@ -275,7 +281,7 @@ impl Slot {
         &mut self,
         atr: Vec<u8>,
         named: Option<u32>,
-        events: &mut ReceiverStream<Result<v1::RelayRequest, Status>>,
+        mut events: ReceiverStream<Result<v1::RelayRequest, Status>>,
     ) -> ControlFlow<CardFailure> {
         let registrar = Arc::clone(&self.desk.registrar);
         let parsed = Atr::parse(&atr).ok();
@@ -283,6 +289,11 @@ impl Slot {
         let Some((factor, atr)) = known else {
             let failure = registrar.card_unreadable(&self.caller, Reason::NOT_HEALTH_CARD).await;
             return ControlFlow::Break(failure);
+        };
+        // Before the chip is bound to a row: what cannot be written now is left as it is.
+        let place = Arc::clone(&self.desk.relays.blanks).acquire_owned();
+        let Ok(Ok(place)) = timeout(PATIENCE, place).await else {
+            return ControlFlow::Break(CardFailure { reason: Reason::RATE_LIMITED, receipt: None });
         };
         let begun = registrar.begin_card(&self.caller, self.batch, factor, named).await;
         let Begun { stopped, job } = match begun {
@@ -297,10 +308,6 @@ impl Slot {
             return ControlFlow::Break(failure);
         };
         self.verdict(RowVerdict::writing(job.row()), None).await;
-        let place = Arc::clone(&self.desk.relays.cards).acquire_owned();
-        let Ok(Ok(place)) = timeout(PATIENCE, place).await else {
-            return ControlFlow::Break(CardFailure { reason: Reason::RATE_LIMITED, receipt: None });
-        };
         let maker = Arc::clone(&registrar);
         let (tell, told) = oneshot::channel();
         let driven = Driven::start(atr, None, place, move |wire, _| {
@@ -319,8 +326,9 @@ impl Slot {
             }
         };
         let carry = async {
-            let end = driven.carry(events, &asking).await;
-            drop(asking);
+            let end = driven.carry(&mut events, &asking).await;
+            // What comes for this card from now on is late, and the slot is free for the next.
+            drop((asking, events));
             end
         };
         let (end, ()) = tokio::join!(carry, forward);
