@@ -39,8 +39,8 @@ pub(super) const WORDS: RowWords = RowWords { duplicate, alike: held_for };
 
 /// What the register says of the person of a row.
 pub(super) enum Judged {
-    /// No card is made.
-    Refused(BadField),
+    /// No card is made: why, and whose record says so.
+    Refused(BadField, ResidentId),
     /// A card can be made, once nobody looks like the person.
     Good {
         /// By what the person is compared.
@@ -53,15 +53,16 @@ pub(super) enum Judged {
 impl Registrar {
     /// What the register says of the person of a row.
     pub(super) async fn judge(&self, floor: &Floor, order: &CardOrder) -> Result<Judged, Error> {
-        let refused = |field: &str, why| Judged::Refused(BadField { field: field.to_owned(), why });
         let index = self.personal.id_number_index(&order.holder.id_number)?;
         let known = self.store.resident_by_index(index).await?;
         if let Some(resident) = &known {
-            if let Some((field, why)) = self.stands_against(floor, resident, order)? {
-                return Ok(refused(field, why));
+            let mut against = self.stands_against(floor, resident, order)?;
+            if against.is_none() && self.store.has_card(resident.id).await? {
+                against = Some(("id_number", Why::HasCard));
             }
-            if self.store.has_card(resident.id).await? {
-                return Ok(refused("id_number", Why::HasCard));
+            if let Some((field, why)) = against {
+                let bad = BadField { field: field.to_owned(), why };
+                return Ok(Judged::Refused(bad, resident.id));
             }
         }
         let known = known.map(|resident| resident.id);
@@ -117,17 +118,24 @@ impl Registrar {
         turn: &Turn,
         order: &CardOrder,
     ) -> Result<Option<(RowVerdict, Receipt)>, Error> {
-        let (state, reasons) = match self.judge(floor, order).await? {
+        let over = order.contact.valid_until < date_at_desk(caller.now);
+        let (state, reasons, about) = match self.judge(floor, order).await? {
+            // It would be over before its holder has it.
+            _ if over => (RowState::Refused, reason_word("valid_until", Why::Past), None),
             Judged::Good { alike, .. } if alike.is_empty() => return Ok(None),
-            Judged::Good { alike, .. } => (RowState::Held, held_for(&alike)),
-            Judged::Refused(bad) => (RowState::Refused, reason_word(&bad.field, bad.why)),
+            Judged::Good { alike, .. } => (RowState::Held, held_for(&alike), None),
+            Judged::Refused(bad, resident) => {
+                (RowState::Refused, reason_word(&bad.field, bad.why), Some(resident))
+            }
         };
         let (step, stop) = match state {
             RowState::Held => ("hold", Stop::Held(reasons.clone())),
             _ => ("refuse", Stop::Refused(reasons.clone())),
         };
         let entry = |outcome| {
-            self.entry(caller, Act::CardBatch, outcome)
+            let entry = self.entry(caller, Act::CardBatch, outcome);
+            let entry = about.iter().fold(entry, |entry, id| entry.about(id.to_string()));
+            entry
                 .on("batch", floor.batch.to_string())
                 .with("step", step)
                 .with("row", turn.row.to_string())
@@ -155,7 +163,7 @@ impl Registrar {
                 let order = self.order_of(floor, *row).await?;
                 let judged = match self.judge(floor, &order).await? {
                     Judged::Good { likenesses, alike } => Reviewed::Good { likenesses, alike },
-                    Judged::Refused(bad) => Reviewed::Refused(reason_word(&bad.field, bad.why)),
+                    Judged::Refused(bad, _) => Reviewed::Refused(reason_word(&bad.field, bad.why)),
                 };
                 reviewed.push((*row, judged));
             }

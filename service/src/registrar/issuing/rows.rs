@@ -132,7 +132,18 @@ impl Registrar {
         };
         let (likenesses, alike) = match self.judge(floor, &order).await? {
             Judged::Good { likenesses, alike } => (likenesses, alike),
-            Judged::Refused(bad) => return Ok(refused(&[bad])),
+            Judged::Refused(bad, resident) => {
+                // It tells something of a resident, as any refusal does that a log entry is of.
+                let entry = self
+                    .entry(caller, Act::CardBatch, Outcome::Refused)
+                    .about(resident.to_string())
+                    .on("batch", floor.batch.to_string())
+                    .with("step", "check")
+                    .with("row", number.to_string())
+                    .with("reason", bad.why.code());
+                self.record_act(entry).await?;
+                return Ok(refused(&[bad]));
+            }
         };
         let id_number_index = self.personal.id_number_index(&order.holder.id_number)?;
         let sealed_row = floor.key.seal(&row_place(floor.batch, number), &canonical);
