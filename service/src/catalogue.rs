@@ -230,6 +230,8 @@ catalogue! {
     NO_ROW_WAITS: "没有等待制卡的行", "请取出此空白卡", "no row waits for a card", "take the blank card out";
     /// The chip was used before.
     CHIP_USED: "此芯片已经用过，或已作废", "请换一张空白卡", "the chip was used before, or was given up", "take another blank card";
+    /// The chip was begun for another row than the one that was named.
+    CHIP_OF_OTHER_ROW: "此芯片此前为另一行制过卡，与指定的行不符", "请核对卡面与行号，按原来的行继续，或换一张空白卡", "the chip was begun for another row than the one that was named", "compare what is printed on it with the row; go on with its own row, or take another blank card";
     /// The card is no blank card.
     CARD_NOT_BLANK: "这不是空白卡", "请换一张空白卡", "this is not a blank card", "take another blank card";
     /// The blank card has the transport key of somebody else.

@@ -67,6 +67,7 @@ fn code(reason: Reason) -> Code {
         | R::BATCH_NOT_DONE
         | R::NO_ROW_WAITS
         | R::CHIP_USED
+        | R::CHIP_OF_OTHER_ROW
         | R::CARD_NOT_BLANK
         | R::CARD_OTHER_TRANSPORT_KEY
         | R::CARD_SPOILED

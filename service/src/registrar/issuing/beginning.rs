@@ -11,7 +11,7 @@ use card::{
 
 use super::{
     Caller, Error, Registrar,
-    floor::{Floor, Turn},
+    floor::{Floor, Turn, Untaken},
     rows::RowVerdict,
     serial_of,
 };
@@ -66,7 +66,7 @@ impl Registrar {
     ///
     /// # Errors
     /// CHIP_USED for a chip that is a card, was given up, or was begun for another batch;
-    /// BATCH_NOT_FOUND; BATCH_CLOSED; ROLE_NOT_ALLOWED.
+    /// CHIP_OF_OTHER_ROW for one that was begun for another row than the named one; BATCH_NOT_FOUND; BATCH_CLOSED; ROLE_NOT_ALLOWED.
     pub async fn begin_card(
         &self,
         caller: &Caller,
@@ -91,10 +91,16 @@ impl Registrar {
         }
         let mut stopped = Vec::new();
         let (turn, order) = loop {
-            let Some(turn) = floor.take(factor.0, named) else {
-                let reason = Reason::NO_ROW_WAITS.text().reason;
-                self.record_act(entry(Outcome::Refused).with("reason", reason)).await?;
-                return Ok(Begun { stopped, job: None });
+            let turn = match floor.take(factor.0, named) {
+                Ok(turn) => turn,
+                Err(Untaken::NoRow) => {
+                    let reason = Reason::NO_ROW_WAITS.text().reason;
+                    self.record_act(entry(Outcome::Refused).with("reason", reason)).await?;
+                    return Ok(Begun { stopped, job: None });
+                }
+                Err(Untaken::OtherRow) => {
+                    return self.refuse(entry(Outcome::Refused), Reason::CHIP_OF_OTHER_ROW).await;
+                }
             };
             let order = self.order_of(&floor, turn.row).await?;
             // Of a row that was begun, whoever came since is seen as its card goes on record.

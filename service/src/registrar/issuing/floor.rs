@@ -38,6 +38,16 @@ struct Turns {
     shut: bool,
 }
 
+/// Why a chip gets no row.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Untaken {
+    /// None waits, or not the one that was named.
+    NoRow,
+    /// It was begun for another row than the one that was named: what is printed on it, or will be,
+    /// is not what is on its chip.
+    OtherRow,
+}
+
 /// A row that is somebody's until this is dropped.
 pub(super) struct Turn {
     floor: Arc<Floor>,
@@ -94,27 +104,31 @@ impl Floor {
 
     /// A row for the chip: its own when it was begun for one; else the named row, or the first that
     /// waits, or one that was begun on a chip that did not come back.
-    pub(super) fn take(self: &Arc<Self>, factor: [u8; 8], named: Option<u32>) -> Option<Turn> {
+    pub(super) fn take(
+        self: &Arc<Self>,
+        factor: [u8; 8],
+        named: Option<u32>,
+    ) -> Result<Turn, Untaken> {
         let mut turns = self.turns();
         if turns.shut {
-            return None;
+            return Err(Untaken::NoRow);
         }
         let own = turns.writing.iter().find(|(_, chip)| **chip == factor).map(|(row, _)| *row);
         let row = match (own, named) {
-            (Some(row), _) => row,
-            (None, Some(row)) => row,
+            (Some(own), Some(named)) if own != named => return Err(Untaken::OtherRow),
+            (Some(row), _) | (None, Some(row)) => row,
             (None, None) => {
                 let waiting = turns.waiting.iter().find(|row| !turns.busy.contains(row));
                 let left = || turns.writing.keys().find(|row| !turns.busy.contains(row));
-                *waiting.or_else(left)?
+                *waiting.or_else(left).ok_or(Untaken::NoRow)?
             }
         };
         let known = turns.waiting.contains(&row) || turns.writing.contains_key(&row);
         if !known || !turns.busy.insert(row) {
-            return None;
+            return Err(Untaken::NoRow);
         }
         let begun_on = turns.writing.get(&row).copied();
-        Some(Turn { floor: Arc::clone(self), row, begun_on })
+        Ok(Turn { floor: Arc::clone(self), row, begun_on })
     }
 }
 
@@ -144,5 +158,38 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         self.floor.turns().busy.remove(&self.row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chip_goes_on_with_its_own_row_and_no_other() {
+        let (one, other) = ([1; 8], [2; 8]);
+        let floor = Arc::new(Floor {
+            batch: BatchId::generate(),
+            institution: InstitutionId::generate(),
+            rows: 3,
+            profile: Profile::Full,
+            opened_at: UtcTime::UNIX_EPOCH,
+            key: Sm4Key::generate(),
+            turns: Mutex::default(),
+        });
+        floor.add([1, 2, 3]);
+        let row = |taken: Result<Turn, Untaken>| taken.map(|turn| turn.row);
+        let turn = floor.take(one, Some(2)).expect("row 2 waits");
+        turn.begun(one);
+        assert_eq!(row(floor.take(one, Some(2))), Err(Untaken::NoRow), "somebody is at it");
+        drop(turn);
+        assert_eq!(row(floor.take(one, Some(3))), Err(Untaken::OtherRow));
+        for named in [None, Some(2)] {
+            assert_eq!(row(floor.take(one, named)), Ok(2), "{named:?}");
+        }
+        assert_eq!(row(floor.take(other, None)), Ok(1), "the first that waits");
+        assert_eq!(row(floor.take(other, Some(4))), Err(Untaken::NoRow));
+        // Whoever names the row of a chip that did not come back takes it over.
+        assert_eq!(row(floor.take(other, Some(2))), Ok(2));
     }
 }
