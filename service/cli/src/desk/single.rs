@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proto::v1::{CardChanges, CardDump, CardWritten, WholeCard};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     event,
@@ -20,6 +20,9 @@ use crate::{
     show,
     text::{self, problems},
 };
+
+/// How long readers are waited for: those of a PC/SC service that has just started come one by one.
+const READERS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Waits for one card and answers with its reading.
 pub(crate) async fn read_one(
@@ -111,15 +114,22 @@ async fn one<T>(
 /// The first card; `ready` is called once there is a reader to put it into.
 async fn first_card(watch: &mut Watch, ready: impl FnOnce()) -> Result<(String, Vec<u8>), Failure> {
     let mut ready = Some(ready);
-    while let Some((_, sight)) = watch.next().await {
+    let mut missing_until = None;
+    loop {
+        let sight = match missing_until {
+            None => watch.next().await,
+            Some(until) => timeout_at(until, watch.next()).await.unwrap_or_default(),
+        };
+        let Some((_, sight)) = sight else { break };
         match sight {
             Sight::Card { reader, atr } => return Ok((reader, atr)),
             Sight::Unreadable { .. } => return Err(problems::CARD_UNREADABLE.into()),
             Sight::ServiceLost => return Err(problems::READER_SERVICE_UNAVAILABLE.into()),
             Sight::Readers(readers) if readers.is_empty() => {
-                return Err(problems::READER_MISSING.into());
+                missing_until.get_or_insert_with(|| Instant::now() + READERS_PATIENCE);
             }
             Sight::Readers(_) => {
+                missing_until = None;
                 if let Some(ready) = ready.take() {
                     ready();
                 }
@@ -127,7 +137,8 @@ async fn first_card(watch: &mut Watch, ready: impl FnOnce()) -> Result<(String, 
             Sight::Removed { .. } | Sight::SamIn | Sight::SamOut => {}
         }
     }
-    Err(problems::INTERRUPTED.into())
+    let missing = missing_until.map_or(problems::INTERRUPTED, |_| problems::READER_MISSING);
+    Err(missing.into())
 }
 
 #[cfg(test)]
@@ -146,6 +157,7 @@ mod tests {
             (vec![readers(&["Desk 1"]), card()], Ok(()), 1),
             (vec![readers(&["Desk 1"]), readers(&["Desk 1", "Desk 2"]), card()], Ok(()), 1),
             (vec![readers(&[])], Err("READER_MISSING"), 0),
+            (vec![readers(&[]), readers(&["Desk 1"]), card()], Ok(()), 1),
             (vec![Sight::ServiceLost], Err("READER_SERVICE_UNAVAILABLE"), 0),
             (
                 vec![readers(&["Desk 1"]), Sight::Unreadable { reader: reader() }],
