@@ -98,6 +98,12 @@ fn read(
     readers.insert(0, &cards.full)?;
     let photo = dumps(stage, &["card", "dump", "--visit", &visit, "--file", "DDF1/EF07"])?;
     let whole = dumps(stage, &["card", "dump", "--visit", &visit])?;
+    // The next card is taken for this one unless the daemon has seen that it left.
+    let mut desk = Desk::start(stage, CLERK.key, &[])?;
+    desk.outcome()?;
+    readers.remove(0)?;
+    desk.event("removed")?;
+    desk.kill();
     Ok([
         ("insertion to person on screen", person),
         ("program: person with photo", photo),
