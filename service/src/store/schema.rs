@@ -19,6 +19,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0009_card_cancelled_from", include_str!("migrations/0009_card_cancelled_from.sql")),
     ("0010_held_rows", include_str!("migrations/0010_held_rows.sql")),
     ("0011_card_history", include_str!("migrations/0011_card_history.sql")),
+    ("0012_lookups", include_str!("migrations/0012_lookups.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.
