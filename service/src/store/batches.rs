@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{
     BatchId, Obstacle, Receipt, Record, Store, StoreError, Unique,
-    cards::{check_has_none, insert_card, issue_applied},
+    cards::{insert_first_card, issue_applied},
     look_alikes::settle_look_alikes,
     micros::Micros,
     residents::insert_resident,
@@ -188,9 +188,10 @@ impl Store {
     /// which forgets the person.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the row is not being written on this chip, or somebody who came
-    /// on record meanwhile looks like the new holder; [`StoreError::Duplicate`] when the chip is on record, the holder has an active card, or was
-    /// put on record meanwhile.
+    /// [`StoreError::Conflict`] when the row is not being written on this chip, somebody who came on
+    /// record meanwhile looks like the new holder, or the holder's next card can only be a
+    /// replacement; [`StoreError::Duplicate`] when the chip is on record, the holder has a card, or
+    /// was put on record meanwhile.
     pub async fn record_batch_card(
         &self,
         made: MadeCard,
@@ -204,10 +205,9 @@ impl Store {
                 insert_resident(db, resident, &likenesses)?;
                 settle_look_alikes(db, id, None, None)?;
             }
-            check_has_none(db, card.resident)?;
             match applied {
                 true => issue_applied(db, id, card.resident, card.chip, at)?,
-                false => insert_card(db, card, None)?,
+                false => insert_first_card(db, card)?,
             }
             let changed = db
                 .prepare_cached(

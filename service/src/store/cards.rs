@@ -1,8 +1,10 @@
 //! Cards on record (居民健康卡).
 
+mod within;
+
 use audit::Entry;
 use rusqlite::{
-    Connection, OptionalExtension as _, Row, ToSql,
+    OptionalExtension as _, Row, ToSql,
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
 };
 use time::{Date, format_description::FormatItem, macros::format_description};
@@ -14,6 +16,11 @@ use super::{
 use crate::{
     card_life::{CardAct, CardStatus},
     clock::UtcTime,
+};
+
+use within::check_has_none;
+pub(super) use within::{
+    check_card, do_act, find, insert_card, insert_first_card, issue_applied, standing,
 };
 
 const DAY: &[FormatItem<'_>] = format_description!("[year]-[month]-[day]");
@@ -201,11 +208,7 @@ impl Store {
     /// the factor, or the holder has a card; [`StoreError::Conflict`] when this can only be a
     /// replacement.
     pub async fn record_card(&self, card: NewCard, entry: Entry) -> Result<Receipt, StoreError> {
-        self.record(entry, move |db, _| {
-            check_has_none(db, card.resident)?;
-            insert_card(db, card, None)
-        })
-        .await
+        self.record(entry, move |db, _| insert_first_card(db, card)).await
     }
 
     /// Puts an application for a card on record.
@@ -403,148 +406,5 @@ impl Store {
             Ok(rows?)
         })
         .await
-    }
-}
-
-/// The card as last recorded.
-pub(super) fn find(db: &Connection, id: CardId) -> Result<Option<Card>, StoreError> {
-    let mut select = db.prepare_cached("SELECT * FROM card WHERE id = ?1")?;
-    Ok(select.query_row([id], Card::read).optional()?)
-}
-
-/// Within a fact: a new card, perhaps in the place of another.
-pub(super) fn insert_card(
-    db: &Connection,
-    card: NewCard,
-    replaces: Option<CardId>,
-) -> Result<(), StoreError> {
-    let c = card;
-    let status = match c.activation {
-        Activation::Done => CardStatus::Active,
-        Activation::Awaited => CardStatus::PreIssued,
-    };
-    db.prepare_cached(
-        "INSERT INTO card (id, resident, institution, chip_serial, factor, valid_until, status,
-                           registered_at, changed_at, replaces)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)",
-    )?
-    .execute((
-        c.id,
-        c.resident,
-        c.institution,
-        c.chip.serial,
-        c.chip.factor,
-        Day(c.chip.valid_until),
-        status,
-        Micros(c.registered_at),
-        replaces,
-    ))?;
-    if status.listing().is_some() {
-        list_anew(db, c.id)?;
-    }
-    Ok(())
-}
-
-/// Within a fact: the chip that was made for an application.
-pub(super) fn issue_applied(
-    db: &Connection,
-    id: CardId,
-    resident: ResidentId,
-    chip: Chip,
-    at: UtcTime,
-) -> Result<(), StoreError> {
-    let card = find(db, id)?.filter(|card| card.resident == resident);
-    let card = card.ok_or(StoreError::NotFound(Record::Card))?;
-    let status = card
-        .status
-        .after(CardAct::Issue)
-        .map_err(|refusal| StoreError::Conflict(Obstacle::CardState(refusal)))?;
-    check_has_none(db, resident)?;
-    db.prepare_cached(
-        "UPDATE card SET status = ?2, changed_at = ?3, chip_serial = ?4, factor = ?5,
-         valid_until = ?6 WHERE id = ?1",
-    )?
-    .execute((id, status, Micros(at), chip.serial, chip.factor, Day(chip.valid_until)))?;
-    list_anew(db, id)
-}
-
-/// Within a fact: does something to a card, and notes for the next list what it changes there. The
-/// card as it was.
-pub(super) fn do_act(
-    db: &Connection,
-    id: CardId,
-    act: CardAct,
-    at: UtcTime,
-) -> Result<Card, StoreError> {
-    let card = find(db, id)?.ok_or(StoreError::NotFound(Record::Card))?;
-    let after = card
-        .status
-        .after(act)
-        .map_err(|refusal| StoreError::Conflict(Obstacle::CardState(refusal)))?;
-    if after == card.status {
-        return Ok(card);
-    }
-    let cancelled_from = (after == CardStatus::Cancelled).then_some(card.status);
-    db.prepare_cached(
-        "UPDATE card SET status = ?2, changed_at = ?3, cancelled_from = ?4 WHERE id = ?1",
-    )?
-    .execute((id, after, Micros(at), cancelled_from))?;
-    if card.chip.is_some() && card.status.listing() != after.listing() {
-        list_anew(db, id)?;
-    }
-    Ok(card)
-}
-
-/// The card that stands in the way of a first one: one that was made and is not cancelled, or was
-/// lost, frozen or blacklisted when it was, and has not been replaced.
-pub(super) fn standing(
-    db: &Connection,
-    resident: ResidentId,
-) -> Result<Option<CardStatus>, StoreError> {
-    Ok(db
-        .prepare_cached(
-            "SELECT status FROM card
-             WHERE resident = ?1 AND status <> 'applied' AND (
-                 status <> 'cancelled'
-                 OR (cancelled_from IN ('lost', 'frozen', 'blacklisted')
-                     AND NOT EXISTS (SELECT 1 FROM card AS next WHERE next.replaces = card.id)))
-             ORDER BY status IN ('active', 'pre-issued') DESC LIMIT 1",
-        )?
-        .query_row([resident], |row| row.get(0))
-        .optional()?)
-}
-
-/// Within a fact: the resident can get a first card. Else one clerk could do alone, by registering a
-/// card, what a replacement takes two persons and the time of a loss for.
-pub(super) fn check_has_none(db: &Connection, resident: ResidentId) -> Result<(), StoreError> {
-    match standing(db, resident)? {
-        None => Ok(()),
-        Some(CardStatus::Active | CardStatus::PreIssued) => {
-            Err(StoreError::Duplicate(Unique::ActiveCard))
-        }
-        Some(_) => Err(StoreError::Conflict(Obstacle::ReplacementDue)),
-    }
-}
-
-/// Within a fact: the next list has something else to say of this card.
-fn list_anew(db: &Connection, id: CardId) -> Result<(), StoreError> {
-    db.prepare_cached("INSERT OR IGNORE INTO card_list_due VALUES (?1)")?.execute([id])?;
-    Ok(())
-}
-
-/// Within a fact: this is a card of this resident, and it is active. A loss that came first wins.
-pub(super) fn check_card(
-    db: &Connection,
-    id: CardId,
-    resident: ResidentId,
-) -> Result<(), StoreError> {
-    let status: Option<CardStatus> = db
-        .prepare_cached("SELECT status FROM card WHERE id = ?1 AND resident = ?2")?
-        .query_row((id, resident), |row| row.get(0))
-        .optional()?;
-    match status {
-        Some(CardStatus::Active) => Ok(()),
-        Some(_) => Err(StoreError::Conflict(Obstacle::CardStatus)),
-        None => Err(StoreError::NotFound(Record::Card)),
     }
 }

@@ -63,16 +63,7 @@ impl Store {
                     }
                     Reviewed::Refused(reasons) => (RowState::Refused, Some(reasons)),
                 };
-                let changed = db
-                    .prepare_cached(
-                        "UPDATE batch_row
-                         SET state = ?3, reasons = ?4,
-                             sealed_row = CASE WHEN ?3 <> 'refused' THEN sealed_row END,
-                             id_number_index = CASE WHEN ?3 <> 'refused' THEN id_number_index END
-                         WHERE batch = ?1 AND number = ?2 AND state = 'held'",
-                    )?
-                    .execute((batch, number, state, reasons))?;
-                one_row(changed)?;
+                move_row(db, (batch, number), (RowState::Held, state), reasons)?;
             }
             Ok(())
         })
@@ -99,16 +90,7 @@ impl Store {
                     (RowState::Refused, reasons)
                 }
             };
-            let changed = db
-                .prepare_cached(
-                    "UPDATE batch_row
-                     SET state = ?3, reasons = ?4,
-                         sealed_row = CASE WHEN ?3 <> 'refused' THEN sealed_row END,
-                         id_number_index = CASE WHEN ?3 <> 'refused' THEN id_number_index END
-                     WHERE batch = ?1 AND number = ?2 AND state = 'waiting'",
-                )?
-                .execute((batch, number, state, reasons))?;
-            one_row(changed)
+            move_row(db, (batch, number), (RowState::Waiting, state), Some(reasons))
         })
         .await
     }
@@ -146,6 +128,25 @@ impl Store {
         })
         .await
     }
+}
+
+/// Within a fact: a row goes from one state to another. One that is refused forgets its person.
+fn move_row(
+    db: &Connection,
+    (batch, number): (BatchId, u32),
+    (from, to): (RowState, RowState),
+    reasons: Option<String>,
+) -> Result<(), StoreError> {
+    let changed = db
+        .prepare_cached(
+            "UPDATE batch_row
+             SET state = ?4, reasons = ?5,
+                 sealed_row = CASE WHEN ?4 <> 'refused' THEN sealed_row END,
+                 id_number_index = CASE WHEN ?4 <> 'refused' THEN id_number_index END
+             WHERE batch = ?1 AND number = ?2 AND state = ?3",
+        )?
+        .execute((batch, number, from, to, reasons))?;
+    one_row(changed)
 }
 
 fn insert_row(
