@@ -39,7 +39,8 @@ pub enum Question {
 pub struct BenchOptions {
     /// What is asked.
     pub questions: Vec<Question>,
-    /// Directory for what is made on the way. It must not exist; it is removed at the end.
+    /// Directory for what is made on the way. It must not exist; it is removed at the end, unless a
+    /// question could not be answered: then it has the logs.
     pub directory: PathBuf,
     /// Seconds for each rate.
     pub seconds: u64,
@@ -60,7 +61,15 @@ pub type BenchError = Box<dyn std::error::Error + Send + Sync>;
 /// [`BenchError`] for the first question that could not be answered.
 pub fn run(options: &BenchOptions) -> Result<(), BenchError> {
     std::fs::create_dir(&options.directory)?;
-    let _removed = Removed(options.directory.clone());
+    ask_all(options).map_err(|error| {
+        let kept = options.directory.display();
+        format!("{error} (what was made and logged on the way is in {kept})")
+    })?;
+    std::fs::remove_dir_all(&options.directory)?;
+    Ok(())
+}
+
+fn ask_all(options: &BenchOptions) -> Result<(), BenchError> {
     for question in &options.questions {
         let directory = options.directory.join(format!("{question:?}").to_lowercase());
         let figures = match question {
@@ -93,16 +102,5 @@ fn print(question: Question, figures: &[(String, Value)], json: bool) {
             other => other.to_string(),
         };
         println!("  {what:<76} {value:>14}");
-    }
-}
-
-/// A directory that goes when the measuring ends, however it ends.
-struct Removed(PathBuf);
-
-impl Drop for Removed {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, path = %self.0.display(), "removing what was made to measure");
-        }
     }
 }
