@@ -4,6 +4,9 @@
 # `make test` then finds most of it built.
 PROGRAMS = cargo build --locked -p service -p cli -p card-emulator -p card-interface --lib --bins
 
+# Tests across processes wait more than they compute.
+TEST_THREADS ?= 4
+
 .PHONY: help setup demo test lint fmt bench fuzz
 
 help: ## list the commands
@@ -19,7 +22,7 @@ demo: setup ## play a visit step by step; ONCE=1 ends with it, LANG_UI=en speaks
 test: setup lint ## everything that must hold: lints, documentation, and all tests
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	$(PROGRAMS)
-	cargo test --workspace --locked
+	RUST_TEST_THREADS=$(TEST_THREADS) cargo test --workspace --locked
 	@if command -v cargo-deny >/dev/null; then cargo deny --locked check bans licenses sources; \
 	else echo 'cargo-deny is not installed; tests/tests/dependencies.rs kept its rules'; fi
 

@@ -1,8 +1,6 @@
 //! A C program on `libhealthcard` through the desk agent: the real `healthcard desk` and service, a real PC/SC daemon, no
 //! SAM. What it asks for is what the service permits to whoever the desk is logged in as.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::fs::{self, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,7 +1,5 @@
 //! Callers with wrong certificates, used challenges, altered tokens and huge requests.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::sync::Arc;
 
 use ca::{Authority, Issuer, Name, Order, Profile, Serial};

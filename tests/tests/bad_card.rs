@@ -1,7 +1,5 @@
 //! Cards that are pulled, broken, foreign, wrong or forged: each has its own answer, none keeps the next from being read.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use card_emulator::Fault;
 use encoding_rs::GBK;
 use proto::v1::card_removed::Cause;

@@ -1,7 +1,5 @@
 //! The reader's side of what can go wrong, through a real PC/SC daemon, with `healthcard desk` watching.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -1,7 +1,5 @@
 //! A keystore that is damaged or not ours, and a disk that is full.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::fs::{self, File};
 use std::io::Write;
 use std::process::Command;

@@ -1,7 +1,5 @@
 //! Other numbers of residents, residents who look alike, and guardians: two hospitals on one service.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use proto::v1::residents_client::ResidentsClient;
 use proto::v1::{
     Basis, BindNumberRequest, FindByNumberRequest, NumberKind, RegisterResidentRequest,

@@ -1,7 +1,5 @@
 //! What happens to cards at desks, for whoever watches: in order, without a gap or a repeat, and only what concerns them.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::time::Duration;
 
 use proto::v1::card_event::Kind;

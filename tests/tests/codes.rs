@@ -1,7 +1,5 @@
 //! The electronic card: a code that is shown, used once, at one desk; everything else is refused by its own name.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::fs;
 use std::process::Command;
 

@@ -1,7 +1,5 @@
 //! `kill -9` under load, again and again: nothing that was acknowledged is ever missing.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -1,7 +1,5 @@
 //! Licences, sources and bans of everything that is linked, as in `deny.toml`, with no tool beside cargo.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::process::Command;
 
 use serde_json::Value;

@@ -1,8 +1,6 @@
 //! The desk agent with several readers: one card never stands in another's way, and of two people it is never the
 //! wrong one. Everything goes through a real PC/SC daemon.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 

@@ -1,8 +1,6 @@
 //! A desk that loses the service: it shows what anyone may read, and with a SAM what the card proves; refuses what is
 //! forged or listed; keeps all of it so that a thief of its disk reads nothing; and tells the service afterwards, once.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,8 +1,6 @@
 //! The SAM of a desk, through a real PC/SC daemon: it is shown, its PIN is changed, it computes for whole cards, and a
 //! running desk goes on with it after it was taken out.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;

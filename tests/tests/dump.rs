@@ -1,7 +1,5 @@
 //! Whole cards, read through a real PC/SC daemon by somebody who treats the holder.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::collections::BTreeSet;
 
 use card::layout::{FILES, Profile};

@@ -1,7 +1,5 @@
 //! The visit, end to end: the demo, its steps and refusals, over a real PC/SC daemon.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::process::Command;
 
 use serde_json::Value;

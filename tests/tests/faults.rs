@@ -1,8 +1,6 @@
 //! The box of misbehaving cards (`vcard faults`): every scene is played through a real PC/SC daemon and has its one
 //! named outcome; after it the genuine card is read as if nothing had happened.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::path::Path;
 
 use card::command::{ExternalAuthenticate, GetChallenge, Protected, ReadRecord, Select};

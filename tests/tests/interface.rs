@@ -1,8 +1,6 @@
 //! A C program, written as hospitals wrote them for the ministry's interface, on `libhealthcard`, a real PC/SC daemon,
 //! a card in one slot and a SAM in the other.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;

@@ -1,8 +1,6 @@
 //! Independent programs read what we write: openssl, Bouncy Castle, a gRPC client in Python, and `pcsc_scan` and a
 //! PC/SC client in Python at the emulated card.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::path::Path;
 use std::process::{Command, Output};
 

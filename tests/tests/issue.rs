@@ -1,8 +1,6 @@
 //! Cards are made of batches: bad rows, services that are killed, manifests that are changed. Whatever happens, each
 //! good row has one card and no row has two.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

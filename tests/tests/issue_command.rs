@@ -1,7 +1,5 @@
 //! `healthcard card issue`: the same command goes on where it was killed.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::fmt::Write as _;
 use std::path::Path;
 

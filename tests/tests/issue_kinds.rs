@@ -1,7 +1,5 @@
 //! Cards of both capacities from one batch, the issuer's certificate on them, and who cannot make cards.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use card::certificate::CardCertificate;
 use card::layout::{FILES, Profile};
 use card::session::{Dump, read_whole};

@@ -1,7 +1,5 @@
 //! Cards that are made by their maker's script, and the security codes on cards.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use card::layout::Profile;
 use card::layout::ddf1::ef05;
 use card_emulator::image::Content;

@@ -1,7 +1,5 @@
 //! No name, ID number, phone or key of a person stands in the database, the log, or what the programs say.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,6 @@
 //! The life of a card through the programs: applied for, taken into use, frozen, blacklisted, replaced and renewed; what
 //! takes two persons; what its use raises when it is out of force.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::path::{Path, PathBuf};
 
 use proto::v1::cards_client::CardsClient;

@@ -1,7 +1,5 @@
 //! What `sqlite3` can do to a copy of the log, the checker finds and names.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

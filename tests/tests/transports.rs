@@ -1,7 +1,5 @@
 //! The transport suite, with the card in memory and behind a real PC/SC daemon.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 

@@ -1,8 +1,6 @@
 //! A card is written through the programs and a real PC/SC daemon: with the masters in the keystore, and with a SAM in
 //! the reader's second slot.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
-
 use std::path::PathBuf;
 
 use serde_json::Value;
