@@ -1,9 +1,11 @@
 //! What the cross-process tests stand on. In reading order: a [`private`] PC/SC daemon for each test; a [`hospital`]
-//! with service, people and cards; C [`programs`]; [`grpc`], the card [`relay`] and the bench for [`issuing`], for calls
-//! that the command line would never make; what [`openssl`] says; and the [`contract`] suites, one per trait.
+//! with service, people and cards, and the [`card_list`] as a desk keeps it; C [`programs`]; [`grpc`], the card [`relay`]
+//! and the bench for [`issuing`], for calls that the command line would never make; what [`openssl`] says; and the
+//! [`contract`] suites, one per trait.
 
 #![warn(missing_docs)]
 
+pub mod card_list;
 pub mod contract;
 pub mod grpc;
 pub mod hospital;

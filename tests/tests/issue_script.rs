@@ -6,8 +6,10 @@ use card_emulator::image::Content;
 use card_emulator::{Card, sample};
 use proto::v1::cards_client::CardsClient;
 use proto::v1::{CheckSecurityCodeRequest, CheckSecurityCodeResponse, slot_step};
+use serde_json::json;
 use service::demo::people::{CLERK, DOCTOR};
 use service::demo::programs::Program;
+use tests::card_list::KeptList;
 use tests::grpc::{log_in, reason};
 use tests::hospital::Hospital;
 use tests::issuing::{Bench, Stack, row};
@@ -107,6 +109,15 @@ async fn a_script_that_does_not_fit_the_card_spoils_it_and_a_bad_one_is_refused_
     let Some(slot_step::Step::Failure(failure)) = ended else { panic!("{ended:?}") };
     assert_eq!(failure.reason, "CARD_SPOILED");
     assert_eq!(bench.verdicts[&1].state(), proto::v1::RowState::Waiting);
+    // Nobody may take what is on that chip for a card where the service cannot be asked.
+    let kept = KeptList::new(&hospital);
+    kept.fetch(&hospital);
+    let (_, told) = kept.check(&hospital, &kept.list, "0000000001");
+    assert_eq!(
+        told["verdict"],
+        json!({"listed": true, "level": "black", "reason": "cancelled"}),
+        "{told}"
+    );
 
     // What is no script is refused before anything is served, by its line.
     hospital.stage.write("data/maker.txt", b"> 00A40000 3F00\n> 00840000\n").unwrap();

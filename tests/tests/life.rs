@@ -1,7 +1,7 @@
 //! The life of a card through the programs: applied for, taken into use, frozen, blacklisted, replaced and renewed; what
 //! takes two persons; what its use raises when it is out of force.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proto::v1::cards_client::CardsClient;
 use proto::v1::{ReviewCardChangeRequest, StatusListRequest, review_card_change_request};
@@ -10,6 +10,7 @@ use service::demo::people::{
     AUDITOR, CLERK, DESK, DOCTOR, Institution, PATIENT, SOMEBODY_ELSE, Staff,
 };
 use service::demo::stage::{OPERATOR, VALID_UNTIL};
+use tests::card_list::KeptList;
 use tests::grpc::{connect, fetch, log_in, reason};
 use tests::hospital::{Hospital, text};
 use tests::relay::{Relay, card, present};
@@ -254,39 +255,11 @@ async fn a_renewal_counts_once_the_card_says_it_and_locks_nobody_out() {
     hospital.refused(DOCTOR.key, &["card", "list"], "ROLE_NOT_ALLOWED");
 }
 
-/// Keys in a file, and the newest list of cards in another, as a desk keeps them.
-struct Kept {
-    keys: PathBuf,
-    list: PathBuf,
-}
-
-impl Kept {
-    fn new(hospital: &Hospital) -> Self {
-        let keys = hospital.granted(DESK.key, &["token", "keys"]);
-        let keys = hospital.stage.write("records/keys.json", keys.to_string().as_bytes()).unwrap();
-        Self { keys, list: hospital.stage.path("records/cards.list") }
-    }
-
-    /// Brings the list up to date; what is told of it.
-    fn fetch(&self, hospital: &Hospital) -> Value {
-        let [list, keys] = [&self.list, &self.keys].map(|path| path.to_string_lossy());
-        hospital.granted(DESK.key, &["card", "list", "fetch", "--out", &list, "--keys", &keys])
-    }
-
-    /// Checks a chip against a list, without the service; how it ended, and what was told.
-    fn check(&self, hospital: &Hospital, list: &Path, serial: &str) -> (i32, Value) {
-        let [list, keys] = [list, &self.keys].map(Path::to_string_lossy);
-        let order = ["card", "check", "--list", &list, "--keys", &keys, "--chip-serial", serial];
-        let answer = hospital.ask(DESK.key, &order);
-        (answer.code, answer.body)
-    }
-}
-
 #[tokio::test]
 async fn a_desk_checks_cards_against_the_list_without_the_service() {
     let mut hospital = hospital();
     let id = hospital.card_id.clone();
-    let kept = Kept::new(&hospital);
+    let kept = KeptList::new(&hospital);
     // Cards that nobody will have, so that a delta is the shorter way.
     let resident = hospital.stage.register_resident(CLERK.key, &SOMEBODY_ELSE).unwrap();
     for spare in 1..=4 {
@@ -399,7 +372,7 @@ async fn a_desk_checks_cards_against_the_list_without_the_service() {
 #[test]
 fn a_card_that_waits_for_its_holder_does_not_pass_for_one_in_force() {
     let hospital = hospital();
-    let kept = Kept::new(&hospital);
+    let kept = KeptList::new(&hospital);
     let resident = hospital.stage.register_resident(CLERK.key, &SOMEBODY_ELSE).unwrap();
     let serial = SOMEBODY_ELSE.chip_serial;
     let mut order = vec!["card", "register", "--resident", &resident, "--to-be-activated"];
@@ -424,7 +397,7 @@ fn a_card_that_waits_for_its_holder_does_not_pass_for_one_in_force() {
 fn a_list_from_an_older_copy_of_the_records_is_taken() {
     let mut hospital = hospital();
     let id = hospital.card_id.clone();
-    let kept = Kept::new(&hospital);
+    let kept = KeptList::new(&hospital);
     let [data, copy] = ["data", "copy"].map(|below| hospital.stage.path(below));
     let records = |place: &Path| {
         let names = std::fs::read_dir(place).unwrap().map(|file| file.unwrap().file_name());

@@ -21,14 +21,14 @@ use crate::{
     clock::UtcTime,
     keys::Keys,
     policy::Act,
-    store::{ChangedCard, ListChange, ListIssue},
+    store::{ChangedChip, ListChange, ListIssue},
     telemetry,
     token::{json_web_key, thumbprint_octets},
 };
 
 /// A list is replaced when it is older, also when nothing changed.
 const REISSUE: Duration = Duration::hours(1);
-/// Most cards whose change one list tells.
+/// Most chips whose change one list tells.
 const MOST_CHANGES: u32 = 4096;
 /// Deltas to the newest list that are kept ready.
 const MOST_DELTAS: usize = 64;
@@ -137,7 +137,7 @@ impl Registrar {
             self.card_lists.adopt(list);
         }
         let making = self.card_lists.making.lock().await;
-        let changed = self.store.changed_cards(MOST_CHANGES).await?;
+        let changed = self.store.changed_chips(MOST_CHANGES).await?;
         self.issue_card_list(self.card_lists.newest().as_deref(), changed, now).await?;
         drop(making);
         self.keep_card_list(now).await
@@ -151,7 +151,7 @@ impl Registrar {
     pub async fn keep_card_list(&self, now: UtcTime) -> Result<(), Error> {
         let _one_at_a_time = self.card_lists.making.lock().await;
         loop {
-            let changed = self.store.changed_cards(MOST_CHANGES).await?;
+            let changed = self.store.changed_chips(MOST_CHANGES).await?;
             let newest = self.card_lists.newest();
             let fresh = newest.as_ref().is_some_and(|it| now < it.list.issued_at() + REISSUE);
             if changed.is_empty() && fresh {
@@ -173,7 +173,7 @@ impl Registrar {
     async fn issue_card_list(
         &self,
         newest: Option<&Newest>,
-        changed: Vec<ChangedCard>,
+        changed: Vec<ChangedChip>,
         now: UtcTime,
     ) -> Result<(), Error> {
         let before = newest.map(|newest| &newest.list);
@@ -195,14 +195,13 @@ impl Registrar {
             key_id: thumbprint_octets(self.card_lists.signer.public_key()),
         };
         let mut changes: Vec<ListChange> = Vec::with_capacity(changed.len());
-        for card in &changed {
-            let serial = card
-                .chip_serial
+        for chip in &changed {
+            let serial = chip
+                .serial
                 .parse()
                 .map_err(|error| Error::internal("a chip's serial on record", error))?;
-            let listing = card.status.listing();
-            if before.and_then(|list| list.listing(&serial)) != listing {
-                changes.push((Tag::of(&salt, &serial), listing));
+            if before.and_then(|list| list.listing(&serial)) != chip.listing {
+                changes.push((Tag::of(&salt, &serial), chip.listing));
             }
         }
         let contents = match before {

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{
     BatchId, Obstacle, Receipt, Record, Store, StoreError, Unique,
-    cards::{insert_first_card, issue_applied},
+    cards::{insert_first_card, issue_applied, list_anew},
     look_alikes::settle_look_alikes,
     micros::Micros,
     residents::insert_resident,
@@ -102,8 +102,8 @@ impl Store {
                 spoil(db, old, b.at)?;
             }
             db.prepare_cached("INSERT INTO batch_chip VALUES (?1, ?2, ?3, ?4, 'writing', ?5)")?
-                .execute((b.factor, b.chip_serial, b.batch, b.row, Micros(b.at)))?;
-            Ok(())
+                .execute((b.factor, &b.chip_serial, b.batch, b.row, Micros(b.at)))?;
+            list_anew(db, &b.chip_serial)
         })
         .await
     }
@@ -250,11 +250,13 @@ fn forget_likeness(db: &Connection, batch: BatchId, row: u32) -> Result<(), Stor
 }
 
 fn spoil(db: &Connection, factor: [u8; 8], at: UtcTime) -> Result<(), StoreError> {
-    db.prepare_cached(
-        "UPDATE batch_chip SET state = 'spoiled', changed_at = ?2 WHERE factor = ?1",
-    )?
-    .execute((factor, Micros(at)))?;
-    Ok(())
+    let serial: String = db
+        .prepare_cached(
+            "UPDATE batch_chip SET state = 'spoiled', changed_at = ?2 WHERE factor = ?1
+             RETURNING chip_serial",
+        )?
+        .query_row((factor, Micros(at)), |row| row.get(0))?;
+    list_anew(db, &serial)
 }
 
 /// Within a fact: the batch is there, and open.

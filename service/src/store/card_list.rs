@@ -10,7 +10,7 @@ use rusqlite::{
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
 };
 
-use super::{CardId, Obstacle, Receipt, Store, StoreError, micros::Micros};
+use super::{ChipState, Obstacle, Receipt, Store, StoreError, micros::Micros};
 use crate::{card_life::CardStatus, clock::UtcTime};
 
 /// Lists that deltas lead from, besides the newest.
@@ -31,15 +31,32 @@ pub struct ListIssue {
     pub signature: [u8; 64],
 }
 
-/// A card whose state changed since the newest list.
+/// A chip that something happened to since the newest list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangedCard {
-    /// The card.
-    pub id: CardId,
-    /// Its chip.
-    pub chip_serial: String,
-    /// Its state now.
-    pub status: CardStatus,
+pub struct ChangedChip {
+    /// Its issuing serial.
+    pub serial: String,
+    /// What is to be said of it now: by the state of its card, or, when there is none on record, by what
+    /// became of the chip while one was made.
+    pub listing: Option<Listing>,
+}
+
+/// What is to be said of the chips that are due.
+const DUE: &str = "SELECT due.chip_serial, card.status, batch_chip.state
+     FROM card_list_due AS due
+     LEFT JOIN card ON card.chip_serial = due.chip_serial
+     LEFT JOIN batch_chip ON batch_chip.chip_serial = due.chip_serial";
+
+impl ChangedChip {
+    /// A row of [`DUE`].
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (card, chip): (Option<CardStatus>, Option<ChipState>) = (row.get(1)?, row.get(2)?);
+        let listing = match card {
+            Some(status) => status.listing(),
+            None => chip.and_then(ChipState::listing),
+        };
+        Ok(Self { serial: row.get(0)?, listing })
+    }
 }
 
 /// What a list says of a chip, or that it says nothing of it.
@@ -142,23 +159,19 @@ impl Store {
         .await
     }
 
-    /// Cards whose state changed since the newest list, at most `limit`.
-    pub async fn changed_cards(&self, limit: u32) -> Result<Vec<ChangedCard>, StoreError> {
+    /// Chips that something happened to since the newest list, at most `limit`.
+    pub async fn changed_chips(&self, limit: u32) -> Result<Vec<ChangedChip>, StoreError> {
         self.read(move |db| {
-            let mut select = db.prepare_cached(
-                "SELECT id, chip_serial, status FROM card_list_due JOIN card ON id = card
-                 ORDER BY id LIMIT ?1",
-            )?;
-            let rows = select.query_map([limit], |row| {
-                Ok(ChangedCard { id: row.get(0)?, chip_serial: row.get(1)?, status: row.get(2)? })
-            })?;
+            let mut select =
+                db.prepare_cached(&format!("{DUE} ORDER BY due.chip_serial LIMIT ?1"))?;
+            let rows = select.query_map([limit], ChangedChip::read)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
 
-    /// Records a list with what changes in it since the list `before`, and the cards whose change it
-    /// tells. A card whose state has changed again meanwhile waits for the next.
+    /// Records a list with what changes in it since the list `before`, and the chips whose change it
+    /// tells. One of which something else is to be said meanwhile waits for the next.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] unless `before` is the newest and the number is greater.
@@ -167,7 +180,7 @@ impl Store {
         before: Option<u64>,
         issue: ListIssue,
         changes: Vec<ListChange>,
-        told: Vec<ChangedCard>,
+        told: Vec<ChangedChip>,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
@@ -197,12 +210,13 @@ impl Store {
                     begin.execute((&tag, StoredListing(listing), number))?;
                 }
             }
-            let mut done = db.prepare_cached(
-                "DELETE FROM card_list_due WHERE card = ?1
-                 AND EXISTS (SELECT 1 FROM card WHERE id = ?1 AND status = ?2)",
-            )?;
-            for card in told {
-                done.execute((card.id, card.status))?;
+            let mut now = db.prepare_cached(&format!("{DUE} WHERE due.chip_serial = ?1"))?;
+            let mut done = db.prepare_cached("DELETE FROM card_list_due WHERE chip_serial = ?1")?;
+            for chip in told {
+                let now = now.query_row([&chip.serial], ChangedChip::read).optional()?;
+                if now.as_ref() == Some(&chip) {
+                    done.execute([&chip.serial])?;
+                }
             }
             let oldest: Option<u64> = db
                 .prepare_cached(

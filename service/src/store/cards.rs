@@ -20,7 +20,7 @@ use crate::{
 
 use within::check_has_none;
 pub(super) use within::{
-    check_card, do_act, find, insert_card, insert_first_card, issue_applied, standing,
+    check_card, do_act, find, insert_card, insert_first_card, issue_applied, list_anew, standing,
 };
 
 const DAY: &[FormatItem<'_>] = format_description!("[year]-[month]-[day]");

@@ -60,7 +60,7 @@ pub use batches::{
 };
 pub use bindings::{Binding, Ended as BindingEnded, NewBinding};
 pub use card_changes::{CardChange, CardOrder, ChangeState, NewCardChange, Review, Verdict};
-pub use card_list::{ChangedCard, ListChange, ListIssue};
+pub use card_list::{ChangedChip, ListChange, ListIssue};
 pub use cards::{Activation, Card, CardCursor, CardFilter, Chip, NewApplication, NewCard};
 pub use certificates::{Certificate, CertificateDraft, RevokedSerial};
 pub use codes::{Code, CodeKind, CodeUse};

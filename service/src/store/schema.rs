@@ -20,6 +20,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0010_held_rows", include_str!("migrations/0010_held_rows.sql")),
     ("0011_card_history", include_str!("migrations/0011_card_history.sql")),
     ("0012_lookups", include_str!("migrations/0012_lookups.sql")),
+    ("0013_chips_listed", include_str!("migrations/0013_chips_listed.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

@@ -148,7 +148,9 @@ impl Registrar {
             at: caller.now,
         };
         let answer = self.store.record_batch_abandoned(order, granted).await;
-        Ok((manifest, self.settle(entry(Outcome::Refused), answer).await?))
+        let receipt = self.settle(entry(Outcome::Refused), answer).await?;
+        self.tell_card_list(caller.now).await;
+        Ok((manifest, receipt))
     }
 
     /// The manifest of a batch that is closed.

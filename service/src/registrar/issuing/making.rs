@@ -1,6 +1,6 @@
 //! One blank card becomes the card of one row.
 
-use audit::Outcome;
+use audit::{Entry, Outcome};
 use card::{
     ReadError, Transport, TransportError,
     batch::Why,
@@ -270,9 +270,22 @@ impl Registrar {
             return Ok(Verdict::Interrupted { row, reason, receipt: kept? });
         }
         let entry = entry.with("step", "spoil");
-        let receipt = self.store.record_card_spoiled(job.place(), None, caller.now, entry).await?;
+        let receipt = self.give_up(caller, &job, None, entry).await?;
         job.turn.spoiled();
         Ok(Verdict::Spoiled { row, reason, receipt })
+    }
+
+    /// Gives a chip up. Everything that makes it a genuine card may be on it, so desks hear of it at once.
+    async fn give_up(
+        &self,
+        caller: &Caller,
+        job: &Job,
+        stop: Option<Stop>,
+        entry: Entry,
+    ) -> Result<Receipt, Error> {
+        let receipt = self.store.record_card_spoiled(job.place(), stop, caller.now, entry).await?;
+        self.tell_card_list(caller.now).await;
+        Ok(receipt)
     }
 
     async fn row_refused(
@@ -291,7 +304,7 @@ impl Registrar {
             .with("chip", job.chip_serial())
             .with("reason", why.1.code());
         let stop = Some(Stop::Refused(words));
-        let receipt = self.store.record_card_spoiled(job.place(), stop, caller.now, entry).await?;
+        let receipt = self.give_up(caller, &job, stop, entry).await?;
         job.turn.done();
         Ok(Verdict::RowRefused { row, why, receipt })
     }
@@ -312,7 +325,7 @@ impl Registrar {
             .with("chip", job.chip_serial())
             .with("reason", Reason::LOOK_ALIKE.text().reason);
         let stop = Some(Stop::Held(reasons.clone()));
-        let receipt = self.store.record_card_spoiled(job.place(), stop, caller.now, entry).await?;
+        let receipt = self.give_up(caller, &job, stop, entry).await?;
         job.turn.done();
         Ok(Verdict::RowHeld {
             verdict: RowVerdict::stopped(row, RowState::Held, &reasons),

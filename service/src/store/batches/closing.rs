@@ -1,8 +1,9 @@
 //! The end of a batch: with every row done, or given up before.
 
 use audit::Entry;
+use rusqlite::OptionalExtension as _;
 
-use super::{RowState, check_open};
+use super::{RowState, check_open, spoil};
 use crate::{
     clock::UtcTime,
     store::{BatchId, Obstacle, Receipt, Store, StoreError, micros::Micros},
@@ -83,8 +84,8 @@ impl Store {
             if undone != (on_record, rows.len() as u32) {
                 return Err(StoreError::Conflict(Obstacle::RowState));
             }
-            let mut spoil = db.prepare_cached(
-                "UPDATE batch_chip SET state = 'spoiled', changed_at = ?3
+            let mut begun = db.prepare_cached(
+                "SELECT factor FROM batch_chip
                  WHERE batch = ?1 AND number = ?2 AND state = 'writing'",
             )?;
             let mut refuse = db.prepare_cached(
@@ -94,7 +95,11 @@ impl Store {
                  WHERE batch = ?1 AND number = ?2 AND state IN ('waiting', 'held', 'writing')",
             )?;
             for (number, reasons) in rows {
-                spoil.execute((batch, number, Micros(at)))?;
+                if let Some(factor) =
+                    begun.query_row((batch, number), |row| row.get(0)).optional()?
+                {
+                    spoil(db, factor, at)?;
+                }
                 if refuse.execute((batch, number, RowState::Refused, reasons))? != 1 {
                     return Err(StoreError::Conflict(Obstacle::RowState));
                 }

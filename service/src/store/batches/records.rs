@@ -1,10 +1,11 @@
-use card::layout::Profile;
+use card::{layout::Profile, status_list::Listing};
 use rusqlite::{
     Row, ToSql,
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
 };
 
 use crate::{
+    card_life::CardStatus,
     clock::UtcTime,
     likeness::Rule,
     store::{BatchId, CardId, InstitutionId, Likeness, NewCard, Resident, micros::Micros},
@@ -219,6 +220,19 @@ pub enum ChipState {
     Issued,
     /// It was begun and given up.
     Spoiled,
+}
+
+impl ChipState {
+    /// What the list of cards that are not to be served says of a chip that is no card on record: all that
+    /// makes it a genuine card may be on it already.
+    #[must_use]
+    pub fn listing(self) -> Option<Listing> {
+        match self {
+            Self::Writing => CardStatus::PreIssued.listing(),
+            Self::Spoiled => CardStatus::Cancelled.listing(),
+            Self::Issued => None,
+        }
+    }
 }
 
 impl FromSql for ChipState {

@@ -36,15 +36,19 @@ pub(in crate::store) fn insert_card(
         c.id,
         c.resident,
         c.institution,
-        c.chip.serial,
+        &c.chip.serial,
         c.chip.factor,
         Day(c.chip.valid_until),
         status,
         Micros(c.registered_at),
         replaces,
     ))?;
-    if status.listing().is_some() {
-        list_anew(db, c.id)?;
+    // A chip that a card was begun on is on the list until the card is on record.
+    let begun = db
+        .prepare_cached("SELECT 1 FROM batch_chip WHERE chip_serial = ?1")?
+        .exists([&c.chip.serial])?;
+    if begun || status.listing().is_some() {
+        list_anew(db, &c.chip.serial)?;
     }
     Ok(())
 }
@@ -77,8 +81,8 @@ pub(in crate::store) fn issue_applied(
         "UPDATE card SET status = ?2, changed_at = ?3, chip_serial = ?4, factor = ?5,
          valid_until = ?6 WHERE id = ?1",
     )?
-    .execute((id, status, Micros(at), chip.serial, chip.factor, Day(chip.valid_until)))?;
-    list_anew(db, id)
+    .execute((id, status, Micros(at), &chip.serial, chip.factor, Day(chip.valid_until)))?;
+    list_anew(db, &chip.serial)
 }
 
 /// Does something to a card, and notes for the next list what it changes there. The
@@ -102,8 +106,10 @@ pub(in crate::store) fn do_act(
         "UPDATE card SET status = ?2, changed_at = ?3, cancelled_from = ?4 WHERE id = ?1",
     )?
     .execute((id, after, Micros(at), cancelled_from))?;
-    if card.chip.is_some() && card.status.listing() != after.listing() {
-        list_anew(db, id)?;
+    if let Some(chip) = &card.chip
+        && card.status.listing() != after.listing()
+    {
+        list_anew(db, &chip.serial)?;
     }
     Ok(card)
 }
@@ -142,9 +148,9 @@ pub(in crate::store) fn check_has_none(
     }
 }
 
-/// Notes that the next list has something else to say of this card.
-fn list_anew(db: &Connection, id: CardId) -> Result<(), StoreError> {
-    db.prepare_cached("INSERT OR IGNORE INTO card_list_due VALUES (?1)")?.execute([id])?;
+/// Notes that the next list may have something else to say of this chip.
+pub(in crate::store) fn list_anew(db: &Connection, chip_serial: &str) -> Result<(), StoreError> {
+    db.prepare_cached("INSERT OR IGNORE INTO card_list_due VALUES (?1)")?.execute([chip_serial])?;
     Ok(())
 }
 

@@ -125,6 +125,46 @@ async fn a_row_is_one_card_and_a_chip_is_one_row() {
 }
 
 #[tokio::test]
+async fn a_chip_is_listed_from_the_moment_a_card_is_begun_on_it() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let id = batch(&store, h.institution, 2).await;
+    hand_in(&store, id, vec![good(1, 50), good(2, 51)]).await.unwrap();
+    // What is due now, which a list then tells.
+    let mut last = None;
+    let mut due = async || {
+        let due = store.changed_chips(10).await.unwrap();
+        let number = last.unwrap_or(0) + 1;
+        let issue = ListIssue {
+            number,
+            issued_at: NOW,
+            salt: [1; 16],
+            key_id: [2; 32],
+            signature: [3; 64],
+        };
+        let (told, entry) = (due.clone(), act("card-list.issue"));
+        store.record_card_list(last.replace(number), issue, vec![], told, entry).await.unwrap();
+        due
+    };
+    let [first, second, third] = ["0000000049", "0000000050", "0000000051"];
+    let (waits, gone) = (Some(CardStatus::PreIssued), Some(CardStatus::Cancelled));
+
+    begin(&store, begun(id, 1, FACTOR, None)).await.unwrap();
+    assert_eq!(due().await, [changed_chip(first, waits)]);
+    // Its row goes on with another chip: the one that was written on may be whole, and is nobody's card.
+    begin(&store, begun(id, 1, OTHER, Some(FACTOR))).await.unwrap();
+    assert_eq!(due().await, [changed_chip(first, gone), changed_chip(second, waits)]);
+    issue(&store, made(id, 1, resident(h.institution, 50), OTHER)).await.unwrap();
+    assert_eq!(due().await, [changed_chip(second, None)], "its card is in force");
+    let spoiled = *b"00000033";
+    begin(&store, begun(id, 2, spoiled, None)).await.unwrap();
+    store.record_card_spoiled((id, 2, spoiled), None, NOW, act("card.issue")).await.unwrap();
+    assert_eq!(due().await, [changed_chip(third, gone)]);
+    assert_eq!(due().await, []);
+}
+
+#[tokio::test]
 async fn a_batch_is_closed_when_every_row_is_done() {
     let place = Place::new();
     let store = place.open();
@@ -296,6 +336,8 @@ async fn a_batch_that_is_given_up_keeps_nothing_of_its_other_rows() {
     assert_eq!(states(&store, id).await, [issued, refused, refused]);
     assert_eq!(store.sealed_batch_row(id, 3).await.unwrap(), None);
     assert_eq!(store.batch_chip(OTHER).await.unwrap().unwrap().state, ChipState::Spoiled);
+    let given_up = changed_chip("0000000050", Some(CardStatus::Cancelled));
+    assert!(store.changed_chips(10).await.unwrap().contains(&given_up));
     let batch = store.batch(id).await.unwrap().unwrap();
     assert_eq!((batch.abandoned, batch.wrapped_key), (Some(Abandonment::NoBlanks), None));
     let over = abandon(&[], 3).await;

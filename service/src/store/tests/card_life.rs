@@ -460,9 +460,9 @@ async fn a_database_of_before_is_brought_along() {
     let factor = [0, 0, 0, 0, 0, 0, 0, 3];
     assert_eq!(card.chip, Some(Chip { factor, ..chip("0000000003") }));
     assert_eq!((card.status, card.renewal, card.replaces), (CardStatus::Active, None, None));
-    let due: Vec<_> = store.changed_cards(10).await.unwrap();
-    let due: Vec<_> = due.iter().map(|it| (it.chip_serial.as_str(), it.status)).collect();
-    assert_eq!(due, [("0000000004", CardStatus::Lost), ("0000000005", CardStatus::Cancelled)]);
+    let due = store.changed_chips(10).await.unwrap();
+    let states = [("0000000004", CardStatus::Lost), ("0000000005", CardStatus::Cancelled)];
+    assert_eq!(due, states.map(|(serial, status)| changed_chip(serial, Some(status))));
     store.record_card_act(id, CardAct::Freeze, NOW, act("card.freeze")).await.unwrap();
     drop(store);
     let db = Connection::open(place.path()).unwrap();

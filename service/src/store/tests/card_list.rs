@@ -79,13 +79,13 @@ async fn a_card_is_due_until_a_list_tells_its_state() {
     let place = Place::new();
     let store = place.open();
     let h = hospital(&store).await;
-    assert_eq!(store.changed_cards(10).await.unwrap(), [], "a card in force is on no list");
+    assert_eq!(store.changed_chips(10).await.unwrap(), [], "a card in force is on no list");
     let change = async |what| {
         store.record_card_act(h.card, what, NOW, act("card.change")).await.unwrap();
     };
     change(CardAct::ReportLoss).await;
-    let due = store.changed_cards(10).await.unwrap();
-    let lost = |status| ChangedCard { id: h.card, chip_serial: "0000000001".into(), status };
+    let due = store.changed_chips(10).await.unwrap();
+    let lost = |status| changed_chip("0000000001", Some(status));
     assert_eq!(due, [lost(CardStatus::Lost)]);
     // It changes again while the list is being made.
     change(CardAct::Release).await;
@@ -94,13 +94,13 @@ async fn a_card_is_due_until_a_list_tells_its_state() {
         store.record_card_list(before, issue(number), vec![], due, entry).await.unwrap();
     };
     tell(None, 1, due).await;
-    let due = store.changed_cards(10).await.unwrap();
+    let due = store.changed_chips(10).await.unwrap();
     assert_eq!(due, [lost(CardStatus::Active)]);
     tell(Some(1), 2, due).await;
-    assert_eq!(store.changed_cards(10).await.unwrap(), []);
+    assert_eq!(store.changed_chips(10).await.unwrap(), []);
     // What changes nothing in the list is not due.
     store.record_card_renewal(h.card, time::macros::date!(2040 - 01 - 01), act("a")).await.unwrap();
-    assert_eq!(store.changed_cards(10).await.unwrap(), []);
+    assert_eq!(store.changed_chips(10).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -111,23 +111,24 @@ async fn a_card_that_waits_for_its_holder_is_due() {
     let cancel = async |id| {
         store.record_card_act(id, CardAct::Cancel, NOW, act("card.cancel")).await.unwrap();
     };
-    let due = async |id| {
-        let due = store.changed_cards(10).await.unwrap();
-        due.into_iter().find(|due| due.id == id).map(|due| due.status)
+    let due = async |serial| {
+        let due = store.changed_chips(10).await.unwrap();
+        due.into_iter().find(|due| due.serial == serial)
     };
+    let waits_for_holder = |serial| Some(changed_chip(serial, Some(CardStatus::PreIssued)));
     cancel(h.card).await;
     let waits = card(h.institution, h.resident, "0000000002");
     let waits = NewCard { activation: Activation::Awaited, ..waits };
     let id = waits.id;
     store.record_card(waits, act("card.register")).await.unwrap();
-    assert_eq!(due(id).await, Some(CardStatus::PreIssued));
+    assert_eq!(due("0000000002").await, waits_for_holder("0000000002"));
     // So is one that was applied for, once it has a chip to be listed by.
     cancel(id).await;
     let (id, resident, institution) = (CardId::generate(), h.resident, h.institution);
     let new = NewApplication { id, resident, institution, applied_at: NOW };
     store.record_card_applied(new, act("card.apply")).await.unwrap();
-    assert_eq!(due(id).await, None);
+    assert_eq!(due("0000000003").await, None);
     let made = chip("0000000003");
     store.record_card_issued(id, h.resident, made, NOW, act("card.register")).await.unwrap();
-    assert_eq!(due(id).await, Some(CardStatus::PreIssued));
+    assert_eq!(due("0000000003").await, waits_for_holder("0000000003"));
 }

@@ -136,6 +136,11 @@ pub(super) fn card(institution: InstitutionId, resident: ResidentId, chip_serial
     }
 }
 
+/// A chip that the list is to name as it does a card of this state.
+pub(super) fn changed_chip(serial: &str, as_if: Option<CardStatus>) -> ChangedChip {
+    ChangedChip { serial: serial.to_owned(), listing: as_if.and_then(CardStatus::listing) }
+}
+
 pub(super) fn presence(card: CardId, resident: ResidentId) -> Presence {
     Presence {
         id: PresenceId::generate(),
