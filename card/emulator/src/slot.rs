@@ -158,7 +158,7 @@ fn serve<C: Chip>(shared: &Shared<C>, address: SocketAddr, tell: &dyn Fn(SlotEve
         }
         drop(inner);
 
-        let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else {
+        let Ok(stream) = connect(address) else {
             if !std::mem::replace(&mut told_waiting, true) {
                 tell(SlotEvent::Waiting);
             }
@@ -192,6 +192,19 @@ fn serve<C: Chip>(shared: &Shared<C>, address: SocketAddr, tell: &dyn Fn(SlotEve
             (false, false) => SlotEvent::ReaderGone,
         });
     }
+}
+
+/// Connects to a reader. Its port lies among those that the system gives to whoever connects, so one who
+/// tries while nobody listens there will, by chance, be given that very port and be connected to itself.
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    not_itself(TcpStream::connect_timeout(&address, Duration::from_secs(1))?)
+}
+
+fn not_itself(stream: TcpStream) -> io::Result<TcpStream> {
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
 }
 
 /// Answers the reader. `Ok` when the card left by itself, an error when the connection ended.
@@ -259,7 +272,24 @@ fn receive(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use socket2::{Domain, Socket, Type};
+
     use super::*;
+
+    #[test]
+    fn a_slot_does_not_take_itself_for_a_reader() {
+        let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&any.into()).unwrap();
+        socket.connect(&socket.local_addr().unwrap()).unwrap();
+        let refused = not_itself(socket.into()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+
+        let reader = TcpListener::bind(any).unwrap();
+        connect(reader.local_addr().unwrap()).unwrap();
+    }
 
     #[test]
     fn a_contactless_card_takes_85_microseconds_for_each_byte() {
