@@ -7,6 +7,10 @@
 //! only once it is saved, so that nothing is sealed under a key that a crash would take away. Two
 //! writers cannot undo each other's work: a file that changed since it was read is not replaced.
 //!
+//! A key has versions, each in a [state](crate::key::VersionState). One at most is in use; those
+//! before it verify and open. A version that is destroyed keeps no secret here; copies of the file
+//! made before do.
+//!
 //! What it cannot notice is an older copy of the whole file put back in its place.
 
 mod content;
@@ -14,6 +18,8 @@ mod disk;
 mod entry;
 mod error;
 mod file;
+mod material;
+mod old;
 mod passphrase;
 
 pub use disk::SecretFileError;
@@ -22,14 +28,15 @@ pub use file::{Iterations, IterationsOutOfBounds};
 pub use passphrase::{Passphrase, PassphraseError};
 
 use crate::key::{
-    CardMaster, DataSealer, IndexKey, KeyDescription, KeyError, KeyRef, KeyUse, Keystore, MacKey,
-    Sm2Signer,
+    CardMaster, DataSealer, IndexKey, KeyAlgorithm, KeyDescription, KeyError, KeyRef, KeyUse,
+    Keystore, Label, MacKey, Sm2Signer, Transition, VersionState,
 };
 use crate::sm2::SecretKey;
 use crate::sm3;
 use crate::sm4::Sm4Key;
 use entry::Entry;
-use file::Vault;
+use file::{Content, Vault};
+use material::Material;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -115,7 +122,11 @@ impl SoftKeystore {
     pub fn open(path: &Path, passphrase: &Passphrase) -> Result<Self, KeystoreError> {
         let octets = disk::read(path, file::MAX_FILE)?;
         let (vault, content) = Vault::open(&octets, passphrase)?;
-        let keys = content::decode(&content).ok_or(KeystoreError::Malformed)?;
+        let keys = match content {
+            Content::Present(content) => content::decode(&content),
+            Content::Old(content) => old::decode(&content),
+        };
+        let keys = keys.ok_or(KeystoreError::Malformed)?;
         Ok(Self {
             path: path.to_owned(),
             vault,
@@ -142,7 +153,7 @@ impl SoftKeystore {
         key: &KeyRef,
         master: Sm4Key,
     ) -> Result<(), KeystoreError> {
-        self.insert(key, Entry::card_master(master))
+        self.insert(key, Entry::of(KeyUse::CardMaster, Material::Sm4(Arc::new(master))))
     }
 
     /// Takes over a signing key that was made elsewhere.
@@ -155,27 +166,80 @@ impl SoftKeystore {
         key_use: KeyUse,
         secret: SecretKey,
     ) -> Result<(), KeystoreError> {
-        let entry = Entry::signer(key_use, secret).ok_or(KeystoreError::NotASigningUse(key_use))?;
-        self.insert(key, entry)
+        if key_use.algorithm() != KeyAlgorithm::Sm2 {
+            return Err(KeystoreError::NotASigningUse(key_use));
+        }
+        self.insert(key, Entry::of(key_use, Material::Pair(Arc::new(secret))))
     }
 
-    /// Makes a new version of a key and gives its number. The old version of a key that signs is
-    /// destroyed but for its public key; that of a key that seals stays, to open.
+    /// Takes a new version of a key into use and gives its number: the one that was
+    /// [prepared](Self::prepare), if one was. The version before is retired: of a key that signs
+    /// nothing stays but its public key; that of a key that seals stays, to open.
     ///
     /// # Errors
     /// [`KeystoreError::Unknown`]; [`KeystoreError::Fixed`] for a blind index, whose values are
     /// already stored, and a card master, whose version is written in the cards: those are
     /// replaced by a key of another name. [`KeystoreError::Full`].
     pub fn rotate(&mut self, key: &KeyRef) -> Result<u32, KeystoreError> {
+        self.add_version(key, Entry::rotate)
+    }
+
+    /// Makes the next version of a key ahead and gives its number. It does nothing until the key
+    /// is [rotated](Self::rotate), and its public key can be handed out before.
+    ///
+    /// # Errors
+    /// As for [`rotate`](Self::rotate).
+    pub fn prepare(&mut self, key: &KeyRef) -> Result<u32, KeystoreError> {
+        self.add_version(key, Entry::prepare)
+    }
+
+    fn add_version(
+        &mut self,
+        key: &KeyRef,
+        add: impl FnOnce(&mut Entry) -> Option<u32>,
+    ) -> Result<u32, KeystoreError> {
         let entry = self.keys.get_mut(key).ok_or_else(|| KeystoreError::Unknown(key.clone()))?;
-        if entry.version() == content::MAX_VERSIONS {
+        if entry.newest() == content::MAX_VERSIONS {
             return Err(KeystoreError::Full);
         }
-        let key_use = entry.key_use();
+        let key_use = entry.key_use;
         let version =
-            entry.rotate().ok_or_else(|| KeystoreError::Fixed { key: key.clone(), key_use })?;
+            add(entry).ok_or_else(|| KeystoreError::Fixed { key: key.clone(), key_use })?;
         self.unsaved.insert(key.clone());
         Ok(version)
+    }
+
+    /// Changes the state of a version of a key, as [`VersionState::after`] allows it; the state it
+    /// is in then.
+    ///
+    /// # Errors
+    /// [`KeystoreError::Unknown`], [`KeystoreError::UnknownVersion`],
+    /// [`KeystoreError::NoSuchTransition`].
+    pub fn change(
+        &mut self,
+        key: &KeyRef,
+        version: u32,
+        transition: Transition,
+    ) -> Result<VersionState, KeystoreError> {
+        let entry = self.keys.get_mut(key).ok_or_else(|| KeystoreError::Unknown(key.clone()))?;
+        let state = entry.change(version, transition).map_err(|state| match state {
+            None => KeystoreError::UnknownVersion { key: key.clone(), version },
+            Some(state) => {
+                KeystoreError::NoSuchTransition { key: key.clone(), version, state, transition }
+            }
+        })?;
+        self.unsaved.insert(key.clone());
+        Ok(state)
+    }
+
+    /// Changes what people call a key.
+    ///
+    /// # Errors
+    /// [`KeystoreError::Unknown`].
+    pub fn set_label(&mut self, key: &KeyRef, label: Label) -> Result<(), KeystoreError> {
+        let entry = self.keys.get_mut(key).ok_or_else(|| KeystoreError::Unknown(key.clone()))?;
+        entry.label = label;
+        Ok(())
     }
 
     /// Changes the passphrase, from the next [`save`](Self::save) on. Copies of the file made
@@ -223,8 +287,8 @@ impl SoftKeystore {
     /// The key, if it is for this use and will be here tomorrow.
     fn entry(&self, key: &KeyRef, asked: KeyUse) -> Result<&Entry, KeyError> {
         let entry = self.keys.get(key).ok_or_else(|| KeyError::Unknown(key.clone()))?;
-        if entry.key_use() != asked {
-            return Err(KeyError::WrongUse { key: key.clone(), asked, has: entry.key_use() });
+        if entry.key_use != asked {
+            return Err(KeyError::WrongUse { key: key.clone(), asked, has: entry.key_use });
         }
         if self.unsaved.contains(key) {
             return Err(KeyError::NotSaved(key.clone()));
@@ -235,38 +299,27 @@ impl SoftKeystore {
 
 impl Keystore for SoftKeystore {
     fn signer(&self, key: &KeyRef, key_use: KeyUse) -> Result<Arc<dyn Sm2Signer>, KeyError> {
-        match self.entry(key, key_use)? {
-            Entry::Signer(signer) => Ok(signer.current()),
-            _ => Err(KeyError::NotASigningUse(key_use)),
+        let entry = self.entry(key, key_use)?;
+        if key_use.algorithm() != KeyAlgorithm::Sm2 {
+            return Err(KeyError::NotASigningUse(key_use));
         }
+        entry.signer().ok_or(KeyError::NotActive)
     }
 
     fn sealer(&self, key: &KeyRef) -> Result<Arc<dyn DataSealer>, KeyError> {
-        match self.entry(key, KeyUse::SealData)? {
-            Entry::Sealer(sealer) => Ok(sealer.clone()),
-            _ => unreachable!("the use was compared"),
-        }
+        Ok(self.entry(key, KeyUse::SealData)?.sealer())
     }
 
     fn index_key(&self, key: &KeyRef) -> Result<Arc<dyn IndexKey>, KeyError> {
-        match self.entry(key, KeyUse::Index)? {
-            Entry::Hmac(index) => Ok(index.clone()),
-            _ => unreachable!("the use was compared"),
-        }
+        Ok(self.entry(key, KeyUse::Index)?.hmac().ok_or(KeyError::NotActive)?)
     }
 
     fn mac_key(&self, key: &KeyRef) -> Result<Arc<dyn MacKey>, KeyError> {
-        match self.entry(key, KeyUse::MacCodes)? {
-            Entry::Hmac(mac) => Ok(mac.clone()),
-            _ => unreachable!("the use was compared"),
-        }
+        Ok(self.entry(key, KeyUse::MacCodes)?.hmac().ok_or(KeyError::NotActive)?)
     }
 
     fn card_master(&self, key: &KeyRef) -> Result<Arc<dyn CardMaster>, KeyError> {
-        match self.entry(key, KeyUse::CardMaster)? {
-            Entry::CardMaster(master) => Ok(master.clone()),
-            _ => unreachable!("the use was compared"),
-        }
+        Ok(self.entry(key, KeyUse::CardMaster)?.card_master().ok_or(KeyError::NotActive)?)
     }
 
     fn list(&self) -> Vec<KeyDescription> {

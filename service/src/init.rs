@@ -196,8 +196,8 @@ async fn found(
     operator: Option<PublicKey>,
 ) -> Result<(), InitError> {
     let now = clock::now();
-    let log_key = keys.log().map_err(Error::from)?;
-    let store = Store::open(&config.database, log_key, &config.name)?;
+    let log_keys = keys.of_log().map_err(Error::from)?;
+    let store = Store::open(&config.database, log_keys, &config.name)?;
     let founding = Founding::new(&config.name, now);
     let certificates = Authorities::found(&keys, &config.name, new_serial, now)?;
     for (authority, certificate) in &certificates {

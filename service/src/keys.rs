@@ -11,6 +11,8 @@ use hsm::{
     soft::{KeystoreError, SoftKeystore},
 };
 
+use crate::store::LogKeys;
+
 /// The authorities, the root first.
 pub const AUTHORITIES: [Authority; 4] =
     [Authority::Root, Authority::Institutions, Authority::People, Authority::Devices];
@@ -64,6 +66,35 @@ const LATER: [(&str, KeyUse); 6] = [
     (CARD_LIST, KeyUse::SignCardLists),
     (CARD_RECORDS, KeyUse::SignRecords),
 ];
+
+/// How a key of a service is succeeded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Succession {
+    /// By a new version of it: verifiers ask the service for its keys.
+    Version,
+    /// By a new certificate: those that were issued name this very key.
+    Certificate,
+    /// By a key of another name: what it made is kept, and found or derived with it alone.
+    Name,
+}
+
+impl Succession {
+    /// That of keys of this use.
+    #[must_use]
+    pub fn of(key_use: KeyUse) -> Self {
+        match key_use {
+            KeyUse::SignTokens
+            | KeyUse::SignLog
+            | KeyUse::SignCodes
+            | KeyUse::SignCardLists
+            | KeyUse::SealData => Self::Version,
+            KeyUse::Index | KeyUse::MacCodes | KeyUse::CardMaster => Self::Name,
+            // SignCertificates, SignStatus, SignTimestamps, SignRecords, and any use to come until
+            // it is thought about: the answer that changes nothing.
+            _ => Self::Certificate,
+        }
+    }
+}
 
 /// Every key a service has, and its use.
 pub fn required() -> impl Iterator<Item = (KeyRef, KeyUse)> {
@@ -190,12 +221,15 @@ impl Keys {
         self.earlier(CARD_LIST)
     }
 
+    /// Versions of a key that are believed beside the one that signs: those before it, and one that was
+    /// made ahead.
     fn earlier(&self, name: &str) -> Vec<PublicKey> {
         let key = soft(name);
         self.keystore
             .list()
             .into_iter()
-            .filter(|version| version.reference == key && version.state == VersionState::Retired)
+            .filter(|version| version.reference == key && version.state.verifies())
+            .filter(|version| version.state != VersionState::Active)
             .filter_map(|version| version.public_key)
             .collect()
     }
@@ -206,6 +240,14 @@ impl Keys {
     /// See [`Keys::authority`].
     pub fn log(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
         self.keystore.signer(&soft(LOG), KeyUse::SignLog)
+    }
+
+    /// The keys of the log: the one that signs, and those whose checkpoints are believed.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn of_log(&self) -> Result<LogKeys, KeyError> {
+        Ok(LogKeys { signer: self.log()?, earlier: self.earlier(LOG) })
     }
 
     /// Seals data keys.

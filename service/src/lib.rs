@@ -12,7 +12,8 @@
 //! - [`numbers`], [`likeness`]: other numbers of a resident, and when two residents look like one.
 //! - [`keys`], [`vocabulary`], [`clock`], [`telemetry`]: what all of them share.
 //!
-//! [`card_issuer`] is the service as card issuer, [`key_list`] what an operator sees of its keys.
+//! [`card_issuer`] is the service as card issuer; [`key_list`] is what an operator sees of its keys,
+//! [`key_change`] what happens to them.
 //! [`init`] makes a service, [`demo`] plays a visit with one, [`mod@bench`] measures one.
 
 pub mod api;
@@ -25,6 +26,7 @@ mod code;
 pub mod config;
 pub mod demo;
 pub mod init;
+pub mod key_change;
 pub mod key_list;
 pub mod keys;
 pub mod likeness;

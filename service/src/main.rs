@@ -1,23 +1,13 @@
 //! `healthcardd`: makes a service, runs it, checks it, and shows it at work.
 
-use std::{
-    io::{IsTerminal as _, Write as _},
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use hsm::{
-    key::VersionState,
-    soft::{Passphrase, SoftKeystore},
-};
 use service::{
     bench::{self, BenchOptions, Question},
     config::Config,
     demo::{self, DemoOptions, Form, Language},
     init::{self, InitOptions},
-    key_list,
     serve::{self, Protection},
     start, telemetry,
 };
@@ -25,7 +15,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
-use zeroize::Zeroizing;
+
+use crate::command::{Failure, Place, keys::Keys, runtime};
+
+mod command;
 
 /// 居民健康卡身份服务 · The health card service.
 #[derive(Parser)]
@@ -43,22 +36,12 @@ enum Command {
     Serve(Serve),
     /// 检查设置、密钥、证书和日志末端，不开放端口 · Check settings, keys, certificates and the end of the log.
     Check(Place),
-    /// 列出密钥库中的密钥，及各卡主密钥的校验值 · List the keys, with the check values of the card masters.
-    Keys(Place),
+    /// 查看和更换密钥 · List the keys, and change them.
+    Keys(Keys),
     /// 演示一次完整的就诊 · Play a visit from beginning to end.
     Demo(Demo),
     /// 测量本机性能 · Measure what the service does on this machine.
     Bench(Bench),
-}
-
-#[derive(Args)]
-struct Place {
-    /// 数据目录 · Data directory.
-    #[arg(long, value_name = "DIR", env = "HEALTHCARD_DATA")]
-    data: PathBuf,
-    /// 密钥库口令文件，只能由本人读取；省略时在终端输入 · File with the keystore's passphrase, readable by its owner only; asked for at the terminal when absent.
-    #[arg(long, value_name = "FILE", env = "HEALTHCARD_PASSPHRASE_FILE")]
-    passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -129,9 +112,6 @@ struct Bench {
     json: bool,
 }
 
-/// Anything that ends the program early; its causes are told on one line.
-type Failure = Box<dyn std::error::Error>;
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     telemetry::start();
@@ -139,7 +119,7 @@ fn main() -> ExitCode {
         Command::Init(options) => make(options),
         Command::Serve(options) => run(options),
         Command::Check(place) => check(place),
-        Command::Keys(place) => keys(place),
+        Command::Keys(keys) => keys.run(),
         Command::Demo(options) => play(options),
         Command::Bench(options) => measure(options),
     };
@@ -206,21 +186,6 @@ fn check(place: Place) -> Result<(), Failure> {
     Ok(())
 }
 
-fn keys(place: Place) -> Result<(), Failure> {
-    let config = Config::load(&place.data)?;
-    let keystore = SoftKeystore::open(&config.keystore, &place.passphrase()?)?;
-    println!("{:<28} {:<18} {:>4}  校验值 · check value", "密钥 · key", "用途 · use", "版本");
-    for line in key_list::list(&keystore)? {
-        let value = match (line.state, &line.check_value) {
-            (_, Some(value)) => value,
-            (VersionState::Current, None) => "",
-            (VersionState::Retired, None) => "停用 · retired",
-        };
-        println!("{:<30} {:<20} {:>4}  {value}", line.key, line.key_use.name(), line.version);
-    }
-    Ok(())
-}
-
 fn play(options: Demo) -> Result<(), Failure> {
     let language = match options.lang.as_str() {
         "zh-CN" => Language::Chinese,
@@ -238,38 +203,6 @@ fn measure(options: Bench) -> Result<(), Failure> {
     }
     bench::run(&BenchOptions { questions, directory, seconds, entries, rounds, json })
         .map_err(|error| -> Failure { error })
-}
-
-impl Place {
-    fn passphrase(&self) -> Result<Passphrase, Failure> {
-        match &self.passphrase_file {
-            Some(file) => Ok(Passphrase::from_file(file)?),
-            None => Ok(Passphrase::from_string(ask("密钥库口令 · passphrase: ")?)?),
-        }
-    }
-
-    fn new_passphrase(&self) -> Result<Passphrase, Failure> {
-        if self.passphrase_file.is_some() {
-            return self.passphrase();
-        }
-        let first = ask("新密钥库口令 · new passphrase: ")?;
-        let again = ask("再次输入 · again: ")?;
-        if first != again {
-            return Err("两次口令不同 · the two passphrases differ".into());
-        }
-        Ok(Passphrase::from_string(first)?)
-    }
-}
-
-fn ask(prompt: &str) -> Result<Zeroizing<String>, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err("没有终端，请用 --passphrase-file · no terminal: use --passphrase-file".into());
-    }
-    Ok(Zeroizing::new(rpassword::prompt_password(prompt)?))
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
 /// Turns true at SIGTERM or SIGINT.

@@ -67,7 +67,7 @@ pub async fn open(config: Config, passphrase: &Passphrase) -> Result<Registrar, 
     let mut keystore = SoftKeystore::open(&config.keystore, passphrase)?;
     let made = keys::complete(&mut keystore)?;
     let keys = Keys::new(Box::new(keystore));
-    let store = Store::open(&config.database, keys.log()?, &config.name)?;
+    let store = Store::open(&config.database, keys.of_log()?, &config.name)?;
     for key in made {
         tracing::info!(%key, "a key that this version needs was made; back the keystore up");
         store.record_act(key_made(&config.name, &key, clock::now())).await?;

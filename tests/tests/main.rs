@@ -30,6 +30,7 @@ mod issue_held;
 mod issue_kinds;
 mod issue_script;
 mod issue_transcript;
+mod keys;
 mod leak;
 mod life;
 mod readme;

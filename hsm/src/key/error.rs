@@ -23,6 +23,9 @@ pub enum KeyError {
     /// The key, or its newest version, is not yet on the disk: save the keystore first.
     #[error("key {0} is not saved yet")]
     NotSaved(KeyRef),
+    /// No version of the key is in use: what is old may still verify and open.
+    #[error("the key has no active version")]
+    NotActive,
     /// A lookup of one kind of key names a use of another kind, such as a signer that seals.
     #[error("{0} is not a use of a signing key")]
     NotASigningUse(KeyUse),

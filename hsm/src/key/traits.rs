@@ -133,10 +133,10 @@ pub trait CardMaster: Send + Sync {
 /// All lookups fail with [`KeyError::Unknown`] when there is no such key and with
 /// [`KeyError::WrongUse`] when it is for something else.
 pub trait Keystore: Send + Sync {
-    /// The newest version of a key that signs.
+    /// The active version of a key that signs.
     ///
     /// # Errors
-    /// [`KeyError::NotASigningUse`] when `key_use` is no use of an SM2 key, besides the above.
+    /// [`KeyError::NotActive`] when there is none, [`KeyError::NotASigningUse`] when `key_use` is no use of an SM2 key, besides the above.
     fn signer(&self, key: &KeyRef, key_use: KeyUse) -> Result<Arc<dyn Sm2Signer>, KeyError>;
 
     /// A key for [`KeyUse::SealData`], with all its versions.

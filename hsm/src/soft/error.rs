@@ -2,7 +2,7 @@
 
 use super::disk::SecretFileError;
 use super::file::{IterationsOutOfBounds, MAX_FILE};
-use crate::key::{KeyRef, KeyUse};
+use crate::key::{KeyRef, KeyUse, Transition, VersionState};
 
 /// Why a keystore was not opened, changed or saved.
 ///
@@ -61,6 +61,28 @@ pub enum KeystoreError {
     /// There is no key of this name.
     #[error("there is no key {0}")]
     Unknown(KeyRef),
+    /// The key has no version of this number.
+    #[error("key {key} has no version {version}")]
+    UnknownVersion {
+        /// The key.
+        key: KeyRef,
+        /// The number that was given.
+        version: u32,
+    },
+    /// There is no way from the state of this version.
+    #[error(
+        "version {version} of key {key} is {state}; there is no way from there to {transition} it"
+    )]
+    NoSuchTransition {
+        /// The key.
+        key: KeyRef,
+        /// The version.
+        version: u32,
+        /// Its state.
+        state: VersionState,
+        /// What was to happen to it.
+        transition: Transition,
+    },
     /// The name belongs to another kind of keystore.
     #[error("{0} does not name a key of the software keystore, soft:name")]
     OtherScheme(KeyRef),

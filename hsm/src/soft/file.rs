@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0  8   "hckeys\r\n": the line break shows a file that was sent as text
-//!  8  2   format, 1
+//!  8  2   format, 2; 1 has another content and is read as well
 //! 10  2   key derivation, 1 = PBKDF2-HMAC-SM3
 //! 12  4   iterations
 //! 16  16  salt
@@ -25,7 +25,9 @@ use zeroize::Zeroizing;
 pub(super) const MAX_FILE: usize = 1 << 20;
 
 const MAGIC: &[u8; 8] = b"hckeys\r\n";
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
+/// What is read, and written no more.
+const OLD_FORMAT: u16 = 1;
 const PBKDF2_HMAC_SM3: u16 = 1;
 const CHECKED: usize = 44;
 const HEADER: usize = 52;
@@ -62,6 +64,14 @@ pub struct IterationsOutOfBounds(
     pub u32,
 );
 
+/// What was under the seal.
+pub(super) enum Content {
+    /// Of the format that is written.
+    Present(Zeroizing<Vec<u8>>),
+    /// Of the one before.
+    Old(Zeroizing<Vec<u8>>),
+}
+
 /// What a passphrase became: seals the file again without asking for it.
 pub(super) struct Vault {
     iterations: Iterations,
@@ -82,8 +92,8 @@ impl Vault {
     pub(super) fn open(
         octets: &[u8],
         passphrase: &Passphrase,
-    ) -> Result<(Self, Zeroizing<Vec<u8>>), KeystoreError> {
-        let (header, sealed) = split(octets)?;
+    ) -> Result<(Self, Content), KeystoreError> {
+        let (format, header, sealed) = split(octets)?;
         let mut fields = Fields(&header[12..]);
         let iterations = Iterations::new(u32::from_be_bytes(fields.take()))?;
         let (salt, check) = (fields.take(), fields.take::<8>());
@@ -94,7 +104,10 @@ impl Vault {
             return Err(KeystoreError::WrongPassphrase);
         }
         let content = vault.key.open(header, sealed).map_err(|_| KeystoreError::ContentDamaged)?;
-        Ok((vault, content))
+        Ok((
+            vault,
+            if format == OLD_FORMAT { Content::Old(content) } else { Content::Present(content) },
+        ))
     }
 
     /// Writes a file.
@@ -128,8 +141,8 @@ impl Vault {
     }
 }
 
-/// The header and the sealed part, once everything in the clear is as it should be.
-fn split(octets: &[u8]) -> Result<(&[u8; HEADER], &[u8]), KeystoreError> {
+/// The format, the header and the sealed part, once everything in the clear is as it should be.
+fn split(octets: &[u8]) -> Result<(u16, &[u8; HEADER], &[u8]), KeystoreError> {
     if !octets.starts_with(MAGIC) {
         return Err(KeystoreError::NotAKeystore);
     }
@@ -139,14 +152,15 @@ fn split(octets: &[u8]) -> Result<(&[u8; HEADER], &[u8]), KeystoreError> {
     // The format comes first: another one may have another header.
     let mut fields = Fields(&header[8..]);
     let format = u16::from_be_bytes(fields.take());
+    let known = [OLD_FORMAT, FORMAT].contains(&format);
     if checksum(&header[..CHECKED]) != header[CHECKED..] {
-        return Err(if format == FORMAT {
+        return Err(if known {
             KeystoreError::HeaderDamaged
         } else {
             KeystoreError::UnknownFormat(format)
         });
     }
-    if format != FORMAT || u16::from_be_bytes(fields.take()) != PBKDF2_HMAC_SM3 {
+    if !known || u16::from_be_bytes(fields.take()) != PBKDF2_HMAC_SM3 {
         return Err(KeystoreError::UnknownFormat(format));
     }
     let mut length = Fields(&header[40..]);
@@ -154,7 +168,7 @@ fn split(octets: &[u8]) -> Result<(&[u8; HEADER], &[u8]), KeystoreError> {
     if octets.len() != expected {
         return Err(KeystoreError::Length { expected, found: octets.len() });
     }
-    Ok((header, sealed))
+    Ok((format, header, sealed))
 }
 
 fn checksum(header: &[u8]) -> [u8; 8] {

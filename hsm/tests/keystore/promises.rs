@@ -153,7 +153,7 @@ fn old_versions_open_and_verify_but_no_longer_sign() {
         .collect();
     assert_eq!(
         listed,
-        [(2, VersionState::Current, Some(new)), (1, VersionState::Retired, Some(old))]
+        [(2, VersionState::Active, Some(new)), (1, VersionState::Retired, Some(old))]
     );
     let sealer = keystore.sealer(&data).unwrap();
     assert_eq!(**sealer.open(b"row", &sealed).unwrap(), *b"old");

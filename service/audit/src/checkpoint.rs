@@ -159,6 +159,14 @@ impl VerifierKey {
         if signed { Ok(note.text) } else { Err(NoteError::NotSigned) }
     }
 
+    /// Whether another key of the same name signed the note above this one: a new key of the log
+    /// puts its signature over those that are there. It is not checked, and proves nothing.
+    pub(crate) fn is_succeeded_in(&self, note: &str) -> bool {
+        let own = |signature: &NoteSignature<'_>| signature.name == self.name;
+        let first = Note::parse(note).ok().and_then(|note| note.signatures.into_iter().find(own));
+        first.is_some_and(|first| first.id != self.id)
+    }
+
     fn verify(&self, text: &str, signature: &[u8]) -> Result<(), NoteError> {
         // Refuses anything but 64 bytes with r and s in [1, n-1].
         let signature =

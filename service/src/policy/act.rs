@@ -131,6 +131,16 @@ words! {
         CardListIssue = "card-list.issue",
         /// Making a key that an earlier version did not need. Done by the service itself.
         KeyMake = "key.make",
+        /// Making the next version of a key ahead. Done with the keystore's passphrase, as those that follow.
+        KeyPrepare = "key.prepare",
+        /// Taking the next version of a key into use.
+        KeyRotate = "key.rotate",
+        /// Ending the use of a version of a key.
+        KeyRetire = "key.retire",
+        /// Wiping a version of a key.
+        KeyDestroy = "key.destroy",
+        /// Declaring that a version of a key may be known to others.
+        KeyCompromise = "key.compromise",
         /// Founding the authorities and putting the first operator on record, once.
         ServiceInit = "service.init",
     }

@@ -150,6 +150,11 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::ListIssue,
             Act::CardListIssue,
             Act::KeyMake,
+            Act::KeyPrepare,
+            Act::KeyRotate,
+            Act::KeyRetire,
+            Act::KeyDestroy,
+            Act::KeyCompromise,
             Act::LikenessFill,
             Act::ServiceInit,
         ];

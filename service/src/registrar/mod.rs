@@ -279,6 +279,21 @@ pub(crate) fn key_made(name: &str, key: &hsm::KeyRef, now: UtcTime) -> Entry {
     entry_by(service_actor(name), Act::KeyMake, Outcome::Granted, now).on("key", key.to_string())
 }
 
+/// The entry for what happens to a version of a key, and what tells it from all others.
+pub(crate) fn key_changed(
+    name: &str,
+    act: Act,
+    key: &hsm::KeyRef,
+    version: u32,
+    named: Option<(&str, String)>,
+    now: UtcTime,
+) -> Entry {
+    let entry = entry_by(service_actor(name), act, Outcome::Granted, now)
+        .on("key", key.to_string())
+        .with("version", version.to_string());
+    named.into_iter().fold(entry, |entry, (kind, value)| entry.with(kind, value))
+}
+
 fn entry_by(actor: Actor, act: Act, outcome: Outcome, now: UtcTime) -> Entry {
     Entry::new(Uuid::now_v7().to_string(), clock::rfc3339(now), act.as_str(), outcome, actor)
 }

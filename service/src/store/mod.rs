@@ -7,13 +7,13 @@
 //!
 //! In reading order: the facts (`institutions` to `signings`), the log (`auditing`, `export`), and
 //! below them `facts` (how a fact is handed over), `writer` (the one thread that commits), `tail`
-//! (the growing edge of the tree), `note_file` (what tells an older copy of the database),
+//! (the growing edge of the tree), `succession` (a new key of the
+//! log), `note_file` (what tells an older copy of the database),
 //! `readers`, `schema`.
 
 use std::{path::Path, sync::Arc};
 
 use audit::checkpoint::VerifierKey;
-use hsm::Sm2Signer;
 
 mod auditing;
 mod authorities;
@@ -43,6 +43,7 @@ mod residents;
 mod schema;
 mod sessions;
 mod signings;
+mod succession;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -81,6 +82,7 @@ pub use presences::{Evidence, Presence};
 pub use residents::Resident;
 pub use sessions::{NewSession, Session};
 pub use signings::{NewSigning, Signing};
+pub use tail::LogKeys;
 pub use tokens::{Ended, NewToken, Token};
 pub use visits::{NewVisit, Visit, VisitFilter};
 pub use writer::Stats;
@@ -101,8 +103,8 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the database file at `path`, or creates it. Checkpoints are signed with `log_key` and
-    /// bear the name `origin`. The newest is kept in `PATH.checkpoint` as well; to restore a backup
+    /// Opens the database file at `path`, or creates it. Checkpoints are signed with the key in use
+    /// and bear the name `origin`; a log that an earlier key signed is signed by this one as well. The newest is kept in `PATH.checkpoint` as well; to restore a backup
     /// takes the file of that backup, too.
     ///
     /// # Errors
@@ -110,12 +112,8 @@ impl Store {
     /// end of the log is not what was last signed, or the log does not go on from the checkpoint in
     /// `PATH.checkpoint`, [`StoreError::Schema`] for a database of a
     /// later version.
-    pub fn open(
-        path: &Path,
-        log_key: Arc<dyn Sm2Signer>,
-        origin: &str,
-    ) -> Result<Self, StoreError> {
-        Ok(Self { inner: Arc::new(opening::Inner::open(path, log_key, origin)?) })
+    pub fn open(path: &Path, log_keys: LogKeys, origin: &str) -> Result<Self, StoreError> {
+        Ok(Self { inner: Arc::new(opening::Inner::open(path, log_keys, origin)?) })
     }
 
     /// The key that checkpoints are checked with.

@@ -25,7 +25,7 @@ use std::{
 };
 
 use audit::{
-    checkpoint::{Checkpoint, MAX_NOTE, VerifierKey},
+    checkpoint::MAX_NOTE,
     tile::{TileError, TileReader},
     tree::root_of,
 };
@@ -33,7 +33,7 @@ use rusqlite::Connection;
 
 use super::{
     StoreError,
-    tail::{Head, read_tile},
+    tail::{Head, LogSigner, read_tile},
     writer::Published,
 };
 
@@ -71,7 +71,7 @@ impl NoteFile {
         &self,
         db: &Connection,
         size: u64,
-        key: &VerifierKey,
+        signer: &LogSigner,
     ) -> Result<(), StoreError> {
         let Some(note) = &self.kept else {
             if size > 0 {
@@ -79,7 +79,8 @@ impl NoteFile {
             }
             return Ok(());
         };
-        let kept = Checkpoint::verify(note, key)
+        let kept = signer
+            .verify(note)
             .map_err(|_| StoreError::Tampered("the checkpoint beside it is not of this log"))?;
         if kept.size > size {
             return Err(StoreError::Tampered("it ends before the checkpoint beside it"));

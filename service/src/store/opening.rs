@@ -9,7 +9,6 @@ use std::{
 };
 
 use audit::checkpoint::VerifierKey;
-use hsm::Sm2Signer;
 use tokio::sync::mpsc;
 
 use super::{
@@ -17,8 +16,8 @@ use super::{
     facts::Job,
     note_file::{self, NoteFile, beside},
     readers::Readers,
-    schema,
-    tail::{LogSigner, Tail},
+    schema, succession,
+    tail::{LogKeys, LogSigner, Tail},
     wal,
     writer::{Published, QUEUE, Stats, Writer},
 };
@@ -37,20 +36,17 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    pub(super) fn open(
-        path: &Path,
-        log_key: Arc<dyn Sm2Signer>,
-        origin: &str,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, log_keys: LogKeys, origin: &str) -> Result<Self, StoreError> {
         let lock = lock(path)?;
-        let signer = LogSigner::new(log_key, origin)?;
+        let signer = LogSigner::new(log_keys, origin)?;
         // For the owner's eyes only; what SQLite creates beside it gets the same rights.
         create(path)?;
         let mut db = schema::open_writer(path)?;
         schema::migrate(&mut db)?;
         let (tail, head) = Tail::load(&db, &signer)?;
         let mut note_file = NoteFile::open(path)?;
-        note_file.check(&db, head.size, signer.key())?;
+        note_file.check(&db, head.size, &signer)?;
+        let head = succession::take_over(&mut db, head, &signer)?;
         note_file.keep(head.clone());
         let readers = Readers::open(path)?;
         let (note, reminders) = note_file::channel(head.size);

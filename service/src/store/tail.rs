@@ -3,36 +3,58 @@
 use std::sync::Arc;
 
 use audit::{
-    checkpoint::{Checkpoint, VerifierKey},
+    checkpoint::{Checkpoint, NoteError, VerifierKey},
     table::ANCHOR,
     tile::{self, TileId, TileReader},
     tree::NodeReader as _,
     tree::{Frontier, Hash, leaf_hash, left_nodes, subtree_hash},
 };
-use hsm::Sm2Signer;
+use hsm::{Sm2Signer, sm2::PublicKey};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::StoreError;
 
-/// Signs checkpoints of one log.
+/// The keys of one log.
+pub struct LogKeys {
+    /// Signs checkpoints.
+    pub signer: Arc<dyn Sm2Signer>,
+    /// Signed them before, and are still believed.
+    pub earlier: Vec<PublicKey>,
+}
+
+/// Signs checkpoints of one log, and knows whose are believed.
 #[derive(Clone)]
 pub(super) struct LogSigner {
     signer: Arc<dyn Sm2Signer>,
     key: VerifierKey,
+    earlier: Vec<VerifierKey>,
 }
 
 impl LogSigner {
-    pub(super) fn new(signer: Arc<dyn Sm2Signer>, origin: &str) -> Result<Self, StoreError> {
-        let key = VerifierKey::new(origin, signer.public_key().as_sec1())
-            .map_err(StoreError::unavailable)?;
-        Ok(Self { signer, key })
+    pub(super) fn new(keys: LogKeys, origin: &str) -> Result<Self, StoreError> {
+        let of = |key: &PublicKey| {
+            VerifierKey::new(origin, key.as_sec1()).map_err(StoreError::unavailable)
+        };
+        let LogKeys { signer, earlier } = keys;
+        let key = of(signer.public_key())?;
+        Ok(Self { signer, key, earlier: earlier.iter().map(of).collect::<Result<_, _>>()? })
     }
 
     pub(super) fn key(&self) -> &VerifierKey {
         &self.key
     }
 
-    fn sign(&self, size: u64, root: Hash) -> Result<String, StoreError> {
+    /// Reads a checkpoint that the key in use signed, or else one of those before it.
+    pub(super) fn verify(&self, note: &str) -> Result<Checkpoint, NoteError> {
+        let mut keys = std::iter::once(&self.key).chain(&self.earlier);
+        keys.find_map(|key| match Checkpoint::verify(note, key) {
+            Err(NoteError::NotSigned) => None,
+            decided => Some(decided),
+        })
+        .unwrap_or(Err(NoteError::NotSigned))
+    }
+
+    pub(super) fn sign(&self, size: u64, root: Hash) -> Result<String, StoreError> {
         let checkpoint = Checkpoint { origin: self.key.name().to_owned(), size, root };
         checkpoint
             .sign(&self.key, |text| {
@@ -80,7 +102,8 @@ impl Tail {
             let head = tail.save(db, signer)?;
             return Ok((tail, head));
         };
-        let checkpoint = Checkpoint::verify(&note, signer.key())
+        let checkpoint = signer
+            .verify(&note)
             .map_err(|_| StoreError::Tampered("its signature is not by the key of the log"))?;
         let (first, size): (i64, u64) = db.query_row(
             "SELECT coalesce(min(position), 0), coalesce(max(position) + 1, 0) FROM leaf",

@@ -31,7 +31,7 @@ pub(super) fn read<L: Log>(
 ) -> Result<Signed, L::Error> {
     let (own_map, held_map) = (BTreeMap::new(), BTreeMap::new());
     let mut signed = Signed { own: own_map, held: held_map, size: 0, claimed: 0, good: 0 };
-    let (mut any, mut foreign) = (false, Vec::new());
+    let (mut any, mut succeeded, mut foreign) = (false, false, Vec::new());
     while let Some((size, note)) = log.next_checkpoint()? {
         if size.cast_signed() < 0 {
             findings.add(Finding::Stray { position: size.cast_signed() });
@@ -44,13 +44,19 @@ pub(super) fn read<L: Log>(
                 signed.good += 1;
                 signed.size = signed.size.max(size);
                 signed.own.insert(size, checkpoint.root);
+                succeeded = key.is_succeeded_in(&note);
             }
             Err(NoteError::NotSigned) => foreign.push(size),
             Ok(_) | Err(_) => findings.add(Finding::CheckpointAltered { size }),
         }
     }
     if signed.good > 0 {
-        // Beside genuine ones, a checkpoint by nobody is one whose signer was overwritten.
+        // Beside genuine ones, a checkpoint by nobody is one whose signer was overwritten, unless a new
+        // key took over before it.
+        if succeeded && foreign.last().is_some_and(|last| *last > signed.size) {
+            gaps.push(Gap::Succeeded { size: signed.size });
+            foreign.retain(|size| *size <= signed.size);
+        }
         foreign.into_iter().for_each(|size| findings.add(Finding::CheckpointAltered { size }));
     } else if any {
         gaps.push(Gap::OtherKey);

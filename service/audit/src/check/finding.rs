@@ -199,6 +199,11 @@ pub enum Gap {
     OtherKey,
     /// A checkpoint that is held is not signed by this key: which, counted from 0.
     HeldByOtherKey(usize),
+    /// Another key of the log took over: this one signed so many entries, and not those after.
+    Succeeded {
+        /// The number.
+        size: u64,
+    },
     /// The bundle ends before its last line.
     CutShort,
 }
@@ -208,6 +213,10 @@ impl fmt::Display for Gap {
         match self {
             Self::NoCheckpoint => f.write_str("the log has no checkpoint"),
             Self::OtherKey => f.write_str("no checkpoint of the log is signed by this key"),
+            Self::Succeeded { size } => write!(
+                f,
+                "a new key of the log took over: this one signed no more than {size} entries"
+            ),
             Self::CutShort => f.write_str("the bundle ends before its last line"),
             Self::HeldByOtherKey(at) => {
                 write!(f, "checkpoint {at} of those held is not signed by this key")

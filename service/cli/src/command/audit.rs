@@ -83,6 +83,9 @@ pub(crate) struct Consistency {
     /// 此前保存的检查点 | The checkpoint held earlier
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
+    /// 该检查点的验证公钥，日志其后更换过密钥时使用 | Its verifier key, where the log has a new key since
+    #[arg(long, value_name = "KEY")]
+    held_key: Option<String>,
     #[command(flatten)]
     key: Key,
     /// 保存新检查点的文件 | File to keep the new checkpoint in
@@ -175,7 +178,8 @@ async fn prove(context: &Context, Prove { position, key, checkpoint }: Prove) ->
 
 async fn consistency(context: &Context, order: Consistency) -> Outcome {
     let key = order.key.resolve(context).await?;
-    let older = proof::checkpoint(&held(&order.checkpoint)?, &key)?;
+    let held_key = order.held_key.as_deref().map(parse).transpose()?;
+    let older = proof::checkpoint(&held(&order.checkpoint)?, held_key.as_ref().unwrap_or(&key))?;
     let request = ConsistencyRequest { first_size: older.size, second_size: 0 };
     let answer = context
         .service

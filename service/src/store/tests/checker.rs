@@ -45,6 +45,11 @@ impl Log for Tables<'_> {
 }
 
 fn checked(db: &Connection) -> Report {
+    checked_with(db, 1)
+}
+
+/// What the checker says that has the key made of `seed`.
+pub(super) fn checked_with(db: &Connection, seed: u8) -> Report {
     let mut leaves = db.prepare(SELECT_LEAVES).unwrap();
     let mut checkpoints = db.prepare(SELECT_CHECKPOINTS).unwrap();
     let tile = db.prepare(SELECT_TILE).unwrap();
@@ -53,7 +58,7 @@ fn checked(db: &Connection) -> Report {
         checkpoints: checkpoints.query([]).unwrap(),
         tile,
     };
-    let key = super::super::tail::LogSigner::new(signer(1), ORIGIN).unwrap().key().clone();
+    let key = super::super::tail::LogSigner::new(log_keys(seed), ORIGIN).unwrap().key().clone();
     check(&mut tables, &key, &[]).unwrap()
 }
 
@@ -135,6 +140,6 @@ async fn a_log_altered_at_its_end_is_not_continued() {
             "{sql}: {refused:?}"
         );
     }
-    let other_key = Store::open(&whole.path(), signer(2), ORIGIN);
+    let other_key = Store::open(&whole.path(), log_keys(2), ORIGIN);
     assert!(matches!(other_key, Err(StoreError::Tampered(_))), "{other_key:?}");
 }

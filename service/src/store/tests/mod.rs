@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use audit::{Actor, Entry, Outcome, checkpoint::Checkpoint, tree::leaf_hash};
-use hsm::sm2::SecretKey;
+use hsm::{Sm2Signer, sm2::SecretKey};
 use time::{Duration, macros::datetime};
 use uuid::Uuid;
 
@@ -26,6 +26,7 @@ mod reads;
 mod records;
 mod rollback;
 mod search;
+mod succession;
 
 pub(super) const NOW: UtcTime = datetime!(2026-11-23 08:00:00 UTC);
 pub(super) const ORIGIN: &str = "log.example/healthcard";
@@ -45,7 +46,7 @@ impl Place {
     }
 
     pub(super) fn try_open(&self) -> Result<Store, StoreError> {
-        Store::open(&self.path(), signer(1), ORIGIN)
+        Store::open(&self.path(), log_keys(1), ORIGIN)
     }
 
     pub(super) fn open(&self) -> Store {
@@ -55,6 +56,10 @@ impl Place {
 
 pub(super) fn signer(seed: u8) -> Arc<dyn Sm2Signer> {
     Arc::new(SecretKey::from_be_bytes(&[seed; 32]).unwrap())
+}
+
+pub(super) fn log_keys(seed: u8) -> LogKeys {
+    LogKeys { signer: signer(seed), earlier: Vec::new() }
 }
 
 pub(super) fn act(action: &str) -> Entry {

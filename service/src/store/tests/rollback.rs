@@ -119,7 +119,7 @@ async fn a_log_goes_on_from_the_checkpoint_beside_it() {
     let other = Place::new();
     grow(&other, 400).await;
     let stranger = Place::new();
-    drop(Store::open(&stranger.path(), signer(2), ORIGIN).unwrap());
+    drop(Store::open(&stranger.path(), log_keys(2), ORIGIN).unwrap());
     let strange = fs::read_to_string(stranger.note()).unwrap();
     #[rustfmt::skip]
     let cases: [(&str, &Place, Vec<u8>, &str); 7] = [

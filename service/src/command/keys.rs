@@ -1,0 +1,172 @@
+//! `healthcardd keys`: lists the keys, and changes their versions. The service does not run meanwhile.
+
+use clap::{Args, Subcommand};
+use hsm::{
+    KeyRef,
+    key::Label,
+    soft::{KeystoreError, SoftKeystore},
+};
+use service::{
+    config::Config,
+    key_change::{self, KeyChangeError, KeyOrder},
+    key_list::{self, KeyLine, state_text},
+    start::StartError,
+    store::StoreError,
+};
+
+use super::{Failure, Place, runtime};
+
+#[derive(Args)]
+pub(crate) struct Keys {
+    #[command(subcommand)]
+    command: KeysCommand,
+}
+
+#[derive(Subcommand)]
+enum KeysCommand {
+    /// 列出密钥：用途、版本、状态、校验值或指纹 · List the keys: use, version, state, check value or thumbprint.
+    List(Common),
+    /// 预先产生下一版本，公布其公钥，暂不签名 · Make the next version ahead: its public key is published, it does not sign yet.
+    Prepare(One),
+    /// 启用下一版本；旧版本只验证、解密 · Take the next version into use; the one before verifies and opens, and never signs.
+    Rotate(One),
+    /// 停用服务不再需要的密钥 · Retire a key that the service does not need.
+    Retire(Version),
+    /// 销毁一个已停用的版本，不可恢复 · Destroy a version that is retired, for ever.
+    Destroy(Version),
+    /// 声明一个版本已泄露：不再签名，其签名不再可信 · Declare a version compromised: it signs no more, and what it signed is not believed.
+    Compromise(Version),
+    /// 设置密钥的标签 · Set what a key is called.
+    Label {
+        #[command(flatten)]
+        one: One,
+        /// 标签，至多 60 字 · The label, up to 60 characters.
+        label: Label,
+    },
+}
+
+#[derive(Args)]
+struct Common {
+    #[command(flatten)]
+    place: Place,
+    /// 每个版本输出一个 JSON 对象 · One JSON object a version.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct One {
+    #[command(flatten)]
+    common: Common,
+    /// 密钥，如 soft:token · The key, as in soft:token.
+    key: KeyRef,
+}
+
+#[derive(Args)]
+struct Version {
+    #[command(flatten)]
+    one: One,
+    /// 版本 · The version.
+    #[arg(long)]
+    version: u32,
+}
+
+impl Keys {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        match self.command {
+            KeysCommand::List(common) => {
+                let config = Config::load(&common.place.data)?;
+                let keystore = SoftKeystore::open(&config.keystore, &common.place.passphrase()?)?;
+                show(&key_list::list(&keystore), common.json)
+            }
+            KeysCommand::Prepare(one) => change(&one, KeyOrder::Prepare),
+            KeysCommand::Rotate(one) => change(&one, KeyOrder::Rotate),
+            KeysCommand::Retire(Version { one, version }) => {
+                change(&one, KeyOrder::Retire(version))
+            }
+            KeysCommand::Destroy(Version { one, version }) => {
+                change(&one, KeyOrder::Destroy(version))
+            }
+            KeysCommand::Compromise(Version { one, version }) => {
+                change(&one, KeyOrder::Compromise(version))
+            }
+            KeysCommand::Label { one, label } => set_label(&one, label),
+        }
+    }
+}
+
+fn change(one: &One, order: KeyOrder) -> Result<(), Failure> {
+    let place = &one.common.place;
+    let passphrase = place.passphrase()?;
+    let versions = runtime()?
+        .block_on(key_change::change(&place.data, &passphrase, &one.key, order))
+        .map_err(explained)?;
+    let lines: Vec<KeyLine> = versions.into_iter().map(KeyLine::from).collect();
+    show(&lines, one.common.json)?;
+    if !one.common.json {
+        println!(
+            "请重新备份密钥库，然后启动服务 · back the keystore up again, then start the service"
+        );
+    }
+    Ok(())
+}
+
+fn set_label(one: &One, label: Label) -> Result<(), Failure> {
+    let place = &one.common.place;
+    let config = Config::load(&place.data)?;
+    let mut keystore = SoftKeystore::open(&config.keystore, &place.passphrase()?)?;
+    keystore.set_label(&one.key, label)?;
+    keystore.save()?;
+    let lines = key_list::list(&keystore).into_iter();
+    show(&lines.filter(|line| line.key == one.key.to_string()).collect::<Vec<_>>(), one.common.json)
+}
+
+fn show(lines: &[KeyLine], json: bool) -> Result<(), Failure> {
+    if json {
+        for line in lines {
+            println!("{}", serde_json::to_string(line)?);
+        }
+        return Ok(());
+    }
+    println!(
+        "{:<28} {:<18} {:>4}  状态 · state           校验值或指纹 · check value or thumbprint",
+        "密钥 · key", "用途 · use", "版本"
+    );
+    for line in lines {
+        let KeyLine { key, key_use, version, state, label, .. } = line;
+        let state = state_text(state);
+        // Characters of Chinese take two columns.
+        let width = 22 - state.chars().filter(|c| !c.is_ascii() && *c != '·').count();
+        let compared_by = line.compared_by();
+        println!("{key:<30} {key_use:<20} {version:>4}  {state:<width$} {compared_by}  {label}");
+    }
+    Ok(())
+}
+
+/// The failure with what to do about it, where that is known.
+fn explained(error: KeyChangeError) -> Failure {
+    let advice = match &error {
+        KeyChangeError::Service(start) => match &**start {
+            StartError::Store(StoreError::InUse) => {
+                "服务正在运行，请先停止 · the service is running: stop it first"
+            }
+            _ => "请用 healthcardd check 检查服务 · look at the service with `healthcardd check`",
+        },
+        KeyChangeError::Keystore(KeystoreError::Fixed { .. }) => {
+            "该密钥只有一个版本 · the key has one version only"
+        }
+        KeyChangeError::Keystore(KeystoreError::NoSuchTransition { .. }) => {
+            "请用 healthcardd keys list 查看各版本的状态 · see the states with `healthcardd keys list`"
+        }
+        KeyChangeError::Key(_) => {
+            "请用 healthcardd keys list 查看密钥名称 · see the names with `healthcardd keys list`"
+        }
+        KeyChangeError::NamedByCertificates { .. } => {
+            "证书中载有该密钥，须换发证书 · certificates carry this key: certificates have to be issued anew"
+        }
+        KeyChangeError::Needed(_) => "服务需要该密钥 · the service needs this key",
+        KeyChangeError::Opens { .. } => "数据仍由该版本加密 · data are sealed under this version",
+        _ => return error.into(),
+    };
+    format!("{}（{advice}）", service::telemetry::chain(&error)).into()
+}

@@ -1,0 +1,179 @@
+//! `healthcardd keys rotate`, `retire`, `destroy`, `compromise`: what happens to versions of the service's keys.
+//!
+//! The service is not running meanwhile: its lock on the database is held. It is put together first,
+//! as at a start, so that nothing is changed in a service that is not whole, and so that what an
+//! earlier version signed is signed by the one in use before the earlier one is given up: the end of
+//! the log, and the list of cards. Then the act is recorded, and only then done: no key changes
+//! without an entry. After a crash between the two the entry stands and the key is as it was; the
+//! same command does it again.
+
+use std::path::Path;
+
+use hsm::{
+    KeyDescription, KeyError, KeyRef, KeyUse, Keystore as _,
+    key::{Transition, VersionState},
+    soft::{KeystoreError, Passphrase, SoftKeystore},
+};
+
+use crate::{
+    clock,
+    config::{Config, ConfigError},
+    keys::{self, Succession},
+    policy::Act,
+    registrar::key_changed,
+    start::{self, StartError},
+    store::StoreError,
+    token::thumbprint,
+};
+
+/// What is to happen to a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyOrder {
+    /// The next version is made, and its public key handed out; it does not sign yet.
+    Prepare,
+    /// The next version is taken into use.
+    Rotate,
+    /// A version is retired without a successor: of a key that the service does not need.
+    Retire(u32),
+    /// A version is wiped.
+    Destroy(u32),
+    /// A version may be known to others. If it is the one in use, the next takes its place first.
+    Compromise(u32),
+}
+
+/// Why nothing happened to a key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyChangeError {
+    /// The settings are not accepted.
+    #[error("reading the settings")]
+    Config(#[from] ConfigError),
+    /// The service is not whole, or it is running.
+    #[error("putting the service together before its keys are changed")]
+    Service(#[from] Box<StartError>),
+    /// The keystore refused.
+    #[error("changing the keystore")]
+    Keystore(#[from] KeystoreError),
+    /// The act could not be recorded.
+    #[error("recording the change; the key is as it was")]
+    Record(#[from] StoreError),
+    /// There is no such key.
+    #[error("looking for the key")]
+    Key(#[from] KeyError),
+    /// Certificates name the key.
+    #[error(
+        "certificates name {key} ({key_use}); it is succeeded by an authority with a new certificate, \
+         not by a new version"
+    )]
+    NamedByCertificates {
+        /// The key.
+        key: KeyRef,
+        /// Its use.
+        key_use: KeyUse,
+    },
+    /// The service needs the key.
+    #[error(
+        "the service needs {0} and does not start without it; `keys rotate` gives it a successor"
+    )]
+    Needed(KeyRef),
+    /// Data is sealed under the version.
+    #[error(
+        "version {version} of {key} is what opens the data that it sealed; destroyed, they are lost"
+    )]
+    Opens {
+        /// The key.
+        key: KeyRef,
+        /// The version.
+        version: u32,
+    },
+}
+
+/// Does what was ordered in the service of a data directory; the versions of the key as they then are, newest first.
+///
+/// # Errors
+/// [`KeyChangeError`]; the key is then as it was, except that a compromised version may have got its
+/// successor already.
+pub async fn change(
+    data: &Path,
+    passphrase: &Passphrase,
+    key: &KeyRef,
+    order: KeyOrder,
+) -> Result<Vec<KeyDescription>, KeyChangeError> {
+    if let KeyOrder::Compromise(version) = order {
+        let keystore = SoftKeystore::open(&Config::load(data)?.keystore, passphrase)?;
+        let versions = check(&keystore, key, order)?;
+        if versions.iter().any(|v| v.version == version && v.state == VersionState::Active) {
+            drop(keystore);
+            carry_out(data, passphrase, key, KeyOrder::Rotate).await?;
+        }
+    }
+    carry_out(data, passphrase, key, order).await
+}
+
+async fn carry_out(
+    data: &Path,
+    passphrase: &Passphrase,
+    key: &KeyRef,
+    order: KeyOrder,
+) -> Result<Vec<KeyDescription>, KeyChangeError> {
+    let config = Config::load(data)?;
+    let (name, path) = (config.name.clone(), config.keystore.clone());
+    let registrar = start::open(config, passphrase).await.map_err(Box::new)?;
+    let mut keystore = SoftKeystore::open(&path, passphrase)?;
+    check(&keystore, key, order)?;
+    let (act, version) = match order {
+        KeyOrder::Prepare => (Act::KeyPrepare, keystore.prepare(key)?),
+        KeyOrder::Rotate => (Act::KeyRotate, keystore.rotate(key)?),
+        KeyOrder::Retire(version) => {
+            keystore.change(key, version, Transition::Retire)?;
+            (Act::KeyRetire, version)
+        }
+        KeyOrder::Destroy(version) => {
+            keystore.change(key, version, Transition::Destroy)?;
+            (Act::KeyDestroy, version)
+        }
+        KeyOrder::Compromise(version) => {
+            keystore.change(key, version, Transition::Compromise)?;
+            (Act::KeyCompromise, version)
+        }
+    };
+    let versions = versions(&keystore, key);
+    let named = versions.iter().find(|described| described.version == version);
+    let named = named.and_then(|described| match (&described.public_key, described.check_value) {
+        (Some(public), _) => Some(("thumbprint", thumbprint(public))),
+        (None, value) => value.map(|value| ("check-value", value.to_string())),
+    });
+    let entry = key_changed(&name, act, key, version, named, clock::now());
+    registrar.store().record_act(entry).await?;
+    keystore.save()?;
+    Ok(versions)
+}
+
+/// Whether this may happen to the key; its versions.
+fn check(
+    keystore: &SoftKeystore,
+    key: &KeyRef,
+    order: KeyOrder,
+) -> Result<Vec<KeyDescription>, KeyChangeError> {
+    let versions = versions(keystore, key);
+    let key_use = versions.first().ok_or_else(|| KeyError::Unknown(key.clone()))?.key_use;
+    let key = || key.clone();
+    let needed = keys::required().any(|(needed, _)| needed == key());
+    match (order, Succession::of(key_use)) {
+        (KeyOrder::Retire(_), _) if needed => Err(KeyChangeError::Needed(key())),
+        (KeyOrder::Destroy(version), _) if key_use == KeyUse::SealData => {
+            Err(KeyChangeError::Opens { key: key(), version })
+        }
+        (KeyOrder::Retire(_) | KeyOrder::Destroy(_), _) => Ok(versions),
+        (_, Succession::Certificate) => {
+            Err(KeyChangeError::NamedByCertificates { key: key(), key_use })
+        }
+        // The keystore says why they have no versions; one that is needed stays in use.
+        (KeyOrder::Compromise(_), Succession::Name) if needed => Err(KeyChangeError::Needed(key())),
+        _ => Ok(versions),
+    }
+}
+
+fn versions(keystore: &SoftKeystore, key: &KeyRef) -> Vec<KeyDescription> {
+    keystore.list().into_iter().filter(|version| version.reference == *key).collect()
+}

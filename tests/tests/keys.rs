@@ -1,0 +1,174 @@
+//! Keys of a service that get another version: what was signed before stays good, until its key is compromised.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use service::demo::people::{DESK, DOCTOR, RECORDS};
+use service::demo::programs::{Finished, Program};
+use service::demo::tamper;
+use tests::card_list::KeptList;
+use tests::hospital::{Hospital, text};
+use tests::relay;
+
+/// Keys that get new versions, as they are called in key sets and without them.
+const ROTATED: [&str; 5] = ["soft:token", "soft:log", "soft:code", "soft:card-list", "soft:data"];
+
+/// `healthcardd keys` on the data directory of a hospital.
+fn run(hospital: &Hospital, order: &[&str]) -> Finished {
+    let mut command = hospital.stage.programs().command(Program::Healthcardd);
+    command.arg("keys").args(order).arg("--json").arg("--data").arg(hospital.stage.path("data"));
+    command.arg("--passphrase-file").arg(hospital.stage.path("passphrase"));
+    hospital.stage.programs().finish(Program::Healthcardd, command).unwrap()
+}
+
+/// What it tells of each version, the newest first.
+fn keys(hospital: &Hospital, order: &[&str]) -> Vec<Value> {
+    let finished = run(hospital, order);
+    assert_eq!(finished.code, 0, "{order:?}: {}", finished.stderr);
+    finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn refused(hospital: &Hospital, order: &[&str], why: &str) {
+    let finished = run(hospital, order);
+    assert_eq!((finished.code, finished.stdout.as_str()), (1, ""), "{order:?}");
+    assert!(finished.stderr.contains(why), "{order:?}: {}", finished.stderr);
+}
+
+fn states(versions: &[Value]) -> Vec<String> {
+    versions.iter().map(|version| text(version, "state")).collect()
+}
+
+fn stopped(hospital: &mut Hospital) {
+    hospital.stage.server().unwrap().end().unwrap();
+}
+
+/// A token, in a file; and what is said of it.
+fn token(hospital: &Hospital, visit: &str, name: &str) -> String {
+    let (grade, classes) = (["--grade", "2"], ["--classes", "health"]);
+    let order = ["token", "issue", "--visit", visit, "--audience", "emr.example"];
+    let issued = hospital.granted(DOCTOR.key, &[&order[..], &grade, &classes].concat());
+    let file = hospital.stage.write(name, text(&issued, "token").as_bytes()).unwrap();
+    file.to_string_lossy().into_owned()
+}
+
+fn said_of(hospital: &Hospital, token: &str) -> Value {
+    let order = ["token", "introspect", "--token", token, "--audience", "emr.example"];
+    hospital.ask(RECORDS.key, &order).body
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_was_signed_before_stays_good() {
+    let mut hospital = Hospital::open();
+    let visit = relay::open_visit(&hospital).await;
+    let old = token(&hospital, &visit, "records/old.jws");
+    let held = hospital.stage.path("records/held.checkpoint").to_string_lossy().into_owned();
+    hospital.granted("auditor", &["audit", "checkpoint", "--out", &held]);
+    let old_verifier = hospital.verifier_key();
+    // The service has its keystore to itself.
+    refused(&hospital, &["rotate", "soft:token"], "running");
+    stopped(&mut hospital);
+
+    let ahead = keys(&hospital, &["prepare", "soft:token"]);
+    assert_eq!(states(&ahead), ["pre-active", "active"]);
+    for key in ROTATED {
+        let versions = keys(&hospital, &["rotate", key]);
+        assert_eq!(states(&versions), ["active", "retired"], "{key}");
+    }
+    let now = keys(&hospital, &["rotate", "soft:token"]);
+    assert_eq!(states(&now), ["active", "retired", "retired"]);
+    assert_eq!(now[1]["thumbprint"], ahead[0]["thumbprint"], "made ahead, used, and replaced");
+
+    hospital.stage.serve().unwrap();
+    assert_eq!(said_of(&hospital, &old)["active"], true);
+    let new = token(&hospital, &visit, "records/new.jws");
+    assert_eq!(said_of(&hospital, &new)["active"], true);
+    let published = hospital.granted(RECORDS.key, &["token", "keys"]).to_string();
+    for version in &now {
+        assert!(published.contains(&text(version, "thumbprint")), "{version}");
+    }
+    // A desk that holds a list of before goes on with the new key.
+    KeptList::new(&hospital).fetch(&hospital);
+    // The log is one log: with the new key all of it is checked, and it goes on from what was held.
+    assert_ne!(hospital.verifier_key(), old_verifier);
+    let goes_on = ["audit", "consistency", "--checkpoint", &held, "--held-key", &old_verifier];
+    hospital.granted("auditor", &goes_on);
+    hospital.refused("auditor", &goes_on[..4], "CHECKPOINT_UNUSABLE");
+    let copy = hospital.stage.path("log/rotated.db");
+    tamper::copy(&hospital.database(), &copy).unwrap();
+    assert_eq!(hospital.check_log(&copy).code, 0);
+    let order = ["audit", "search", "--action", "key.rotate"];
+    let found = hospital.granted("auditor", &order).to_string();
+    for version in now.iter().take(2) {
+        assert!(found.contains(&text(version, "thumbprint")), "the log names the key: {found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_a_compromised_key_signed_is_not_believed() {
+    let mut hospital = Hospital::open();
+    let visit = relay::open_visit(&hospital).await;
+    let old = token(&hospital, &visit, "records/old.jws");
+    stopped(&mut hospital);
+    // The one in use gets its successor at once; the service never stands without a key.
+    for key in ROTATED {
+        let versions = keys(&hospital, &["compromise", key, "--version", "1"]);
+        assert_eq!(states(&versions), ["active", "compromised"], "{key}");
+    }
+    hospital.stage.serve().unwrap();
+    let said = said_of(&hospital, &old);
+    assert_eq!(
+        (&said["active"], text(&said, "inactive_reason").as_str()),
+        (&false.into(), "MALFORMED_OR_FORGED")
+    );
+    let published = hospital.granted(DESK.key, &["token", "keys"]).to_string();
+    for version in keys(&hospital, &["list"]) {
+        let Some(thumbprint) = version["thumbprint"].as_str() else { continue };
+        if version["state"] == "compromised" {
+            assert!(!published.contains(thumbprint), "{version}");
+        }
+    }
+    // What residents' data were sealed with still opens them.
+    let new = token(&hospital, &visit, "records/new.jws");
+    assert_eq!(said_of(&hospital, &new)["active"], true);
+    hospital.granted("clerk", &["resident", "get", &hospital.resident_id]);
+    let copy = hospital.stage.path("log/compromised.db");
+    tamper::copy(&hospital.database(), &copy).unwrap();
+    assert_eq!(hospital.check_log(&copy).code, 0);
+}
+
+#[test]
+fn what_is_done_to_keys_is_what_the_table_and_the_service_allow() {
+    let mut hospital = Hospital::open();
+    stopped(&mut hospital);
+    for (order, why) in [
+        (&["rotate", "soft:none"][..], "soft:none"),
+        (&["rotate", "soft:ca-root"], "certificates name"),
+        (&["rotate", "soft:card-records"], "certificates name"),
+        (&["compromise", "soft:card-issuer", "--version", "1"], "certificates name"),
+        (&["rotate", "soft:index"], "not by a new version"),
+        (&["compromise", "soft:code-mac", "--version", "1"], "needs"),
+        (&["retire", "soft:token", "--version", "1"], "needs"),
+        (&["destroy", "soft:token", "--version", "1"], "active"),
+        (&["destroy", "soft:token", "--version", "2"], "no version 2"),
+        (&["destroy", "soft:data", "--version", "1"], "lost"),
+    ] {
+        refused(&hospital, order, why);
+    }
+    keys(&hospital, &["rotate", "soft:token"]);
+    let versions = keys(&hospital, &["destroy", "soft:token", "--version", "1"]);
+    assert_eq!(states(&versions), ["active", "destroyed"]);
+    let named = keys(&hospital, &["label", "soft:token", "令牌 2026"]);
+    assert!(named.iter().all(|version| version["label"] == "令牌 2026"));
+
+    let all = keys(&hospital, &["list"]);
+    let kinds: BTreeMap<String, &Value> =
+        all.iter().map(|version| (text(version, "key"), version)).collect();
+    assert_eq!(text(kinds["soft:card-cvk"], "check_value").len(), 6);
+    assert_eq!(text(kinds["soft:log"], "thumbprint").len(), 43);
+    hospital.stage.serve().unwrap();
+    let recorded = hospital.granted("auditor", &["audit", "search", "--action", "key.destroy"]);
+    assert!(recorded.to_string().contains("soft:token"), "{recorded}");
+    // A refusal left no entry: nothing was done.
+    let recorded = hospital.granted("auditor", &["audit", "search", "--action", "key.compromise"]);
+    assert!(!recorded.to_string().contains("soft:"), "{recorded}");
+}
