@@ -213,6 +213,18 @@ impl Certificate {
         &self.extensions.purposes
     }
 
+    /// Whether a reader that does not know the purposes has to refuse the certificate, as RFC 3161,
+    /// 2.3, asks of who stamps times.
+    pub fn purposes_are_critical(&self) -> bool {
+        self.extensions.purposes_critical
+    }
+
+    /// Whether the issuer says that it never revokes this one, so that nobody needs to ask
+    /// (id-pkix-ocsp-nocheck; RFC 6960, 4.2.2.2.1).
+    pub fn is_never_checked(&self) -> bool {
+        self.extensions.no_check
+    }
+
     /// Whether the holder is an authority (basicConstraints cA).
     pub fn is_ca(&self) -> bool {
         matches!(self.extensions.constraints, BasicConstraints::Authority { .. })
@@ -245,6 +257,11 @@ impl Certificate {
     /// Where the issuer's certificate is offered.
     pub fn issuer_url(&self) -> Option<&str> {
         self.extensions.issuer_url.as_deref()
+    }
+
+    /// Where the certificate's status is told (OCSP).
+    pub fn status_url(&self) -> Option<&str> {
+        self.extensions.status_url.as_deref()
     }
 
     /// SM3 of the whole certificate: names these octets and no others.

@@ -13,7 +13,7 @@ mod write;
 pub use read::DerError;
 pub(crate) use read::{Oid, Reader, integer};
 pub(crate) use text::{Text, read_text};
-pub(crate) use time::{read_time, write_time};
+pub(crate) use time::{read_generalized_time, read_time, write_generalized_time, write_time};
 pub(crate) use write::{bit_string, boolean_true, oid, sequence, set_of, tlv, unsigned};
 
 /// Identifier octets used by the formats of this crate.

@@ -13,6 +13,9 @@ use crate::{
     oid,
 };
 
+/// The value of an extension that says all by being there.
+const NULL: [u8; 2] = [tag::NULL, 0];
+
 /// What a key may do (密钥用法, keyUsage; RFC 5280, 4.2.1.3). A set of bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyUsage(u16);
@@ -95,6 +98,10 @@ pub enum ExtendedKeyUsage {
     ClientAuth,
     /// id-kp-documentSigning: signing records (RFC 9336).
     DocumentSigning,
+    /// id-kp-OCSPSigning: answering for an authority what the status of its certificates is.
+    OcspSigning,
+    /// id-kp-timeStamping: saying when something was seen.
+    TimeStamping,
     /// anyExtendedKeyUsage.
     Any,
     /// One that nothing here asks for.
@@ -102,10 +109,12 @@ pub enum ExtendedKeyUsage {
 }
 
 impl ExtendedKeyUsage {
-    const KNOWN: [(Self, ObjectIdentifier); 4] = [
+    const KNOWN: [(Self, ObjectIdentifier); 6] = [
         (Self::ServerAuth, oid::SERVER_AUTH),
         (Self::ClientAuth, oid::CLIENT_AUTH),
         (Self::DocumentSigning, oid::DOCUMENT_SIGNING),
+        (Self::OcspSigning, oid::OCSP_SIGNING),
+        (Self::TimeStamping, oid::TIME_STAMPING),
         (Self::Any, oid::ANY_PURPOSE),
     ];
 
@@ -251,10 +260,15 @@ pub(crate) struct Extensions {
     pub(crate) key_usage: Option<KeyUsage>,
     /// Empty when the key is not restricted to purposes.
     pub(crate) purposes: Vec<ExtendedKeyUsage>,
+    /// Whether readers that do not know the purposes have to refuse the certificate.
+    pub(crate) purposes_critical: bool,
+    /// Whether the certificate itself is never revoked (RFC 6960, 4.2.2.2.1).
+    pub(crate) no_check: bool,
     pub(crate) subject_key: Option<KeyIdentifier>,
     pub(crate) authority_key: Option<KeyIdentifier>,
     pub(crate) crl_url: Option<String>,
     pub(crate) issuer_url: Option<String>,
+    pub(crate) status_url: Option<String>,
 }
 
 /// Why the extensions of a certificate were refused.
@@ -279,10 +293,13 @@ impl Extensions {
             constraints: BasicConstraints::EndEntity,
             key_usage: None,
             purposes: Vec::new(),
+            purposes_critical: false,
+            no_check: false,
             subject_key: None,
             authority_key: None,
             crl_url: None,
             issuer_url: None,
+            status_url: None,
         }
     }
 
@@ -298,6 +315,12 @@ impl Extensions {
                 read.key_usage = Some(KeyUsage::read(value)?);
             } else if oid == oid::EXTENDED_KEY_USAGE {
                 read.purposes = read_purposes(value)?;
+                read.purposes_critical = critical;
+            } else if oid == oid::OCSP_NO_CHECK {
+                if value != NULL {
+                    return Err(DerError::Tag { expected: tag::NULL }.into());
+                }
+                read.no_check = true;
             } else if oid == oid::SUBJECT_KEY_IDENTIFIER {
                 read.subject_key = Some(KeyIdentifier::read_subject(value)?);
             } else if oid == oid::AUTHORITY_KEY_IDENTIFIER {
@@ -305,7 +328,7 @@ impl Extensions {
             } else if oid == oid::CRL_DISTRIBUTION_POINTS {
                 read.crl_url = read_crl_url(value)?;
             } else if oid == oid::AUTHORITY_INFORMATION_ACCESS {
-                read.issuer_url = read_issuer_url(value)?;
+                (read.status_url, read.issuer_url) = read_access(value)?;
             } else if critical {
                 return Err(ExtensionError::UnknownCritical(oid.to_string()));
             }
@@ -321,7 +344,11 @@ impl Extensions {
         if !self.purposes.is_empty() {
             let oids = self.purposes.iter().filter_map(|purpose| purpose.oid());
             let oids: Vec<u8> = oids.flat_map(|purpose| oid(&purpose)).collect();
+            let write = if self.purposes_critical { write_critical } else { write };
             list.extend(write(&oid::EXTENDED_KEY_USAGE, &sequence(&[&oids])));
+        }
+        if self.no_check {
+            list.extend(write(&oid::OCSP_NO_CHECK, &NULL));
         }
         if let Some(key) = &self.subject_key {
             list.extend(write(&oid::SUBJECT_KEY_IDENTIFIER, &key.write_subject()));
@@ -334,9 +361,14 @@ impl Extensions {
             let point = sequence(&[&tlv(tag::constructed(0), &[&full_name])]);
             list.extend(write(&oid::CRL_DISTRIBUTION_POINTS, &sequence(&[&point])));
         }
-        if let Some(url) = &self.issuer_url {
-            let access = sequence(&[&oid(&oid::CA_ISSUERS), &uri(url)]);
-            list.extend(write(&oid::AUTHORITY_INFORMATION_ACCESS, &sequence(&[&access])));
+        let accesses = [(oid::OCSP, &self.status_url), (oid::CA_ISSUERS, &self.issuer_url)];
+        let accesses: Vec<u8> = accesses
+            .iter()
+            .filter_map(|(method, url)| Some((method, url.as_deref()?)))
+            .flat_map(|(method, url)| sequence(&[&oid(method), &uri(url)]))
+            .collect();
+        if !accesses.is_empty() {
+            list.extend(write(&oid::AUTHORITY_INFORMATION_ACCESS, &sequence(&[&accesses])));
         }
         sequence(&[&list])
     }
@@ -372,17 +404,21 @@ fn read_crl_url(value: &[u8]) -> Result<Option<String>, DerError> {
     read_uri(Reader::new(full))
 }
 
-/// The first URI at which the issuer's certificate can be had.
-fn read_issuer_url(value: &[u8]) -> Result<Option<String>, DerError> {
+/// The first URI at which the certificate's status is told, and the first at which the issuer's
+/// certificate can be had.
+fn read_access(value: &[u8]) -> Result<(Option<String>, Option<String>), DerError> {
     let mut descriptions = Reader::only(value, tag::SEQUENCE)?;
-    let mut url = None;
+    let (mut status, mut issuer) = (None, None);
     while !descriptions.is_empty() {
         let mut access = descriptions.sequence()?;
-        if access.oid()? == oid::CA_ISSUERS && url.is_none() {
-            url = read_uri(access)?;
+        let method = access.oid()?;
+        if method == oid::OCSP && status.is_none() {
+            status = read_uri(access)?;
+        } else if method == oid::CA_ISSUERS && issuer.is_none() {
+            issuer = read_uri(access)?;
         }
     }
-    Ok(url)
+    Ok((status, issuer))
 }
 
 fn read_uri(mut names: Reader<'_>) -> Result<Option<String>, DerError> {

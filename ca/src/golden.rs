@@ -8,11 +8,12 @@ use hsm::sm3;
 use time::{Duration, macros::datetime};
 
 use crate::{
-    Authority, Issuer, Name, Order, Profile, Serial,
+    Authority, Digest, Issuer, Name, Order, Profile, Serial,
     cms::SignedAttributes,
     crl::{Edition, Reason, Revocation},
     der::{Reader, tag},
-    workshop::{DOCTOR, Hospital, ISSUED, NOW, key},
+    ocsp::{self, CertificateId, Status},
+    workshop::{DOCTOR, Hospital, ISSUED, NOW, PEOPLE_KEY, key},
 };
 
 #[test]
@@ -33,7 +34,9 @@ fn what_is_signed_is_what_it_was() {
     let institutions = hospital.root.certificate().clone();
     let institutions = Issuer::new(institutions, Authority::Institutions).expect("an authority");
     let devices = hospital.devices.clone().with_issuer_url("http://ca.example.invalid/devices.cer");
-    let devices = devices.expect("a good address");
+    let devices = devices
+        .and_then(|devices| devices.with_status_url("http://ca.example.invalid/ocsp"))
+        .expect("good addresses");
     for (file, issuer, profile, subject) in [
         ("issuing", &hospital.root, Profile::IssuingAuthority, authority("people")),
         ("institution", &institutions, Profile::Institution, identity("institution")),
@@ -41,6 +44,8 @@ fn what_is_signed_is_what_it_was() {
         ("device", &devices, Profile::Device, identity("desk")),
         ("system", &devices, Profile::System, identity("system")),
         ("service", &devices, Profile::Service, authority("healthcard")),
+        ("status_responder", &devices, Profile::StatusResponder, authority("devices-ocsp")),
+        ("time_stamping", &devices, Profile::TimeStamping, authority("tsa")),
     ] {
         let draft = issuer.draft(order(profile, subject), serial(), ISSUED).expect(file);
         check(file, draft.body());
@@ -53,6 +58,8 @@ fn what_is_signed_is_what_it_was() {
     });
     check("crl", hospital.people.draft_crl(edition, &revoked).expect("a draft").body());
 
+    check("ocsp", &status_body(&hospital));
+
     // The thumbprint in it depends on a signature, which need not be the same twice.
     let signed_at = datetime!(2026-11-23 09:30:00 UTC);
     let attributes =
@@ -62,6 +69,33 @@ fn what_is_signed_is_what_it_was() {
         hospital.doctor.thumbprint().iter().map(|octet| format!("{octet:02x}")).collect();
     assert!(listing.contains(&thumbprint));
     compare("attributes", &listing.replace(&thumbprint, "(SM3 of the certificate)"));
+}
+
+/// What is signed about three certificates.
+fn status_body(hospital: &Hospital) -> Vec<u8> {
+    let people = hospital.people.certificate();
+    let order = Order {
+        profile: Profile::StatusResponder,
+        subject: Name::of_authority("Test health region", "people-ocsp").expect("a good name"),
+        public_key: key(60).public().clone(),
+        days: None,
+    };
+    let certificate = hospital
+        .people
+        .draft(order, Serial::from_random([0x5a; 16]), ISSUED)
+        .and_then(|draft| draft.sign(&key(PEOPLE_KEY)))
+        .expect("signed");
+    let responder = ocsp::Responder::new(certificate, people).expect("may answer");
+    let revoked = Status::Revoked { at: NOW, reason: Reason::KeyCompromise };
+    let answers =
+        [(Digest::Sm3, Status::Good), (Digest::Sha256, revoked), (Digest::Sha1, Status::Unknown)]
+            .map(|(digest, status)| {
+                let id = CertificateId::new(digest, people, &crate::workshop::serial(1));
+                ocsp::Answer { id, status }
+            });
+    let period = ocsp::Period { this_update: NOW, next_update: NOW + Duration::HOUR };
+    let nonce = ocsp::Nonce::new(&[7; 16]).expect("16 octets");
+    responder.draft(&answers, period, Some(&nonce)).body().to_vec()
 }
 
 fn check(file: &str, der: &[u8]) {

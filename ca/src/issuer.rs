@@ -101,6 +101,7 @@ pub struct Issuer {
     authority: Authority,
     crl_url: Option<String>,
     issuer_url: Option<String>,
+    status_url: Option<String>,
 }
 
 /// A certificate of which every signed octet is fixed, and which nobody has signed yet.
@@ -127,7 +128,7 @@ impl Issuer {
         if !certificate.is_ca() || !allowed || (authority == Authority::Root && below == Some(0)) {
             return Err(IssueError::NotAnAuthority);
         }
-        Ok(Self { certificate, authority, crl_url: None, issuer_url: None })
+        Ok(Self { certificate, authority, crl_url: None, issuer_url: None, status_url: None })
     }
 
     /// Writes into each certificate where this authority's revocation list is offered.
@@ -144,6 +145,15 @@ impl Issuer {
     /// [`IssueError::BadUrl`], when it is not plain ASCII of at most 256 octets.
     pub fn with_issuer_url(self, url: &str) -> Result<Self, IssueError> {
         Ok(Self { issuer_url: Some(checked_url(url)?), ..self })
+    }
+
+    /// Writes into each certificate where its status is told (OCSP), except into those of who tells
+    /// it.
+    ///
+    /// # Errors
+    /// [`IssueError::BadUrl`], when it is not plain ASCII of at most 256 octets.
+    pub fn with_status_url(self, url: &str) -> Result<Self, IssueError> {
+        Ok(Self { status_url: Some(checked_url(url)?), ..self })
     }
 
     /// The authority's own certificate.
@@ -171,12 +181,10 @@ impl Issuer {
         now: OffsetDateTime,
     ) -> Result<Draft, IssueError> {
         let rules = order.profile.rules();
-        if order.profile == Profile::Root || rules.issued_by != self.authority {
-            return Err(IssueError::WrongAuthority {
-                profile: order.profile,
-                by: rules.issued_by,
-                asked: self.authority,
-            });
+        let (profile, asked) = (order.profile, self.authority);
+        let by = rules.issued_by.unwrap_or(asked);
+        if profile == Profile::Root || by != asked {
+            return Err(IssueError::WrongAuthority { profile, by, asked });
         }
         if order.public_key == *self.certificate.public_key() {
             return Err(IssueError::BadKey);
@@ -193,6 +201,9 @@ impl Issuer {
         extensions.authority_key = Some(self.key_identifier());
         extensions.crl_url.clone_from(&self.crl_url);
         extensions.issuer_url.clone_from(&self.issuer_url);
+        if !rules.no_check {
+            extensions.status_url.clone_from(&self.status_url);
+        }
         let body = body(&order, rules, self.certificate.subject(), &serial, validity, &extensions)?;
         Ok(Draft { body, signer: self.certificate.public_key().clone(), serial, validity })
     }
@@ -209,8 +220,9 @@ impl Issuer {
     ) -> Result<Draft, IssueError> {
         let rules = order.profile.rules();
         if order.profile != Profile::Root {
-            let (profile, by) = (order.profile, rules.issued_by);
-            return Err(IssueError::WrongAuthority { profile, by, asked: Authority::Root });
+            let (profile, asked) = (order.profile, Authority::Root);
+            let by = rules.issued_by.unwrap_or(asked);
+            return Err(IssueError::WrongAuthority { profile, by, asked });
         }
         let validity = validity(&order, rules, now)?;
         let extensions = extensions(&order, rules);
@@ -307,6 +319,8 @@ fn extensions(order: &Order, rules: &Rules) -> Extensions {
         },
         key_usage: Some(rules.key_usage),
         purposes: rules.purposes.to_vec(),
+        purposes_critical: rules.purposes_critical,
+        no_check: rules.no_check,
         subject_key: Some(KeyIdentifier::of(&order.public_key)),
         ..Extensions::none()
     }

@@ -9,6 +9,7 @@
 //! - [`request`]: PKCS#10 requests with their proof of possession.
 //! - [`Profile`], [`Order`], [`Issuer`], [`Draft`]: issuing.
 //! - [`crl`]: revocation lists.
+//! - [`ocsp`]: the status of single certificates, asked and answered.
 //! - [`chain`]: whether a certificate may be relied on, now or at the time of a signature.
 //! - [`cms`]: signatures over medical records, made with a key that stays with its holder.
 //! - [`pem`]: the textual form.
@@ -72,11 +73,13 @@ pub mod chain;
 pub mod cms;
 pub mod crl;
 mod der;
+mod digest;
 mod extension;
 #[cfg(test)]
 mod golden;
 mod issuer;
 mod name;
+pub mod ocsp;
 mod oid;
 pub mod pem;
 mod profile;
@@ -88,6 +91,7 @@ mod workshop;
 pub use certificate::{Certificate, CertificateError};
 pub use chain::ChainError;
 pub use der::DerError;
+pub use digest::Digest;
 pub use extension::{ExtendedKeyUsage, KeyIdentifier, KeyUsage};
 pub use issuer::{Draft, IssueError, Issuer, Order};
 pub use name::{BadName, Name};

@@ -13,6 +13,10 @@ oids! {
     SM3 = "1.2.156.10197.1.401";
     /// SM2 signature with SM3 (GB/T 33560-2017).
     SM2_WITH_SM3 = "1.2.156.10197.1.501";
+    /// SHA-256 digest (RFC 5754).
+    SHA256 = "2.16.840.1.101.3.4.2.1";
+    /// SHA-1 digest (RFC 3279), which names issuers in questions about certificates and nothing else.
+    SHA1 = "1.3.14.3.2.26";
 
     // Names (X.520)
     COMMON_NAME = "2.5.4.3";
@@ -32,9 +36,17 @@ oids! {
     AUTHORITY_INFORMATION_ACCESS = "1.3.6.1.5.5.7.1.1";
     CA_ISSUERS = "1.3.6.1.5.5.7.48.2";
 
+    // Status of certificates (RFC 6960)
+    OCSP = "1.3.6.1.5.5.7.48.1";
+    OCSP_BASIC = "1.3.6.1.5.5.7.48.1.1";
+    OCSP_NONCE = "1.3.6.1.5.5.7.48.1.2";
+    OCSP_NO_CHECK = "1.3.6.1.5.5.7.48.1.5";
+
     // Purposes of a key (RFC 5280, 4.2.1.12; RFC 9336)
     SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
     CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
+    TIME_STAMPING = "1.3.6.1.5.5.7.3.8";
+    OCSP_SIGNING = "1.3.6.1.5.5.7.3.9";
     DOCUMENT_SIGNING = "1.3.6.1.5.5.7.3.36";
     ANY_PURPOSE = "2.5.29.37.0";
 

@@ -33,18 +33,27 @@ pub enum Profile {
     System,
     /// The service itself: answers on the national listener and signs for itself.
     Service,
+    /// Answers for its issuer what the status of the issuer's certificates is (OCSP). Short-lived,
+    /// as it is never revoked (id-pkix-ocsp-nocheck).
+    StatusResponder,
+    /// Says when something was seen (时间戳服务机构, TSA).
+    TimeStamping,
 }
 
 /// One row of the table.
 #[derive(Debug)]
 pub(crate) struct Rules {
-    /// Who may sign such a certificate.
-    pub(crate) issued_by: Authority,
+    /// Who may sign such a certificate; `None` where each authority signs its own.
+    pub(crate) issued_by: Option<Authority>,
     /// Most days of validity, and what is given when nothing is asked for.
     pub(crate) days: u32,
     pub(crate) key_usage: KeyUsage,
     /// Purposes; empty for authorities, whose keys are not restricted by them.
     pub(crate) purposes: &'static [ExtendedKeyUsage],
+    /// Whether the purposes are critical.
+    pub(crate) purposes_critical: bool,
+    /// Whether the certificate says that it is never revoked.
+    pub(crate) no_check: bool,
     /// Whether the holder is an authority, and how many may follow below it.
     pub(crate) path_length: Option<u8>,
     /// Whose name the subject is.
@@ -64,20 +73,26 @@ const AUTHORITY: KeyUsage = KeyUsage::CERTIFICATE_SIGNING.and(KeyUsage::CRL_SIGN
 const BINDING: KeyUsage = KeyUsage::DIGITAL_SIGNATURE.and(KeyUsage::CONTENT_COMMITMENT);
 const PRESENCE: KeyUsage = KeyUsage::DIGITAL_SIGNATURE;
 
-use Authority::{Devices, Institutions, People, Root};
-use ExtendedKeyUsage::{ClientAuth, DocumentSigning, ServerAuth};
+use ExtendedKeyUsage::{ClientAuth, DocumentSigning, OcspSigning, ServerAuth, TimeStamping};
+
+const ROOT: Option<Authority> = Some(Authority::Root);
+const PEOPLE: Option<Authority> = Some(Authority::People);
+const INSTITUTIONS: Option<Authority> = Some(Authority::Institutions);
+const DEVICES: Option<Authority> = Some(Authority::Devices);
 
 /// Periods: end entities 1 to 3 years, issuing authorities 10, the root 20 to 30, as published
 /// practice statements have them.
 #[rustfmt::skip]
-static TABLE: [(Profile, Rules); 7] = [
-    (Profile::Root,             Rules { issued_by: Root,         days: 20 * 365, key_usage: AUTHORITY, purposes: &[],                            path_length: Some(1), subject: Subject::Authority }),
-    (Profile::IssuingAuthority, Rules { issued_by: Root,         days: 10 * 365, key_usage: AUTHORITY, purposes: &[],                            path_length: Some(0), subject: Subject::Authority }),
-    (Profile::Institution,      Rules { issued_by: Institutions, days: 3 * 365,  key_usage: BINDING,   purposes: &[ClientAuth, DocumentSigning], path_length: None,    subject: Subject::Identity }),
-    (Profile::Person,           Rules { issued_by: People,       days: 2 * 365,  key_usage: BINDING,   purposes: &[ClientAuth, DocumentSigning], path_length: None,    subject: Subject::Identity }),
-    (Profile::Device,           Rules { issued_by: Devices,      days: 2 * 365,  key_usage: PRESENCE,  purposes: &[ClientAuth],                  path_length: None,    subject: Subject::Identity }),
-    (Profile::System,           Rules { issued_by: Devices,      days: 2 * 365,  key_usage: PRESENCE,  purposes: &[ClientAuth],                  path_length: None,    subject: Subject::Identity }),
-    (Profile::Service,          Rules { issued_by: Devices,      days: 365,      key_usage: PRESENCE,  purposes: &[ServerAuth, ClientAuth],      path_length: None,    subject: Subject::Authority }),
+static TABLE: [(Profile, Rules); 9] = [
+    (Profile::Root,             Rules { issued_by: ROOT,         days: 20 * 365, key_usage: AUTHORITY, purposes: &[],                            purposes_critical: false, no_check: false, path_length: Some(1), subject: Subject::Authority }),
+    (Profile::IssuingAuthority, Rules { issued_by: ROOT,         days: 10 * 365, key_usage: AUTHORITY, purposes: &[],                            purposes_critical: false, no_check: false, path_length: Some(0), subject: Subject::Authority }),
+    (Profile::Institution,      Rules { issued_by: INSTITUTIONS, days: 3 * 365,  key_usage: BINDING,   purposes: &[ClientAuth, DocumentSigning], purposes_critical: false, no_check: false, path_length: None,    subject: Subject::Identity }),
+    (Profile::Person,           Rules { issued_by: PEOPLE,       days: 2 * 365,  key_usage: BINDING,   purposes: &[ClientAuth, DocumentSigning], purposes_critical: false, no_check: false, path_length: None,    subject: Subject::Identity }),
+    (Profile::Device,           Rules { issued_by: DEVICES,      days: 2 * 365,  key_usage: PRESENCE,  purposes: &[ClientAuth],                  purposes_critical: false, no_check: false, path_length: None,    subject: Subject::Identity }),
+    (Profile::System,           Rules { issued_by: DEVICES,      days: 2 * 365,  key_usage: PRESENCE,  purposes: &[ClientAuth],                  purposes_critical: false, no_check: false, path_length: None,    subject: Subject::Identity }),
+    (Profile::Service,          Rules { issued_by: DEVICES,      days: 365,      key_usage: PRESENCE,  purposes: &[ServerAuth, ClientAuth],      purposes_critical: false, no_check: false, path_length: None,    subject: Subject::Authority }),
+    (Profile::StatusResponder,  Rules { issued_by: None,         days: 90,       key_usage: PRESENCE,  purposes: &[OcspSigning],                 purposes_critical: false, no_check: true,  path_length: None,    subject: Subject::Authority }),
+    (Profile::TimeStamping,     Rules { issued_by: DEVICES,      days: 3 * 365,  key_usage: BINDING,   purposes: &[TimeStamping],                purposes_critical: true,  no_check: false, path_length: None,    subject: Subject::Authority }),
 ];
 
 impl Profile {
@@ -87,8 +102,8 @@ impl Profile {
         self.rules().days
     }
 
-    /// The authority that signs certificates of this kind.
-    pub fn issued_by(self) -> Authority {
+    /// The one authority that signs certificates of this kind; `None` where each signs its own.
+    pub fn issued_by(self) -> Option<Authority> {
         self.rules().issued_by
     }
 
@@ -112,6 +127,8 @@ mod tests {
             Profile::Device,
             Profile::System,
             Profile::Service,
+            Profile::StatusResponder,
+            Profile::TimeStamping,
         ] {
             assert_eq!(TABLE.iter().filter(|(row, _)| *row == profile).count(), 1, "{profile:?}");
         }
@@ -127,9 +144,10 @@ mod tests {
                 authority,
                 "{profile:?}"
             );
+            let binds = [DocumentSigning, TimeStamping];
             assert_eq!(
                 rules.key_usage.contains(KeyUsage::CONTENT_COMMITMENT),
-                rules.purposes.contains(&DocumentSigning),
+                rules.purposes.iter().any(|purpose| binds.contains(purpose)),
                 "{profile:?}"
             );
         }

@@ -56,15 +56,19 @@ const CARD_LIST: &str = "card-list";
 /// Name of the key that signs records on cards where no SAM does.
 const CARD_RECORDS: &str = "card-records";
 
+/// Name of the key that signs answers about the status of certificates.
+const STATUS: &str = "ocsp";
+
 /// Keys that came with a later version, and their uses. A keystore made before gets them at start:
 /// nothing rests on them yet.
-const LATER: [(&str, KeyUse); 6] = [
+const LATER: [(&str, KeyUse); 7] = [
     (CODE, KeyUse::SignCodes),
     (CODE_MAC, KeyUse::MacCodes),
     (CARD_ISSUER, KeyUse::SignCertificates),
     (SECURITY_CODE, KeyUse::CardMaster),
     (CARD_LIST, KeyUse::SignCardLists),
     (CARD_RECORDS, KeyUse::SignRecords),
+    (STATUS, KeyUse::SignStatus),
 ];
 
 /// How a key of a service is succeeded.
@@ -161,6 +165,14 @@ impl Keys {
     /// [`KeyError`] when the keystore lacks the key; so for all methods below.
     pub fn authority(&self, authority: Authority) -> Result<Arc<dyn Sm2Signer>, KeyError> {
         self.keystore.signer(&soft(authority_name(authority)), KeyUse::SignCertificates)
+    }
+
+    /// Signs answers about the status of certificates, for all authorities.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn status(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        self.keystore.signer(&soft(STATUS), KeyUse::SignStatus)
     }
 
     /// Signs records on cards.

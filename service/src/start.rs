@@ -23,7 +23,7 @@ use crate::{
 
 /// Revocation lists are replaced when they are due within this time.
 const LIST_AHEAD: time::Duration = time::Duration::days(3);
-/// How often that is looked at.
+/// How often that, and the certificates of responders, are looked at.
 const LIST_CHECK: Duration = Duration::from_secs(3600);
 /// How often it is looked at whether the list of cards is due. A change of a card tells it at once;
 /// this is for what was cut off, and for its age.
@@ -103,6 +103,7 @@ pub(crate) async fn registrar(
     };
     let registrar = Registrar::new(parts)?;
     registrar.renew_lists(clock::now(), LIST_AHEAD).await?;
+    registrar.keep_responders(clock::now()).await?;
     let filled = registrar.fill_likenesses(clock::now()).await?;
     if filled > 0 {
         tracing::info!(residents = filled, "residents of before are compared with new ones now");
@@ -152,7 +153,7 @@ pub async fn run(
     let router = api::router(Arc::clone(&registrar)).await?;
     let listener = serve::bind(listen).await?;
     let address = listener.local_addr().unwrap_or(listen);
-    let renewal = tokio::spawn(keep_lists_fresh(Arc::clone(&registrar), stop.clone()));
+    let renewal = tokio::spawn(keep_status_fresh(Arc::clone(&registrar), stop.clone()));
     let card_list = tokio::spawn(keep_card_list_fresh(registrar, stop.clone()));
     ready(address);
     serve::serve(listener, protection, router, stop).await;
@@ -161,12 +162,17 @@ pub async fn run(
     Ok(())
 }
 
-/// Renews revocation lists well before they end. A failure is tried again at the next turn.
-async fn keep_lists_fresh(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+/// Renews revocation lists, and the certificates of who answers about others, well before they end. A
+/// failure is tried again at the next turn.
+async fn keep_status_fresh(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
     while tokio::time::timeout(LIST_CHECK, stop.wait_for(|stop| *stop)).await.is_err() {
         if let Err(error) = registrar.renew_lists(clock::now(), LIST_AHEAD).await {
             let cause = telemetry::chain(&error);
             tracing::error!(cause, "renewing revocation lists");
+        }
+        if let Err(error) = registrar.keep_responders(clock::now()).await {
+            let cause = telemetry::chain(&error);
+            tracing::error!(cause, "renewing the certificates of responders");
         }
     }
 }

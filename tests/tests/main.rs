@@ -12,6 +12,7 @@ mod bench;
 mod bindings;
 mod card_certificate;
 mod card_events;
+mod certificate_status;
 mod codes;
 mod crash;
 mod dependencies;

@@ -45,6 +45,50 @@ pub(crate) fn write_time(at: OffsetDateTime) -> Vec<u8> {
     }
 }
 
+/// A time as RFC 6960, 4.2.2.1, and RFC 3161, 2.4.2, have it, whatever the year: GeneralizedTime in
+/// UTC, to the second or with a fraction that does not end in 0 (X.690, 11.7), of nine digits at
+/// most.
+pub(crate) fn read_generalized_time(reader: &mut Reader<'_>) -> Result<OffsetDateTime, DerError> {
+    let content = reader.value(tag::GENERALIZED_TIME)?;
+    let content = content.strip_suffix(b"Z").ok_or(DerError::Time)?;
+    let (whole, fraction) = content.split_at_checked(14).ok_or(DerError::Time)?;
+    let nanosecond = match fraction {
+        [] => 0,
+        [b'.', digits @ .., last] if *last != b'0' && digits.len() < 9 => {
+            let padded = digits.iter().chain([last]).chain([b'0'; 9].iter()).take(9);
+            padded.into_iter().try_fold(0_u32, |nanosecond, digit| match digit {
+                b'0'..=b'9' => Ok(nanosecond * 10 + u32::from(digit - b'0')),
+                _ => Err(DerError::Time),
+            })?
+        }
+        _ => return Err(DerError::Time),
+    };
+    let [month, day, hour, minute, second] =
+        [&whole[4..6], &whole[6..8], &whole[8..10], &whole[10..12], &whole[12..14]].map(number);
+    calendar(number(&whole[0..4])?, month?, day?, hour?, minute?, second?)
+        .and_then(|at| at.replace_nanosecond(nanosecond).ok())
+        .ok_or(DerError::Time)
+}
+
+/// Writes a time as [`read_generalized_time`] reads it, with its fraction.
+pub(crate) fn write_generalized_time(at: OffsetDateTime) -> Vec<u8> {
+    let at = at.to_offset(UtcOffset::UTC);
+    let fraction = match at.nanosecond() {
+        0 => String::new(),
+        nanosecond => format!(".{nanosecond:09}").trim_end_matches('0').to_owned(),
+    };
+    let text = format!(
+        "{:04}{:02}{:02}{:02}{:02}{:02}{fraction}Z",
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second()
+    );
+    tlv(tag::GENERALIZED_TIME, &[text.as_bytes()])
+}
+
 fn number(digits: &[u8]) -> Result<u16, DerError> {
     digits.iter().try_fold(0, |number, digit| match digit {
         b'0'..=b'9' => Ok(number * 10 + u16::from(digit - b'0')),

@@ -207,6 +207,9 @@ mod tests {
             ("card code check".to_owned(), Some(MissingRequiredArgument)),
             ("identity register --file f --role king".to_owned(), Some(InvalidValue)),
             ("visit list --page-size 501".to_owned(), Some(ValueValidation)),
+            ("authority status".to_owned(), None),
+            ("authority status --certificate f".to_owned(), None),
+            ("authority status f".to_owned(), Some(UnknownArgument)),
             ("resident register --name x".to_owned(), Some(UnknownArgument)),
             ("resident erase".to_owned(), Some(InvalidSubcommand)),
         ];

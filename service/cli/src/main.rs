@@ -5,6 +5,7 @@ mod arguments;
 mod attributes;
 mod batch;
 mod card_list;
+mod certificate_status;
 mod clock;
 mod code_check;
 mod command;

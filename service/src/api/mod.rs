@@ -23,6 +23,7 @@ mod events;
 mod gate;
 mod health;
 mod identities;
+mod ocsp;
 mod rate;
 mod relay;
 mod residents;

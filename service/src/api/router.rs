@@ -8,7 +8,7 @@ use axum::{
     http::{StatusCode, header},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use proto::v1::{
     admin_server::AdminServer, audit_server::AuditServer, cards_server::CardsServer,
@@ -18,7 +18,7 @@ use proto::v1::{
 };
 use tonic::service::Routes;
 
-use super::{Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, card_list, gate, health};
+use super::{Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, card_list, gate, health, ocsp};
 use crate::{keys::authority_named, registrar::Registrar};
 
 /// Why the router could not be made.
@@ -72,6 +72,8 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .route("/healthz", get(health::healthz))
         .route("/jwks.json", get(jwks))
         .route("/crl/{file}", get(revocation_list))
+        .route("/ocsp", post(ocsp::post))
+        .route("/ocsp/{*question}", get(ocsp::get))
         .route("/cards/status-list", get(card_list::status_list))
         .route("/ca/{file}", get(authority))
         .with_state(registrar);

@@ -95,7 +95,7 @@ impl Authorities {
     }
 
     /// Takes the authorities on record, root first, with their newest lists. What they issue says
-    /// that lists and certificates are found below `public_url`.
+    /// that lists, certificates and status are found below `public_url`.
     ///
     /// # Errors
     /// [`AuthorityError`] when certificates, keys and lists do not belong together.
@@ -120,7 +120,8 @@ impl Authorities {
                 let name = authority_name(authority);
                 issuer = issuer
                     .with_crl_url(&format!("{url}/crl/{name}.crl"))?
-                    .with_issuer_url(&format!("{url}/ca/{name}.cer"))?;
+                    .with_issuer_url(&format!("{url}/ca/{name}.cer"))?
+                    .with_status_url(&format!("{url}/ocsp"))?;
             }
             issuers.push(issuer);
         }

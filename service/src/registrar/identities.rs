@@ -216,7 +216,9 @@ impl Registrar {
         let (institution, identity) = (holder.institution.to_string(), holder.id.to_string());
         let subject = ca::Name::of_identity(&institution, role.as_str(), &identity)
             .map_err(|e| Error::internal("naming the holder of a certificate", e))?;
-        let authority = profile.issued_by();
+        let authority = profile
+            .issued_by()
+            .ok_or(Error::Internal { what: "a profile without an authority", source: None })?;
         let issuer = self.authorities.issuer(authority).map_err(fault)?;
         let key_digest = hsm::sm3::digest(public_key.as_sec1());
         let draft = issuer
@@ -323,6 +325,7 @@ impl Registrar {
             .record_certificate_revoked(serial, code, caller.now, entry(Outcome::Granted))
             .await?;
         self.sessions.forget(|holder| holder.certificate == serial);
+        self.responders.forget(serial);
         // The revocation stands; a list that could not be made now is made by the next look at them.
         if let Some(authority) = authority_named(&record.issuer)
             && let Err(error) = self.renew_list(authority, caller.now).await

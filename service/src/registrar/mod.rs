@@ -29,6 +29,7 @@ mod card_list;
 mod card_security;
 mod card_writes;
 mod cards;
+mod certificate_status;
 mod challenges;
 mod codes;
 mod desks;
@@ -55,6 +56,7 @@ pub use card_list::ListUpdate;
 pub use card_security::{Module, SamTransport};
 pub use card_writes::{WritableCard, WriteOrder, WriteOutcome};
 pub use cards::{CardFailure, DumpOrder, NewCard, Presence, Reading};
+pub use certificate_status::StatusResponse;
 pub use codes::{CodeForm, CodeOrder, CreatedCode, ShownCode, VerifiedCode};
 pub use desks::{Contradiction, Reconciled, TaskResult};
 pub use error::Error;
@@ -99,6 +101,7 @@ pub struct Registrar {
     sessions: session_cache::SessionCache,
     /// Logins that were refused a moment ago.
     refused_logins: refused_logins::RefusedLogins,
+    responders: certificate_status::Responders,
     /// One revocation list is made at a time, so that none is made from old serial numbers.
     lists: tokio::sync::Mutex<()>,
     started_at: UtcTime,
@@ -179,6 +182,7 @@ impl Registrar {
             card_lists: card_list::CardLists::new(&keys)?,
             sessions: session_cache::SessionCache::default(),
             refused_logins: refused_logins::RefusedLogins::default(),
+            responders: certificate_status::Responders::default(),
             lists: tokio::sync::Mutex::default(),
             policy_hash: hex::encode(policy.digest()),
             started_at: clock::now(),

@@ -197,6 +197,28 @@ impl Store {
         .await
     }
 
+    /// How a certificate of this authority stands: `None` when it issued none of this serial number,
+    /// `Some(None)` when it is not revoked.
+    pub async fn certificate_standing(
+        &self,
+        issuer: &str,
+        serial: &str,
+    ) -> Result<Option<Option<RevokedSerial>>, StoreError> {
+        let (issuer, serial) = (issuer.to_owned(), serial.to_owned());
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT revoked_at, revocation_reason FROM certificate
+                 WHERE serial = ?1 AND issuer = ?2 AND der IS NOT NULL",
+            )?;
+            let standing = select.query_row((&serial, issuer), |row| {
+                let Some(Micros(revoked_at)) = row.get(0)? else { return Ok(None) };
+                Ok(Some(RevokedSerial { serial: serial.clone(), revoked_at, reason: row.get(1)? }))
+            });
+            Ok(standing.optional()?)
+        })
+        .await
+    }
+
     /// The certificates of an identity, the oldest first.
     pub async fn certificates_of(
         &self,

@@ -1,5 +1,7 @@
 //! `healthcard authority`: what others need to check our certificates and signatures.
 
+mod status;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Subcommand;
@@ -24,31 +26,48 @@ pub(crate) enum AuthorityCommand {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// 在线查询证书状态（OCSP）；返回码 0 为有效，1 为已吊销或无记录 | Ask for the status of a certificate (OCSP); exit code 0 if good, 1 if revoked or unknown
+    Status {
+        /// 证书（DER）；缺省为本身份的证书 | Certificate, DER; by default this identity's own
+        #[arg(long, value_name = "FILE")]
+        certificate: Option<PathBuf>,
+    },
 }
 
 impl AuthorityCommand {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
-        let Self::Export { out } = self;
-        let found = context
-            .service
-            .ask_openly(async |channel| {
-                IdentitiesClient::new(channel).authorities(AuthoritiesRequest {}).await
-            })
-            .await?;
-        let root = pem_chain(std::slice::from_ref(&found.root))?;
-        let issuers = pem_chain(&found.issuers)?;
-        let named = by_authority(&found).ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
-        files::make_directory(&out)?;
-        let write = |name: &str, bytes: &[u8]| -> Result<(), Failure> {
-            files::write(&out.join(name), bytes, Audience::Everyone)
-        };
-        write("root.pem", root.as_bytes())?;
-        write("issuers.pem", issuers.as_bytes())?;
-        named.iter().try_for_each(|(name, der)| write(name, der))?;
-        let page =
-            Page::titled(text::AUTHORITIES_SAVED).row(text::DIRECTORY, out.display().to_string());
-        context.answer("AuthoritiesResponse", &found, &page)
+        match self {
+            Self::Export { out } => export(context, out).await,
+            Self::Status { certificate } => status::status(context, certificate.as_deref()).await,
+        }
     }
+}
+
+/// What the service publishes about its authorities.
+async fn authorities(context: &Context) -> Result<AuthoritiesResponse, Failure> {
+    context
+        .service
+        .ask_openly(async |channel| {
+            IdentitiesClient::new(channel).authorities(AuthoritiesRequest {}).await
+        })
+        .await
+}
+
+async fn export(context: &Context, out: PathBuf) -> Outcome {
+    let found = authorities(context).await?;
+    let root = pem_chain(std::slice::from_ref(&found.root))?;
+    let issuers = pem_chain(&found.issuers)?;
+    let named = by_authority(&found).ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
+    files::make_directory(&out)?;
+    let write = |name: &str, bytes: &[u8]| -> Result<(), Failure> {
+        files::write(&out.join(name), bytes, Audience::Everyone)
+    };
+    write("root.pem", root.as_bytes())?;
+    write("issuers.pem", issuers.as_bytes())?;
+    named.iter().try_for_each(|(name, der)| write(name, der))?;
+    let page =
+        Page::titled(text::AUTHORITIES_SAVED).row(text::DIRECTORY, out.display().to_string());
+    context.answer("AuthoritiesResponse", &found, &page)
 }
 
 /// Certificates and lists by the names of their files, the authority's own as below the service's

@@ -27,6 +27,19 @@ pub(crate) fn certificate_of(key: &ClientKey, serial: u8, subject: &str) -> Cert
     Certificate::parse(signed(&body)).unwrap()
 }
 
+/// The part of a certificate that is signed, with extensions, valid for many years.
+pub(crate) fn body_of(key: &ClientKey, serial: u8, subject: &str, extensions: &[u8]) -> Vec<u8> {
+    let until = Time::from(UtcTime::from_unix_duration(Duration::from_secs(0x9000_0000)).unwrap());
+    let validity = tlv(0x30, &[day(1), until.to_der().unwrap()].concat());
+    let version = tlv(0xa0, &tlv(2, &[2]));
+    let (issuer, subject) = (name("CN=issuer,O=county"), name(subject));
+    let key = key.public_key_der();
+    let extensions = tlv(0xa3, extensions);
+    let parts =
+        [version, tlv(2, &[serial]), algorithm(), issuer, validity, subject, key, extensions];
+    tlv(0x30, &parts.concat())
+}
+
 /// A list of this issuer that revokes nothing.
 pub(crate) fn revocation_list(issuer: &str) -> Vec<u8> {
     signed(&[tlv(2, &[1]), algorithm(), name(issuer), day(1)])
@@ -37,7 +50,8 @@ fn signed(body: &[Vec<u8>]) -> Vec<u8> {
     tlv(0x30, &[tlv(0x30, &body.concat()), algorithm(), signature].concat())
 }
 
-fn algorithm() -> Vec<u8> {
+/// AlgorithmIdentifier of SM2 with SM3.
+pub(crate) fn algorithm() -> Vec<u8> {
     AlgorithmIdentifierOwned { oid: SM2_WITH_SM3, parameters: None }.to_der().unwrap()
 }
 

@@ -26,6 +26,9 @@ labels! {
     IDENTITY: "身份", "Identity";
     IDENTITIES: "身份", "Identities";
     AUTHORITIES_SAVED: "已保存根证书、签发证书和吊销列表", "Root, issuing certificates and revocation lists were saved";
+    STATUS_GOOD: "证书有效，未被吊销", "The certificate is not revoked";
+    STATUS_REVOKED: "证书已吊销", "The certificate is revoked";
+    STATUS_UNKNOWN: "签发机构没有此证书的记录，请勿采信", "The authority has no record of this certificate; do not rely on it";
     RESIDENT_REGISTERED: "居民已登记", "The resident is on record";
     RESIDENT: "居民", "Resident";
     CARD_REGISTERED: "健康卡已登记", "The card is on record";
@@ -187,6 +190,10 @@ labels! {
     SERIAL: "证书序列号", "Serial number";
     CERTIFICATES: "证书", "Certificates";
     NOT_AFTER: "有效期至", "Valid until";
+    REVOKED_SINCE: "吊销时间", "Revoked since";
+    REVOKED_BECAUSE: "吊销原因", "Because of";
+    STATUS_AS_OF: "状态时间", "As of";
+    STATUS_UNTIL: "可采信至", "Good until";
     IDENTITY_ID: "身份编号", "Identity";
     INSTITUTION_ID: "机构编号", "Institution";
     ROLE: "角色", "Role";

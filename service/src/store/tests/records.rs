@@ -88,6 +88,25 @@ async fn what_is_unique_is_recorded_once() {
 }
 
 #[tokio::test]
+async fn a_certificate_stands_as_its_own_authority_left_it() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let standing = async |issuer, serial| store.certificate_standing(issuer, serial).await.unwrap();
+    let issuer = store.certificate(SERIAL).await.unwrap().unwrap().issuer;
+    assert_eq!(standing(&issuer, SERIAL).await, Some(None));
+    assert_eq!(standing("ca-other", SERIAL).await, None);
+    assert_eq!(standing(&issuer, "77").await, None);
+    // A draft is no certificate before it is signed.
+    store.record_certificate_draft(draft("77", h.doctor), act("certificate.draft")).await.unwrap();
+    assert_eq!(standing(&issuer, "77").await, None);
+    let revoke = act("certificate.revoke");
+    store.record_certificate_revoked(SERIAL, 1, NOW, revoke).await.unwrap();
+    let revoked = RevokedSerial { serial: SERIAL.into(), revoked_at: NOW, reason: 1 };
+    assert_eq!(standing(&issuer, SERIAL).await, Some(Some(revoked)));
+}
+
+#[tokio::test]
 async fn a_revocation_ends_what_rests_on_the_certificate() {
     let place = Place::new();
     let store = place.open();

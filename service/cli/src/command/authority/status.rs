@@ -1,0 +1,107 @@
+//! `healthcard authority status`: whether a certificate was revoked, as its issuer says now.
+
+use std::path::Path;
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{Method, Request, StatusCode, header::CONTENT_TYPE},
+};
+use der::Decode as _;
+use proto::v1::{AuthoritiesResponse, RevocationReason};
+use serde_json::json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tower::{Service as _, ServiceExt as _};
+use x509_cert::Certificate;
+
+use super::authorities;
+use crate::{
+    certificate_status::{Answer, LIMIT, Question, Standing},
+    clock,
+    context::{Context, Outcome},
+    exit::Exit,
+    failure::Failure,
+    files,
+    page::{Cell, Page, instant},
+    text::{self, problems, word_of},
+};
+
+pub(super) async fn status(context: &Context, certificate: Option<&Path>) -> Outcome {
+    let der = match certificate {
+        Some(path) => files::read(path, 16 * 1024)?.to_vec(),
+        None => context.service.home().certificate()?.der().to_vec(),
+    };
+    let certificate = Certificate::from_der(&der).map_err(|_| problems::CERTIFICATE_MALFORMED)?;
+    let found = authorities(context).await?;
+    let issuer = issuer_of(&certificate, &found).ok_or(problems::STATUS_FOREIGN)?;
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce).map_err(|_| problems::RANDOMNESS_UNAVAILABLE)?;
+    let serial = certificate.tbs_certificate().serial_number();
+    let question =
+        Question::new(&issuer, serial, &nonce).ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
+    let response = ask(context, question.der()).await?;
+    let answer = question.read(&response, clock::now())?;
+    Ok(show(context, &hex::encode(serial.as_bytes()), answer))
+}
+
+/// The authority of this service that the certificate names as its issuer.
+fn issuer_of(certificate: &Certificate, found: &AuthoritiesResponse) -> Option<Certificate> {
+    std::iter::once(&found.root)
+        .chain(&found.issuers)
+        .filter_map(|der| Certificate::from_der(der).ok())
+        .find(|issuer| issuer.tbs_certificate().subject() == certificate.tbs_certificate().issuer())
+}
+
+/// Sends a question to the service and takes what comes back (RFC 6960, appendix A.1).
+async fn ask(context: &Context, question: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut channel = context.service.channel().await?;
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri("/ocsp")
+        .header(CONTENT_TYPE, "application/ocsp-request")
+        .body(tonic::body::Body::new(Body::from(question.to_vec())))
+        .map_err(|_| problems::SERVER_ADDRESS_MALFORMED)?;
+    let away = |_| Failure::of(problems::SERVICE_UNREACHABLE);
+    let response = channel.ready().await.map_err(away)?.call(request).await.map_err(away)?;
+    if response.status() != StatusCode::OK {
+        return Err(problems::STATUS_UNAVAILABLE.into());
+    }
+    let read = to_bytes(Body::new(response.into_body()), LIMIT).await;
+    Ok(read.map_err(|_| problems::SERVICE_ANSWER_MALFORMED)?.to_vec())
+}
+
+fn show(context: &Context, serial: &str, answer: Answer) -> Exit {
+    let (title, word, since, reason) = match answer.standing {
+        Standing::Good => (text::STATUS_GOOD, "good", None, None),
+        Standing::Revoked(at, reason) => (text::STATUS_REVOKED, "revoked", Some(at), reason),
+        Standing::Unknown => (text::STATUS_UNKNOWN, "unknown", None, None),
+    };
+    let Answer { this_update, next_update, .. } = answer;
+    let page = Page::titled(title)
+        .row(text::SERIAL, serial)
+        .maybe(text::REVOKED_SINCE, since.map(instant))
+        .maybe(text::REVOKED_BECAUSE, reason.map(reason_cell))
+        .row(text::STATUS_AS_OF, instant(this_update))
+        .row(text::STATUS_UNTIL, instant(next_update));
+    let written = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
+    let json = json!({
+        "serial": serial,
+        "status": word,
+        "revoked_at": since.map(written),
+        "reason": reason,
+        "this_update": written(this_update),
+        "next_update": written(next_update),
+    });
+    context.screen.show(&json, &page);
+    match answer.standing {
+        Standing::Good => Exit::Done,
+        Standing::Revoked(..) | Standing::Unknown => Exit::Refused,
+    }
+}
+
+/// A reason by its word, or by its number in RFC 5280, 5.3.1.
+fn reason_cell(code: u8) -> Cell {
+    match word_of::<RevocationReason>(i32::from(code)) {
+        Some(word) => word.into(),
+        None => code.to_string().into(),
+    }
+}

@@ -1,0 +1,278 @@
+//! What the status of a certificate is, for whoever asks (OCSP). Each authority has a responder that
+//! answers for it, with a short-lived certificate that is renewed here.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use audit::Outcome;
+use ca::ocsp::{Answer, CertificateId, Failure, Period, Question, Responder, Status};
+use ca::{Authority, Certificate, Issuer, Order, Profile, Serial};
+use hsm::Sm2Signer;
+
+use super::{Error, Registrar, entry_by, new_serial, service_actor};
+use crate::{clock::UtcTime, keys::authority_name, policy::Act, store, telemetry};
+
+/// How long an answer is good for: as long as a revocation may go unnoticed by somebody who keeps
+/// one.
+const LIFE: time::Duration = time::Duration::hours(1);
+/// Whoever asks gets an answer that is good for this long at least.
+const REST: time::Duration = time::Duration::minutes(30);
+/// A responder's certificate is renewed when it ends within this time.
+const AHEAD: time::Duration = time::Duration::days(30);
+/// Answers that are kept; past that, all are forgotten.
+const MOST: usize = 20_000;
+
+/// What is sent back to somebody who asked.
+#[derive(Debug)]
+pub struct StatusResponse {
+    /// The response, DER.
+    pub der: Vec<u8>,
+    /// When it may be given to others who ask the same; `None` for one that is for this question
+    /// alone.
+    pub period: Option<Period>,
+}
+
+/// Who answers for the authorities, and what they said.
+#[derive(Default)]
+pub(super) struct Responders {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    current: Vec<(Authority, Arc<Responder>)>,
+    /// By serial number, so that a revocation finds all of one certificate.
+    answers: HashMap<Serial, Vec<(CertificateId, Arc<StatusResponse>)>>,
+    count: usize,
+    /// Counts what made answers false. One that was begun before is not kept.
+    changes: u64,
+}
+
+impl Responders {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn adopt(&self, authority: Authority, responder: Responder) {
+        let mut inner = self.lock();
+        inner.current.retain(|(held, _)| *held != authority);
+        inner.current.push((authority, Arc::new(responder)));
+    }
+
+    fn of(&self, authority: Authority) -> Option<Arc<Responder>> {
+        let inner = self.lock();
+        inner.current.iter().find(|(held, _)| *held == authority).map(|(_, who)| Arc::clone(who))
+    }
+
+    /// An answer that was given before and is good for a while.
+    fn kept(&self, id: &CertificateId, now: UtcTime) -> Option<Arc<StatusResponse>> {
+        let inner = self.lock();
+        let (_, kept) = inner.answers.get(id.serial())?.iter().find(|(held, _)| held == id)?;
+        let period = kept.period?;
+        (period.this_update <= now && now + REST <= period.next_update).then(|| Arc::clone(kept))
+    }
+
+    fn changes(&self) -> u64 {
+        self.lock().changes
+    }
+
+    /// Keeps an answer, unless something changed since it was begun.
+    fn keep(&self, id: CertificateId, response: &Arc<StatusResponse>, begun: u64) {
+        let mut inner = self.lock();
+        if inner.changes != begun {
+            return;
+        }
+        if inner.count >= MOST {
+            inner.answers.clear();
+            inner.count = 0;
+        }
+        let of_serial = inner.answers.entry(id.serial().clone()).or_default();
+        let before = of_serial.len();
+        of_serial.retain(|(held, _)| *held != id);
+        of_serial.push((id, Arc::clone(response)));
+        let after = of_serial.len();
+        inner.count = inner.count + after - before;
+    }
+
+    /// Forgets what was said about a certificate.
+    pub(super) fn forget(&self, serial: &str) {
+        let mut inner = self.lock();
+        inner.changes += 1;
+        if let Ok(serial) = serial.parse::<Serial>()
+            && let Some(forgotten) = inner.answers.remove(&serial)
+        {
+            inner.count -= forgotten.len();
+        }
+    }
+}
+
+impl Registrar {
+    /// Answers a question about certificates, DER, in the same form. Anybody may ask, and nothing is
+    /// recorded. When nothing can be said, the answer says that.
+    pub async fn certificate_status(&self, question: &[u8], now: UtcTime) -> Arc<StatusResponse> {
+        let answer = match Question::parse(question) {
+            Ok(question) => self.answer(question, now).await,
+            Err(_) => Err(Failure::MalformedRequest),
+        };
+        answer.unwrap_or_else(|failure| {
+            Arc::new(StatusResponse { der: failure.response(), period: None })
+        })
+    }
+
+    async fn answer(
+        &self,
+        question: Question,
+        now: UtcTime,
+    ) -> Result<Arc<StatusResponse>, Failure> {
+        // What many ask is answered once.
+        let common = match (question.ids(), question.nonce()) {
+            ([id], None) => Some(id),
+            _ => None,
+        };
+        if let Some(kept) = common.and_then(|id| self.responders.kept(id, now)) {
+            return Ok(kept);
+        }
+        // One who answers for all of it: a response has one signature.
+        let all_of =
+            |issuer: &&Issuer| question.ids().iter().all(|id| id.is_of(issuer.certificate()));
+        let issuer = self.authorities.issuers().iter().find(all_of);
+        let issuer = issuer.ok_or(Failure::Unauthorized)?;
+        let authority = issuer.authority();
+
+        let begun = self.responders.changes();
+        let this_update = now.replace_nanosecond(0).unwrap_or(now);
+        let period = Period { this_update, next_update: this_update + LIFE };
+        let responder = self.responders.of(authority);
+        let responder = responder
+            .filter(|responder| responder.certificate().not_after() >= period.next_update)
+            .ok_or(Failure::InternalError)?;
+        let mut answers = Vec::with_capacity(question.ids().len());
+        for id in question.ids() {
+            let status = self.status_of(issuer, id.serial()).await.map_err(|error| {
+                tracing::warn!(cause = telemetry::chain(&error), "looking for a certificate");
+                Failure::TryLater
+            })?;
+            answers.push(Answer { id: id.clone(), status });
+        }
+        let signed = self.keys.status().map_err(Error::Key).and_then(|key| {
+            let draft = responder.draft(&answers, period, question.nonce());
+            draft.sign(&*key).map_err(|e| Error::internal("signing an answer", e))
+        });
+        let der = signed.map_err(|error| {
+            tracing::error!(cause = telemetry::chain(&error), "answering about a certificate");
+            Failure::InternalError
+        })?;
+        let response = Arc::new(StatusResponse { der, period: common.is_some().then_some(period) });
+        // Numbers that nobody has are as many as somebody likes to ask for.
+        let known = answers.iter().all(|answer| answer.status != Status::Unknown);
+        if let Some(id) = common.filter(|_| known) {
+            self.responders.keep(id.clone(), &response, begun);
+        }
+        Ok(response)
+    }
+
+    /// What is on record about a serial number of an authority. A draft that was never signed is no
+    /// certificate.
+    async fn status_of(&self, issuer: &Issuer, serial: &Serial) -> Result<Status, Error> {
+        if self.is_own(issuer.certificate(), serial) {
+            return Ok(Status::Good);
+        }
+        let name = authority_name(issuer.authority());
+        let standing = self.store.certificate_standing(name, &serial.to_string()).await?;
+        Ok(match standing {
+            None => Status::Unknown,
+            Some(None) => Status::Good,
+            Some(Some(revoked)) => Status::Revoked {
+                at: revoked.revoked_at,
+                reason: u8::try_from(revoked.reason)
+                    .ok()
+                    .and_then(ca::crl::Reason::from_code)
+                    .ok_or(Error::Internal { what: "an unknown reason", source: None })?,
+            },
+        })
+    }
+
+    /// Whether this is the number of an authority or responder of ours: they are not among the
+    /// certificates on record, and never revoked while the service runs on them.
+    fn is_own(&self, issuer: &Certificate, serial: &Serial) -> bool {
+        let is = |own: &Certificate| own.issuer() == issuer.subject() && own.serial() == serial;
+        let authorities = || self.authorities.issuers().iter().any(|at| is(at.certificate()));
+        let responders =
+            || self.responders.lock().current.iter().any(|(_, at)| is(at.certificate()));
+        authorities() || responders()
+    }
+
+    /// Takes the responders from the record. One that has no certificate for its key, or whose
+    /// certificate ends soon, gets a new one, with an entry in the log before and after it is signed.
+    ///
+    /// # Errors
+    /// [`Error`] when one could not be made or recorded; those in use go on to the end of their
+    /// certificates.
+    pub async fn keep_responders(&self, now: UtcTime) -> Result<(), Error> {
+        let key = self.keys.status()?;
+        let records = self.store.authorities().await?;
+        for issuer in self.authorities.issuers() {
+            let name = responder_name(issuer.authority());
+            let record = records.iter().find(|record| record.name == name);
+            let held = record
+                .and_then(|record| Certificate::parse(&record.der).ok())
+                .and_then(|held| Responder::new(held, issuer.certificate()).ok())
+                .filter(|held| {
+                    let certificate = held.certificate();
+                    certificate.public_key() == key.public_key()
+                        && certificate.not_after() > now + AHEAD
+                });
+            let responder = match held {
+                Some(held) => held,
+                None => self.certify_responder(issuer, &*key, now).await?,
+            };
+            self.responders.adopt(issuer.authority(), responder);
+        }
+        Ok(())
+    }
+
+    async fn certify_responder(
+        &self,
+        issuer: &Issuer,
+        key: &dyn Sm2Signer,
+        now: UtcTime,
+    ) -> Result<Responder, Error> {
+        let name = responder_name(issuer.authority());
+        let profile = Profile::StatusResponder;
+        let left = (issuer.certificate().not_after() - now).whole_days();
+        let order = Order {
+            profile,
+            subject: ca::Name::of_authority(&self.name, &name)
+                .map_err(|e| Error::internal("naming a responder", e))?,
+            public_key: key.public_key().clone(),
+            days: Some(u32::try_from(left).unwrap_or(0).min(profile.days())),
+        };
+        let draft = issuer
+            .draft(order, new_serial()?, now)
+            .map_err(|e| Error::internal("drafting a responder's certificate", e))?;
+        let serial = draft.serial().to_string();
+        let entry = |step| {
+            entry_by(service_actor(&self.name), Act::CertificateIssue, Outcome::Granted, now)
+                .on("certificate", serial.as_str())
+                .with("issuer", authority_name(issuer.authority()))
+                .with("authority", name.as_str())
+                .with("step", step)
+        };
+        self.record_act(entry("draft")).await?;
+        let signer = self.keys.authority(issuer.authority())?;
+        let certificate = draft
+            .sign(&*signer)
+            .map_err(|e| Error::internal("signing a responder's certificate", e))?;
+        let record = store::Authority { name: name.clone(), der: certificate.der().to_vec() };
+        self.store.record_authority(record, entry("signed")).await?;
+        Responder::new(certificate, issuer.certificate())
+            .map_err(|e| Error::internal("taking up a responder", e))
+    }
+}
+
+/// Name of who answers for an authority: in the store and in its certificate.
+fn responder_name(authority: Authority) -> String {
+    format!("{}-ocsp", authority_name(authority))
+}
