@@ -12,6 +12,7 @@
 //! - [`sm4`]: the block cipher key, sealing (GCM), and the block modes the card needs.
 //! - [`sm2`]: keys, signatures, ciphertexts and enveloped keys, each with one strict parser.
 //! - [`key`]: what a key may do, and how it is asked for.
+//! - [`self_test`]: known answers and tests of the random generator, without which nothing is signed.
 //! - `soft`: the keystore that is one sealed file (on Unix, whose permissions it relies on).
 //!
 //! # Limits of software keys
@@ -25,13 +26,14 @@
 
 pub mod kdf;
 pub mod key;
+pub mod random;
+pub mod self_test;
 pub mod sm2;
 pub mod sm3;
 pub mod sm4;
 #[cfg(unix)]
 pub mod soft;
 
-mod random;
 #[cfg(test)]
 mod vectors;
 

@@ -12,6 +12,8 @@ use std::{
 use ca::request::CertificateRequest;
 use hsm::{
     Sm2Signer as _,
+    random::SystemRandom,
+    self_test::{self, SelfTestError},
     sm2::{PublicKey, SecretKey},
     soft::{KeystoreError, Passphrase, SoftKeystore},
 };
@@ -74,6 +76,9 @@ pub enum InitError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The keys would not be good ones.
+    #[error("testing the algorithms and the random generator")]
+    SelfTest(#[from] SelfTestError),
     /// A file could not be written.
     #[error("writing {}", path.display())]
     Write {
@@ -112,6 +117,7 @@ pub enum InitError {
 /// [`InitError`]; what was written so far then stays, and the directory is not used again.
 pub async fn init(options: InitOptions) -> Result<(), InitError> {
     let InitOptions { data, passphrase, name, listen, hosts, operator_request } = options;
+    self_test::run(&mut SystemRandom)?;
     if !config::is_service_name(&name) {
         return Err(InitError::Name);
     }
@@ -142,7 +148,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
     }
     keystore.save()?;
     tls(&config, hosts)?;
-    found(config, Keys::new(Box::new(keystore)), &data, operator).await?;
+    found(config, Keys::new(keystore, Ok(())), &data, operator).await?;
     write(&data.join(config::FILE), settings.as_bytes(), Secrecy::Public)
 }
 

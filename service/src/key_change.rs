@@ -12,6 +12,7 @@ use std::path::Path;
 use hsm::{
     KeyDescription, KeyError, KeyRef, KeyUse, Keystore as _,
     key::{Transition, VersionState},
+    self_test::SelfTestError,
     soft::{KeystoreError, Passphrase, SoftKeystore},
 };
 
@@ -51,6 +52,9 @@ pub enum KeyChangeError {
     /// The service is not whole, or it is running.
     #[error("putting the service together before its keys are changed")]
     Service(#[from] Box<StartError>),
+    /// A new key would not be a good one.
+    #[error("testing the algorithms and the random generator")]
+    SelfTest(#[from] SelfTestError),
     /// The keystore refused.
     #[error("changing the keystore")]
     Keystore(#[from] KeystoreError),
@@ -119,6 +123,7 @@ async fn carry_out(
     let config = Config::load(data)?;
     let (name, path) = (config.name.clone(), config.keystore.clone());
     let registrar = start::open(config, passphrase).await.map_err(Box::new)?;
+    registrar.tested()?;
     let mut keystore = SoftKeystore::open(&path, passphrase)?;
     check(&keystore, key, order)?;
     let (act, version) = match order {

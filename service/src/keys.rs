@@ -7,6 +7,7 @@ use card::{CardKey, KeyVersion, command::personalise::TRANSPORT_MASTER};
 use hsm::{
     CardMaster, DataSealer, IndexKey, KeyError, KeyRef, KeyUse, Keystore, MacKey, Sm2Signer,
     key::VersionState,
+    self_test::{Guarded, SelfTestError},
     sm2::PublicKey,
     soft::{KeystoreError, SoftKeystore},
 };
@@ -144,13 +145,22 @@ pub fn complete(keystore: &mut SoftKeystore) -> Result<Vec<KeyRef>, KeystoreErro
 /// The service's keys in a keystore, asked for by what they do.
 pub struct Keys {
     keystore: Box<dyn Keystore>,
+    tested: Result<(), SelfTestError>,
 }
 
 impl Keys {
-    /// Takes the keystore.
+    /// Takes the keystore. Unless the self-tests passed, its keys verify and open, and do nothing new.
     #[must_use]
-    pub fn new(keystore: Box<dyn Keystore>) -> Self {
-        Self { keystore }
+    pub fn new(keystore: impl Keystore + 'static, tested: Result<(), SelfTestError>) -> Self {
+        Self { keystore: Box::new(Guarded::new(keystore, tested)), tested }
+    }
+
+    /// How the self-tests ended.
+    ///
+    /// # Errors
+    /// What failed: nothing is signed or sealed.
+    pub fn tested(&self) -> Result<(), SelfTestError> {
+        self.tested
     }
 
     /// The keystore itself, for listing.
@@ -341,7 +351,7 @@ mod tests {
         assert_eq!(complete(&mut keystore).unwrap(), []);
 
         let again = SoftKeystore::open(&path, &passphrase).unwrap();
-        let keys = Keys::new(Box::new(again));
+        let keys = Keys::new(again, Ok(()));
         assert!(keys.code().is_ok() && keys.code_mac().is_ok());
         // What a keystore never was without is not made up when it is lost.
         let mut empty = SoftKeystore::create_with(
@@ -351,7 +361,7 @@ mod tests {
         )
         .unwrap();
         complete(&mut empty).unwrap();
-        let keys = Keys::new(Box::new(empty));
+        let keys = Keys::new(empty, Ok(()));
         assert!(keys.code().is_ok() && keys.token().is_err() && keys.log().is_err());
     }
 }

@@ -179,9 +179,9 @@ fn check(place: Place) -> Result<(), Failure> {
     let config = Config::load(&place.data)?;
     serve::tls(&config.tls_certificate, &config.tls_key)?;
     let passphrase = place.passphrase()?;
-    runtime()?.block_on(start::open(config, &passphrase))?;
+    runtime()?.block_on(start::open(config, &passphrase))?.tested()?;
     println!(
-        "设置、密钥、证书和日志末端均正常 · settings, keys, certificates and the end of the log are good"
+        "设置、自检、密钥、证书和日志末端均正常 · settings, self-tests, keys, certificates and the end of the log are good"
     );
     Ok(())
 }

@@ -5,6 +5,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use ca::{Certificate, crl::Crl};
 use hsm::{
     KeyError,
+    random::SystemRandom,
+    self_test::{self, SelfTestError},
     soft::{KeystoreError, Passphrase, SoftKeystore},
 };
 use tokio::sync::watch;
@@ -59,14 +61,35 @@ pub enum StartError {
     Listen(#[from] ListenError),
 }
 
-/// Opens keystore and database, and puts the service together.
+/// Tests the algorithms and the random generator, opens keystore and database, and puts the service
+/// together. When the tests fail it is put together all the same: what was signed is verified, and
+/// nothing is signed ([`Registrar::tested`]).
 ///
 /// # Errors
 /// [`StartError`]; nothing is then left running.
 pub async fn open(config: Config, passphrase: &Passphrase) -> Result<Registrar, StartError> {
+    open_tested(config, passphrase, self_test::run(&mut SystemRandom)).await
+}
+
+/// The same after self-tests that ended like this.
+///
+/// # Errors
+/// See [`open`].
+pub async fn open_tested(
+    config: Config,
+    passphrase: &Passphrase,
+    tested: Result<(), SelfTestError>,
+) -> Result<Registrar, StartError> {
     let mut keystore = SoftKeystore::open(&config.keystore, passphrase)?;
-    let made = keys::complete(&mut keystore)?;
-    let keys = Keys::new(Box::new(keystore));
+    let made = match tested {
+        Ok(()) => keys::complete(&mut keystore)?,
+        Err(failed) => {
+            let cause = telemetry::chain(&failed);
+            tracing::error!(cause, "the self-tests failed: nothing is signed or recorded");
+            Vec::new()
+        }
+    };
+    let keys = Keys::new(keystore, tested);
     let store = Store::open(&config.database, keys.of_log()?, &config.name)?;
     for key in made {
         tracing::info!(%key, "a key that this version needs was made; back the keystore up");
@@ -102,6 +125,11 @@ pub(crate) async fn registrar(
         card_script,
     };
     let registrar = Registrar::new(parts)?;
+    if registrar.tested().is_err() {
+        // The list of cards on record is taken up; that the next cannot be signed was said.
+        drop(registrar.start_card_list(clock::now()).await);
+        return Ok(registrar);
+    }
     registrar.renew_lists(clock::now(), LIST_AHEAD).await?;
     registrar.keep_responders(clock::now()).await?;
     let filled = registrar.fill_likenesses(clock::now()).await?;

@@ -38,6 +38,7 @@ mod readme;
 mod recovery;
 mod rights;
 mod security_modules;
+mod self_test;
 mod tamper;
 mod transports;
 mod write;

@@ -1,6 +1,7 @@
 //! Why a key did not do what it was asked.
 
 use super::{KeyRef, KeyUse};
+use crate::self_test::SelfTestError;
 use std::error::Error;
 
 /// Why a key was not found, or did not sign, open or derive.
@@ -39,6 +40,9 @@ pub enum KeyError {
     /// A card key was asked for without anything to diversify by, which would be the master itself.
     #[error("a card key is derived from at least one block")]
     NothingToDeriveFrom,
+    /// The self-tests failed at start: nothing is signed or sealed until a start at which they pass.
+    #[error("the self-tests of the keys failed, so nothing is signed or sealed")]
+    SelfTest(#[source] SelfTestError),
     /// The device waits for its operator: worth another try.
     #[error("the key is locked until its operator opens it")]
     Locked,

@@ -1,7 +1,8 @@
 //! The life of versions: what each still does, and what of it stays in the file.
 
-use super::{Place, key};
+use super::{Place, key, with_all_uses};
 use hsm::key::{CheckValue, Transition, VersionState};
+use hsm::self_test::{Guarded, SelfTestError};
 use hsm::sm2::SecretKey;
 use hsm::sm4::Sm4Key;
 use hsm::soft::KeystoreError;
@@ -152,4 +153,35 @@ fn labels_stay() {
     assert_eq!(place.open().unwrap().list()[0].label.as_str(), "日志签名 2026");
     let none = keystore.set_label(&key("soft:none"), "x".parse().unwrap());
     assert!(matches!(none, Err(KeystoreError::Unknown(_))));
+}
+
+#[test]
+fn after_a_failed_self_test_keys_verify_and_open_and_nothing_else() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    with_all_uses(&mut keystore);
+    let (tokens, data) = (key("soft:sign-tokens"), key("soft:seal-data"));
+    let sealed = keystore.sealer(&data).unwrap().seal(b"row", b"x").unwrap();
+    let (listed, public) = (
+        keystore.list(),
+        keystore.signer(&tokens, KeyUse::SignTokens).unwrap().public_key().clone(),
+    );
+    let failed = SelfTestError::NotRandom { test: "monobit", groups: 20 };
+    let keystore = Guarded::new(keystore, Err(failed));
+
+    let signer = keystore.signer(&tokens, KeyUse::SignTokens).unwrap();
+    assert_eq!(*signer.public_key(), public);
+    assert!(matches!(signer.sign(&[1; 32]), Err(KeyError::SelfTest(why)) if why == failed));
+    let sealer = keystore.sealer(&data).unwrap();
+    assert!(matches!(sealer.seal(b"row", b"x"), Err(KeyError::SelfTest(_))));
+    assert!(matches!(sealer.seal_key(b"row", &Sm4Key::generate()), Err(KeyError::SelfTest(_))));
+    assert_eq!(**sealer.open(b"row", &sealed).unwrap(), *b"x");
+    keystore.index_key(&key("soft:index")).unwrap().index("d", b"v").unwrap();
+    keystore.mac_key(&key("soft:mac-codes")).unwrap().mac(&[b"m"]).unwrap();
+    keystore.card_master(&key("soft:card-master")).unwrap().derive(&[[0; 16]]).unwrap();
+    assert_eq!(keystore.list(), listed);
+
+    let passed = Guarded::new(place.open().unwrap(), Ok(()));
+    passed.signer(&tokens, KeyUse::SignTokens).unwrap().sign(&[1; 32]).unwrap();
+    passed.sealer(&data).unwrap().seal(b"row", b"x").unwrap();
 }

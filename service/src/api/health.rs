@@ -60,19 +60,27 @@ async fn watch(reporter: HealthReporter, registrar: Weak<Registrar>) {
 }
 
 async fn tell(reporter: &HealthReporter, registrar: &Registrar) {
-    let status = match registrar.store().is_writable() {
-        true => ServingStatus::Serving,
-        false => ServingStatus::NotServing,
+    let status = match obstacle(registrar) {
+        None => ServingStatus::Serving,
+        Some(_) => ServingStatus::NotServing,
     };
     for part in PARTS {
         reporter.set_service_status(part, status).await;
     }
 }
 
-/// `/healthz`: 200, or 503 while the log cannot grow.
+/// Why nothing can be granted.
+fn obstacle(registrar: &Registrar) -> Option<&'static str> {
+    if registrar.tested().is_err() {
+        return Some("the self-tests failed: nothing is signed\n");
+    }
+    (!registrar.store().is_writable()).then_some("the log cannot be written\n")
+}
+
+/// `/healthz`: 200, or 503 and why nothing can be granted.
 pub(super) async fn healthz(State(registrar): State<Arc<Registrar>>) -> Response {
-    match registrar.store().is_writable() {
-        true => "ok\n".into_response(),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "the log cannot be written\n").into_response(),
+    match obstacle(&registrar) {
+        None => "ok\n".into_response(),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
     }
 }

@@ -6,6 +6,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use audit::{Actor, Entry, Outcome};
+use hsm::self_test::SelfTestError;
 use uuid::Uuid;
 
 use crate::{
@@ -208,6 +209,14 @@ impl Registrar {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How the self-tests ended at the start.
+    ///
+    /// # Errors
+    /// What failed: nothing is signed, sealed or recorded, and what was is verified.
+    pub fn tested(&self) -> Result<(), SelfTestError> {
+        self.keys.tested()
     }
 
     /// The records, for whoever measures or checks them in this process.
