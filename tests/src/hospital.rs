@@ -236,7 +236,12 @@ pub fn empty_stage() -> (Stage, TempDir) {
     (stage, directory)
 }
 
-fn programs() -> Programs {
+/// The programs that were built beside this test.
+///
+/// # Panics
+/// When they are not built.
+#[must_use]
+pub fn programs() -> Programs {
     Programs::beside_this_one().unwrap_or_else(|error| panic!("{error}"))
 }
 

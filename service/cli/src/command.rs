@@ -4,6 +4,7 @@ mod audit;
 mod authority;
 mod card;
 mod desk;
+mod doctor;
 mod identity;
 mod institution;
 mod issue;
@@ -17,10 +18,7 @@ mod visit;
 
 use clap::{Args, Subcommand};
 
-use crate::{
-    context::{Context, Outcome},
-    doctor,
-};
+use crate::context::{Context, Outcome};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -63,7 +61,7 @@ pub(crate) enum Command {
     /// 服务状态 | State of the service
     Status,
     /// 检查本机与服务：私钥、证书、连接、时钟、读卡器 | Check this machine: key, certificate, connection, clock, readers
-    Doctor,
+    Doctor(doctor::Doctor),
 }
 
 /// Which part of a list.
@@ -95,7 +93,7 @@ impl Command {
             Self::Verify(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,
             Self::Status => status::run(context).await,
-            Self::Doctor => doctor::run(context).await,
+            Self::Doctor(command) => command.run(context).await,
         }
     }
 }

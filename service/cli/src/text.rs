@@ -2,6 +2,7 @@
 
 mod label;
 mod problem;
+pub(crate) mod sm2;
 mod word;
 
 use std::{env, ffi::OsString};

@@ -55,6 +55,9 @@ pub(crate) mod problems {
     PASSPHRASE_NEEDED Refused: "私钥受口令保护", "请用 --passphrase-file 指定口令文件，或在终端中运行", "the key is protected by a passphrase", "name a file with --passphrase-file, or run at a terminal";
     PASSPHRASE_WRONG Refused: "口令不正确，或私钥文件已损坏", "请核对口令后重试", "the passphrase is wrong, or the key file is damaged", "check the passphrase and try again";
     PASSPHRASE_UNUSABLE Refused: "口令文件不可用：应为 1 至 1024 字节，且仅本人可读", "请修正口令文件并运行 chmod 600", "the passphrase file cannot be used: 1 to 1024 bytes, readable by its owner only", "correct the file and run chmod 600";
+    SM2_NOT_RECOGNIZED Refused: "看不出这是什么：不是所说的 SM2 数据，或文件不完整", "请确认文件，可为 DER、PEM、Base64 或十六进制", "this is not recognized: it is not the SM2 object that was named, or the file is cut", "check the file; DER, PEM, Base64 and hexadecimal are read";
+    SM2_KEY_UNKNOWN Refused: "文件中没有可用的 SM2 密钥", "请给出公钥、证书或未加密的私钥；可用 healthcard doctor sm2 key 查看", "there is no usable SM2 key in the file", "name a public key, a certificate, or a private key that is not encrypted; `healthcard doctor sm2 key` looks at it";
+    SM2_IDENTIFIER_UNUSABLE Usage: "签名者标识不可用：每个最多 8191 字节，最多 16 个，--id-hex 须为十六进制", "请检查 --id 和 --id-hex", "a signer's identifier cannot be used: at most 8191 octets each, at most 16, and --id-hex takes hexadecimal digits", "check --id and --id-hex";
     CERTIFICATE_MISSING Refused: "身份目录中没有证书", "请将证书申请交管理员签发（healthcard identity enroll）", "there is no certificate in the identity directory", "give the request to an operator (`healthcard identity enroll`)";
     CERTIFICATE_MALFORMED Refused: "证书文件已损坏", "请向管理员重新领取证书文件", "the certificate file is damaged", "get the certificate from an operator again";
     CERTIFICATE_OTHER_KEY Refused: "证书与私钥不匹配", "请使用对应的证书和私钥", "the certificate belongs to another key", "put the matching key and certificate together";
