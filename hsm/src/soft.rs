@@ -1,6 +1,7 @@
 //! The software keystore: all keys in one sealed file.
 //!
-//! The file is encrypted and authenticated under a key from a passphrase; its layout is described
+//! The file is encrypted and authenticated under a key from a passphrase, which can be shared among
+//! custodians so that several of them open it together; its layout is described
 //! in the source of the private module `file`. Opening it once brings every key into memory. A
 //! change is made in memory and then [saved](SoftKeystore::save), whole and atomically: after a
 //! crash the file is the old or the new one, never a mixture. A new key or version is given out
@@ -21,11 +22,14 @@ mod file;
 mod material;
 mod old;
 mod passphrase;
+mod shamir;
+mod share;
 
 pub use disk::SecretFileError;
 pub use error::KeystoreError;
 pub use file::{Iterations, IterationsOutOfBounds};
 pub use passphrase::{Passphrase, PassphraseError};
+pub use share::{Share, ShareError};
 
 use crate::key::{
     CardMaster, DataSealer, IndexKey, KeyAlgorithm, KeyDescription, KeyError, KeyRef, KeyUse,
@@ -44,6 +48,27 @@ use std::sync::Arc;
 
 /// The scheme of the keys kept here, as in `soft:token`.
 pub const SCHEME: &str = "soft";
+
+/// What opens a keystore.
+#[derive(Clone, Copy, Debug)]
+pub enum Unseal<'a> {
+    /// The passphrase.
+    Passphrase(&'a Passphrase),
+    /// Shares of custodians, as many as are needed.
+    Shares(&'a [Share]),
+}
+
+impl<'a> From<&'a Passphrase> for Unseal<'a> {
+    fn from(passphrase: &'a Passphrase) -> Self {
+        Self::Passphrase(passphrase)
+    }
+}
+
+impl<'a> From<&'a [Share]> for Unseal<'a> {
+    fn from(shares: &'a [Share]) -> Self {
+        Self::Shares(shares)
+    }
+}
 
 /// A keystore in one file, open in memory.
 ///
@@ -111,17 +136,17 @@ impl SoftKeystore {
         })
     }
 
-    /// Opens the keystore at `path`.
+    /// Opens the keystore at `path`, with its passphrase or with shares of it.
     ///
     /// # Errors
     /// [`KeystoreError::File`] when it cannot be read, is open to others than its owner, or is too
     /// long; [`KeystoreError::NotAKeystore`], [`KeystoreError::UnknownFormat`],
     /// [`KeystoreError::Length`], [`KeystoreError::HeaderDamaged`], [`KeystoreError::Iterations`]
-    /// before the passphrase is tried; then [`KeystoreError::WrongPassphrase`],
-    /// [`KeystoreError::ContentDamaged`] and [`KeystoreError::Malformed`].
-    pub fn open(path: &Path, passphrase: &Passphrase) -> Result<Self, KeystoreError> {
+    /// before the passphrase is tried; then [`KeystoreError::WrongPassphrase`] or
+    /// [`KeystoreError::Shares`], [`KeystoreError::ContentDamaged`] and [`KeystoreError::Malformed`].
+    pub fn open<'a>(path: &Path, unseal: impl Into<Unseal<'a>>) -> Result<Self, KeystoreError> {
         let octets = disk::read(path, file::MAX_FILE)?;
-        let (vault, content) = Vault::open(&octets, passphrase)?;
+        let (vault, content) = Vault::open(&octets, unseal.into())?;
         let keys = match content {
             Content::Present(content) => content::decode(&content),
             Content::Old(content) => old::decode(&content),
@@ -246,6 +271,15 @@ impl SoftKeystore {
     /// before still open with the old one.
     pub fn change_passphrase(&mut self, passphrase: &Passphrase, iterations: Iterations) {
         self.vault = Vault::new(passphrase, iterations);
+    }
+
+    /// Makes shares for `count` custodians, any `threshold` of whom open this keystore together,
+    /// until the passphrase is changed. Each time they are others, which do not go together.
+    ///
+    /// # Errors
+    /// [`ShareError::Numbers`] unless 2 ≤ `threshold` ≤ `count` ≤ [`Share::MOST`].
+    pub fn shares(&self, threshold: u8, count: u8) -> Result<Vec<Share>, ShareError> {
+        self.vault.shares(threshold, count)
     }
 
     /// Writes all keys to the file, atomically and through to the disk.

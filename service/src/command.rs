@@ -3,7 +3,7 @@
 use std::{io::IsTerminal as _, path::PathBuf};
 
 use clap::Args;
-use hsm::soft::Passphrase;
+use hsm::soft::{Passphrase, Share, Unseal};
 use zeroize::Zeroizing;
 
 pub(crate) mod keys;
@@ -19,10 +19,42 @@ pub(crate) struct Place {
     /// 密钥库口令文件，只能由本人读取；省略时在终端输入 · File with the keystore's passphrase, readable by its owner only; asked for at the terminal when absent.
     #[arg(long, value_name = "FILE", env = "HEALTHCARD_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
+    /// 密钥分量文件，可多次，代替口令 · File with a custodian's share, readable by its owner only; repeated, in place of the passphrase.
+    #[arg(long = "share", value_name = "FILE")]
+    shares: Vec<PathBuf>,
+}
+
+/// What opens the keystore, as it was given.
+pub(crate) enum Opening {
+    Passphrase(Passphrase),
+    Shares(Vec<Share>),
+}
+
+impl Opening {
+    pub(crate) fn unseal(&self) -> Unseal<'_> {
+        match self {
+            Self::Passphrase(passphrase) => passphrase.into(),
+            Self::Shares(shares) => shares[..].into(),
+        }
+    }
 }
 
 impl Place {
-    pub(crate) fn passphrase(&self) -> Result<Passphrase, Failure> {
+    /// The shares when there are any, otherwise the passphrase.
+    pub(crate) fn opening(&self) -> Result<Opening, Failure> {
+        if self.shares.is_empty() {
+            return Ok(Opening::Passphrase(self.passphrase()?));
+        }
+        let read = |file: &PathBuf| {
+            // Which of the files it is, and what is wrong with it.
+            Share::from_file(file).map_err(|error| -> Failure {
+                format!("{}: {}", file.display(), service::telemetry::chain(&error)).into()
+            })
+        };
+        Ok(Opening::Shares(self.shares.iter().map(read).collect::<Result<_, _>>()?))
+    }
+
+    fn passphrase(&self) -> Result<Passphrase, Failure> {
         match &self.passphrase_file {
             Some(file) => Ok(Passphrase::from_file(file)?),
             None => Ok(Passphrase::from_string(ask("密钥库口令 · passphrase: ")?)?),
@@ -30,6 +62,9 @@ impl Place {
     }
 
     pub(crate) fn new_passphrase(&self) -> Result<Passphrase, Failure> {
+        if !self.shares.is_empty() {
+            return Err("新密钥库须用口令建立，其后可用 healthcardd keys share 分成分量 · a new keystore is made with a passphrase, and shared afterwards with `healthcardd keys share`".into());
+        }
         if self.passphrase_file.is_some() {
             return self.passphrase();
         }

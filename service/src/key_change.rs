@@ -1,4 +1,5 @@
-//! `healthcardd keys rotate`, `retire`, `destroy`, `compromise`: what happens to versions of the service's keys.
+//! `healthcardd keys rotate`, `retire`, `destroy`, `compromise`: what happens to versions of the service's keys;
+//! and `share`, by which custodians open the keystore.
 //!
 //! The service is not running meanwhile: its lock on the database is held. It is put together first,
 //! as at a start, so that nothing is changed in a service that is not whole, and so that what an
@@ -13,7 +14,7 @@ use hsm::{
     KeyDescription, KeyError, KeyRef, KeyUse, Keystore as _,
     key::{Transition, VersionState},
     self_test::SelfTestError,
-    soft::{KeystoreError, Passphrase, SoftKeystore},
+    soft::{KeystoreError, Share, ShareError, SoftKeystore, Unseal},
 };
 
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     config::{Config, ConfigError},
     keys::{self, Succession},
     policy::Act,
-    registrar::key_changed,
+    registrar::{key_changed, keystore_shared},
     start::{self, StartError},
     store::StoreError,
     token::thumbprint,
@@ -55,6 +56,9 @@ pub enum KeyChangeError {
     /// A new key would not be a good one.
     #[error("testing the algorithms and the random generator")]
     SelfTest(#[from] SelfTestError),
+    /// So many shares are not made.
+    #[error("sharing what opens the keystore")]
+    Shares(#[from] ShareError),
     /// The keystore refused.
     #[error("changing the keystore")]
     Keystore(#[from] KeystoreError),
@@ -99,32 +103,32 @@ pub enum KeyChangeError {
 /// successor already.
 pub async fn change(
     data: &Path,
-    passphrase: &Passphrase,
+    unseal: Unseal<'_>,
     key: &KeyRef,
     order: KeyOrder,
 ) -> Result<Vec<KeyDescription>, KeyChangeError> {
     if let KeyOrder::Compromise(version) = order {
-        let keystore = SoftKeystore::open(&Config::load(data)?.keystore, passphrase)?;
+        let keystore = SoftKeystore::open(&Config::load(data)?.keystore, unseal)?;
         let versions = check(&keystore, key, order)?;
         if versions.iter().any(|v| v.version == version && v.state == VersionState::Active) {
             drop(keystore);
-            carry_out(data, passphrase, key, KeyOrder::Rotate).await?;
+            carry_out(data, unseal, key, KeyOrder::Rotate).await?;
         }
     }
-    carry_out(data, passphrase, key, order).await
+    carry_out(data, unseal, key, order).await
 }
 
 async fn carry_out(
     data: &Path,
-    passphrase: &Passphrase,
+    unseal: Unseal<'_>,
     key: &KeyRef,
     order: KeyOrder,
 ) -> Result<Vec<KeyDescription>, KeyChangeError> {
     let config = Config::load(data)?;
     let (name, path) = (config.name.clone(), config.keystore.clone());
-    let registrar = start::open(config, passphrase).await.map_err(Box::new)?;
+    let registrar = start::open(config, unseal).await.map_err(Box::new)?;
     registrar.tested()?;
-    let mut keystore = SoftKeystore::open(&path, passphrase)?;
+    let mut keystore = SoftKeystore::open(&path, unseal)?;
     check(&keystore, key, order)?;
     let (act, version) = match order {
         KeyOrder::Prepare => (Act::KeyPrepare, keystore.prepare(key)?),
@@ -152,6 +156,26 @@ async fn carry_out(
     registrar.store().record_act(entry).await?;
     keystore.save()?;
     Ok(versions)
+}
+
+/// Makes shares of what opens the keystore, for `count` custodians, any `threshold` of whom open it.
+///
+/// # Errors
+/// [`KeyChangeError`]; then none were made.
+pub async fn share(
+    data: &Path,
+    unseal: Unseal<'_>,
+    threshold: u8,
+    count: u8,
+) -> Result<Vec<Share>, KeyChangeError> {
+    let config = Config::load(data)?;
+    let (name, path) = (config.name.clone(), config.keystore.clone());
+    let registrar = start::open(config, unseal).await.map_err(Box::new)?;
+    registrar.tested()?;
+    let shares = SoftKeystore::open(&path, unseal)?.shares(threshold, count)?;
+    let entry = keystore_shared(&name, threshold, count, clock::now());
+    registrar.store().record_act(entry).await?;
+    Ok(shares)
 }
 
 /// Whether this may happen to the key; its versions.

@@ -161,11 +161,11 @@ fn run(options: Serve) -> Result<(), Failure> {
     } else {
         serve::tls(&config.tls_certificate, &config.tls_key)?
     };
-    let passphrase = place.passphrase()?;
+    let opening = place.opening()?;
     runtime()?.block_on(async {
         let stop = stop_signal()?;
-        let registrar = start::open(config, &passphrase).await?;
-        drop(passphrase);
+        let registrar = start::open(config, opening.unseal()).await?;
+        drop(opening);
         init::keep_card_issuer(&place.data, &registrar);
         start::run(registrar, listen, protection, stop, |address| {
             println!("listening on {address}");
@@ -178,8 +178,8 @@ fn run(options: Serve) -> Result<(), Failure> {
 fn check(place: Place) -> Result<(), Failure> {
     let config = Config::load(&place.data)?;
     serve::tls(&config.tls_certificate, &config.tls_key)?;
-    let passphrase = place.passphrase()?;
-    runtime()?.block_on(start::open(config, &passphrase))?.tested()?;
+    let opening = place.opening()?;
+    runtime()?.block_on(start::open(config, opening.unseal()))?.tested()?;
     println!(
         "设置、自检、密钥、证书和日志末端均正常 · settings, self-tests, keys, certificates and the end of the log are good"
     );

@@ -1,4 +1,4 @@
-//! From settings and a passphrase to a service that answers.
+//! From settings and what opens the keystore to a service that answers.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use hsm::{
     KeyError,
     random::SystemRandom,
     self_test::{self, SelfTestError},
-    soft::{KeystoreError, Passphrase, SoftKeystore},
+    soft::{KeystoreError, SoftKeystore, Unseal},
 };
 use tokio::sync::watch;
 
@@ -67,20 +67,23 @@ pub enum StartError {
 ///
 /// # Errors
 /// [`StartError`]; nothing is then left running.
-pub async fn open(config: Config, passphrase: &Passphrase) -> Result<Registrar, StartError> {
-    open_tested(config, passphrase, self_test::run(&mut SystemRandom)).await
+pub async fn open<'a>(
+    config: Config,
+    unseal: impl Into<Unseal<'a>>,
+) -> Result<Registrar, StartError> {
+    open_tested(config, unseal, self_test::run(&mut SystemRandom)).await
 }
 
 /// The same after self-tests that ended like this.
 ///
 /// # Errors
 /// See [`open`].
-pub async fn open_tested(
+pub async fn open_tested<'a>(
     config: Config,
-    passphrase: &Passphrase,
+    unseal: impl Into<Unseal<'a>>,
     tested: Result<(), SelfTestError>,
 ) -> Result<Registrar, StartError> {
-    let mut keystore = SoftKeystore::open(&config.keystore, passphrase)?;
+    let mut keystore = SoftKeystore::open(&config.keystore, unseal)?;
     let made = match tested {
         Ok(()) => keys::complete(&mut keystore)?,
         Err(failed) => {

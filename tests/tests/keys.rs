@@ -136,6 +136,73 @@ async fn what_a_compromised_key_signed_is_not_believed() {
     assert_eq!(hospital.check_log(&copy).code, 0);
 }
 
+/// `healthcardd` on the data directory of a hospital, opened with these shares.
+fn with_shares(hospital: &Hospital, order: &[&str], shares: &[&str]) -> Finished {
+    let mut command = hospital.stage.programs().command(Program::Healthcardd);
+    command.args(order).arg("--data").arg(hospital.stage.path("data"));
+    for share in shares {
+        command.arg("--share").arg(hospital.stage.path(share));
+    }
+    hospital.stage.programs().finish(Program::Healthcardd, command).unwrap()
+}
+
+#[test]
+fn two_of_three_custodians_open_the_keystore() {
+    let mut hospital = Hospital::open();
+    stopped(&mut hospital);
+    let out = hospital.stage.path("shares").to_string_lossy().into_owned();
+    let order = ["share", "--threshold", "2", "--shares", "3", "--out", &out];
+    let files: Vec<String> = keys(&hospital, &order).iter().map(|it| text(it, "file")).collect();
+    assert_eq!(files.len(), 3);
+    refused(&hospital, &order, "exists");
+    let elsewhere = format!("{out}-2");
+    refused(
+        &hospital,
+        &["share", "--threshold", "1", "--shares", "3", "--out", &elsewhere],
+        "at least 2",
+    );
+    let other =
+        keys(&hospital, &["share", "--threshold", "2", "--shares", "2", "--out", &elsewhere]);
+    let other = text(&other[1], "file");
+    let [first, second, third] = &files[..] else { panic!("{files:?}") };
+    let altered = hospital.stage.path("altered.txt").to_string_lossy().into_owned();
+    std::fs::copy(second, &altered).unwrap();
+    let written = std::fs::read_to_string(second).unwrap();
+    std::fs::write(&altered, written.replace("index 2", "index 1")).unwrap();
+
+    for pair in [[first, second], [third, first]] {
+        let checked = with_shares(&hospital, &["check"], &pair.map(String::as_str));
+        assert_eq!(checked.code, 0, "{}", checked.stderr);
+    }
+    for (shares, why) in [
+        (&[first.as_str()][..], "1 shares were given, 2 are needed"),
+        (&[first, first], "share 1 was given twice"),
+        (&[first, &other], "share 2 was not made together with share 1"),
+        (&[first, &altered], "altered.txt: the share was altered"),
+        (&[first, "passphrase"], "not a share"),
+    ] {
+        let refused = with_shares(&hospital, &["check"], shares);
+        assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{why}");
+        assert!(refused.stderr.contains(why), "{why}: {}", refused.stderr);
+        let secret = written.lines().find(|line| line.starts_with("share ")).unwrap();
+        assert!(!refused.stderr.contains(&secret[6..]), "a share is not told");
+    }
+    let rotated = with_shares(&hospital, &["keys", "rotate", "soft:token"], &[second, third]);
+    assert_eq!(rotated.code, 0, "{}", rotated.stderr);
+    // The passphrase stays the other way in; and the service runs with shares, too.
+    assert_eq!(states(&keys(&hospital, &["list"])).iter().filter(|s| *s == "retired").count(), 1);
+    let (second, third) = (second.clone(), third.clone());
+    hospital
+        .stage
+        .serve_with(|mut command| {
+            command.args(["--share", &second, "--share", &third]);
+            command
+        })
+        .unwrap();
+    let recorded = hospital.granted("auditor", &["audit", "search", "--action", "keystore.share"]);
+    assert_eq!(recorded.to_string().matches("\"threshold\":\"2\"").count(), 2, "{recorded}");
+}
+
 #[test]
 fn what_is_done_to_keys_is_what_the_table_and_the_service_allow() {
     let mut hospital = Hospital::open();

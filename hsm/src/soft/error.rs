@@ -2,6 +2,7 @@
 
 use super::disk::SecretFileError;
 use super::file::{IterationsOutOfBounds, MAX_FILE};
+use super::share::ShareError;
 use crate::key::{KeyRef, KeyUse, Transition, VersionState};
 
 /// Why a keystore was not opened, changed or saved.
@@ -40,6 +41,9 @@ pub enum KeystoreError {
     /// The passphrase is not that of this file.
     #[error("the passphrase is not the one of this keystore")]
     WrongPassphrase,
+    /// The shares are not enough, do not belong together, or are not of this file.
+    #[error("putting the shares together")]
+    Shares(#[from] ShareError),
     /// The passphrase is right, the content is not: restore the file from a backup.
     #[error("the content of the keystore is damaged")]
     ContentDamaged,

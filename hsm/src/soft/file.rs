@@ -15,7 +15,8 @@
 //! Numbers are big-endian. PBKDF2 gives 32 octets, of which HKDF-SM3 makes the sealing key and the
 //! check value, so that the one says nothing about the other.
 
-use super::{KeystoreError, Passphrase};
+use super::share::{self, Share, ShareError};
+use super::{KeystoreError, Passphrase, Unseal};
 use crate::sm4::{SEAL_OVERHEAD, Sm4Key};
 use crate::{kdf, random, sm3};
 use std::num::NonZeroU32;
@@ -76,6 +77,8 @@ pub(super) enum Content {
 pub(super) struct Vault {
     iterations: Iterations,
     salt: [u8; 16],
+    /// What PBKDF2 made of the passphrase, and what shares of custodians give.
+    root: Box<Zeroizing<[u8; 32]>>,
     check: [u8; 8],
     key: Sm4Key,
 }
@@ -88,20 +91,28 @@ impl Vault {
         Self::derive(passphrase, iterations, salt)
     }
 
-    /// Reads a file: the header with no cost, then the passphrase, then the seal.
+    /// Reads a file: the header with no cost, then the passphrase or the shares, then the seal.
     pub(super) fn open(
         octets: &[u8],
-        passphrase: &Passphrase,
+        unseal: Unseal<'_>,
     ) -> Result<(Self, Content), KeystoreError> {
         let (format, header, sealed) = split(octets)?;
         let mut fields = Fields(&header[12..]);
         let iterations = Iterations::new(u32::from_be_bytes(fields.take()))?;
         let (salt, check) = (fields.take(), fields.take::<8>());
 
-        let vault = Self::derive(passphrase, iterations, salt);
+        let vault = match unseal {
+            Unseal::Passphrase(passphrase) => Self::derive(passphrase, iterations, salt),
+            Unseal::Shares(shares) => {
+                Self::of(Box::new(share::combine(salt, shares)?), iterations, salt)
+            }
+        };
         // Public on both sides: the check value stands in the file.
         if vault.check != check {
-            return Err(KeystoreError::WrongPassphrase);
+            return Err(match unseal {
+                Unseal::Passphrase(_) => KeystoreError::WrongPassphrase,
+                Unseal::Shares(_) => ShareError::Forged.into(),
+            });
         }
         let content = vault.key.open(header, sealed).map_err(|_| KeystoreError::ContentDamaged)?;
         Ok((
@@ -128,8 +139,17 @@ impl Vault {
         file
     }
 
+    /// Shares for custodians, any `threshold` of which open the file.
+    pub(super) fn shares(&self, threshold: u8, count: u8) -> Result<Vec<Share>, ShareError> {
+        share::make(self.salt, &self.root, threshold, count)
+    }
+
     fn derive(passphrase: &Passphrase, iterations: Iterations, salt: [u8; 16]) -> Self {
         let root = kdf::pbkdf2::<32>(passphrase.expose(), &salt, iterations.0);
+        Self::of(Box::new(root), iterations, salt)
+    }
+
+    fn of(root: Box<Zeroizing<[u8; 32]>>, iterations: Iterations, salt: [u8; 16]) -> Self {
         let check = *kdf::hkdf(b"", &root[..], b"healthcard keystore 1 check");
         let Ok(key) = Sm4Key::fill(|key| {
             key.copy_from_slice(
@@ -137,7 +157,7 @@ impl Vault {
             );
             Ok::<(), std::convert::Infallible>(())
         });
-        Self { iterations, salt, check, key }
+        Self { iterations, salt, root, check, key }
     }
 }
 

@@ -145,6 +145,44 @@ fn a_save_that_fails_changes_nothing() {
     assert_eq!(place.open().unwrap().list().len(), 1);
 }
 
+/// Each step of a save that can fail, failing: what was there is there.
+#[test]
+fn whichever_step_fails_the_old_file_stays() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    keystore.generate(&key("soft:log"), KeyUse::SignLog).unwrap();
+    keystore.save().unwrap();
+    let before = fs::read(&place.path).unwrap();
+    keystore.rotate(&key("soft:log")).unwrap();
+
+    type Obstacle = fn(&Place);
+    let blocked: [(&str, Obstacle, Obstacle); 2] = [
+        (
+            "the new file cannot be made",
+            |place| fs::create_dir(place.path.with_extension("new")).unwrap(),
+            |place| fs::remove_dir(place.path.with_extension("new")).unwrap(),
+        ),
+        (
+            "the file was taken away",
+            |place| fs::rename(&place.path, place.path.with_extension("away")).unwrap(),
+            |place| fs::rename(place.path.with_extension("away"), &place.path).unwrap(),
+        ),
+    ];
+    for (what, block, clear) in blocked {
+        block(&place);
+        keystore.save().expect_err(what);
+        clear(&place);
+        assert_eq!(fs::read(&place.path).unwrap(), before, "{what}");
+    }
+    let held = fs::File::open(place.path.with_extension("lock")).unwrap();
+    held.try_lock().unwrap();
+    keystore.save().expect_err("another writer");
+    drop(held);
+    assert_eq!(fs::read(&place.path).unwrap(), before);
+    keystore.save().unwrap();
+    assert_eq!(place.open().unwrap().list().len(), 2);
+}
+
 #[test]
 fn the_passphrase_is_needed_and_can_be_changed() {
     let place = Place::new();

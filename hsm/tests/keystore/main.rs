@@ -2,10 +2,10 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "in a test, a step that fails fails the test")]
 
-mod crash;
 mod file;
 mod migration;
 mod promises;
+mod shares;
 mod states;
 
 use hsm::soft::{Iterations, KeystoreError, Passphrase, SoftKeystore};

@@ -1,5 +1,12 @@
 //! `healthcardd keys`: lists the keys, and changes their versions. The service does not run meanwhile.
 
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::PathBuf,
+};
+
 use clap::{Args, Subcommand};
 use hsm::{
     KeyRef,
@@ -36,6 +43,8 @@ enum KeysCommand {
     Destroy(Version),
     /// 声明一个版本已泄露：不再签名，其签名不再可信 · Declare a version compromised: it signs no more, and what it signed is not believed.
     Compromise(Version),
+    /// 把打开密钥库的秘密分成分量，由多名保管人共同打开 · Share what opens the keystore among custodians, who open it together.
+    Share(Sharing),
     /// 设置密钥的标签 · Set what a key is called.
     Label {
         #[command(flatten)]
@@ -52,6 +61,21 @@ struct Common {
     /// 每个版本输出一个 JSON 对象 · One JSON object a version.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args)]
+struct Sharing {
+    #[command(flatten)]
+    common: Common,
+    /// 打开所需的分量数 · Shares that are needed to open.
+    #[arg(long)]
+    threshold: u8,
+    /// 分量总数，至多 16 · Shares that are made, up to 16.
+    #[arg(long = "shares", value_name = "NUMBER")]
+    count: u8,
+    /// 存放分量文件的新目录 · New directory for the files, one for each custodian.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -76,7 +100,8 @@ impl Keys {
         match self.command {
             KeysCommand::List(common) => {
                 let config = Config::load(&common.place.data)?;
-                let keystore = SoftKeystore::open(&config.keystore, &common.place.passphrase()?)?;
+                let keystore =
+                    SoftKeystore::open(&config.keystore, common.place.opening()?.unseal())?;
                 show(&key_list::list(&keystore), common.json)
             }
             KeysCommand::Prepare(one) => change(&one, KeyOrder::Prepare),
@@ -90,6 +115,7 @@ impl Keys {
             KeysCommand::Compromise(Version { one, version }) => {
                 change(&one, KeyOrder::Compromise(version))
             }
+            KeysCommand::Share(sharing) => share(&sharing),
             KeysCommand::Label { one, label } => set_label(&one, label),
         }
     }
@@ -97,9 +123,9 @@ impl Keys {
 
 fn change(one: &One, order: KeyOrder) -> Result<(), Failure> {
     let place = &one.common.place;
-    let passphrase = place.passphrase()?;
+    let opening = place.opening()?;
     let versions = runtime()?
-        .block_on(key_change::change(&place.data, &passphrase, &one.key, order))
+        .block_on(key_change::change(&place.data, opening.unseal(), &one.key, order))
         .map_err(explained)?;
     let lines: Vec<KeyLine> = versions.into_iter().map(KeyLine::from).collect();
     show(&lines, one.common.json)?;
@@ -111,10 +137,43 @@ fn change(one: &One, order: KeyOrder) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Writes each share into a file of its own, in a directory that must not be there yet.
+fn share(Sharing { common, threshold, count, out }: &Sharing) -> Result<(), Failure> {
+    let place = &common.place;
+    let opening = place.opening()?;
+    DirBuilder::new().mode(0o700).create(out)?;
+    let shares = runtime()?
+        .block_on(key_change::share(&place.data, opening.unseal(), *threshold, *count))
+        .map_err(|error| {
+            // It was made for nothing; an empty directory is all that is removed.
+            let _ = fs::remove_dir(out);
+            explained(error)
+        })?;
+    for share in shares {
+        let path = out.join(format!("share-{}.txt", share.index()));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(share.to_text().as_bytes())?;
+        file.sync_all()?;
+        let path = path.display().to_string();
+        match common.json {
+            true => println!("{}", serde_json::json!({ "index": share.index(), "file": path })),
+            false => println!("{path}"),
+        }
+    }
+    fs::File::open(out)?.sync_all()?;
+    if !common.json {
+        println!(
+            "请把各文件分别交给保管人，然后从本机删除；更换口令后须重新分割\n\
+             give each file to its custodian, then remove it here; a new passphrase needs new shares"
+        );
+    }
+    Ok(())
+}
+
 fn set_label(one: &One, label: Label) -> Result<(), Failure> {
     let place = &one.common.place;
     let config = Config::load(&place.data)?;
-    let mut keystore = SoftKeystore::open(&config.keystore, &place.passphrase()?)?;
+    let mut keystore = SoftKeystore::open(&config.keystore, place.opening()?.unseal())?;
     keystore.set_label(&one.key, label)?;
     keystore.save()?;
     let lines = key_list::list(&keystore).into_iter();

@@ -141,6 +141,8 @@ words! {
         KeyDestroy = "key.destroy",
         /// Declaring that a version of a key may be known to others.
         KeyCompromise = "key.compromise",
+        /// Making shares for custodians who open the keystore together.
+        KeystoreShare = "keystore.share",
         /// Founding the authorities and putting the first operator on record, once.
         ServiceInit = "service.init",
     }

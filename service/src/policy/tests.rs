@@ -155,6 +155,7 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::KeyRetire,
             Act::KeyDestroy,
             Act::KeyCompromise,
+            Act::KeystoreShare,
             Act::LikenessFill,
             Act::ServiceInit,
         ];

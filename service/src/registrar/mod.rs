@@ -307,6 +307,14 @@ pub(crate) fn key_changed(
     named.into_iter().fold(entry, |entry, (kind, value)| entry.with(kind, value))
 }
 
+/// The entry for shares that were made of what opens the keystore.
+pub(crate) fn keystore_shared(name: &str, threshold: u8, count: u8, now: UtcTime) -> Entry {
+    entry_by(service_actor(name), Act::KeystoreShare, Outcome::Granted, now)
+        .on("keystore", name)
+        .with("threshold", threshold.to_string())
+        .with("shares", count.to_string())
+}
+
 fn entry_by(actor: Actor, act: Act, outcome: Outcome, now: UtcTime) -> Entry {
     Entry::new(Uuid::now_v7().to_string(), clock::rfc3339(now), act.as_str(), outcome, actor)
 }
