@@ -117,14 +117,14 @@ async fn main() {
     for from in (1..=cards).step_by(256) {
         let rows = (from..=cards.min(from + 255)).map(|number| {
             let id = id_number(number);
-            // Whoever has the name and birth date of somebody else is held.
-            let name = name(number);
+            // Whoever has the name and the birth date or phone of somebody else is held.
+            let (name, phone) = (name(number), format!("0009{number:07}"));
             let cells = [
                 ("name", name.as_str()),
                 ("id_number", &id),
                 ("city", "990000"),
                 ("valid_until", "2046-01-01"),
-                ("phone_1", "00099900017"),
+                ("phone_1", phone.as_str()),
                 ("address_1", "演示路一号"),
             ];
             HandedRow { number, row: Row::of(cells).map(|row| row.with_photo(photo.clone())) }
