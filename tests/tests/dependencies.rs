@@ -1,8 +1,11 @@
-//! Licences, sources and bans of everything that is linked, as in `deny.toml`, with no tool beside cargo.
+//! Licences, sources and bans of everything that is linked, as in `deny.toml`, with no tool beside cargo; and that the fuzz
+//! targets, which are no part of the workspace, are whole.
 
+use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
+use tests::private::repository;
 
 /// SPDX identifiers that may be linked.
 const ALLOWED: [&str; 14] = [
@@ -112,5 +115,25 @@ fn licence_expressions_are_read() {
     ];
     for (expression, allowed) in cases {
         assert_eq!(acceptable(expression), allowed, "{expression}");
+    }
+}
+
+/// They are a workspace of their own, which nothing here builds: what is forgotten there is found when somebody
+/// wants to look for a fault.
+#[test]
+fn each_fuzz_target_is_declared_and_what_it_needs_is_locked() {
+    let place = repository().join("tests/fuzz");
+    let [manifest, lock] =
+        ["Cargo.toml", "Cargo.lock"].map(|file| fs::read_to_string(place.join(file)).unwrap());
+    for file in fs::read_dir(place.join("targets")).unwrap() {
+        let file = file.unwrap().file_name().into_string().unwrap();
+        assert!(manifest.contains(&format!("path = \"targets/{file}\"")), "{file} is not declared");
+    }
+    let own = manifest.lines().filter(|line| line.contains("path = \"../../"));
+    let own: Vec<_> = own.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(own.len() > 4, "{own:?}");
+    for name in own {
+        let locked = format!("[[package]]\nname = \"{name}\"\n");
+        assert!(lock.contains(&locked), "{name} is not in the lock");
     }
 }
