@@ -30,6 +30,8 @@ pub enum Purpose {
     SignRecord,
     /// Answering as the service.
     Serve,
+    /// Saying when something was there.
+    StampTime,
 }
 
 impl Purpose {
@@ -38,6 +40,7 @@ impl Purpose {
             Self::Login => (KeyUsage::DIGITAL_SIGNATURE, ExtendedKeyUsage::ClientAuth),
             Self::SignRecord => (KeyUsage::CONTENT_COMMITMENT, ExtendedKeyUsage::DocumentSigning),
             Self::Serve => (KeyUsage::DIGITAL_SIGNATURE, ExtendedKeyUsage::ServerAuth),
+            Self::StampTime => (KeyUsage::DIGITAL_SIGNATURE, ExtendedKeyUsage::TimeStamping),
         }
     }
 }

@@ -10,9 +10,12 @@
 //! too.
 
 mod attributes;
+pub(crate) mod envelope;
 mod signed_data;
 
+pub(crate) use attributes::Attributes;
 pub use attributes::SignedAttributes;
+pub use envelope::World;
 pub use signed_data::{Binding, SignedData, Signer};
 
 use hsm::sm2::SignerId;
@@ -84,7 +87,7 @@ pub enum CmsError {
 }
 
 /// *e* of the octets to be signed.
-fn digest_of(key: &hsm::sm2::PublicKey, octets: &[u8]) -> [u8; 32] {
+pub(crate) fn digest_of(key: &hsm::sm2::PublicKey, octets: &[u8]) -> [u8; 32] {
     key.digest(&SignerId::DEFAULT, octets)
 }
 

@@ -9,11 +9,12 @@ use time::{Duration, macros::datetime};
 
 use crate::{
     Authority, Digest, Issuer, Name, Order, Profile, Serial,
-    cms::SignedAttributes,
+    cms::{SignedAttributes, World},
     crl::{Edition, Reason, Revocation},
     der::{Reader, tag},
     ocsp::{self, CertificateId, Status},
-    workshop::{DOCTOR, Hospital, ISSUED, NOW, PEOPLE_KEY, key},
+    timestamp,
+    workshop::{DEVICES_KEY, DOCTOR, Hospital, ISSUED, NOW, PEOPLE_KEY, key},
 };
 
 #[test]
@@ -59,6 +60,7 @@ fn what_is_signed_is_what_it_was() {
     check("crl", hospital.people.draft_crl(edition, &revoked).expect("a draft").body());
 
     check("ocsp", &status_body(&hospital));
+    check("timestamp", &statement(&hospital));
 
     // The thumbprint in it depends on a signature, which need not be the same twice.
     let signed_at = datetime!(2026-11-23 09:30:00 UTC);
@@ -96,6 +98,33 @@ fn status_body(hospital: &Hospital) -> Vec<u8> {
     let period = ocsp::Period { this_update: NOW, next_update: NOW + Duration::HOUR };
     let nonce = ocsp::Nonce::new(&[7; 16]).expect("16 octets");
     responder.draft(&answers, period, Some(&nonce)).body().to_vec()
+}
+
+/// What is stated in a time stamp.
+fn statement(hospital: &Hospital) -> Vec<u8> {
+    let order = Order {
+        profile: Profile::TimeStamping,
+        subject: Name::of_authority("Test health region", "tsa").expect("a good name"),
+        public_key: key(60).public().clone(),
+        days: None,
+    };
+    let certificate = hospital
+        .devices
+        .draft(order, Serial::from_random([0x5a; 16]), ISSUED)
+        .and_then(|draft| draft.sign(&key(DEVICES_KEY)))
+        .expect("signed");
+    let stamper = timestamp::Stamper::new(certificate).expect("may stamp");
+    let imprint = timestamp::Imprint::of(Digest::Sm3, b"record");
+    let nonce = timestamp::Nonce::new([9; 16]);
+    let query = timestamp::Query::parse(&timestamp::query(&imprint, Some(&nonce)));
+    let terms = timestamp::Terms {
+        policy: "2.25.42".parse().expect("an identifier"),
+        accuracy: Duration::milliseconds(1500),
+        world: World::Rfc5652,
+    };
+    let at = NOW + Duration::milliseconds(250);
+    let draft = stamper.draft(&query.expect("well formed"), &terms, crate::workshop::serial(7), at);
+    draft.statement().to_vec()
 }
 
 fn check(file: &str, der: &[u8]) {

@@ -12,6 +12,7 @@
 //! - [`ocsp`]: the status of single certificates, asked and answered.
 //! - [`chain`]: whether a certificate may be relied on, now or at the time of a signature.
 //! - [`cms`]: signatures over medical records, made with a key that stays with its holder.
+//! - [`timestamp`]: when something was there, asked and stated.
 //! - [`pem`]: the textual form.
 //!
 //! Every SM2 signature is made and verified with the default identifier, as practice has it.
@@ -85,6 +86,7 @@ pub mod pem;
 mod profile;
 pub mod request;
 mod serial;
+pub mod timestamp;
 #[cfg(test)]
 mod workshop;
 

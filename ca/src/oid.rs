@@ -58,6 +58,8 @@ oids! {
     SIGNING_TIME = "1.2.840.113549.1.9.5";
     SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47";
     ALGORITHM_PROTECTION = "1.2.840.113549.1.9.52";
+    /// id-ct-TSTInfo (RFC 3161).
+    TST_INFO = "1.2.840.113549.1.9.16.1.4";
     /// data (GM/T 0010).
     GM_DATA = "1.2.156.10197.6.1.4.2.1";
     /// signedData (GM/T 0010).

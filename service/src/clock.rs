@@ -1,5 +1,7 @@
 //! The one reader of system time. Everything else is handed `now`.
 
+use std::time::Instant;
+
 use time::{Date, OffsetDateTime};
 
 /// A moment in UTC, precise to the microsecond, as the log and the certificates write it.
@@ -11,6 +13,12 @@ pub type UtcTime = OffsetDateTime;
 pub fn now() -> UtcTime {
     let now = OffsetDateTime::now_utc();
     now.replace_nanosecond(now.microsecond() * 1_000).unwrap_or(now)
+}
+
+/// A count of time that nobody can set, to hold the clock against.
+#[must_use]
+pub fn count() -> Instant {
+    Instant::now()
 }
 
 /// The date at a desk: all of China keeps one time, UTC+8 (GB/T 7408). What is printed on a card as

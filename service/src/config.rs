@@ -1,5 +1,7 @@
 //! Settings: read as written (`RawConfig`, unknown keys refused), checked once into [`Config`].
 
+mod time_stamps;
+
 use std::{
     fs, io,
     net::SocketAddr,
@@ -11,6 +13,7 @@ use card::Diversification;
 use card::personalise::{BadScript, Script};
 use serde::{Deserialize, Serialize};
 
+pub use self::time_stamps::{Clients, RawTimeStamps, TimeStamps};
 use crate::policy::{Policy, PolicyError};
 
 /// Name of the settings file in the data directory.
@@ -60,6 +63,9 @@ pub struct RawConfig {
     /// Times in the life of a card.
     #[serde(default)]
     pub cards: RawCards,
+    /// How times are stamped.
+    #[serde(default)]
+    pub time_stamps: RawTimeStamps,
 }
 
 /// See [`RawConfig::tls`].
@@ -159,6 +165,8 @@ pub struct Config {
     pub card_rules: CardRules,
     /// Who computes with card keys, and how.
     pub card_keys: CardKeys,
+    /// How times are stamped.
+    pub time_stamps: TimeStamps,
 }
 
 /// Who computes with card keys, and how.
@@ -348,6 +356,7 @@ impl Config {
             lifetimes,
             card_rules,
             card_keys: CardKeys { security, diversification },
+            time_stamps: TimeStamps::check(raw.time_stamps)?,
         })
     }
 }
@@ -408,6 +417,9 @@ mod tests {
             (format!("{good}[lifetimes]\ncode=9"), "setting `lifetimes.code`"),
             (format!("{good}[cards]\nloss_days=366"), "setting `cards.loss_days`"),
             (format!("{good}[cards]\nreview_hours=0"), "setting `cards.review_hours`"),
+            (format!("{good}[time_stamps]\npolicy='1'"), "setting `time_stamps.policy`"),
+            (format!("{good}[time_stamps]\naccuracy=0"), "setting `time_stamps.accuracy`"),
+            (format!("{good}[time_stamps]\nform='cms'"), "setting `time_stamps.form`"),
             (format!("{good}policy='none.toml'"), "reading "),
             (format!("{good}card_script='none.txt'"), "reading "),
             (format!("{good}card_security='sam'\ncard_script='a'"), "setting `card_script`"),

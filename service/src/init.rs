@@ -136,6 +136,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         public_url: None,
         lifetimes: config::RawLifetimes::default(),
         cards: config::RawCards::default(),
+        time_stamps: config::RawTimeStamps::default(),
         card_security: config::default_card_security(),
         card_diversification: config::default_card_diversification(),
     };

@@ -60,9 +60,12 @@ const CARD_RECORDS: &str = "card-records";
 /// Name of the key that signs answers about the status of certificates.
 const STATUS: &str = "ocsp";
 
+/// Name of the key that stamps times.
+const TIME_STAMPS: &str = "tsa";
+
 /// Keys that came with a later version, and their uses. A keystore made before gets them at start:
 /// nothing rests on them yet.
-const LATER: [(&str, KeyUse); 7] = [
+const LATER: [(&str, KeyUse); 8] = [
     (CODE, KeyUse::SignCodes),
     (CODE_MAC, KeyUse::MacCodes),
     (CARD_ISSUER, KeyUse::SignCertificates),
@@ -70,6 +73,7 @@ const LATER: [(&str, KeyUse); 7] = [
     (CARD_LIST, KeyUse::SignCardLists),
     (CARD_RECORDS, KeyUse::SignRecords),
     (STATUS, KeyUse::SignStatus),
+    (TIME_STAMPS, KeyUse::SignTimestamps),
 ];
 
 /// How a key of a service is succeeded.
@@ -183,6 +187,14 @@ impl Keys {
     /// See [`Keys::authority`].
     pub fn status(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
         self.keystore.signer(&soft(STATUS), KeyUse::SignStatus)
+    }
+
+    /// Stamps times.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn time_stamps(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        self.keystore.signer(&soft(TIME_STAMPS), KeyUse::SignTimestamps)
     }
 
     /// Signs records on cards.

@@ -22,6 +22,7 @@ pub mod card_issuer;
 pub mod card_life;
 pub mod catalogue;
 pub mod clock;
+mod clock_watch;
 mod code;
 pub mod config;
 pub mod demo;

@@ -31,6 +31,9 @@ const LIST_CHECK: Duration = Duration::from_secs(3600);
 /// this is for what was cut off, and for its age.
 const CARD_LIST_CHECK: Duration = Duration::from_secs(60);
 
+/// How often the clock is looked at.
+const CLOCK_CHECK: Duration = Duration::from_secs(60);
+
 /// Why a service did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -113,7 +116,8 @@ pub(crate) async fn registrar(
     authorities: Authorities,
     store: Store,
 ) -> Result<Registrar, StartError> {
-    let Config { name, policy, lifetimes, card_rules, card_keys, card_script, .. } = config;
+    let Config { name, policy, lifetimes, card_rules, card_keys, card_script, time_stamps, .. } =
+        config;
     let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
     let parts = Parts {
         name,
@@ -126,6 +130,7 @@ pub(crate) async fn registrar(
         card_keys,
         card_issuer,
         card_script,
+        time_stamps,
     };
     let registrar = Registrar::new(parts)?;
     if registrar.tested().is_err() {
@@ -135,6 +140,7 @@ pub(crate) async fn registrar(
     }
     registrar.renew_lists(clock::now(), LIST_AHEAD).await?;
     registrar.keep_responders(clock::now()).await?;
+    registrar.keep_stamper(clock::now()).await?;
     let filled = registrar.fill_likenesses(clock::now()).await?;
     if filled > 0 {
         tracing::info!(residents = filled, "residents of before are compared with new ones now");
@@ -185,16 +191,18 @@ pub async fn run(
     let listener = serve::bind(listen).await?;
     let address = listener.local_addr().unwrap_or(listen);
     let renewal = tokio::spawn(keep_status_fresh(Arc::clone(&registrar), stop.clone()));
-    let card_list = tokio::spawn(keep_card_list_fresh(registrar, stop.clone()));
+    let card_list = tokio::spawn(keep_card_list_fresh(Arc::clone(&registrar), stop.clone()));
+    let watch = tokio::spawn(watch_clock(registrar, stop.clone()));
     ready(address);
     serve::serve(listener, protection, router, stop).await;
     renewal.abort();
     card_list.abort();
+    watch.abort();
     Ok(())
 }
 
-/// Renews revocation lists, and the certificates of who answers about others, well before they end. A
-/// failure is tried again at the next turn.
+/// Renews revocation lists, and the certificates of who answers about others and who stamps times, well
+/// before they end. A failure is tried again at the next turn.
 async fn keep_status_fresh(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
     while tokio::time::timeout(LIST_CHECK, stop.wait_for(|stop| *stop)).await.is_err() {
         if let Err(error) = registrar.renew_lists(clock::now(), LIST_AHEAD).await {
@@ -205,6 +213,18 @@ async fn keep_status_fresh(registrar: Arc<Registrar>, mut stop: watch::Receiver<
             let cause = telemetry::chain(&error);
             tracing::error!(cause, "renewing the certificates of responders");
         }
+        if let Err(error) = registrar.keep_stamper(clock::now()).await {
+            let cause = telemetry::chain(&error);
+            tracing::error!(cause, "renewing the certificate for time stamps");
+        }
+    }
+}
+
+/// Looks whether the clock goes as time does: a jump stops time stamps, and is told.
+async fn watch_clock(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+    while tokio::time::timeout(CLOCK_CHECK, stop.wait_for(|stop| *stop)).await.is_err() {
+        // What is wrong was told already.
+        let _ = registrar.watch_clock(clock::now());
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the cross-process tests stand on. In reading order: a [`private`] PC/SC daemon for each test; a [`hospital`]
 //! with service, people and cards, and the [`card_list`] as a desk keeps it; C [`programs`]; [`grpc`], the card [`relay`]
-//! and the bench for [`issuing`], for calls that the command line would never make; what [`openssl`] says; and the
+//! and the bench for [`issuing`], for calls that the command line would never make; plain [`http`]; what [`openssl`] says; and the
 //! [`contract`] suites, one per trait.
 
 #![warn(missing_docs)]
@@ -9,6 +9,7 @@ pub mod card_list;
 pub mod contract;
 pub mod grpc;
 pub mod hospital;
+pub mod http;
 pub mod issuing;
 pub mod openssl;
 pub mod private;

@@ -128,6 +128,7 @@ async fn full_disk() {
     };
     issue().await.unwrap();
 
+    hospital.granted("doctor", &["session", "open"]);
     let ballast = mount.path().join("ballast");
     let mut file = File::create(&ballast).unwrap();
     while file.write_all(&[0x55; 4096]).is_ok() {}
@@ -141,6 +142,17 @@ async fn full_disk() {
     }
     assert_eq!(refused.as_deref(), Some("UNAVAILABLE"));
     assert_eq!(reason(&issue().await.unwrap_err()), "UNAVAILABLE");
+
+    // No time is stamped that cannot be recorded; and what was revoked is told all the same.
+    let (any, stamp) = (hospital.stage.tls_authority(), hospital.stage.path("records/stamp"));
+    let order = ["--file", &any.to_string_lossy(), "--out", &stamp.to_string_lossy()];
+    hospital.refused(
+        "doctor",
+        &[&["timestamp", "request"][..], &order].concat(),
+        "TIME_NOT_STAMPED",
+    );
+    assert!(!stamp.exists());
+    hospital.granted("doctor", &["authority", "status"]);
 
     // With room again it goes on by itself.
     drop(file);

@@ -1,12 +1,12 @@
 //! The status of certificates over HTTP (OCSP), asked with the openssl command, verified by Bouncy Castle, and by
 //! `healthcard authority status`.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tests::hospital::{Hospital, text};
+use tests::http::{get, post};
 use tests::private::repository;
 
 /// Serial number of somebody's certificate.
@@ -50,36 +50,8 @@ fn openssl(
     said
 }
 
-/// Sends octets to the service and takes what comes back: head and body.
-fn http(hospital: &Hospital, request: &[u8]) -> (String, Vec<u8>) {
-    let mut child = Command::new("openssl")
-        .args(["s_client", "-quiet", "-ign_eof", "-verify_return_error", "-CAfile"])
-        .arg(hospital.stage.tls_authority())
-        .args(["-connect", hospital.stage.url().trim_start_matches("https://")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(request).unwrap();
-    let answer = child.wait_with_output().unwrap().stdout;
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-    (String::from_utf8(answer[..end].to_vec()).unwrap(), answer[end + 4..].to_vec())
-}
-
-fn post(hospital: &Hospital, kind: &str, body: &[u8]) -> (String, Vec<u8>) {
-    let head = format!(
-        "POST /ocsp HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    http(hospital, &[head.as_bytes(), body].concat())
-}
-
-fn get(hospital: &Hospital, path: &str) -> (String, Vec<u8>) {
-    http(
-        hospital,
-        format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes(),
-    )
+fn ask(hospital: &Hospital, kind: &str, question: &[u8]) -> (String, Vec<u8>) {
+    post(hospital, "/ocsp", &[&format!("content-type: {kind}")], question)
 }
 
 fn bouncy_castle(response: &Path, issuer: &Path, serial: &str) -> String {
@@ -208,15 +180,15 @@ fn questions_come_in_the_path_as_well_and_bad_ones_are_told() {
         ("another issuer's", &foreign, Unauthorized),
         ("of two issuers", &both, Unauthorized),
     ] {
-        let (head, body) = post(&hospital, "application/ocsp-request", question);
+        let (head, body) = ask(&hospital, "application/ocsp-request", question);
         assert!(head.starts_with("HTTP/1.1 200 OK"), "{what}: {head}");
         assert!(head.to_lowercase().contains("cache-control: no-store"), "{what}: {head}");
         assert_eq!(body, failure.response(), "{what}");
     }
     let (_, body) = get(&hospital, "/ocsp/not-base64");
     assert_eq!(body, MalformedRequest.response());
-    let (head, _) = post(&hospital, "text/plain", &one);
+    let (head, _) = ask(&hospital, "text/plain", &one);
     assert!(head.starts_with("HTTP/1.1 415"), "{head}");
-    let (head, _) = post(&hospital, "application/ocsp-request", &[0x30; 8193]);
+    let (head, _) = ask(&hospital, "application/ocsp-request", &[0x30; 8193]);
     assert!(head.starts_with("HTTP/1.1 413"), "{head}");
 }

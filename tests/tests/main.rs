@@ -41,5 +41,6 @@ mod rights;
 mod security_modules;
 mod self_test;
 mod tamper;
+mod time_stamps;
 mod transports;
 mod write;

@@ -1,10 +1,10 @@
 use const_oid::ObjectIdentifier;
 use time::OffsetDateTime;
 
-use super::CmsError;
+use super::{CmsError, World};
 use crate::{
     Certificate, Name, Serial, algorithm,
-    der::{Reader, oid, read_time, sequence, set_of, tag, tlv, write_time},
+    der::{Oid, Reader, oid, read_time, sequence, set_of, tag, tlv, write_time},
     oid,
 };
 
@@ -17,22 +17,15 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedAttributes {
     der: Vec<u8>,
-    pub(super) content_type: ContentType,
+    pub(super) content_type: World,
     digest: [u8; 32],
     signing_time: OffsetDateTime,
     pub(super) certificate: Option<CertificateId>,
 }
 
-/// Plain data, under the number of either world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ContentType {
-    Rfc5652,
-    Gm0010,
-}
-
 /// ESSCertIDv2 (RFC 5035, 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CertificateId {
+pub(crate) struct CertificateId {
     thumbprint: [u8; 32],
     issuer_serial: Option<(Name, Serial)>,
 }
@@ -62,34 +55,11 @@ impl SignedAttributes {
     /// # Errors
     /// [`CmsError`], when one octet is not as it should be.
     pub fn parse(der: &[u8]) -> Result<Self, CmsError> {
-        let (mut content_type, mut digest, mut signing_time, mut certificate) =
-            (None, None, None, None);
-        for element in Reader::only(der, tag::SET)?.set_elements(16)? {
-            let mut fields = Reader::only(element, tag::SEQUENCE)?;
-            let kind = fields.oid()?;
-            let mut values = fields.nested(tag::SET)?;
-            fields.end()?;
-            let refused = || CmsError::Attribute { oid: kind.to_string() };
-            if kind == oid::CONTENT_TYPE && content_type.is_none() {
-                content_type = Some(ContentType::read(&mut values)?);
-            } else if kind == oid::MESSAGE_DIGEST && digest.is_none() {
-                let value = values.value(tag::OCTET_STRING)?;
-                digest = Some(<[u8; 32]>::try_from(value).map_err(|_| CmsError::Algorithm)?);
-            } else if kind == oid::SIGNING_TIME && signing_time.is_none() {
-                signing_time = Some(read_time(&mut values)?);
-            } else if kind == oid::SIGNING_CERTIFICATE_V2 && certificate.is_none() {
-                certificate = Some(CertificateId::read(&mut values)?);
-            } else if kind == oid::ALGORITHM_PROTECTION {
-                read_algorithm_protection(&mut values)?;
-            } else {
-                return Err(refused());
-            }
-            values.end().map_err(|_| refused())?;
-        }
+        let Attributes { content_type, digest, signing_time, certificate } = Attributes::read(der)?;
         Ok(Self {
             der: der.to_vec(),
-            content_type: content_type.ok_or(CmsError::MissingAttribute("contentType"))?,
-            digest: digest.ok_or(CmsError::MissingAttribute("messageDigest"))?,
+            content_type: data_of(content_type)?,
+            digest,
             signing_time: signing_time.ok_or(CmsError::MissingAttribute("signingTime"))?,
             certificate,
         })
@@ -116,16 +86,73 @@ impl SignedAttributes {
     }
 }
 
-impl ContentType {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, CmsError> {
-        let kind = reader.oid()?;
-        if kind == oid::DATA {
-            Ok(Self::Rfc5652)
-        } else if kind == oid::GM_DATA {
-            Ok(Self::Gm0010)
-        } else {
-            Err(CmsError::ContentType)
+/// Whose plain data it is.
+pub(super) fn data_of(kind: Oid<'_>) -> Result<World, CmsError> {
+    match () {
+        () if kind == oid::DATA => Ok(World::Rfc5652),
+        () if kind == oid::GM_DATA => Ok(World::Gm0010),
+        () => Err(CmsError::ContentType),
+    }
+}
+
+/// Signed attributes of a message about anything.
+pub(crate) struct Attributes<'a> {
+    pub(crate) content_type: Oid<'a>,
+    pub(crate) digest: [u8; 32],
+    pub(crate) signing_time: Option<OffsetDateTime>,
+    pub(crate) certificate: Option<CertificateId>,
+}
+
+impl<'a> Attributes<'a> {
+    /// Reads them as they are signed: a SET OF, DER.
+    pub(crate) fn read(der: &'a [u8]) -> Result<Self, CmsError> {
+        let (mut content_type, mut digest, mut signing_time, mut certificate) =
+            (None, None, None, None);
+        for element in Reader::only(der, tag::SET)?.set_elements(16)? {
+            let mut fields = Reader::only(element, tag::SEQUENCE)?;
+            let kind = fields.oid()?;
+            let mut values = fields.nested(tag::SET)?;
+            fields.end()?;
+            let refused = || CmsError::Attribute { oid: kind.to_string() };
+            if kind == oid::CONTENT_TYPE && content_type.is_none() {
+                content_type = Some(values.oid()?);
+            } else if kind == oid::MESSAGE_DIGEST && digest.is_none() {
+                let value = values.value(tag::OCTET_STRING)?;
+                digest = Some(<[u8; 32]>::try_from(value).map_err(|_| CmsError::Algorithm)?);
+            } else if kind == oid::SIGNING_TIME && signing_time.is_none() {
+                signing_time = Some(read_time(&mut values)?);
+            } else if kind == oid::SIGNING_CERTIFICATE_V2 && certificate.is_none() {
+                certificate = Some(CertificateId::read(&mut values)?);
+            } else if kind == oid::ALGORITHM_PROTECTION {
+                read_algorithm_protection(&mut values)?;
+            } else {
+                return Err(refused());
+            }
+            values.end().map_err(|_| refused())?;
         }
+        Ok(Self {
+            content_type: content_type.ok_or(CmsError::MissingAttribute("contentType"))?,
+            digest: digest.ok_or(CmsError::MissingAttribute("messageDigest"))?,
+            signing_time,
+            certificate,
+        })
+    }
+
+    /// Attributes of a message about `content_type` whose digest is this, signed with `signer`'s
+    /// key: a SET OF three, without the time.
+    pub(crate) fn write(
+        content_type: &ObjectIdentifier,
+        digest: &[u8; 32],
+        signer: &Certificate,
+    ) -> Vec<u8> {
+        set_of(
+            tag::SET,
+            vec![
+                attribute(&oid::CONTENT_TYPE, &oid(content_type)),
+                attribute(&oid::MESSAGE_DIGEST, &tlv(tag::OCTET_STRING, &[digest])),
+                attribute(&oid::SIGNING_CERTIFICATE_V2, &CertificateId::of(signer).write()),
+            ],
+        )
     }
 }
 
@@ -135,7 +162,7 @@ impl CertificateId {
         Self { thumbprint: certificate.thumbprint(), issuer_serial }
     }
 
-    fn is_of(&self, certificate: &Certificate) -> bool {
+    pub(crate) fn is_of(&self, certificate: &Certificate) -> bool {
         let same = match &self.issuer_serial {
             Some((issuer, serial)) => {
                 issuer == certificate.issuer() && serial == certificate.serial()

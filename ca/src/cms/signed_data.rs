@@ -3,11 +3,16 @@ use std::fmt;
 use hsm::{sm2::Signature, sm3};
 use time::{Duration, OffsetDateTime};
 
-use super::{CmsError, SignedAttributes, attributes::ContentType, digest_of};
+use super::{
+    CmsError, SignedAttributes, World,
+    attributes::data_of,
+    digest_of,
+    envelope::{self, Envelope},
+};
 use crate::{
-    Certificate, Name, Serial, algorithm,
+    Certificate,
     chain::{Anchors, Moment, Purpose},
-    der::{Reader, oid, sequence, set_of, tag, tlv},
+    der::{oid, sequence},
     oid,
 };
 
@@ -51,7 +56,7 @@ impl SignedData {
     pub const MAX_LEN: usize = 64 << 10;
 
     /// Most certificates in a message.
-    pub const MAX_CERTIFICATES: usize = 8;
+    pub const MAX_CERTIFICATES: usize = envelope::MAX_CERTIFICATES;
 
     /// Puts a message together: detached, with the signer's certificate and the authorities above
     /// it without the root. DER.
@@ -74,26 +79,10 @@ impl SignedData {
 
         let mut certificates: Vec<Vec<u8>> = vec![signer.der().to_vec()];
         certificates.extend(authorities.into_iter().map(|authority| authority.der().to_vec()));
-        certificates.sort();
-        certificates.dedup();
-        // SignerInfo, version 1 as the signer is named by issuer and serial number (RFC 5652, 5.3).
-        let signer_info = sequence(&[
-            &[tag::INTEGER, 1, 1],
-            &sequence(&[signer.issuer().der(), &signer.serial().write()]),
-            &algorithm::sm3(),
-            &tlv(tag::constructed(0), &[attributes_content(attributes)]),
-            &algorithm::sm2_with_sm3(),
-            &tlv(tag::OCTET_STRING, &[&signature.to_der()]),
-        ]);
-        let signed_data = sequence(&[
-            &[tag::INTEGER, 1, 1],
-            &set_of(tag::SET, vec![algorithm::sm3()]),
-            &sequence(&[&oid(&oid::DATA)]),
-            &set_of(tag::constructed(0), certificates),
-            &set_of(tag::SET, vec![signer_info]),
-        ]);
-        let content = tlv(tag::constructed(0), &[&signed_data]);
-        Ok(sequence(&[&oid(&oid::SIGNED_DATA), &content]))
+        let encapsulated = sequence(&[&oid(&oid::DATA)]);
+        let set = attributes.der();
+        let world = World::Rfc5652;
+        Ok(envelope::write(world, 1, &encapsulated, certificates, signer, set, signature))
     }
 
     /// Reads a message, DER.
@@ -104,56 +93,17 @@ impl SignedData {
         if der.len() > Self::MAX_LEN {
             return Err(CmsError::TooLong);
         }
-        let mut outer = Reader::only(der, tag::SEQUENCE)?;
-        let kind = outer.oid()?;
-        let world = match () {
-            () if kind == oid::SIGNED_DATA => ContentType::Rfc5652,
-            () if kind == oid::GM_SIGNED_DATA => ContentType::Gm0010,
-            () => return Err(CmsError::ContentType),
-        };
-        let mut explicit = outer.nested(tag::constructed(0))?;
-        outer.end()?;
-        let mut fields = explicit.sequence()?;
-        explicit.end()?;
-
-        if fields.value(tag::INTEGER)? != [1] {
+        let envelope = Envelope::read(der)?;
+        let content_type = data_of(envelope.content_type)?;
+        let attributes = SignedAttributes::parse(&envelope.attributes)?;
+        let same = content_type == envelope.world && content_type == attributes.content_type;
+        if envelope.version != 1 || !same {
             return Err(CmsError::ContentType);
         }
-        match fields.nested(tag::SET)?.set_elements(1)?[..] {
-            [digest] if algorithm::names(digest, &oid::SM3)? => {}
-            _ => return Err(CmsError::Algorithm),
-        }
-        let mut encapsulated = fields.sequence()?;
-        let content_type = ContentType::read(&mut encapsulated)?;
-        let content = match encapsulated.optional(tag::constructed(0))? {
-            Some(explicit) => {
-                let mut explicit = Reader::new(explicit);
-                let content = explicit.value(tag::OCTET_STRING)?.to_vec();
-                explicit.end()?;
-                Some(content)
-            }
-            None => None,
-        };
-        encapsulated.end()?;
-        let certificates = fields.optional(tag::constructed(0))?.ok_or(CmsError::NoCertificate)?;
-        let certificates = Reader::new(certificates).set_elements(Self::MAX_CERTIFICATES)?;
-        if fields.peek() == Some(tag::constructed(1)) {
-            return Err(CmsError::Unsigned);
-        }
-        let signers = fields.nested(tag::SET)?.set_elements(16)?;
-        fields.end()?;
-        let [signer_info] = signers[..] else { return Err(CmsError::Signers(signers.len())) };
-
-        let SignerInfo { issuer, serial, attributes, signature } = SignerInfo::read(signer_info)?;
-        if attributes.content_type != content_type || content_type != world {
-            return Err(CmsError::ContentType);
-        }
-        let mut others =
-            certificates.into_iter().map(Certificate::parse).collect::<Result<Vec<_>, _>>()?;
-        let at =
-            others.iter().position(|other| *other.issuer() == issuer && *other.serial() == serial);
-        let signer = others.swap_remove(at.ok_or(CmsError::NoCertificate)?);
-        Ok(Self { attributes, signer, others, content, signature })
+        let signer = envelope.signer().ok_or(CmsError::NoCertificate)?;
+        let Envelope { certificates: mut others, content, signature, .. } = envelope;
+        let signer = others.swap_remove(signer);
+        Ok(Self { attributes, signer, others, content: content.map(<[u8]>::to_vec), signature })
     }
 
     /// Whether this is a signature over the record with this SM3 digest, by somebody who may sign
@@ -225,46 +175,4 @@ impl fmt::Debug for SignedData {
         let signing_time = self.attributes.signing_time();
         write!(f, "SignedData(by {}, {signing_time})", self.signer.serial())
     }
-}
-
-struct SignerInfo {
-    issuer: Name,
-    serial: Serial,
-    attributes: SignedAttributes,
-    signature: Signature,
-}
-
-impl SignerInfo {
-    fn read(der: &[u8]) -> Result<Self, CmsError> {
-        let mut fields = Reader::only(der, tag::SEQUENCE)?;
-        if fields.value(tag::INTEGER)? != [1] {
-            return Err(CmsError::ContentType);
-        }
-        let mut named = fields.sequence()?;
-        let issuer = Name::read(named.element(tag::SEQUENCE)?)?;
-        let serial = Serial::read(named.value(tag::INTEGER)?)?;
-        named.end()?;
-        if !algorithm::names(fields.element(tag::SEQUENCE)?, &oid::SM3)? {
-            return Err(CmsError::Algorithm);
-        }
-        let attributes = fields.optional(tag::constructed(0))?.ok_or(CmsError::NoAttributes)?;
-        // They are written under [0], and signed as a SET OF (RFC 5652, 5.4).
-        let attributes = SignedAttributes::parse(&tlv(tag::SET, &[attributes]))?;
-        if !algorithm::names(fields.element(tag::SEQUENCE)?, &oid::SM2_WITH_SM3)? {
-            return Err(CmsError::Algorithm);
-        }
-        let signature = fields.value(tag::OCTET_STRING)?;
-        let signature = Signature::from_der(signature).map_err(|_| CmsError::Signature)?;
-        if fields.peek() == Some(tag::constructed(1)) {
-            return Err(CmsError::Unsigned);
-        }
-        fields.end()?;
-        Ok(Self { issuer, serial, attributes, signature })
-    }
-}
-
-/// The attributes without the tag of the SET OF.
-fn attributes_content(attributes: &SignedAttributes) -> &[u8] {
-    let mut set = Reader::new(attributes.der());
-    set.value(tag::SET).expect("signed attributes are a SET OF")
 }

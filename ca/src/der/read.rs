@@ -228,6 +228,10 @@ impl<'a> Oid<'a> {
         }
         Ok(Self(content))
     }
+
+    pub(crate) fn octets(self) -> &'a [u8] {
+        self.0
+    }
 }
 
 impl PartialEq<ObjectIdentifier> for Oid<'_> {

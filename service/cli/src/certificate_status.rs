@@ -261,27 +261,24 @@ impl<'a> Question<'a> {
             && from <= now + TOLERANCE
             && now <= to;
         may.then_some(())?;
-        verify(
-            self.issuer,
-            &body.to_der().ok()?,
-            responder.signature(),
-            responder.signature_algorithm(),
-        )?;
-        verify(responder, &basic.data.to_der().ok()?, &basic.signature, &basic.algorithm)
+        let (signature, algorithm) = (responder.signature(), responder.signature_algorithm());
+        verify(self.issuer, &body.to_der().ok()?, signature.as_bytes()?, algorithm)?;
+        let signature = basic.signature.as_bytes()?;
+        verify(responder, &basic.data.to_der().ok()?, signature, &basic.algorithm)
     }
 }
 
 /// Whether the holder of `certificate` signed these octets.
-fn verify(
+pub(crate) fn verify(
     certificate: &Certificate,
     signed: &[u8],
-    signature: &BitString,
+    signature: &[u8],
     algorithm: &AlgorithmIdentifierOwned,
 ) -> Option<()> {
     (algorithm.oid == SM2_WITH_SM3).then_some(())?;
     let key = &certificate.tbs_certificate().subject_public_key_info().subject_public_key;
     let key = VerifyingKey::from_sec1_bytes(DEFAULT_IDENTIFIER, key.as_bytes()?).ok()?;
-    let signature = Signature::from_der(signature.as_bytes()?).ok()?;
+    let signature = Signature::from_der(signature).ok()?;
     key.verify(signed, &signature).ok()
 }
 

@@ -13,6 +13,7 @@ mod resident;
 mod session;
 mod sign;
 mod status;
+mod timestamp;
 mod token;
 mod visit;
 
@@ -34,7 +35,7 @@ pub(crate) enum Command {
     /// 人员、窗口设备和系统的身份 | Identities of staff, desks and systems
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
-    /// 根证书和吊销列表 | Root certificate and revocation lists
+    /// 根证书、吊销列表和证书状态 | Root certificate, revocation lists and status of certificates
     #[command(subcommand)]
     Authority(authority::AuthorityCommand),
     /// 居民 | Residents
@@ -55,6 +56,9 @@ pub(crate) enum Command {
     Sign(sign::Sign),
     /// 核对病历的签名 | Check the signature of a record
     Verify(sign::Verify),
+    /// 时间戳 | Time stamps
+    #[command(subcommand)]
+    Timestamp(timestamp::TimestampCommand),
     /// 审计日志 | The audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -91,6 +95,7 @@ impl Command {
             Self::Token(command) => command.run(context).await,
             Self::Sign(command) => command.run(context).await,
             Self::Verify(command) => command.run(context).await,
+            Self::Timestamp(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,
             Self::Status => status::run(context).await,
             Self::Doctor(command) => command.run(context).await,

@@ -28,6 +28,7 @@ mod show;
 #[cfg(test)]
 mod testing;
 mod text;
+mod time_stamp;
 
 use std::{env, ffi::OsString, process::ExitCode, sync::Arc};
 

@@ -2,6 +2,7 @@
 
 mod address;
 mod connection;
+mod http;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use zeroize::Zeroizing;
 pub(crate) use self::{
     address::{Address, Security},
     connection::TlsCa,
+    http::post,
 };
 use crate::{
     clock,

@@ -32,6 +32,7 @@ mod sessions;
 mod signing;
 mod status;
 mod tokens;
+mod tsa;
 mod visits;
 
 pub use router::{RouterError, router};

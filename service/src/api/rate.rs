@@ -32,6 +32,25 @@ impl LoginRate {
     }
 }
 
+/// Stamps that one peer may have at once, and that come back each second.
+const STAMPS: (f64, f64) = (100.0, 20.0);
+
+/// Counts time stamps by peer.
+pub(crate) struct StampRate(Buckets<IpAddr>);
+
+impl Default for StampRate {
+    fn default() -> Self {
+        Self(Buckets::new(STAMPS.0, STAMPS.1, MOST))
+    }
+}
+
+impl StampRate {
+    /// Whether one more stamp for `address` is allowed now.
+    pub(crate) fn admit(&self, address: IpAddr, now: UtcTime) -> bool {
+        self.0.admit(network(address), now)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{net::Ipv4Addr, time::Duration};

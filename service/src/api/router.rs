@@ -18,7 +18,7 @@ use proto::v1::{
 };
 use tonic::service::Routes;
 
-use super::{Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, card_list, gate, health, ocsp};
+use super::{Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, card_list, gate, health, ocsp, tsa};
 use crate::{keys::authority_named, registrar::Registrar};
 
 /// Why the router could not be made.
@@ -68,6 +68,8 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         // Within what translates gRPC-web, so that refusals are translated too.
         .layer(from_fn_with_state(gate, gate::pass))
         .layer(tonic_web::GrpcWebLayer::new());
+    let stamps = tsa::Stamps { registrar: Arc::clone(&registrar), rate: Arc::default() };
+    let stamping = axum::Router::new().route("/tsa", post(tsa::post)).with_state(stamps);
     let http = axum::Router::new()
         .route("/healthz", get(health::healthz))
         .route("/jwks.json", get(jwks))
@@ -77,7 +79,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .route("/cards/status-list", get(card_list::status_list))
         .route("/ca/{file}", get(authority))
         .with_state(registrar);
-    Ok(http.merge(grpc.reset_fallback()))
+    Ok(http.merge(stamping).merge(grpc.reset_fallback()))
 }
 
 async fn jwks(State(registrar): State<Arc<Registrar>>) -> Response {

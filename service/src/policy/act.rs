@@ -125,6 +125,8 @@ words! {
         RecordVerify = "record.verify",
         /// Searching, proving and exporting the log.
         AuditRead = "audit.read",
+        /// Having a time stamped.
+        TimeStampIssue = "time-stamp.issue",
         /// Making the next revocation list. Done by the service itself.
         ListIssue = "revocation-list.issue",
         /// Issuing the next list of cards that are not to be served. Done by the service itself.

@@ -6,13 +6,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use audit::Outcome;
 use ca::ocsp::{Answer, CertificateId, Failure, Period, Question, Responder, Status};
 use ca::{Authority, Certificate, Issuer, Order, Profile, Serial};
-use hsm::Sm2Signer;
 
-use super::{Error, Registrar, entry_by, new_serial, service_actor};
-use crate::{clock::UtcTime, keys::authority_name, policy::Act, store, telemetry};
+use super::{Error, Registrar};
+use crate::{clock::UtcTime, keys::authority_name, telemetry};
 
 /// How long an answer is good for: as long as a revocation may go unnoticed by somebody who keeps
 /// one.
@@ -194,14 +192,14 @@ impl Registrar {
         })
     }
 
-    /// Whether this is the number of an authority or responder of ours: they are not among the
-    /// certificates on record, and never revoked while the service runs on them.
+    /// Whether this is the number of an authority, responder or stamper of ours: they are not among
+    /// the certificates on record, and never revoked while the service runs on them.
     fn is_own(&self, issuer: &Certificate, serial: &Serial) -> bool {
         let is = |own: &Certificate| own.issuer() == issuer.subject() && own.serial() == serial;
         let authorities = || self.authorities.issuers().iter().any(|at| is(at.certificate()));
         let responders =
             || self.responders.lock().current.iter().any(|(_, at)| is(at.certificate()));
-        authorities() || responders()
+        authorities() || responders() || self.stamping.is(issuer, serial)
     }
 
     /// Takes the responders from the record. One that has no certificate for its key, or whose
@@ -226,53 +224,92 @@ impl Registrar {
                 });
             let responder = match held {
                 Some(held) => held,
-                None => self.certify_responder(issuer, &*key, now).await?,
+                None => {
+                    let order = Order {
+                        profile: Profile::StatusResponder,
+                        subject: ca::Name::of_authority(&self.name, &name)
+                            .map_err(|e| Error::internal("naming a responder", e))?,
+                        public_key: key.public_key().clone(),
+                        days: None,
+                    };
+                    let made = self.certify_own(issuer.authority(), order, &name, now).await?;
+                    Responder::new(made, issuer.certificate())
+                        .map_err(|e| Error::internal("taking up a responder", e))?
+                }
             };
             self.responders.adopt(issuer.authority(), responder);
         }
         Ok(())
-    }
-
-    async fn certify_responder(
-        &self,
-        issuer: &Issuer,
-        key: &dyn Sm2Signer,
-        now: UtcTime,
-    ) -> Result<Responder, Error> {
-        let name = responder_name(issuer.authority());
-        let profile = Profile::StatusResponder;
-        let left = (issuer.certificate().not_after() - now).whole_days();
-        let order = Order {
-            profile,
-            subject: ca::Name::of_authority(&self.name, &name)
-                .map_err(|e| Error::internal("naming a responder", e))?,
-            public_key: key.public_key().clone(),
-            days: Some(u32::try_from(left).unwrap_or(0).min(profile.days())),
-        };
-        let draft = issuer
-            .draft(order, new_serial()?, now)
-            .map_err(|e| Error::internal("drafting a responder's certificate", e))?;
-        let serial = draft.serial().to_string();
-        let entry = |step| {
-            entry_by(service_actor(&self.name), Act::CertificateIssue, Outcome::Granted, now)
-                .on("certificate", serial.as_str())
-                .with("issuer", authority_name(issuer.authority()))
-                .with("authority", name.as_str())
-                .with("step", step)
-        };
-        self.record_act(entry("draft")).await?;
-        let signer = self.keys.authority(issuer.authority())?;
-        let certificate = draft
-            .sign(&*signer)
-            .map_err(|e| Error::internal("signing a responder's certificate", e))?;
-        let record = store::Authority { name: name.clone(), der: certificate.der().to_vec() };
-        self.store.record_authority(record, entry("signed")).await?;
-        Responder::new(certificate, issuer.certificate())
-            .map_err(|e| Error::internal("taking up a responder", e))
     }
 }
 
 /// Name of who answers for an authority: in the store and in its certificate.
 fn responder_name(authority: Authority) -> String {
     format!("{}-ocsp", authority_name(authority))
+}
+
+#[cfg(test)]
+mod tests {
+    use ca::Digest;
+    use hsm::sm2::SecretKey;
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: UtcTime = datetime!(2026-11-26 08:00 UTC);
+
+    /// The certificate of an authority that has this number.
+    fn id(digest: Digest, number: u8) -> CertificateId {
+        let key = SecretKey::from_be_bytes(&[7; 32]).unwrap();
+        let order = Order {
+            profile: Profile::Root,
+            subject: ca::Name::of_authority("county", "root").unwrap(),
+            public_key: key.public().clone(),
+            days: None,
+        };
+        let serial = Serial::from_random([1; 16]);
+        let root = Issuer::draft_root(order, serial, NOW).unwrap().sign(&key).unwrap();
+        CertificateId::new(digest, &root, &Serial::from_random([number; 16]))
+    }
+
+    fn response() -> Arc<StatusResponse> {
+        let period = Some(Period { this_update: NOW, next_update: NOW + LIFE });
+        Arc::new(StatusResponse { der: vec![1], period })
+    }
+
+    #[test]
+    fn an_answer_is_kept_for_its_question_while_it_is_good_for_long_enough() {
+        let responders = Responders::default();
+        let (asked, other) = (id(Digest::Sm3, 2), id(Digest::Sha1, 2));
+        responders.keep(asked.clone(), &response(), responders.changes());
+        let kept = |id, now| responders.kept(id, now).is_some();
+        assert!(kept(&asked, NOW) && kept(&asked, NOW + LIFE - REST));
+        assert!(!kept(&asked, NOW + LIFE - REST + time::Duration::SECOND));
+        // A clock that was set back does not make it newer.
+        assert!(!kept(&asked, NOW - time::Duration::SECOND));
+        assert!(!kept(&other, NOW) && !kept(&id(Digest::Sm3, 3), NOW));
+    }
+
+    #[test]
+    fn what_was_said_goes_with_a_revocation_and_so_does_what_was_about_to_be() {
+        let responders = Responders::default();
+        let (sm3, sha1) = (id(Digest::Sm3, 2), id(Digest::Sha1, 2));
+        let bystander = id(Digest::Sm3, 3);
+        let begun = responders.changes();
+        for id in [&sm3, &sha1, &bystander] {
+            responders.keep(id.clone(), &response(), begun);
+        }
+        responders.forget(&sm3.serial().to_string());
+        let kept = |id| responders.kept(id, NOW).is_some();
+        assert!(!kept(&sm3) && !kept(&sha1) && kept(&bystander));
+        assert_eq!(responders.lock().count, 1);
+        // Read before the revocation and signed after it.
+        responders.keep(sm3.clone(), &response(), begun);
+        assert!(!kept(&sm3));
+        responders.keep(sm3.clone(), &response(), responders.changes());
+        assert!(kept(&sm3));
+        // Twice is once.
+        responders.keep(sm3.clone(), &response(), responders.changes());
+        assert_eq!(responders.lock().count, 2);
+    }
 }

@@ -46,6 +46,7 @@ mod session_cache;
 pub(crate) mod sessions;
 mod signing;
 mod status;
+mod time_stamps;
 mod tokens;
 mod visits;
 
@@ -103,6 +104,7 @@ pub struct Registrar {
     /// Logins that were refused a moment ago.
     refused_logins: refused_logins::RefusedLogins,
     responders: certificate_status::Responders,
+    stamping: time_stamps::Stamping,
     /// One revocation list is made at a time, so that none is made from old serial numbers.
     lists: tokio::sync::Mutex<()>,
     started_at: UtcTime,
@@ -162,6 +164,8 @@ pub struct Parts {
     pub card_issuer: CardIssuer,
     /// How blank cards are made into cards, when not by our own commands.
     pub card_script: Option<card::personalise::Script>,
+    /// How times are stamped.
+    pub time_stamps: config::TimeStamps,
 }
 
 impl Registrar {
@@ -171,7 +175,7 @@ impl Registrar {
     /// [`Error::Key`] when a key of the service is missing.
     pub fn new(parts: Parts) -> Result<Self, Error> {
         let Parts { name, store, keys, authorities, policy, lifetimes, card_rules, .. } = parts;
-        let Parts { card_keys, card_issuer, card_script, .. } = parts;
+        let Parts { card_keys, card_issuer, card_script, time_stamps, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             personal: personal::Seals::new(&keys)?,
@@ -184,6 +188,7 @@ impl Registrar {
             sessions: session_cache::SessionCache::default(),
             refused_logins: refused_logins::RefusedLogins::default(),
             responders: certificate_status::Responders::default(),
+            stamping: time_stamps::Stamping::new(time_stamps),
             lists: tokio::sync::Mutex::default(),
             policy_hash: hex::encode(policy.digest()),
             started_at: clock::now(),

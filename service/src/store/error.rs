@@ -174,6 +174,8 @@ pub enum Obstacle {
     CertificateNotValid,
     /// The revocation list on record has this number or a greater one.
     OlderRevocationList,
+    /// A later time was stamped before.
+    LaterTimeStamp,
     /// The card is not active.
     CardStatus,
     /// The electronic card is cancelled, or the resident had one that is.
@@ -230,6 +232,7 @@ impl fmt::Display for Obstacle {
             Self::CertificateSigned => "the certificate was signed before",
             Self::CertificateNotValid => "the certificate is not valid",
             Self::OlderRevocationList => "the revocation list on record is not older",
+            Self::LaterTimeStamp => "a later time was stamped before",
             Self::ElectronicCardStatus => "the electronic card was cancelled",
             Self::CodeUsed => "the code has no use left",
             Self::CodeRevoked => "the code was revoked",

@@ -47,6 +47,7 @@ mod succession;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod time_stamps;
 mod tokens;
 mod visits;
 mod wal;

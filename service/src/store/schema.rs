@@ -21,6 +21,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0011_card_history", include_str!("migrations/0011_card_history.sql")),
     ("0012_lookups", include_str!("migrations/0012_lookups.sql")),
     ("0013_chips_listed", include_str!("migrations/0013_chips_listed.sql")),
+    ("0014_time_stamps", include_str!("migrations/0014_time_stamps.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

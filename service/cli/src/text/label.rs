@@ -29,6 +29,8 @@ labels! {
     STATUS_GOOD: "证书有效，未被吊销", "The certificate is not revoked";
     STATUS_REVOKED: "证书已吊销", "The certificate is revoked";
     STATUS_UNKNOWN: "签发机构没有此证书的记录，请勿采信", "The authority has no record of this certificate; do not rely on it";
+    STAMPED: "已加盖时间戳", "The file was stamped with the time";
+    STAMP_GOOD: "时间戳有效：文件当时已存在，此后未改动", "The time stamp is good: the file was there then and is unchanged";
     RESIDENT_REGISTERED: "居民已登记", "The resident is on record";
     RESIDENT: "居民", "Resident";
     CARD_REGISTERED: "健康卡已登记", "The card is on record";
@@ -190,6 +192,11 @@ labels! {
     SERIAL: "证书序列号", "Serial number";
     CERTIFICATES: "证书", "Certificates";
     NOT_AFTER: "有效期至", "Valid until";
+    STAMPED_AT: "时间", "Time";
+    ACCURACY: "误差", "Accuracy";
+    STAMP_NUMBER: "时间戳编号", "Number of the stamp";
+    STAMPER: "时间戳证书序列号", "Certificate of the stamper";
+    STAMP_FILE: "时间戳文件", "Stamp file";
     REVOKED_SINCE: "吊销时间", "Revoked since";
     REVOKED_BECAUSE: "吊销原因", "Because of";
     STATUS_AS_OF: "状态时间", "As of";

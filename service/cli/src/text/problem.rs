@@ -77,6 +77,13 @@ pub(crate) mod problems {
     STATUS_UNAVAILABLE Unreachable: "服务目前不能答复证书状态", "请稍后重试；在此之前请勿采信该证书", "the service cannot tell the status of the certificate now", "try again later, and do not rely on the certificate until then";
     STATUS_NOT_GENUINE Tampered: "证书状态的答复并非出自其签发机构，或答非所问", "请勿采信该答复；请核对网络和服务地址并报告管理员", "the answer about the certificate is not its issuer's, or is to another question", "do not rely on it; check the network and the address, and report it to an operator";
     STATUS_STALE Refused: "证书状态的答复已过期或尚未生效", "请校准本机时间后重试", "the answer about the certificate is out of date, or from a time yet to come", "set the clock of this machine and try again";
+    // time stamps
+    TIME_NOT_STAMPED Unreachable: "服务未加盖时间戳：可能时钟不可信或暂不可用", "请稍后重试；若持续，请报告管理员", "the service stamped no time: its clock may not be trusted, or it cannot record", "try again later; report it to an operator if it goes on";
+    TIME_STAMPS_NOT_ALLOWED Refused: "您的角色不能申请时间戳", "请联系管理员", "your role may not have times stamped", "ask an operator";
+    STAMP_MALFORMED Refused: "时间戳格式不正确，或不是 SM3 时间戳", "请重新取得时间戳", "the time stamp is malformed, or of a kind that is not read here", "get it again";
+    STAMP_OTHER_FILE Refused: "时间戳不属于这个文件，或文件已改动", "请核对文件与时间戳是否对应", "the time stamp is of another file, or the file was changed", "make sure that file and stamp belong together";
+    STAMP_NOT_GENUINE Tampered: "时间戳的签名或证书不正确", "请勿采信该时间戳；它可能被改动或伪造", "the signature or the certificate of the time stamp is wrong", "do not rely on it: it was altered or forged";
+    STAMP_ISSUER_UNKNOWN Unverifiable: "没有签发该时间戳证书的机构", "请取得签发机构的 issuers.pem（healthcard authority export）", "whoever certified the stamper is not known", "get the issuers.pem of that authority (`healthcard authority export`)";
     // reaching the service
     SERVER_ADDRESS_MALFORMED Usage: "服务地址格式不正确", "请使用 https://主机:端口", "the server's address is malformed", "write https://host:port";
     PLAINTEXT_NOT_ALLOWED Usage: "地址为 http://，数据将不加密", "请使用 https://；仅在测试时可加 --insecure-plaintext", "an http:// address would send data unencrypted", "use https://; for tests only, add --insecure-plaintext";

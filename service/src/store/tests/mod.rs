@@ -27,6 +27,7 @@ mod records;
 mod rollback;
 mod search;
 mod succession;
+mod time_stamps;
 
 pub(super) const NOW: UtcTime = datetime!(2026-11-23 08:00:00 UTC);
 pub(super) const ORIGIN: &str = "log.example/healthcard";

@@ -2,15 +2,11 @@
 
 use std::path::Path;
 
-use axum::{
-    body::{Body, to_bytes},
-    http::{Method, Request, StatusCode, header::CONTENT_TYPE},
-};
+use axum::http::StatusCode;
 use der::Decode as _;
 use proto::v1::{AuthoritiesResponse, RevocationReason};
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tower::{Service as _, ServiceExt as _};
 use x509_cert::Certificate;
 
 use super::authorities;
@@ -22,6 +18,7 @@ use crate::{
     failure::Failure,
     files,
     page::{Cell, Page, instant},
+    service::post,
     text::{self, problems, word_of},
 };
 
@@ -53,20 +50,11 @@ fn issuer_of(certificate: &Certificate, found: &AuthoritiesResponse) -> Option<C
 
 /// Sends a question to the service and takes what comes back (RFC 6960, appendix A.1).
 async fn ask(context: &Context, question: &[u8]) -> Result<Vec<u8>, Failure> {
-    let mut channel = context.service.channel().await?;
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri("/ocsp")
-        .header(CONTENT_TYPE, "application/ocsp-request")
-        .body(tonic::body::Body::new(Body::from(question.to_vec())))
-        .map_err(|_| problems::SERVER_ADDRESS_MALFORMED)?;
-    let away = |_| Failure::of(problems::SERVICE_UNREACHABLE);
-    let response = channel.ready().await.map_err(away)?.call(request).await.map_err(away)?;
-    if response.status() != StatusCode::OK {
-        return Err(problems::STATUS_UNAVAILABLE.into());
+    let channel = context.service.channel().await?;
+    match post(channel, ("/ocsp", "application/ocsp-request"), question, LIMIT).await? {
+        (StatusCode::OK, response) => Ok(response),
+        _ => Err(problems::STATUS_UNAVAILABLE.into()),
     }
-    let read = to_bytes(Body::new(response.into_body()), LIMIT).await;
-    Ok(read.map_err(|_| problems::SERVICE_ANSWER_MALFORMED)?.to_vec())
 }
 
 fn show(context: &Context, serial: &str, answer: Answer) -> Exit {
