@@ -118,6 +118,15 @@ fn a_card_is_written(with_sam: bool) {
     let body = &written["records"].as_array().unwrap()[2];
     assert_eq!((body["file"].as_str(), &body["changed"]), (Some("DF03/ED01"), &Value::Bool(true)));
 
+    // Whoever reads the record is told what its signature is worth.
+    let one = ["card", "dump", "--visit", &visit, "--file"];
+    let worth = |file| {
+        let dump = window.granted(DOCTOR.key, &[&one[..], &[file]].concat());
+        text(&dump["files"][0], "signature")
+    };
+    assert_eq!(worth("DF03/ED01"), "RECORD_SIGNATURE_GOOD");
+    assert_eq!(worth("DF02/EF07"), "RECORD_SIGNATURE_UNSPECIFIED", "no record of a visit");
+
     // What cannot be written is refused before the card is touched, and the item is named.
     let wrong = window.changes("wrong.toml", "[items]\n22 = \"\u{1F600}\"\n");
     let refusal = window.refused(CLERK.key, &["card", "write", "--file", &wrong], "FIELD_INVALID");

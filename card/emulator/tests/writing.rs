@@ -4,8 +4,8 @@
 
 use card::certificate::{Body, CardCertificate, Holder, SamSerial};
 use card::layout::{FileName, Profile};
-use card::record_signature::{self, DigestRule, KeyRecordSigner, RecordSigner};
-use card::session::{FileOutcome, read_whole};
+use card::record_signature::{BadRecordSignature, DigestRule, KeyRecordSigner, RecordSigner};
+use card::session::{FileOutcome, FileReading, read_whole};
 use card::write::{Effect, VisitKind, WriteError, Written};
 use card::{
     CardKey, Changes, KeyVersion, Pin, ReadError, Sam, SamSecurityModule, SecurityError,
@@ -202,33 +202,34 @@ fn a_record_carries_a_signature_that_verifies() {
         for (kind, file) in
             [(VisitKind::Inpatient, "DF03/EE01"), (VisitKind::Outpatient, "DF03/ED01")]
         {
-            let mut bytes = body_of(&mut card, file);
-            assert_eq!(verdict(kind, &bytes, &side), Ok(DigestRule::Plain), "{} {file}", side.name);
-            bytes[100] ^= 1;
-            assert!(verdict(kind, &bytes, &side).is_err(), "{} {file}", side.name);
+            let mut body = read_body(&mut card, file);
+            let verdict = |body: &FileReading| body.signature(&side.issuer, TODAY);
+            assert_eq!(verdict(&body), Some(Ok(DigestRule::Plain)), "{} {file}", side.name);
+            body.fields[7].raw[0] ^= 1;
+            assert_eq!(
+                verdict(&body),
+                Some(Err(BadRecordSignature::Wrong)),
+                "{} {file}",
+                side.name
+            );
+            // What is no record of a visit has none, and neither has one whose room was never written on.
+            assert_eq!(verdict(&read_body(&mut card, "DF02/EF05")), None);
+            let at =
+                body.fields.iter().position(|it| it.item.element == *kind.signature()).unwrap();
+            body.fields[at].raw.fill(0xff);
+            assert_eq!(verdict(&body), None);
         }
     }
 }
 
-/// What the signature of a body is worth.
-fn verdict(
-    kind: VisitKind,
-    body: &[u8],
-    side: &Side,
-) -> Result<DigestRule, record_signature::BadRecordSignature> {
-    let (signed, proof) = body.split_at(usize::from(kind.signature().offset()));
-    let (signature, certificate) = proof.split_first_chunk::<64>().unwrap();
-    record_signature::verify(signed, signature, certificate, &side.issuer, TODAY)
-}
-
-/// The bytes of a body, as its fields give them.
-fn body_of(card: &mut InMemory, file: &str) -> Vec<u8> {
+/// One file, as it is read.
+fn read_body(card: &mut InMemory, file: &str) -> FileReading {
     let security = sample::module(&sample::masters());
     let now = &mut || datetime!(2026-11-26 10:00 UTC);
     let files = [file.parse().unwrap()];
     let (_, dump) =
         read_whole(card, &security, &mut sample::counter(3), TODAY, &files, now).unwrap();
-    dump.files[0].fields.iter().flat_map(|field| field.raw.to_vec()).collect()
+    dump.files.into_iter().next().unwrap()
 }
 
 /// The state of the outpatient records: what each says of its date, or that it is marked invalid.
@@ -277,8 +278,8 @@ fn a_card_torn_out_at_any_command_holds_the_old_or_nothing_and_a_retry_succeeds(
                 // Only the answer to the last commands was lost: the record is whole.
                 day => {
                     assert_eq!(*day, after[0], "command {at}");
-                    let body = body_of(&mut card, "DF03/ED01");
-                    assert_eq!(verdict(VisitKind::Outpatient, &body, &side), Ok(DigestRule::Plain));
+                    let body = read_body(&mut card, "DF03/ED01");
+                    assert_eq!(body.signature(&side.issuer, TODAY), Some(Ok(DigestRule::Plain)));
                 }
             }
             let (retried, written, _) = write(&mut card, &side, &changes);

@@ -9,13 +9,16 @@ use zeroize::Zeroizing;
 
 use super::{IdentityReading, ReadError, Session};
 use crate::apdu::Status;
+use crate::certificate::CardCertificate;
 use crate::command::{CardError, ReadRecord};
 use crate::data::{Malformed, Photo, Value};
 use crate::layout::ddf1::{ef05, ef07, ef08};
 use crate::layout::df03;
 use crate::layout::{Directory, FILES, File, FileName, Item, Place, Profile, Structure};
+use crate::record_signature::{self, BadRecordSignature, DigestRule};
 use crate::security::{SecurityError, SecurityModule};
 use crate::transport::Transport;
+use crate::write::VisitKind;
 
 /// What a card says, file by file.
 #[derive(Debug)]
@@ -70,6 +73,44 @@ pub struct Field {
     pub raw: Zeroizing<Vec<u8>>,
     /// What it says.
     pub value: Result<Value, Malformed>,
+}
+
+impl FileReading {
+    /// Whether the file is the record of a visit.
+    #[must_use]
+    pub fn is_visit(&self) -> bool {
+        self.visit().is_some()
+    }
+
+    fn visit(&self) -> Option<VisitKind> {
+        let is_body =
+            |kind: &VisitKind| kind.files().iter().any(|file| file.name == self.file.name);
+        VisitKind::ALL.into_iter().find(is_body)
+    }
+
+    /// What the signature of a visit's record is worth, with `issuer` as the one who vouches for its
+    /// signer, as of `day`: `None` for other files, and for a record that was not read whole or carries no
+    /// signature.
+    #[must_use]
+    pub fn signature(
+        &self,
+        issuer: &CardCertificate,
+        day: Date,
+    ) -> Option<Result<DigestRule, BadRecordSignature>> {
+        let kind = self.visit()?;
+        let fields = self.fields.iter().flat_map(|field| &field.raw[..]);
+        let body: Zeroizing<Vec<u8>> = fields.copied().collect::<Vec<_>>().into();
+        if self.outcome != FileOutcome::Read {
+            return None;
+        }
+        let (signed, proof) = body.split_at_checked(kind.signature().offset().into())?;
+        let (signature, certificate) = proof.split_first_chunk()?;
+        // Room that was never written on.
+        if [[0; 64], [0xff; 64]].contains(signature) {
+            return None;
+        }
+        Some(record_signature::verify(signed, signature, certificate, issuer, day))
+    }
 }
 
 /// Personal data: the place alone.

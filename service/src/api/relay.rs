@@ -309,10 +309,13 @@ impl Relay {
         }
         let registrar = &self.desk.registrar;
         let step = match (read, wanted) {
-            (Ok((read, Some(dump))), Some((order, raw))) => registrar
-                .card_dumped(&self.caller, order, &read, &dump)
-                .await
-                .map(|told| Step::Dump(dump::dumped(&dump, *raw, card_microseconds, told))),
+            (Ok((read, Some(dump))), Some((order, raw))) => {
+                let told = registrar.card_dumped(&self.caller, order, &read, &dump).await;
+                let issuer = &registrar.card_issuer().certificate;
+                told.map(|told| {
+                    Step::Dump(dump::dumped(&dump, *raw, issuer, card_microseconds, told))
+                })
+            }
             (Ok((read, _)), _) => {
                 let presented =
                     registrar.card_presented(&self.caller, read, card_microseconds).await;

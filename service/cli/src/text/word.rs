@@ -4,8 +4,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use proto::v1::{
     Basis, BindingEnd, CardFieldProblem, CardFileState, CardProfile, CardStatus, CodeForm,
     Contradiction, DataClass, ElectronicCardStatus, GuardianScope, Kinship, LiftingCause,
-    LookAlikeVerdict, NumberKind, Purpose, ReplacementCause, RevocationReason, Role, Sex,
-    TaskResult, card_event::Kind,
+    LookAlikeVerdict, NumberKind, Purpose, RecordSignature, ReplacementCause, RevocationReason,
+    Role, Sex, TaskResult, card_event::Kind,
 };
 
 use super::Text;
@@ -62,6 +62,12 @@ words! {
         MarkedInvalid "marked-invalid" "标为无效，未读取" "marked as not valid, not read",
         NotAllowed "not-allowed" "卡不接受读取密钥" "the card does not accept the read key",
         Failed "failed" "读取失败" "reading failed";
+    RecordSignature:
+        None "none" "没有签名" "not signed",
+        Good "good" "签名有效" "the signature is good",
+        Wrong "wrong" "签名与内容不符：记录或签名被改动" "the signature is not over this record: one of them was changed",
+        NotVouchedFor "not-vouched-for" "签名者的证书不是本服务的发卡机构签发，或已过期，无法判断" "the signer's certificate is not of this service's card issuer, or is past its validity: it cannot be judged here",
+        Unreadable "unreadable" "签名者的证书无法识别" "the signer's certificate cannot be read";
     CardFieldProblem:
         Record "record" "记录格式错误" "the record has a wrong form",
         Value "value" "内容不符合规范" "not what the standard says",

@@ -1,8 +1,10 @@
 //! More of a card than who holds it, as messages.
 
 use card::{
+    certificate::CardCertificate,
     data::{Malformed, Value},
     layout::Profile,
+    record_signature::BadRecordSignature,
     session::{Dump, Field, FileOutcome, FileReading},
 };
 use proto::v1;
@@ -10,6 +12,7 @@ use proto::v1;
 use super::super::convert::{id, purpose, receipt, timestamp};
 use crate::{
     catalogue::Needs,
+    clock,
     registrar::{DumpOrder, Error},
     store::{CardId, Receipt, Visit},
 };
@@ -38,6 +41,7 @@ pub(super) fn order(message: &v1::WholeCard) -> Result<DumpOrder, Error> {
 pub(super) fn dumped(
     dump: &Dump,
     raw: bool,
+    issuer: &CardCertificate,
     card_microseconds: u64,
     (card, visit, recorded): (CardId, Visit, Receipt),
 ) -> v1::CardDump {
@@ -50,14 +54,14 @@ pub(super) fn dumped(
         card_id: card.to_string(),
         visit_id: visit.id.to_string(),
         profile: profile.into(),
-        files: dump.files.iter().map(|read| file(read, raw)).collect(),
+        files: dump.files.iter().map(|read| file(read, raw, issuer)).collect(),
         commands: dump.commands,
         card_microseconds,
         receipt: receipt(recorded),
     }
 }
 
-fn file(read: &FileReading, raw: bool) -> v1::CardFile {
+fn file(read: &FileReading, raw: bool, issuer: &CardCertificate) -> v1::CardFile {
     use v1::CardFileState as State;
     let (state, problem) = match read.outcome {
         FileOutcome::Read => (State::Read, String::new()),
@@ -76,6 +80,22 @@ fn file(read: &FileReading, raw: bool) -> v1::CardFile {
         fields: read.fields.iter().map(|field| item(read, field, raw)).collect(),
         photo: read.photo.as_ref().map_or_else(Vec::new, |photo| photo.jpeg().to_vec()),
         problem,
+        signature: signature(read, issuer).into(),
+    }
+}
+
+fn signature(read: &FileReading, issuer: &CardCertificate) -> v1::RecordSignature {
+    use v1::RecordSignature as Signature;
+    if !read.is_visit() || !matches!(read.outcome, FileOutcome::Read) {
+        return Signature::Unspecified;
+    }
+    match read.signature(issuer, clock::date_at_desk(read.read_at)) {
+        None => Signature::None,
+        Some(Ok(_)) => Signature::Good,
+        Some(Err(BadRecordSignature::Wrong)) => Signature::Wrong,
+        Some(Err(BadRecordSignature::NotTrusted(_))) => Signature::NotVouchedFor,
+        // Malformations that come later are of certificates.
+        Some(Err(_)) => Signature::Unreadable,
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 use proto::v1::{
-    CardDump, CardField, CardFieldProblem, CardFile, CardFileState, CardProfile, Purpose, WholeCard,
+    CardDump, CardField, CardFieldProblem, CardFile, CardFileState, CardProfile, Purpose,
+    RecordSignature, WholeCard,
 };
 
 use crate::{
@@ -89,6 +90,10 @@ fn file(read: &CardFile, raw: bool) -> Page {
     let page = match read.photo.len() {
         0 => page,
         size => page.note(Cell::Filled(text::PHOTO_SIZE, vec![size.to_string()])),
+    };
+    let page = match read.signature() {
+        RecordSignature::Unspecified => page,
+        worth => page.note(word_of::<RecordSignature>(worth.into()).unwrap_or(text::UNKNOWN)),
     };
     match empty {
         0 => page,
