@@ -12,6 +12,7 @@ use std::{
 use ca::request::CertificateRequest;
 use hsm::{
     Sm2Signer as _,
+    key::Label,
     random::SystemRandom,
     self_test::{self, SelfTestError},
     sm2::{PublicKey, SecretKey},
@@ -19,7 +20,7 @@ use hsm::{
 };
 
 use crate::{
-    clock,
+    clock::{self, UtcTime},
     config::{self, Config, ConfigError, RawConfig},
     keys::{self, Keys, authority_name},
     registrar::{Authorities, AuthorityError, Error, Founding, Registrar, new_serial},
@@ -33,6 +34,9 @@ pub const OPERATOR: &str = "operator";
 
 /// The card issuer's certificate (发卡机构证书), 180 bytes, within the data directory.
 pub const CARD_ISSUER: &str = "card-issuer.cer";
+
+/// The transcript of the key ceremony, within the data directory.
+pub const TRANSCRIPT: &str = "ceremony.txt";
 
 /// Life of the TLS authority's certificate, and of the listener's.
 const TLS_AUTHORITY_LIFE: time::Duration = time::Duration::days(10 * 365);
@@ -52,6 +56,8 @@ pub struct InitOptions {
     pub hosts: Vec<String>,
     /// The first operator's certification request, when the operator made the key.
     pub operator_request: Option<PathBuf>,
+    /// Who is present, by role: they get a transcript of the keys that were made.
+    pub participants: Vec<Label>,
 }
 
 /// Why a service could not be made.
@@ -116,7 +122,9 @@ pub enum InitError {
 /// # Errors
 /// [`InitError`]; what was written so far then stays, and the directory is not used again.
 pub async fn init(options: InitOptions) -> Result<(), InitError> {
-    let InitOptions { data, passphrase, name, listen, hosts, operator_request } = options;
+    let began = clock::now();
+    let InitOptions { data, passphrase, name, listen, hosts, operator_request, participants } =
+        options;
     self_test::run(&mut SystemRandom)?;
     if !config::is_service_name(&name) {
         return Err(InitError::Name);
@@ -149,7 +157,8 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
     }
     keystore.save()?;
     tls(&config, hosts)?;
-    found(config, Keys::new(keystore, Ok(())), &data, operator).await?;
+    let ceremony = Ceremony { participants, began };
+    found(config, Keys::new(keystore, Ok(())), &data, operator, ceremony).await?;
     write(&data.join(config::FILE), settings.as_bytes(), Secrecy::Public)
 }
 
@@ -194,6 +203,12 @@ fn requested_key(path: &Path) -> Result<PublicKey, InitError> {
     read().map_err(|source| InitError::Request { path: path.to_owned(), source })
 }
 
+/// Who was there when the keys were made, and since when.
+struct Ceremony {
+    participants: Vec<Label>,
+    began: UtcTime,
+}
+
 /// Authorities, their first lists, and the first operator: with a key of their own when `operator`
 /// is given, otherwise with one that is made here.
 async fn found(
@@ -201,6 +216,7 @@ async fn found(
     keys: Keys,
     data: &Path,
     operator: Option<PublicKey>,
+    Ceremony { participants, began }: Ceremony,
 ) -> Result<(), InitError> {
     let now = clock::now();
     let log_keys = keys.of_log().map_err(Error::from)?;
@@ -237,7 +253,14 @@ async fn found(
     let chain: String =
         operator.chain.iter().map(|der| ca::pem::encode("CERTIFICATE", der)).collect();
     write(&directory.join("chain.pem"), chain.as_bytes(), Secrecy::Public)?;
-    write(&data.join("root.pem"), root.as_bytes(), Secrecy::Public)
+    write(&data.join("root.pem"), root.as_bytes(), Secrecy::Public)?;
+    if participants.is_empty() {
+        return Ok(());
+    }
+    let (transcript, entry) =
+        registrar.hold_ceremony(&participants, began, clock::now()).map_err(Error::from)?;
+    registrar.store().record_act(entry).await?;
+    write(&data.join(TRANSCRIPT), transcript.as_bytes(), Secrecy::Public)
 }
 
 /// An ordinary certificate for the TLS listener, under an authority of its own.

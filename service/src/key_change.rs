@@ -1,5 +1,5 @@
 //! `healthcardd keys rotate`, `retire`, `destroy`, `compromise`: what happens to versions of the service's keys;
-//! and `share`, by which custodians open the keystore.
+//! `share`, by which custodians open the keystore; and `ceremony`, of which they keep a transcript.
 //!
 //! The service is not running meanwhile: its lock on the database is held. It is put together first,
 //! as at a start, so that nothing is changed in a service that is not whole, and so that what an
@@ -12,7 +12,7 @@ use std::path::Path;
 
 use hsm::{
     KeyDescription, KeyError, KeyRef, KeyUse, Keystore as _,
-    key::{Transition, VersionState},
+    key::{Label, Transition, VersionState},
     self_test::SelfTestError,
     soft::{KeystoreError, Share, ShareError, SoftKeystore, Unseal},
 };
@@ -176,6 +176,24 @@ pub async fn share(
     let entry = keystore_shared(&name, threshold, count, clock::now());
     registrar.store().record_act(entry).await?;
     Ok(shares)
+}
+
+/// Signs a transcript of all keys as they are, in the presence of `participants`. The log has its digest.
+///
+/// # Errors
+/// [`KeyChangeError`]; then there is none.
+pub async fn hold_ceremony(
+    data: &Path,
+    unseal: Unseal<'_>,
+    participants: &[Label],
+) -> Result<String, KeyChangeError> {
+    let began = clock::now();
+    let config = Config::load(data)?;
+    let registrar = start::open(config, unseal).await.map_err(Box::new)?;
+    registrar.tested()?;
+    let (transcript, entry) = registrar.hold_ceremony(participants, began, clock::now())?;
+    registrar.store().record_act(entry).await?;
+    Ok(transcript)
 }
 
 /// Whether this may happen to the key; its versions.

@@ -13,7 +13,7 @@
 //! - [`keys`], [`vocabulary`], [`clock`], [`telemetry`]: what all of them share.
 //!
 //! [`card_issuer`] is the service as card issuer; [`key_list`] is what an operator sees of its keys,
-//! [`key_change`] what happens to them.
+//! [`key_change`] what happens to them, [`ceremony`] what witnesses take away.
 //! [`init`] makes a service, [`demo`] plays a visit with one, [`mod@bench`] measures one.
 
 pub mod api;
@@ -21,6 +21,7 @@ pub mod bench;
 pub mod card_issuer;
 pub mod card_life;
 pub mod catalogue;
+pub mod ceremony;
 pub mod clock;
 mod clock_watch;
 mod code;

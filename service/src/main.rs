@@ -3,6 +3,7 @@
 use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use hsm::key::Label;
 use service::{
     bench::{self, BenchOptions, Question},
     config::Config,
@@ -60,6 +61,9 @@ struct Init {
     /// 首位管理员的证书申请（healthcard key new），私钥不离开管理员；省略时在数据目录内生成 · The first operator's certification request (`healthcard key new`), whose key stays with them; made in the data directory when absent.
     #[arg(long, value_name = "FILE")]
     operator_request: Option<PathBuf>,
+    /// 密钥仪式在场者的角色，可多次；在数据目录内留下由根密钥签名的记录 · Role of a participant of the key ceremony; may be repeated. Leaves a transcript signed by the root in the data directory.
+    #[arg(long = "participant", value_name = "ROLE")]
+    participants: Vec<Label>,
 }
 
 #[derive(Args)]
@@ -135,12 +139,20 @@ fn main() -> ExitCode {
 }
 
 fn make(options: Init) -> Result<(), Failure> {
-    let Init { place, name, listen, hosts, operator_request } = options;
+    let Init { place, name, listen, hosts, operator_request, participants } = options;
     let passphrase = place.new_passphrase()?;
     let data = place.data;
     let listen = listen.to_string();
-    let init =
-        InitOptions { data: data.clone(), passphrase, name, listen, hosts, operator_request };
+    let data_directory = data.clone();
+    let init = InitOptions {
+        data: data_directory,
+        passphrase,
+        name,
+        listen,
+        hosts,
+        operator_request,
+        participants,
+    };
     runtime()?.block_on(init::init(init))?;
     println!(
         "服务已建立：{0}\n首位管理员：{0}/{1}\n启动：healthcardd serve --data {0}\n\

@@ -7,7 +7,7 @@ use service::demo::people::{DESK, DOCTOR, RECORDS};
 use service::demo::programs::{Finished, Program};
 use service::demo::tamper;
 use tests::card_list::KeptList;
-use tests::hospital::{Hospital, text};
+use tests::hospital::{Hospital, empty_stage, text};
 use tests::relay;
 
 /// Keys that get new versions, as they are called in key sets and without them.
@@ -201,6 +201,73 @@ fn two_of_three_custodians_open_the_keystore() {
         .unwrap();
     let recorded = hospital.granted("auditor", &["audit", "search", "--action", "keystore.share"]);
     assert_eq!(recorded.to_string().matches("\"threshold\":\"2\"").count(), 2, "{recorded}");
+}
+
+#[test]
+fn the_transcript_of_a_ceremony_is_checked_with_the_root_alone() {
+    let mut hospital = Hospital::open();
+    stopped(&mut hospital);
+    keys(&hospital, &["rotate", "soft:token"]);
+    let out = hospital.stage.path("ceremony.txt").to_string_lossy().into_owned();
+    let present = ["--participant", "保管人 1", "--participant", "auditor"];
+    keys(&hospital, &[&["ceremony", "--out", &out][..], &present].concat());
+    let all = keys(&hospital, &["list"]);
+    let root = hospital.stage.path("data/root.pem").to_string_lossy().into_owned();
+    // The service is not running: nothing is asked.
+    let verify =
+        |file: &str| hospital.ask(DESK.key, &["ceremony", "verify", file, "--root", &root]);
+    let found = verify(&out);
+    assert_eq!((found.code, &found.body["verdict"]), (0, &Value::from("valid")));
+    assert_eq!(found.body["participants"], serde_json::json!(["保管人 1", "auditor"]));
+    let listed = found.body["keys"].as_array().unwrap();
+    assert_eq!(listed.len(), all.len());
+    for (signed, told) in listed.iter().zip(&all) {
+        for field in ["key", "key_use", "version", "state", "thumbprint", "check_value"] {
+            assert_eq!(signed[field], told[field], "{told}");
+        }
+    }
+
+    let text = std::fs::read_to_string(&out).unwrap();
+    let changed = |from: &str, to: &str| {
+        let file = hospital.stage.write("changed.txt", text.replacen(from, to, 1).as_bytes());
+        verify(&file.unwrap().to_string_lossy())
+    };
+    let named = changed("participant auditor", "participant nobody");
+    assert_eq!((named.code, &named.body["lines"]), (4, &serde_json::json!([7])));
+    changed("signature ", "signature 00").refused("TRANSCRIPT_MALFORMED").unwrap();
+    let of_line_7 = text.lines().position(str::is_empty).unwrap() + 7;
+    let digest = text.lines().nth(of_line_7).unwrap();
+    let other = changed(digest, &"0".repeat(64));
+    assert_eq!((other.code, text_of(&other.body)), (5, "TRANSCRIPT_NOT_SIGNED"));
+    // The log has the digest of what the participants keep.
+    hospital.stage.serve().unwrap();
+    let recorded = hospital.granted("auditor", &["audit", "search", "--action", "key.ceremony"]);
+    let digest = hex::encode(hsm::sm3::digest(text.as_bytes()));
+    assert!(recorded.to_string().contains(&digest), "{recorded}");
+}
+
+fn text_of(body: &Value) -> &str {
+    body["error"]["reason"].as_str().unwrap_or_default()
+}
+
+#[test]
+fn a_service_is_made_before_witnesses() {
+    let (stage, _directory) = empty_stage();
+    stage.write("passphrase", b"correct horse battery").unwrap();
+    let mut command = stage.programs().command(Program::Healthcardd);
+    command.arg("init").arg("--data").arg(stage.path("data"));
+    command.arg("--passphrase-file").arg(stage.path("passphrase"));
+    command.args(["--participant", "custodian"]);
+    let made = stage.programs().finish(Program::Healthcardd, command).unwrap();
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let root =
+        ca::Certificate::from_pem(&std::fs::read_to_string(stage.path("data/root.pem")).unwrap());
+    let transcript = std::fs::read_to_string(stage.path("data/ceremony.txt")).unwrap();
+    let key = root.unwrap().public_key().as_sec1().to_vec();
+    let transcript = audit::ceremony::check(&transcript, &key).unwrap();
+    assert_eq!(transcript.participants, ["custodian"]);
+    assert!(transcript.began < transcript.ended);
+    assert!(transcript.keys.iter().any(|key| key.reference == "soft:ca-root"));
 }
 
 #[test]

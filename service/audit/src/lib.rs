@@ -4,11 +4,13 @@
 //! tree's hashes are kept in [`tile`]s, its root is signed in a [`checkpoint`] with SM2; [`table`]
 //! says how a service keeps all three. A range of the log travels as a [`bundle`]. [`check`] tells
 //! whether a log is whole, and if not, which entry was changed, removed, inserted or moved. The
-//! log's key also signs the [`manifest`] of each batch of cards, which is checked the same way.
-//! Nothing here needs the service.
+//! log's key also signs the [`manifest`] of each batch of cards, which is checked the same way; the
+//! transcript of a key [`ceremony`] is checked with the root certificate. Nothing here needs the
+//! service.
 #![warn(missing_docs)]
 
 pub mod bundle;
+pub mod ceremony;
 pub mod check;
 pub mod checkpoint;
 pub mod entry;

@@ -3,6 +3,7 @@
 mod audit;
 mod authority;
 mod card;
+mod ceremony;
 mod desk;
 mod doctor;
 mod identity;
@@ -62,6 +63,9 @@ pub(crate) enum Command {
     /// 审计日志 | The audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// 密钥仪式的记录 | Transcripts of key ceremonies
+    #[command(subcommand)]
+    Ceremony(ceremony::CeremonyCommand),
     /// 服务状态 | State of the service
     Status,
     /// 检查本机与服务：私钥、证书、连接、时钟、读卡器 | Check this machine: key, certificate, connection, clock, readers
@@ -97,6 +101,7 @@ impl Command {
             Self::Verify(command) => command.run(context).await,
             Self::Timestamp(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,
+            Self::Ceremony(command) => command.run(context),
             Self::Status => status::run(context).await,
             Self::Doctor(command) => command.run(context).await,
         }

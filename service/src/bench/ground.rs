@@ -144,6 +144,7 @@ pub(super) async fn make_service(data: &Path) -> Result<(), BenchError> {
         listen: "127.0.0.1:0".to_owned(),
         hosts: Vec::new(),
         operator_request: None,
+        participants: Vec::new(),
     };
     Ok(init::init(options).await?)
 }

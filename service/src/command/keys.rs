@@ -4,7 +4,7 @@ use std::{
     fs::{self, DirBuilder, OpenOptions},
     io::Write as _,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::{Args, Subcommand};
@@ -45,6 +45,17 @@ enum KeysCommand {
     Compromise(Version),
     /// 把打开密钥库的秘密分成分量，由多名保管人共同打开 · Share what opens the keystore among custodians, who open it together.
     Share(Sharing),
+    /// 为现有全部密钥举行仪式，留下由根密钥签名的记录 · Hold a ceremony over all keys as they are: a transcript signed by the root.
+    Ceremony {
+        #[command(flatten)]
+        common: Common,
+        /// 在场者的角色，可多次 · Role of a participant; may be repeated.
+        #[arg(long = "participant", value_name = "ROLE", required = true)]
+        participants: Vec<Label>,
+        /// 保存记录的新文件 · New file to keep the transcript in.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// 设置密钥的标签 · Set what a key is called.
     Label {
         #[command(flatten)]
@@ -116,6 +127,9 @@ impl Keys {
                 change(&one, KeyOrder::Compromise(version))
             }
             KeysCommand::Share(sharing) => share(&sharing),
+            KeysCommand::Ceremony { common, participants, out } => {
+                ceremony(&common, &participants, &out)
+            }
             KeysCommand::Label { one, label } => set_label(&one, label),
         }
     }
@@ -166,6 +180,30 @@ fn share(Sharing { common, threshold, count, out }: &Sharing) -> Result<(), Fail
             "请把各文件分别交给保管人，然后从本机删除；更换口令后须重新分割\n\
              give each file to its custodian, then remove it here; a new passphrase needs new shares"
         );
+    }
+    Ok(())
+}
+
+fn ceremony(common: &Common, participants: &[Label], out: &Path) -> Result<(), Failure> {
+    let place = &common.place;
+    let opening = place.opening()?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(out)?;
+    let transcript = runtime()?
+        .block_on(key_change::hold_ceremony(&place.data, opening.unseal(), participants))
+        .map_err(|error| {
+            // It is empty.
+            let _ = fs::remove_file(out);
+            explained(error)
+        })?;
+    file.write_all(transcript.as_bytes())?;
+    file.sync_all()?;
+    match common.json {
+        true => println!("{}", serde_json::json!({ "file": out.display().to_string() })),
+        false => println!(
+            "核对：healthcard ceremony verify --root root.pem {0}\n\
+             to check it: healthcard ceremony verify --root root.pem {0}",
+            out.display()
+        ),
     }
     Ok(())
 }

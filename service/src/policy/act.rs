@@ -145,6 +145,8 @@ words! {
         KeyCompromise = "key.compromise",
         /// Making shares for custodians who open the keystore together.
         KeystoreShare = "keystore.share",
+        /// Signing the transcript of a key ceremony.
+        KeyCeremony = "key.ceremony",
         /// Founding the authorities and putting the first operator on record, once.
         ServiceInit = "service.init",
     }

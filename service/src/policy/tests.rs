@@ -156,6 +156,7 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::KeyDestroy,
             Act::KeyCompromise,
             Act::KeystoreShare,
+            Act::KeyCeremony,
             Act::LikenessFill,
             Act::ServiceInit,
         ];

@@ -6,11 +6,12 @@
 use std::{net::IpAddr, sync::Arc};
 
 use audit::{Actor, Entry, Outcome};
-use hsm::self_test::SelfTestError;
+use hsm::{key::Label, self_test::SelfTestError};
 use uuid::Uuid;
 
 use crate::{
     card_issuer::CardIssuer,
+    ceremony,
     clock::{self, UtcTime},
     code::CodeKeys,
     config::{self, CardRules, CardSecurity, Lifetimes},
@@ -222,6 +223,25 @@ impl Registrar {
     /// What failed: nothing is signed, sealed or recorded, and what was is verified.
     pub fn tested(&self) -> Result<(), SelfTestError> {
         self.keys.tested()
+    }
+
+    /// The signed transcript of a key ceremony, and the entry that has its digest.
+    ///
+    /// # Errors
+    /// [`KeyError`](hsm::KeyError) when the root does not sign.
+    pub(crate) fn hold_ceremony(
+        &self,
+        participants: &[Label],
+        began: UtcTime,
+        ended: UtcTime,
+    ) -> Result<(String, Entry), hsm::KeyError> {
+        let transcript = ceremony::transcript(&self.keys, &self.name, participants, began, ended)?;
+        let digest = hex::encode(hsm::sm3::digest(transcript.as_bytes()));
+        let entry = entry_by(service_actor(&self.name), Act::KeyCeremony, Outcome::Granted, ended)
+            .on("keystore", &self.name)
+            .with("transcript", digest)
+            .with("participants", participants.len().to_string());
+        Ok((transcript, entry))
     }
 
     /// The records, for whoever measures or checks them in this process.

@@ -170,6 +170,11 @@ labels! {
     MANIFEST_FILE: "签名清单", "Signed manifest";
     REPORT_FILE: "逐行结果", "Verdict of each row";
     MANIFEST_SAVED: "已保存制卡清单", "The manifest was saved";
+    TRANSCRIPT_VALID: "密钥仪式记录完好，由根密钥签名", "The transcript is intact and signed by the root";
+    TRANSCRIPT_ALTERED: "密钥仪式记录签名后被改动", "The transcript was changed after it was signed";
+    ALTERED_LINE: "第 {} 行被改动", "line {} was changed";
+    PARTICIPANT: "在场者", "Participant";
+    BEGAN_AT: "开始", "Began";
     MANIFEST_VALID: "制卡清单完好", "The manifest is intact";
     MANIFEST_ALTERED: "制卡清单签名后被改动", "The manifest was changed after it was signed";
     ALTERED_HEAD: "签名部分被改动", "the signed head was changed";

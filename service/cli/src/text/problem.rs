@@ -46,6 +46,9 @@ pub(crate) mod problems {
     BATCH_MALFORMED Usage: "批次文件不是可用的表格", "请检查首行列名和 UTF-8 编码", "the file is no table of people", "check the names of columns in its first line, and that it is UTF-8";
     BATCH_OTHER_INPUT Refused: "该目录属于另一份批次数据", "请用原来的文件继续，或换一个 --out 目录", "this directory is that of a batch with other input", "go on with the file it was begun with, or choose another --out";
     BATCH_CHANGED Refused: "批次文件或照片在读取期间被改动", "请恢复原来的文件，再以同一命令继续", "the file of the batch, or a photo, was changed while it was read", "put the file back that the batch was begun with, and give the same command again";
+    TRANSCRIPT_MALFORMED Refused: "不是密钥仪式记录", "请确认选择了正确的文件", "this is no transcript of a key ceremony", "make sure that this is the right file";
+    TRANSCRIPT_NOT_SIGNED Unverifiable: "记录不是由此根证书的密钥签名的，或其摘要已被改动", "请核对根证书，并取得记录的另一份副本", "the transcript is not signed by this root, or its digests were changed", "check the root certificate, and get another copy of the transcript";
+    ROOT_UNREADABLE Refused: "不是一份根证书（PEM）", "请使用 root.pem（healthcard authority export）", "this is not one root certificate in PEM", "use root.pem (`healthcard authority export`)";
     MANIFEST_MALFORMED Refused: "不是制卡清单", "请确认选择了正确的文件", "this is no manifest", "make sure that this is the right file";
     MANIFEST_OTHER_KEY Unverifiable: "清单不是用此公钥对应的密钥签名的", "请核对验证公钥", "the manifest is not signed by this key", "check the verifier key";
     HOME_UNKNOWN Usage: "不知道身份目录", "请用 --as 指定身份目录", "no identity directory is known", "name one with --as";
