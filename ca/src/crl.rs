@@ -237,8 +237,8 @@ pub enum CrlError {
 }
 
 impl Crl {
-    /// Most octets a list may have: about 100,000 entries.
-    pub const MAX_LEN: usize = 4 << 20;
+    /// Most octets a list may have: 160,000 entries.
+    pub const MAX_LEN: usize = 8 << 20;
 
     /// Reads a list, DER.
     ///

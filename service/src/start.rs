@@ -25,6 +25,8 @@ use crate::{
 
 /// Revocation lists are replaced when they are due within this time.
 const LIST_AHEAD: time::Duration = time::Duration::days(3);
+/// A list that ends within this time should have been replaced long ago.
+const LIST_ALARM: time::Duration = time::Duration::days(2);
 /// How often that, and the certificates of responders, are looked at.
 const LIST_CHECK: Duration = Duration::from_secs(3600);
 /// How often it is looked at whether the list of cards is due. A change of a card tells it at once;
@@ -209,6 +211,7 @@ async fn keep_status_fresh(registrar: Arc<Registrar>, mut stop: watch::Receiver<
             let cause = telemetry::chain(&error);
             tracing::error!(cause, "renewing revocation lists");
         }
+        registrar.tell_ending_lists(clock::now(), LIST_ALARM);
         if let Err(error) = registrar.keep_responders(clock::now()).await {
             let cause = telemetry::chain(&error);
             tracing::error!(cause, "renewing the certificates of responders");

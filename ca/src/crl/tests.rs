@@ -33,6 +33,22 @@ fn what_is_listed_is_found() {
 }
 
 #[test]
+fn as_many_certificates_as_are_promised_have_room() {
+    let hospital = Hospital::new();
+    let entry = |number: u32| {
+        let mut octets = [0xff; 16];
+        octets[12..].copy_from_slice(&number.to_be_bytes());
+        Revocation { serial: Serial::from_random(octets), at: NOW, reason: Reason::KeyCompromise }
+    };
+    let all: Vec<Revocation> = (0..160_000).map(entry).collect();
+    let list = crl(&hospital.people, PEOPLE_KEY, 1, &all);
+    assert_eq!(
+        (list.len(), list.revocation(&all[99_999].serial)),
+        (160_000, Some(all[99_999].clone()))
+    );
+}
+
+#[test]
 fn a_list_that_says_nothing_clear_is_not_drafted() {
     let hospital = Hospital::new();
     let edition = Edition { number: 1, this_update: ISSUED, next_update: NOW };

@@ -165,6 +165,19 @@ impl Authorities {
         Ok(self.anchors.write().unwrap_or_else(PoisonError::into_inner).add_crl(list)?)
     }
 
+    /// Authorities whose list is over by then, with its end; without one for those that have no list.
+    pub(crate) fn lists_over_by(&self, at: UtcTime) -> Vec<(Authority, Option<UtcTime>)> {
+        self.with_anchors(|anchors| {
+            let end = |issuer: &Issuer| {
+                let subject = issuer.certificate().subject();
+                let list = anchors.crls().find(|list| list.issuer() == subject)?;
+                Some(list.edition().next_update)
+            };
+            let ends = self.issuers.iter().map(|issuer| (issuer.authority(), end(issuer)));
+            ends.filter(|(_, end)| end.is_none_or(|end| end <= at)).collect()
+        })
+    }
+
     /// Whether a certificate may be relied on now.
     pub(crate) fn verify(
         &self,
@@ -178,5 +191,42 @@ impl Authorities {
     /// Lends the anchors.
     pub(crate) fn with_anchors<T>(&self, look: impl FnOnce(&Anchors) -> T) -> T {
         look(&self.anchors.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hsm::soft::{Iterations, Passphrase, SoftKeystore};
+    use time::{Duration, macros::datetime};
+
+    use super::*;
+    use crate::{keys, registrar::new_serial};
+
+    #[test]
+    fn lists_that_end_are_told_before_they_do() {
+        let now = datetime!(2026-11-26 08:00 UTC);
+        let place = tempfile::tempdir().unwrap();
+        let passphrase = Passphrase::from_string("right".to_owned().into()).unwrap();
+        let path = place.path().join("keystore.hck");
+        let mut keystore =
+            SoftKeystore::create_with(&path, &passphrase, Iterations::MINIMUM).unwrap();
+        for (key, key_use) in keys::required().filter(|(key, _)| key.name().starts_with("ca-")) {
+            keystore.generate(&key, key_use).unwrap();
+        }
+        keystore.save().unwrap();
+        let keys = Keys::new(keystore, Ok(()));
+        let certificates = Authorities::found(&keys, "county", new_serial, now).unwrap();
+        let authorities = Authorities::load(&keys, certificates, [], None).unwrap();
+        let none: Vec<_> = AUTHORITIES.map(|authority| (authority, None)).into();
+        assert_eq!(authorities.lists_over_by(now), none);
+
+        for authority in AUTHORITIES {
+            let list = authorities.next_list(&keys, authority, 1, &[], now).unwrap();
+            authorities.adopt(list).unwrap();
+        }
+        let end = now - CLOCK_SKEW + LIST_LIFE;
+        assert_eq!(authorities.lists_over_by(end - Duration::SECOND), []);
+        let all: Vec<_> = AUTHORITIES.map(|authority| (authority, Some(end))).into();
+        assert_eq!(authorities.lists_over_by(end), all);
     }
 }

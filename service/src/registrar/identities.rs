@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     catalogue::{Needs, Reason},
-    clock::UtcTime,
+    clock::{self, UtcTime},
     keys::{authority_name, authority_named},
     policy::Act,
     store::{
@@ -426,6 +426,15 @@ impl Registrar {
             }
         }
         Ok(())
+    }
+
+    /// Says in the process log which lists end within `ahead`, dated after `now`, because renewing
+    /// them fails: when one is over, nobody whom its authority certified gets in.
+    pub fn tell_ending_lists(&self, now: UtcTime, ahead: time::Duration) {
+        for (authority, end) in self.authorities.lists_over_by(now + ahead) {
+            let (authority, end) = (authority_name(authority), end.map(clock::rfc3339));
+            tracing::error!(authority, end, "a revocation list ends soon and was not renewed");
+        }
     }
 
     async fn renew_list(&self, authority: Authority, now: UtcTime) -> Result<(), Error> {

@@ -43,12 +43,16 @@ impl AuthorityCommand {
     }
 }
 
+/// Largest answer about the authorities, bytes: four lists of 160,000 certificates.
+const LARGEST: usize = 40 << 20;
+
 /// What the service publishes about its authorities.
-async fn authorities(context: &Context) -> Result<AuthoritiesResponse, Failure> {
+pub(super) async fn authorities(context: &Context) -> Result<AuthoritiesResponse, Failure> {
     context
         .service
         .ask_openly(async |channel| {
-            IdentitiesClient::new(channel).authorities(AuthoritiesRequest {}).await
+            let client = IdentitiesClient::new(channel);
+            client.max_decoding_message_size(LARGEST).authorities(AuthoritiesRequest {}).await
         })
         .await
 }

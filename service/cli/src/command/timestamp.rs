@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use axum::http::StatusCode;
 use clap::{Args, Subcommand};
 use der::Decode as _;
-use proto::v1::{AuthoritiesRequest, identities_client::IdentitiesClient};
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 use x509_cert::Certificate;
 
+use super::authority::authorities;
 use crate::{
     clock,
     context::{Context, Outcome},
@@ -105,12 +105,7 @@ async fn known_issuers(
         return Certificate::load_pem_chain(&pem)
             .map_err(|_| Failure::of(problems::CERTIFICATE_MALFORMED).about(file.display()));
     }
-    let found = context
-        .service
-        .ask_openly(async |channel| {
-            IdentitiesClient::new(channel).authorities(AuthoritiesRequest {}).await
-        })
-        .await?;
+    let found = authorities(context).await?;
     let read = found.issuers.iter().map(|der| Certificate::from_der(der));
     read.collect::<Result<_, _>>().map_err(|_| problems::SERVICE_ANSWER_MALFORMED.into())
 }
