@@ -18,8 +18,9 @@
 //! # Limits of software keys
 //!
 //! Keys are wiped when they are dropped, and are not copied by this crate's own types. Registers
-//! and stack frames of the arithmetic are out of reach of safe code, and so is `mlock`: whoever
-//! runs a process with software keys switches off swap and core dumps for it. The SM4 round
+//! and stack frames of the arithmetic are out of reach of safe code, and so is `mlock`
+//! of single keys: a process with software keys protects all of its memory from swap and core dumps,
+//! as `healthcardd` does. The SM4 round
 //! function in use looks its S-box up in a table of 256 bytes (four cache lines), which an attacker
 //! on the same core may be able to observe; SM2 secrets pass only through constant-time code.
 #![warn(missing_docs)]

@@ -10,7 +10,7 @@
 //!   has the keys of electronic cards' codes.
 //! - [`store`]: facts and the log, in SQLite; [`card_life`] is the life of a card, as it keeps to it.
 //! - [`numbers`], [`likeness`]: other numbers of a resident, and when two residents look like one.
-//! - [`keys`], [`vocabulary`], [`clock`], [`telemetry`]: what all of them share.
+//! - [`keys`], [`vocabulary`], [`clock`], [`telemetry`]: what all of them share; [`memory`] keeps the keys in it.
 //!
 //! [`card_issuer`] is the service as card issuer; [`key_list`] is what an operator sees of its keys,
 //! [`key_change`] what happens to them, [`ceremony`] what witnesses take away.
@@ -32,6 +32,7 @@ pub mod key_change;
 pub mod key_list;
 pub mod keys;
 pub mod likeness;
+pub mod memory;
 pub mod numbers;
 pub mod policy;
 mod rate;

@@ -9,6 +9,7 @@ use service::{
     config::Config,
     demo::{self, DemoOptions, Form, Language},
     init::{self, InitOptions},
+    memory::{self, Memory},
     serve::{self, Protection},
     start, telemetry,
 };
@@ -119,6 +120,7 @@ struct Bench {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     telemetry::start();
+    protect_memory();
     let outcome = match arguments.command {
         Command::Init(options) => make(options),
         Command::Serve(options) => run(options),
@@ -135,6 +137,17 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "错误 · error: {line}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Before keys come into this process. A system that refuses is told of, and the work goes on.
+fn protect_memory() {
+    match memory::protect() {
+        Ok(Memory::Locked) => tracing::debug!("memory is locked, and never dumped"),
+        Ok(Memory::Limited) => {
+            tracing::debug!("memory is never dumped; LimitMEMLOCK=infinity would lock it as well");
+        }
+        Err(error) => tracing::warn!(%error, "protecting the memory that keys are in"),
     }
 }
 
