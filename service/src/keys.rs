@@ -96,9 +96,12 @@ impl Succession {
             | KeyUse::SignLog
             | KeyUse::SignCodes
             | KeyUse::SignCardLists
+            // A new version gets a certificate of its own at the next start.
+            | KeyUse::SignStatus
+            | KeyUse::SignTimestamps
             | KeyUse::SealData => Self::Version,
             KeyUse::Index | KeyUse::MacCodes | KeyUse::CardMaster => Self::Name,
-            // SignCertificates, SignStatus, SignTimestamps, SignRecords, and any use to come until
+            // SignCertificates, SignRecords, and any use to come until
             // it is thought about: the answer that changes nothing.
             _ => Self::Certificate,
         }

@@ -141,8 +141,7 @@ pub(crate) async fn registrar(
         return Ok(registrar);
     }
     registrar.renew_lists(clock::now(), LIST_AHEAD).await?;
-    registrar.keep_responders(clock::now()).await?;
-    registrar.keep_stamper(clock::now()).await?;
+    keep_own(&registrar).await;
     let filled = registrar.fill_likenesses(clock::now()).await?;
     if filled > 0 {
         tracing::info!(residents = filled, "residents of before are compared with new ones now");
@@ -212,13 +211,20 @@ async fn keep_status_fresh(registrar: Arc<Registrar>, mut stop: watch::Receiver<
             tracing::error!(cause, "renewing revocation lists");
         }
         registrar.tell_ending_lists(clock::now(), LIST_ALARM);
-        if let Err(error) = registrar.keep_responders(clock::now()).await {
-            let cause = telemetry::chain(&error);
-            tracing::error!(cause, "renewing the certificates of responders");
-        }
-        if let Err(error) = registrar.keep_stamper(clock::now()).await {
-            let cause = telemetry::chain(&error);
-            tracing::error!(cause, "renewing the certificate for time stamps");
+        keep_own(&registrar).await;
+    }
+}
+
+/// Sees to the certificates of who answers about others and who stamps times. A failure is told, and does
+/// not keep the service from the rest: those in use go on to their end.
+async fn keep_own(registrar: &Registrar) {
+    let kept = [
+        ("renewing the certificates of responders", registrar.keep_responders(clock::now()).await),
+        ("renewing the certificate for time stamps", registrar.keep_stamper(clock::now()).await),
+    ];
+    for (what, kept) in kept {
+        if let Err(error) = kept {
+            tracing::error!(cause = telemetry::chain(&error), "{what}");
         }
     }
 }

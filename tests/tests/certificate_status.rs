@@ -104,6 +104,15 @@ fn others_ask_for_the_status_of_certificates() {
     // The program of this service sees the same, and what was kept goes with the revocation.
     let own = hospital.granted("colleague", &["authority", "status"]);
     assert_eq!((text(&own, "serial"), text(&own, "status")), (colleague.clone(), "good".into()));
+    // A certificate of its own making, with the number and issuer of a good one, is not a good one.
+    let mut forged =
+        std::fs::read(hospital.stage.path("people/colleague/certificate.der")).unwrap();
+    let key = forged.windows(3).position(|it| it == [0x03, 0x42, 0x00]).unwrap() + 4;
+    let stranger = hsm::sm2::SecretKey::generate();
+    forged[key..key + 64].copy_from_slice(&stranger.public().as_sec1()[1..]);
+    let forged = hospital.stage.write("records/forged.der", &forged).unwrap();
+    let order = ["authority", "status", "--certificate", &forged.to_string_lossy()];
+    hospital.refused("colleague", &order, "CERTIFICATE_FORGED");
     let order = ["identity", "revoke", "--serial", &colleague, "--reason", "key-compromise"];
     hospital.granted("operator", &order);
     let second = ask(&hospital);

@@ -11,7 +11,8 @@ use tests::hospital::{Hospital, empty_stage, text};
 use tests::relay;
 
 /// Keys that get new versions, as they are called in key sets and without them.
-const ROTATED: [&str; 5] = ["soft:token", "soft:log", "soft:code", "soft:card-list", "soft:data"];
+const ROTATED: [&str; 7] =
+    ["soft:token", "soft:log", "soft:code", "soft:card-list", "soft:data", "soft:ocsp", "soft:tsa"];
 
 /// `healthcardd keys` on the data directory of a hospital.
 fn run(hospital: &Hospital, order: &[&str]) -> Finished {
@@ -85,6 +86,14 @@ async fn what_was_signed_before_stays_good() {
     let published = hospital.granted(RECORDS.key, &["token", "keys"]).to_string();
     for version in &now {
         assert!(published.contains(&text(version, "thumbprint")), "{version}");
+    }
+    // Who answers about certificates and who stamps times have new ones, for their new keys.
+    assert_eq!(hospital.granted("colleague", &["authority", "status"])["status"], "good");
+    let order = ["audit", "search", "--action", "certificate.issue"];
+    let issued = hospital.granted("auditor", &order).to_string();
+    for (own, times) in [("ca-people-ocsp", 4), ("tsa", 4)] {
+        let found = issued.matches(&format!("\"authority\":\"{own}\"")).count();
+        assert_eq!(found, times, "{own}: drafted and signed, before and after");
     }
     // A desk that holds a list of before goes on with the new key.
     KeptList::new(&hospital).fetch(&hospital);

@@ -261,11 +261,14 @@ impl Response {
         if asked.nonce.is_some() && asked.nonce != self.nonce.as_ref() {
             return Err(ResponseError::OtherQuestion);
         }
-        let (answer, period) = self
-            .answers
-            .iter()
-            .find(|(answer, _)| answer.id.means(asked.id) && answer.id.is_of(asked.issuer))
-            .ok_or(ResponseError::NotAnswered)?;
+        let is_asked = |answer: &Answer| answer.id.means(asked.id) && answer.id.is_of(asked.issuer);
+        let mut found = self.answers.iter().filter(|(answer, _)| is_asked(answer));
+        // Two answers to one question are none.
+        let ((answer, period), None) =
+            (found.next().ok_or(ResponseError::NotAnswered)?, found.next())
+        else {
+            return Err(ResponseError::NotAnswered);
+        };
         let Period { this_update, next_update } = *period;
         if this_update > now + CLOCK_SKEW {
             return Err(ResponseError::NotYetValid { this_update });

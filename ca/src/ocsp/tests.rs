@@ -102,6 +102,8 @@ fn an_answer_counts_for_its_question_its_issuer_and_its_time_alone() {
     let doctor = id(&hospital, Digest::Sm3, 4);
     let answer = [Answer { id: doctor.clone(), status: Status::Good }];
     let with_nonce = answered(&hospital, &answer, Some(&nonce));
+    let contradiction = Answer { id: doctor.clone(), status: Status::Unknown };
+    let twice = answered(&hospital, &[answer[0].clone(), contradiction], None);
     let plain = answered(&hospital, &answer, None);
     let skew = Duration::minutes(5);
     let end = PERIOD.next_update;
@@ -117,6 +119,7 @@ fn an_answer_counts_for_its_question_its_issuer_and_its_time_alone() {
         ("no nonce", &plain, issuer, &doctor, Some(&nonce), NOW, Some(E::OtherQuestion)),
         ("another certificate", &plain, issuer, &nurse, None, NOW, Some(E::NotAnswered)),
         ("under another digest", &plain, issuer, &same, None, NOW, Some(E::NotAnswered)),
+        ("answered twice", &twice, issuer, &doctor, None, NOW, Some(E::NotAnswered)),
         ("another issuer", &plain, devices, &desk, None, NOW, Some(E::WrongResponder)),
         ("a clock behind", &plain, issuer, &doctor, None, NOW - skew, None),
         ("a clock too far behind", &plain, issuer, &doctor, None, NOW - skew - Duration::SECOND, Some(E::NotYetValid { this_update: NOW })),

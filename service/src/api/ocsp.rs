@@ -2,9 +2,10 @@
 //! of a POST, or in base64 as the rest of the path of a GET, which intermediaries may keep (RFC 5019,
 //! 6).
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
+    Extension,
     body::{Body, to_bytes},
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
@@ -15,6 +16,7 @@ use ca::ocsp::Question;
 use time::{format_description::BorrowedFormatItem, macros::format_description};
 use tokio::time::timeout;
 
+use super::rate::StatusRate;
 use crate::{
     clock::{self, UtcTime},
     registrar::{Registrar, StatusResponse},
@@ -29,8 +31,16 @@ const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
     "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
 );
 
+/// What answers come from.
+#[derive(Clone)]
+pub(super) struct Statuses {
+    pub(super) registrar: Arc<Registrar>,
+    pub(super) rate: Arc<StatusRate>,
+}
+
 pub(super) async fn post(
-    State(registrar): State<Arc<Registrar>>,
+    State(statuses): State<Statuses>,
+    Extension(peer): Extension<SocketAddr>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -38,23 +48,25 @@ pub(super) async fn post(
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
     match timeout(ARRIVAL, to_bytes(body, Question::MAX_LEN)).await {
-        Ok(Ok(question)) => answer(&registrar, &question).await,
+        Ok(Ok(question)) => answer(&statuses, peer, &question).await,
         Ok(Err(_)) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
         Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
     }
 }
 
 pub(super) async fn get(
-    State(registrar): State<Arc<Registrar>>,
+    State(statuses): State<Statuses>,
+    Extension(peer): Extension<SocketAddr>,
     Path(question): Path<String>,
 ) -> Response {
     // What is not base64 is malformed all the same.
-    answer(&registrar, &STANDARD.decode(question).unwrap_or_default()).await
+    answer(&statuses, peer, &STANDARD.decode(question).unwrap_or_default()).await
 }
 
-async fn answer(registrar: &Registrar, question: &[u8]) -> Response {
+async fn answer(statuses: &Statuses, peer: SocketAddr, question: &[u8]) -> Response {
     let now = clock::now();
-    let response = registrar.certificate_status(question, now).await;
+    let admit = || statuses.rate.admit(peer.ip(), now);
+    let response = statuses.registrar.certificate_status(question, admit, now).await;
     let kind = [(header::CONTENT_TYPE, RESPONSE)];
     (caching(&response, now), kind, response.der.clone()).into_response()
 }

@@ -51,6 +51,26 @@ impl StampRate {
     }
 }
 
+/// Answers about certificates that have to be signed for one peer at once, and that come back each
+/// second. Those that are kept ready cost nothing, and are not counted.
+const STATUSES: (f64, f64) = (400.0, 100.0);
+
+/// Counts signed answers about certificates by peer.
+pub(crate) struct StatusRate(Buckets<IpAddr>);
+
+impl Default for StatusRate {
+    fn default() -> Self {
+        Self(Buckets::new(STATUSES.0, STATUSES.1, MOST))
+    }
+}
+
+impl StatusRate {
+    /// Whether one more answer may be signed for `address` now.
+    pub(crate) fn admit(&self, address: IpAddr, now: UtcTime) -> bool {
+        self.0.admit(network(address), now)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{net::Ipv4Addr, time::Duration};

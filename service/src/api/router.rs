@@ -70,16 +70,19 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .layer(tonic_web::GrpcWebLayer::new());
     let stamps = tsa::Stamps { registrar: Arc::clone(&registrar), rate: Arc::default() };
     let stamping = axum::Router::new().route("/tsa", post(tsa::post)).with_state(stamps);
+    let statuses = ocsp::Statuses { registrar: Arc::clone(&registrar), rate: Arc::default() };
+    let statuses = axum::Router::new()
+        .route("/ocsp", post(ocsp::post))
+        .route("/ocsp/{*question}", get(ocsp::get))
+        .with_state(statuses);
     let http = axum::Router::new()
         .route("/healthz", get(health::healthz))
         .route("/jwks.json", get(jwks))
         .route("/crl/{file}", get(revocation_list))
-        .route("/ocsp", post(ocsp::post))
-        .route("/ocsp/{*question}", get(ocsp::get))
         .route("/cards/status-list", get(card_list::status_list))
         .route("/ca/{file}", get(authority))
         .with_state(registrar);
-    Ok(http.merge(stamping).merge(grpc.reset_fallback()))
+    Ok(http.merge(stamping).merge(statuses).merge(grpc.reset_fallback()))
 }
 
 async fn jwks(State(registrar): State<Arc<Registrar>>) -> Response {

@@ -108,10 +108,16 @@ impl Responders {
 
 impl Registrar {
     /// Answers a question about certificates, DER, in the same form. Anybody may ask, and nothing is
-    /// recorded. When nothing can be said, the answer says that.
-    pub async fn certificate_status(&self, question: &[u8], now: UtcTime) -> Arc<StatusResponse> {
+    /// recorded. When nothing can be said, the answer says that. `admit` is asked before one is signed
+    /// anew; what it does not admit is to be tried later.
+    pub async fn certificate_status(
+        &self,
+        question: &[u8],
+        admit: impl FnOnce() -> bool,
+        now: UtcTime,
+    ) -> Arc<StatusResponse> {
         let answer = match Question::parse(question) {
-            Ok(question) => self.answer(question, now).await,
+            Ok(question) => self.answer(question, admit, now).await,
             Err(_) => Err(Failure::MalformedRequest),
         };
         answer.unwrap_or_else(|failure| {
@@ -122,6 +128,7 @@ impl Registrar {
     async fn answer(
         &self,
         question: Question,
+        admit: impl FnOnce() -> bool,
         now: UtcTime,
     ) -> Result<Arc<StatusResponse>, Failure> {
         // What many ask is answered once.
@@ -131,6 +138,9 @@ impl Registrar {
         };
         if let Some(kept) = common.and_then(|id| self.responders.kept(id, now)) {
             return Ok(kept);
+        }
+        if !admit() {
+            return Err(Failure::TryLater);
         }
         // One who answers for all of it: a response has one signature.
         let all_of =
@@ -220,7 +230,7 @@ impl Registrar {
                 .filter(|held| {
                     let certificate = held.certificate();
                     certificate.public_key() == key.public_key()
-                        && certificate.not_after() > now + AHEAD
+                        && lasts(certificate, issuer.certificate(), now + AHEAD)
                 });
             let responder = match held {
                 Some(held) => held,
@@ -241,6 +251,13 @@ impl Registrar {
         }
         Ok(())
     }
+}
+
+/// Whether a certificate of the service's own is good until then, or as long as its issuer can make
+/// one: another would not last longer.
+pub(super) fn lasts(certificate: &Certificate, issuer: &Certificate, until: UtcTime) -> bool {
+    let end = certificate.not_after();
+    end > until || end + time::Duration::DAY > issuer.not_after()
 }
 
 /// Name of who answers for an authority: in the store and in its certificate.

@@ -10,7 +10,9 @@ use audit::{Actor, Outcome};
 use ca::timestamp::{Failure, Query, Stamper};
 use ca::{Authority, Certificate, Digest, Order, Profile};
 
-use super::{Caller, Error, Registrar, entry_by, new_serial, service_actor};
+use super::{
+    Caller, Error, Registrar, certificate_status::lasts, entry_by, new_serial, service_actor,
+};
 use crate::{
     catalogue::Reason,
     clock::{self, UtcTime},
@@ -163,13 +165,17 @@ impl Registrar {
         let key = self.keys.time_stamps()?;
         let records = self.store.authorities().await?;
         let record = records.iter().find(|record| record.name == STAMPER);
+        let issuer = self
+            .authorities
+            .issuer(ISSUER)
+            .map_err(|e| Error::internal("working as an authority", e))?;
         let held = record
             .and_then(|record| Certificate::parse(&record.der).ok())
             .and_then(|held| Stamper::new(held).ok())
             .filter(|held| {
                 let certificate = held.certificate();
                 certificate.public_key() == key.public_key()
-                    && certificate.not_after() > now + AHEAD
+                    && lasts(certificate, issuer.certificate(), now + AHEAD)
             });
         let stamper = match held {
             Some(held) => held,

@@ -26,7 +26,7 @@ pub(crate) enum AuthorityCommand {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-    /// 在线查询证书状态（OCSP）；返回码 0 为有效，1 为已吊销或无记录 | Ask for the status of a certificate (OCSP); exit code 0 if good, 1 if revoked or unknown
+    /// 在线查询证书状态（OCSP）；返回码 0 为有效，1 为已吊销、无记录或不在有效期内，4 为伪造 | Ask for the status of a certificate (OCSP); exit code 0 if good, 1 if revoked, unknown or out of its validity, 4 if forged
     Status {
         /// 证书（DER）；缺省为本身份的证书 | Certificate, DER; by default this identity's own
         #[arg(long, value_name = "FILE")]

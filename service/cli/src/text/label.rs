@@ -26,7 +26,8 @@ labels! {
     IDENTITY: "身份", "Identity";
     IDENTITIES: "身份", "Identities";
     AUTHORITIES_SAVED: "已保存根证书、签发证书和吊销列表", "Root, issuing certificates and revocation lists were saved";
-    STATUS_GOOD: "证书有效，未被吊销", "The certificate is not revoked";
+    STATUS_GOOD: "证书有效，未被吊销", "The certificate is valid and not revoked";
+    STATUS_PAST: "证书未被吊销，但已过期或尚未生效", "The certificate is not revoked, but past its validity or not yet valid";
     STATUS_REVOKED: "证书已吊销", "The certificate is revoked";
     STATUS_UNKNOWN: "签发机构没有此证书的记录，请勿采信", "The authority has no record of this certificate; do not rely on it";
     STAMPED: "已加盖时间戳", "The file was stamped with the time";

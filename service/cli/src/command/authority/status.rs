@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use axum::http::StatusCode;
-use der::Decode as _;
+use der::{Decode as _, Encode as _};
 use proto::v1::{AuthoritiesResponse, RevocationReason};
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -11,7 +11,7 @@ use x509_cert::Certificate;
 
 use super::authorities;
 use crate::{
-    certificate_status::{Answer, LIMIT, Question, Standing},
+    certificate_status::{Answer, LIMIT, Question, Standing, verify},
     clock,
     context::{Context, Outcome},
     exit::Exit,
@@ -30,6 +30,8 @@ pub(super) async fn status(context: &Context, certificate: Option<&Path>) -> Out
     let certificate = Certificate::from_der(&der).map_err(|_| problems::CERTIFICATE_MALFORMED)?;
     let found = authorities(context).await?;
     let issuer = issuer_of(&certificate, &found).ok_or(problems::STATUS_FOREIGN)?;
+    // The number alone would be that of a certificate which the authority did make.
+    is_made_by(&issuer, &certificate).ok_or(problems::CERTIFICATE_FORGED)?;
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|_| problems::RANDOMNESS_UNAVAILABLE)?;
     let serial = certificate.tbs_certificate().serial_number();
@@ -37,7 +39,19 @@ pub(super) async fn status(context: &Context, certificate: Option<&Path>) -> Out
         Question::new(&issuer, serial, &nonce).ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
     let response = ask(context, question.der()).await?;
     let answer = question.read(&response, clock::now())?;
-    Ok(show(context, &hex::encode(serial.as_bytes()), answer))
+    let now = clock::now();
+    let validity = certificate.tbs_certificate().validity();
+    let [from, to] = [validity.not_before, validity.not_after]
+        .map(|time| OffsetDateTime::UNIX_EPOCH + time.to_unix_duration());
+    let in_validity = (from..=to).contains(&now);
+    Ok(show(context, &hex::encode(serial.as_bytes()), answer, in_validity))
+}
+
+/// Whether the authority signed these very octets.
+fn is_made_by(issuer: &Certificate, certificate: &Certificate) -> Option<()> {
+    let body = certificate.tbs_certificate().to_der().ok()?;
+    let algorithm = certificate.signature_algorithm();
+    verify(issuer, &body, certificate.signature().as_bytes()?, algorithm)
 }
 
 /// The authority of this service that the certificate names as its issuer.
@@ -57,8 +71,9 @@ async fn ask(context: &Context, question: &[u8]) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn show(context: &Context, serial: &str, answer: Answer) -> Exit {
+fn show(context: &Context, serial: &str, answer: Answer, in_validity: bool) -> Exit {
     let (title, word, since, reason) = match answer.standing {
+        Standing::Good if !in_validity => (text::STATUS_PAST, "good", None, None),
         Standing::Good => (text::STATUS_GOOD, "good", None, None),
         Standing::Revoked(at, reason) => (text::STATUS_REVOKED, "revoked", Some(at), reason),
         Standing::Unknown => (text::STATUS_UNKNOWN, "unknown", None, None),
@@ -74,6 +89,7 @@ fn show(context: &Context, serial: &str, answer: Answer) -> Exit {
     let json = json!({
         "serial": serial,
         "status": word,
+        "in_validity": in_validity,
         "revoked_at": since.map(written),
         "reason": reason,
         "this_update": written(this_update),
@@ -81,8 +97,8 @@ fn show(context: &Context, serial: &str, answer: Answer) -> Exit {
     });
     context.screen.show(&json, &page);
     match answer.standing {
-        Standing::Good => Exit::Done,
-        Standing::Revoked(..) | Standing::Unknown => Exit::Refused,
+        Standing::Good if in_validity => Exit::Done,
+        Standing::Good | Standing::Revoked(..) | Standing::Unknown => Exit::Refused,
     }
 }
 

@@ -36,7 +36,7 @@ const LONGEST_IDENTIFIER: usize = 8191;
 pub(crate) enum Sm2Command {
     /// 签名：写法、签名者标识、有无 Z | A signature: how it is written, the signer's identifier, Z or none
     Signature {
-        /// 签名文件：DER、r‖s、设备格式，可为 PEM、Base64、十六进制 | The signature: DER, r‖s, as devices write it; also in PEM, Base64, hexadecimal
+        /// 签名文件：DER、r‖s、设备格式，可为 PEM、Base64、十六进制 | The signature: DER, r and s alone, as devices write it; also in PEM, Base64, hexadecimal
         #[arg(long, value_name = "FILE")]
         signature: PathBuf,
         /// 被签名的原文，或其 32 字节摘要 | What was signed, or its digest of 32 octets
