@@ -177,6 +177,13 @@ fn is_torn(rest: &[u8]) -> bool {
     (1..=LONGEST).contains(&length) && rest.len() < LENGTH + length + CHECK
 }
 
+/// Closing the file would not give it free while a process that was just started holds a copy of it.
+impl Drop for Spool {
+    fn drop(&mut self) {
+        let _ = self.file.unlock(); // an error leaves it to the closing
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
