@@ -5,7 +5,8 @@ use std::sync::Arc;
 use ca::Authority;
 use card::{CardKey, KeyVersion, command::personalise::TRANSPORT_MASTER};
 use hsm::{
-    CardMaster, DataSealer, IndexKey, KeyError, KeyRef, KeyUse, Keystore, MacKey, Sm2Signer,
+    CardMaster, DataSealer, IndexKey, KeyDescription, KeyError, KeyRef, KeyUse, Keystore, MacKey,
+    Sm2Signer,
     key::VersionState,
     self_test::{Guarded, SelfTestError},
     sm2::PublicKey,
@@ -198,6 +199,14 @@ impl Keys {
     /// See [`Keys::authority`].
     pub fn time_stamps(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
         self.keystore.signer(&soft(TIME_STAMPS), KeyUse::SignTimestamps)
+    }
+
+    /// Whether what this key signed is believed: a version of a key of ours that is neither destroyed nor
+    /// compromised.
+    #[must_use]
+    pub fn believes(&self, key: &PublicKey) -> bool {
+        let ours = |version: &KeyDescription| version.public_key.as_ref() == Some(key);
+        self.keystore.list().iter().any(|version| ours(version) && version.state.verifies())
     }
 
     /// Signs records on cards.

@@ -65,6 +65,7 @@ async fn what_was_signed_before_stays_good() {
     let held = hospital.stage.path("records/held.checkpoint").to_string_lossy().into_owned();
     hospital.granted("auditor", &["audit", "checkpoint", "--out", &held]);
     let old_verifier = hospital.verifier_key();
+    let stamper = stamper(&hospital);
     // The service has its keystore to itself.
     refused(&hospital, &["rotate", "soft:token"], "running");
     stopped(&mut hospital);
@@ -95,6 +96,8 @@ async fn what_was_signed_before_stays_good() {
         let found = issued.matches(&format!("\"authority\":\"{own}\"")).count();
         assert_eq!(found, times, "{own}: drafted and signed, before and after");
     }
+    // What was stamped before is checked for years: its certificate is no stranger's.
+    assert_eq!(status_of(&hospital, &stamper), "good");
     // A desk that holds a list of before goes on with the new key.
     KeptList::new(&hospital).fetch(&hospital);
     // The log is one log: with the new key all of it is checked, and it goes on from what was held.
@@ -112,11 +115,25 @@ async fn what_was_signed_before_stays_good() {
     }
 }
 
+/// The certificate of who stamps times, in a file.
+fn stamper(hospital: &Hospital) -> String {
+    let db = rusqlite::Connection::open(hospital.database()).unwrap();
+    let of_tsa = "SELECT der FROM authority WHERE name = 'tsa'";
+    let der: Vec<u8> = db.query_row(of_tsa, [], |row| row.get(0)).unwrap();
+    hospital.stage.write("records/tsa.der", &der).unwrap().to_string_lossy().into_owned()
+}
+
+fn status_of(hospital: &Hospital, certificate: &str) -> String {
+    let order = ["authority", "status", "--certificate", certificate];
+    text(&hospital.ask(DOCTOR.key, &order).body, "status")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_a_compromised_key_signed_is_not_believed() {
     let mut hospital = Hospital::open();
     let visit = relay::open_visit(&hospital).await;
     let old = token(&hospital, &visit, "records/old.jws");
+    let stamper = stamper(&hospital);
     stopped(&mut hospital);
     // The one in use gets its successor at once; the service never stands without a key.
     for key in ROTATED {
@@ -129,6 +146,7 @@ async fn what_a_compromised_key_signed_is_not_believed() {
         (&said["active"], text(&said, "inactive_reason").as_str()),
         (&false.into(), "MALFORMED_OR_FORGED")
     );
+    assert_eq!(status_of(&hospital, &stamper), "unknown", "not to be relied on");
     let published = hospital.granted(DESK.key, &["token", "keys"]).to_string();
     for version in keys(&hospital, &["list"]) {
         let Some(thumbprint) = version["thumbprint"].as_str() else { continue };

@@ -190,6 +190,7 @@ impl Registrar {
         let name = authority_name(issuer.authority());
         let standing = self.store.certificate_standing(name, &serial.to_string()).await?;
         Ok(match standing {
+            None if self.was_own(issuer.certificate(), serial).await? => Status::Good,
             None => Status::Unknown,
             Some(None) => Status::Good,
             Some(Some(revoked)) => Status::Revoked {
@@ -210,6 +211,18 @@ impl Registrar {
         let responders =
             || self.responders.lock().current.iter().any(|(_, at)| is(at.certificate()));
         authorities() || responders() || self.stamping.is(issuer, serial)
+    }
+
+    /// Whether this is the number of a certificate of the service's own that was replaced, and whose key
+    /// is still believed: time stamps are checked years after.
+    async fn was_own(&self, issuer: &Certificate, serial: &Serial) -> Result<bool, Error> {
+        let before = self.store.authorities_before().await?;
+        let mut before = before.iter().filter_map(|record| Certificate::parse(&record.der).ok());
+        Ok(before.any(|own| {
+            own.issuer() == issuer.subject()
+                && own.serial() == serial
+                && self.keys.believes(own.public_key())
+        }))
     }
 
     /// Takes the responders from the record. One that has no certificate for its key, or whose

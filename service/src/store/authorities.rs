@@ -26,13 +26,19 @@ pub struct RevocationList {
 }
 
 impl Store {
-    /// Records the certificate of an authority, in the place of an earlier one of that name.
+    /// Records the certificate of an authority, in the place of an earlier one of that name, which is
+    /// kept among those of before.
     pub async fn record_authority(
         &self,
         authority: Authority,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
+            db.prepare_cached(
+                "INSERT OR IGNORE INTO authority_before (der, name)
+                 SELECT der, name FROM authority WHERE name = ?1 AND der <> ?2",
+            )?
+            .execute((&authority.name, &authority.der))?;
             db.prepare_cached(
                 "INSERT INTO authority (name, der) VALUES (?1, ?2)
                  ON CONFLICT (name) DO UPDATE SET der = excluded.der",
@@ -47,6 +53,18 @@ impl Store {
     pub async fn authorities(&self) -> Result<Vec<Authority>, StoreError> {
         self.read(|db| {
             let mut select = db.prepare_cached("SELECT name, der FROM authority ORDER BY name")?;
+            let rows = select
+                .query_map([], |row| Ok(Authority { name: row.get(0)?, der: row.get(1)? }))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// Certificates that were replaced, by name and the oldest first.
+    pub async fn authorities_before(&self) -> Result<Vec<Authority>, StoreError> {
+        self.read(|db| {
+            let mut select =
+                db.prepare_cached("SELECT name, der FROM authority_before ORDER BY name, rowid")?;
             let rows = select
                 .query_map([], |row| Ok(Authority { name: row.get(0)?, der: row.get(1)? }))?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)

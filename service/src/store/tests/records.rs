@@ -256,7 +256,14 @@ async fn a_revocation_list_never_goes_back() {
     assert_eq!(store.crl("device").await.unwrap(), None);
     let authority = Authority { name: "root".into(), der: vec![1] };
     store.record_authority(authority.clone(), act("authority.create")).await.unwrap();
-    assert_eq!(store.authorities().await.unwrap(), [authority]);
+    assert_eq!(store.authorities().await.unwrap(), std::slice::from_ref(&authority));
+    // One that is replaced is kept, once.
+    let next = Authority { der: vec![2], ..authority.clone() };
+    for _ in 0..2 {
+        store.record_authority(next.clone(), act("authority.create")).await.unwrap();
+    }
+    assert_eq!(store.authorities().await.unwrap(), [next]);
+    assert_eq!(store.authorities_before().await.unwrap(), [authority]);
 }
 
 #[tokio::test]
