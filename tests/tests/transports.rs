@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use card::Transport;
 use card::transport::pcsc::{Event, Monitor, PcscCard};
 use card_emulator::slot::Slot;
-use card_emulator::{Card, InMemory};
+use card_emulator::{Card, InMemory, sample};
 use tests::contract::transport::{Reader, suite};
 use tests::private::{PcscDaemon, in_private_space};
 
@@ -90,5 +90,45 @@ fn a_real_daemon() {
         let mut reader = Virtual { slot, daemon, monitor: Monitor::new() };
         let commands = suite(&mut reader);
         println!("{commands} commands for one reading");
+    });
+}
+
+#[test]
+fn a_card_that_a_reset_met_is_told_with_its_removal_or_not_at_all() {
+    in_private_space(|| {
+        let log = tempfile::tempdir().unwrap();
+        let mut daemon = PcscDaemon::start(&log.path().join("pcscd")).unwrap();
+        let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let slot = Slot::open(address(35963), |_| {});
+        let other = Slot::open(address(35964), |_| {});
+        let mut monitor = Monitor::new();
+        let inserted = |monitor: &mut Monitor| {
+            let reader = |event| match event {
+                Event::CardInserted { reader, .. } => Some(reader),
+                _ => None,
+            };
+            monitor.find_map(reader).unwrap()
+        };
+        slot.insert(sample::card(sample::image()));
+        let reader = inserted(&mut monitor);
+        let held = PcscCard::connect(&reader).unwrap();
+        slot.remove();
+        daemon.saw_removal().unwrap();
+        // Between two looks of the daemon the next card comes, is reset by whoever held the last one, and leaves.
+        slot.insert(sample::card(sample::image()));
+        drop(held);
+        slot.remove();
+        daemon.settle();
+        other.insert(sample::card(sample::image()));
+        let mut there = 1;
+        loop {
+            match monitor.next().unwrap() {
+                Event::CardInserted { reader: of, .. } if of == reader => there += 1,
+                Event::CardRemoved { .. } => there -= 1,
+                Event::CardInserted { .. } => break,
+                _ => {}
+            }
+        }
+        assert_eq!(there, 0, "a card is told of that is gone");
     });
 }

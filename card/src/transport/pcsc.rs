@@ -2,10 +2,11 @@
 //!
 //! [`Monitor`] tells what happens at the readers and outlives the service itself; [`PcscCard`] is
 //! the card in one of them; a [`Worker`] is the thread that waits for it, so that nobody else does.
-//! Facts they rest on (pcsc-lite 1.9): the service reports a card within its polling interval of
-//! 400 ms, passes `61xx` and `6Cxx` through unchanged, a context that has failed once never
-//! recovers, although it calls itself valid, and a command has no time limit: whoever sent it to a
-//! mute card waits until the card is out.
+//! Facts they rest on (pcsc-lite 1.9): the service looks for cards every 400 ms and counts each that
+//! it saw come or leave; a reset makes it call the reader's card present without having looked. It
+//! passes `61xx` and `6Cxx` through unchanged, a context that has failed once never recovers,
+//! although it calls itself valid, and a command has no time limit: whoever sent it to a mute card
+//! waits until the card is out.
 
 mod lent;
 mod monitor;

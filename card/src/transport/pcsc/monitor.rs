@@ -66,9 +66,12 @@ pub struct Monitor {
 /// A reader as last seen.
 struct Watched {
     name: CString,
+    /// What the service said last.
     state: State,
-    /// Grows with each insertion and removal.
+    /// Grows with each insertion and removal that the service's own watch saw.
     count: u32,
+    /// Whether something in it was told of.
+    present: bool,
     known: bool,
 }
 
@@ -174,7 +177,7 @@ impl Monitor {
         for name in names {
             if !self.readers.iter().any(|reader| reader.name == name) {
                 self.events.push_back(Event::ReaderFound { reader: text(&name) });
-                self.readers.push(Watched { name, state: State::UNAWARE, count: 0, known: false });
+                self.readers.push(Watched::new(name));
             }
         }
 
@@ -225,6 +228,10 @@ impl Iterator for Monitor {
 }
 
 impl Watched {
+    fn new(name: CString) -> Self {
+        Self { name, state: State::UNAWARE, count: 0, present: false, known: false }
+    }
+
     /// What is asked of the service: to answer when things are no longer as they were.
     fn asked(&self) -> ReaderState {
         // The count travels in the high half of the state (PC/SC part 5, 3.2.5.5).
@@ -232,17 +239,19 @@ impl Watched {
         ReaderState::new(self.name.clone(), state)
     }
 
-    fn present(&self) -> bool {
-        self.state.contains(State::PRESENT)
-    }
-
     /// The events between the state as last seen and the state now.
     fn changed(&mut self, state: State, count: u32, atr: &[u8]) -> Vec<Event> {
         let mut events = Vec::new();
-        let was = self.present();
-        let is = state.contains(State::PRESENT);
+        let was = self.present;
+        let said = state.contains(State::PRESENT);
+        let counted = count != self.count;
+        // A reset, too, makes the service call a card present: the next one, or none at all. Its own
+        // watch knows nothing of that card and would never see it leave, so it is not believed in: if
+        // one is there, the watch sees it within its interval, and counts it. (Not every service counts.)
+        let left = was && (count ^ self.count) & 1 == 1;
+        let is = said && !left && (was || counted || !self.known || count == 0);
         // Out and in again between two looks: another card may be there.
-        let swapped = was && is && self.count != count;
+        let swapped = was && is && counted;
         if was && (!is || swapped) {
             events.push(Event::CardRemoved { reader: text(&self.name) });
         }
@@ -255,6 +264,7 @@ impl Watched {
         }
         self.state = state - State::CHANGED;
         self.count = count;
+        self.present = is;
         self.known = true;
         events
     }
@@ -262,7 +272,7 @@ impl Watched {
     /// The events of losing the reader itself.
     fn lost(&self) -> Vec<Event> {
         let reader = text(&self.name);
-        let card = self.present().then(|| Event::CardRemoved { reader: reader.clone() });
+        let card = self.present.then(|| Event::CardRemoved { reader: reader.clone() });
         card.into_iter().chain([Event::ReaderLost { reader }]).collect()
     }
 }
@@ -285,14 +295,20 @@ mod tests {
         let (empty, present) = (State::EMPTY, State::PRESENT);
         // PC/SC part 5, 3.2.5.5: state, event count, answer to reset; one reader from its start.
         type Case<'c> = (&'c str, State, u32, &'c [u8], Vec<Event>);
-        let cases: [Case<'_>; 9] = [
+        let cases: [Case<'_>; 15] = [
             ("nothing at first", empty, 0, &[], vec![]),
             ("in", present | State::CHANGED, 1, atr.bytes(), vec![put_in.clone()]),
             ("in use", present | State::INUSE, 1, atr.bytes(), vec![]),
             ("out", empty, 2, &[], vec![out.clone()]),
             ("in and out between two looks", empty, 4, &[], vec![]),
             ("in again", present, 5, atr.bytes(), vec![put_in.clone()]),
-            ("swapped between two looks", present, 7, atr.bytes(), vec![out.clone(), put_in]),
+            (
+                "swapped between two looks",
+                present,
+                7,
+                atr.bytes(),
+                vec![out.clone(), put_in.clone()],
+            ),
             (
                 "for a card upside down",
                 present | State::MUTE,
@@ -300,10 +316,15 @@ mod tests {
                 &[],
                 vec![out.clone(), unreadable],
             ),
-            ("out at last", empty, 10, &[], vec![out]),
+            ("out", empty, 10, &[], vec![out.clone()]),
+            ("a reset met the next card", present, 10, atr.bytes(), vec![]),
+            ("which left before it was seen", empty, 10, &[], vec![]),
+            ("a reset met an empty reader", present | State::MUTE, 10, &[], vec![]),
+            ("a card is in that was seen", present, 11, atr.bytes(), vec![put_in]),
+            ("out, and a reset met the next card", present, 12, atr.bytes(), vec![out]),
+            ("out at last", empty, 12, &[], vec![]),
         ];
-        let name = c"reader".to_owned();
-        let mut watched = Watched { name, state: State::UNAWARE, count: 0, known: false };
+        let mut watched = Watched::new(c"reader".to_owned());
         for (name, state, count, atr, expected) in cases {
             assert_eq!(watched.changed(state, count, atr), expected, "{name}");
         }
