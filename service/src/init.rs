@@ -16,7 +16,7 @@ use hsm::{
     random::SystemRandom,
     self_test::{self, SelfTestError},
     sm2::{PublicKey, SecretKey},
-    soft::{KeystoreError, Passphrase, SoftKeystore},
+    soft::{Iterations, KeystoreError, Passphrase, SoftKeystore},
 };
 
 use crate::{
@@ -48,6 +48,8 @@ pub struct InitOptions {
     pub data: PathBuf,
     /// Passphrase of the keystore.
     pub passphrase: Passphrase,
+    /// What a guess of it costs.
+    pub iterations: Iterations,
     /// Name of the service.
     pub name: String,
     /// Address to listen on.
@@ -123,8 +125,16 @@ pub enum InitError {
 /// [`InitError`]; what was written so far then stays, and the directory is not used again.
 pub async fn init(options: InitOptions) -> Result<(), InitError> {
     let began = clock::now();
-    let InitOptions { data, passphrase, name, listen, hosts, operator_request, participants } =
-        options;
+    let InitOptions {
+        data,
+        passphrase,
+        iterations,
+        name,
+        listen,
+        hosts,
+        operator_request,
+        participants,
+    } = options;
     self_test::run(&mut SystemRandom)?;
     if !config::is_service_name(&name) {
         return Err(InitError::Name);
@@ -151,7 +161,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
     let settings = toml::to_string_pretty(&raw).expect("settings are plain strings and numbers");
     let config = Config::check(raw, &data)?;
 
-    let mut keystore = SoftKeystore::create(&config.keystore, &passphrase)?;
+    let mut keystore = SoftKeystore::create_with(&config.keystore, &passphrase, iterations)?;
     for (key, key_use) in keys::required() {
         keystore.generate(&key, key_use)?;
     }

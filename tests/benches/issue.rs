@@ -14,7 +14,7 @@ use card::batch::Row;
 use card::layout::Profile;
 use card_emulator::personalise::{blank, transport_master};
 use card_emulator::{Card, InMemory};
-use hsm::soft::{Passphrase, SoftKeystore};
+use hsm::soft::{Iterations, Passphrase, SoftKeystore};
 use service::clock;
 use service::config::Config;
 use service::init::{self, InitOptions};
@@ -87,6 +87,7 @@ async fn main() {
     let options = InitOptions {
         data: data.clone(),
         passphrase: passphrase(),
+        iterations: Iterations::DEFAULT,
         name: "bench.localhost".to_owned(),
         listen: "127.0.0.1:0".to_owned(),
         hosts: Vec::new(),

@@ -19,6 +19,7 @@ use super::share::{self, Share, ShareError};
 use super::{KeystoreError, Passphrase, Unseal};
 use crate::sm4::{SEAL_OVERHEAD, Sm4Key};
 use crate::{kdf, random, sm3};
+use std::fmt;
 use std::num::NonZeroU32;
 use zeroize::Zeroizing;
 
@@ -54,6 +55,12 @@ impl Iterations {
             .map(Self)
             .filter(|iterations| (Self::MINIMUM..=Self::MAXIMUM).contains(iterations))
             .ok_or(IterationsOutOfBounds(iterations))
+    }
+}
+
+impl fmt::Display for Iterations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

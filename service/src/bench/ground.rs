@@ -9,7 +9,11 @@ use std::{
 };
 
 use ca::Certificate;
-use hsm::{Sm2Signer as _, sm2::SecretKey, soft::Passphrase};
+use hsm::{
+    Sm2Signer as _,
+    sm2::SecretKey,
+    soft::{Iterations, Passphrase},
+};
 use hyper_util::rt::TokioIo;
 use proto::v1::{self, sessions_client::SessionsClient};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
@@ -140,6 +144,7 @@ pub(super) async fn make_service(data: &Path) -> Result<(), BenchError> {
     let options = InitOptions {
         data: data.to_owned(),
         passphrase: Passphrase::from_file(&passphrase_file(data))?,
+        iterations: Iterations::DEFAULT,
         name: "bench.localhost".to_owned(),
         listen: "127.0.0.1:0".to_owned(),
         hosts: Vec::new(),

@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use card::layout::Profile;
+use hsm::soft::Iterations;
 use serde_json::{Value, json};
 
 use super::card_contents::every_item;
@@ -167,6 +168,8 @@ impl Stage {
         self.write("passphrase", hex::encode(passphrase).as_bytes())?;
         let mut command = self.programs.command(Program::Healthcardd);
         command.arg("init").args(self.installation()).args(["--name", "demo.healthcard"]);
+        // Nobody guesses such a passphrase, however cheap a guess is.
+        command.args(["--iterations", &Iterations::MINIMUM.to_string()]);
         let finished = self.programs.finish(Program::Healthcardd, command)?;
         if finished.code != 0 {
             return Err(finished.unreadable().into());
