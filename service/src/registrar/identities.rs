@@ -1,32 +1,22 @@
-//! Institutions, staff and devices, and their certificates.
-
-use std::sync::Arc;
+//! Institutions, staff and devices on record.
 
 use audit::{Actor, Entry, Outcome};
-use ca::crl::Revocation;
-use ca::request::CertificateRequest;
-use ca::{Authority, Certificate, Order, Profile, Serial};
 use card::{CityCode, CreditCode};
 use hsm::sm2::PublicKey;
 use zeroize::Zeroizing;
 
 use super::{
-    Caller, Error, Registrar,
-    authorities::AuthorityError,
-    entry_by, service_actor,
-    sessions::{fill_random, stored_role},
-    uncut,
+    Caller, Error, Registrar, certificates::Enrolled, entry_by, service_actor,
+    sessions::stored_role,
 };
 use crate::{
     catalogue::{Needs, Reason},
-    clock::{self, UtcTime},
-    keys::{authority_name, authority_named},
+    clock::UtcTime,
     policy::Act,
     store::{
-        Certificate as CertificateRecord, CertificateDraft, Change, Identity as IdentityRow,
-        IdentityId, Institution, InstitutionId, Receipt, RevocationList,
+        Certificate as CertificateRecord, Identity as IdentityRow, IdentityId, Institution,
+        InstitutionId, Receipt,
     },
-    telemetry,
     vocabulary::Role,
 };
 
@@ -84,26 +74,6 @@ impl Founding {
     pub fn entry(&self, kind: &str, id: &str) -> Entry {
         entry_by(self.actor.clone(), Act::ServiceInit, Outcome::Granted, self.now).on(kind, id)
     }
-}
-
-/// A certificate that was issued.
-pub struct Enrolled {
-    /// The certificate.
-    pub certificate: Certificate,
-    /// The authorities above it, without the root, DER.
-    pub chain: Vec<Vec<u8>>,
-    /// Its place in the log.
-    pub receipt: Receipt,
-}
-
-/// The certificates that vouch for all others, DER.
-pub struct Published {
-    /// The root.
-    pub root: Vec<u8>,
-    /// The authorities below it.
-    pub issuers: Vec<Vec<u8>>,
-    /// Their newest lists.
-    pub lists: Vec<Vec<u8>>,
 }
 
 impl Registrar {
@@ -169,90 +139,6 @@ impl Registrar {
         Ok((id, self.settle(refused, answer).await?))
     }
 
-    /// Issues a certificate for a key that its holder made.
-    ///
-    /// # Errors
-    /// IDENTITY_NOT_FOUND; FIELD_INVALID for a request that does not prove possession of an SM2
-    /// key; ROLE_NOT_ALLOWED.
-    pub async fn enroll(
-        &self,
-        caller: &Caller,
-        identity: IdentityId,
-        request: &[u8],
-        days: Option<u32>,
-    ) -> Result<Enrolled, Error> {
-        self.allow(caller, Act::CertificateIssue).await?;
-        let row = self.known_identity(identity).await?;
-        let request = CertificateRequest::parse(request)
-            .map_err(|_| Error::Field { field: "request", needs: Needs::CertificateRequest })?;
-        let key = request.public_key().clone();
-        let entry = || self.entry(caller, Act::CertificateIssue, Outcome::Granted);
-        match self.issue(&row, key, days, caller.now, entry).await {
-            Err(Error::Store(error)) => {
-                let refused = self
-                    .entry(caller, Act::CertificateIssue, Outcome::Refused)
-                    .with("identity", identity.to_string());
-                self.settle(refused, Err(error)).await
-            }
-            issued => issued,
-        }
-    }
-
-    /// Draft, record, sign, record: after a crash there is a record of everything that may have
-    /// been signed.
-    async fn issue(
-        &self,
-        holder: &IdentityRow,
-        public_key: PublicKey,
-        days: Option<u32>,
-        now: UtcTime,
-        entry: impl Fn() -> Entry,
-    ) -> Result<Enrolled, Error> {
-        let role = stored_role(&holder.role)?;
-        let profile = profile(role);
-        if days.is_some_and(|days| days > profile.days()) {
-            return Err(Error::Field { field: "valid_days", needs: Needs::ValidDays });
-        }
-        let (institution, identity) = (holder.institution.to_string(), holder.id.to_string());
-        let subject = ca::Name::of_identity(&institution, role.as_str(), &identity)
-            .map_err(|e| Error::internal("naming the holder of a certificate", e))?;
-        let authority = profile
-            .issued_by()
-            .ok_or(Error::Internal { what: "a profile without an authority", source: None })?;
-        let issuer = self.authorities.issuer(authority).map_err(fault)?;
-        let key_digest = hsm::sm3::digest(public_key.as_sec1());
-        let draft = issuer
-            .draft(Order { profile, subject, public_key, days }, new_serial()?, now)
-            .map_err(|e| Error::internal("drafting a certificate", e))?;
-        let serial = draft.serial().to_string();
-        let entry = |step| {
-            entry()
-                .on("certificate", serial.as_str())
-                .with("identity", identity.as_str())
-                .with("issuer", authority_name(authority))
-                .with("step", step)
-        };
-        let drafted = CertificateDraft {
-            serial: serial.clone(),
-            identity: Some(holder.id),
-            issuer: authority_name(authority).to_owned(),
-            key_digest,
-            body: draft.body().to_vec(),
-            not_before: draft.not_before(),
-            not_after: draft.not_after(),
-            drafted_at: now,
-        };
-        // A key is certified once: not again after it was compromised, and not for somebody else.
-        self.store.record_certificate_draft(drafted, entry("draft")).await?;
-        let certificate = draft
-            .sign(&*self.keys.authority(authority)?)
-            .map_err(|e| Error::internal("signing a certificate", e))?;
-        let der = certificate.der().to_vec();
-        let receipt = self.store.record_certificate_signed(&serial, der, entry("signed")).await?;
-        let chain = vec![issuer.certificate().der().to_vec()];
-        Ok(Enrolled { certificate, chain, receipt })
-    }
-
     /// Puts the institution that runs the service and its first operator on record, and issues the
     /// operator's certificate. Whoever founds the service does this once; all others are put on
     /// record by an operator.
@@ -289,54 +175,6 @@ impl Registrar {
         let entry =
             || entry_by(founding.actor.clone(), Act::ServiceInit, Outcome::Granted, founding.now);
         self.issue(&operator, key, None, founding.now, entry).await
-    }
-
-    /// Revokes a certificate: its sessions and tokens end with it, and the next list is made.
-    ///
-    /// # Errors
-    /// CERTIFICATE_NOT_FOUND; STATE_CONFLICT when it is revoked already; ROLE_NOT_ALLOWED.
-    pub async fn revoke_certificate(
-        self: Arc<Self>,
-        caller: Caller,
-        serial: String,
-        reason: ca::crl::Reason,
-    ) -> Result<Receipt, Error> {
-        self.allow(&caller, Act::CertificateRevoke).await?;
-        uncut(async move { self.revoke(&caller, &serial, reason).await }).await
-    }
-
-    async fn revoke(
-        &self,
-        caller: &Caller,
-        serial: &str,
-        reason: ca::crl::Reason,
-    ) -> Result<Receipt, Error> {
-        let entry = |outcome| {
-            self.entry(caller, Act::CertificateRevoke, outcome)
-                .on("certificate", serial)
-                .with("revocation", reason.code().to_string())
-        };
-        let Some(record) = self.store.certificate(serial).await? else {
-            return self.refuse(entry(Outcome::Refused), Reason::CERTIFICATE_NOT_FOUND).await;
-        };
-        let code = reason.code().into();
-        let change = self
-            .store
-            .record_certificate_revoked(serial, code, caller.now, entry(Outcome::Granted))
-            .await?;
-        self.sessions.forget(|holder| holder.certificate == serial);
-        self.responders.forget(serial);
-        // The revocation stands; a list that could not be made now is made by the next look at them.
-        if let Some(authority) = authority_named(&record.issuer)
-            && let Err(error) = self.renew_list(authority, caller.now).await
-        {
-            let cause = telemetry::chain(&error);
-            tracing::error!(cause, "making the revocation list");
-        }
-        match change {
-            Change::Recorded(receipt) => Ok(receipt),
-            Change::None => self.refuse(entry(Outcome::Refused), Reason::STATE_CONFLICT).await,
-        }
     }
 
     /// An identity with its certificates.
@@ -377,100 +215,7 @@ impl Registrar {
         Ok(records)
     }
 
-    /// The certificates that vouch for all others, and their newest lists. Public.
-    #[must_use]
-    pub fn published(&self) -> Published {
-        self.authorities.with_anchors(|anchors| Published {
-            root: anchors.root().der().to_vec(),
-            issuers: anchors.issuers().map(|issuer| issuer.der().to_vec()).collect(),
-            lists: anchors.crls().map(|list| list.der().to_vec()).collect(),
-        })
-    }
-
-    /// The newest list of an authority, DER. Public.
-    #[must_use]
-    pub fn newest_list(&self, authority: Authority) -> Option<Vec<u8>> {
-        let issuer = self.authorities.issuer(authority).ok()?;
-        let subject = issuer.certificate().subject();
-        self.authorities.with_anchors(|anchors| {
-            anchors.crls().find(|list| list.issuer() == subject).map(|list| list.der().to_vec())
-        })
-    }
-
-    /// The certificate of an authority, DER. Public.
-    #[must_use]
-    pub fn authority_certificate(&self, authority: Authority) -> Option<Vec<u8>> {
-        self.authorities.issuer(authority).ok().map(|issuer| issuer.certificate().der().to_vec())
-    }
-
-    /// Replaces the lists that are due within `ahead`, dated after `now`, or lack a certificate that
-    /// was revoked.
-    ///
-    /// # Errors
-    /// [`Error`] when a list could not be made or recorded; the old ones stay in use.
-    pub async fn renew_lists(&self, now: UtcTime, ahead: time::Duration) -> Result<(), Error> {
-        for issuer in self.authorities.issuers() {
-            let authority = issuer.authority();
-            let revoked = self.store.revoked_serials(authority_name(authority)).await?.len();
-            let good = self.authorities.with_anchors(|anchors| {
-                anchors.crls().any(|list| {
-                    let edition = list.edition();
-                    list.issuer() == issuer.certificate().subject()
-                        && list.len() == revoked
-                        && edition.this_update <= now
-                        && edition.next_update > now + ahead
-                })
-            });
-            if !good {
-                self.renew_list(authority, now).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Says in the process log which lists end within `ahead`, dated after `now`, because renewing
-    /// them fails: when one is over, nobody whom its authority certified gets in.
-    pub fn tell_ending_lists(&self, now: UtcTime, ahead: time::Duration) {
-        for (authority, end) in self.authorities.lists_over_by(now + ahead) {
-            let (authority, end) = (authority_name(authority), end.map(clock::rfc3339));
-            tracing::error!(authority, end, "a revocation list ends soon and was not renewed");
-        }
-    }
-
-    async fn renew_list(&self, authority: Authority, now: UtcTime) -> Result<(), Error> {
-        let _one_at_a_time = self.lists.lock().await;
-        let name = authority_name(authority);
-        let number = self.store.crl(name).await?.map_or(1, |list| list.number + 1);
-        let rows = self.store.revoked_serials(name).await?;
-        let revoked = rows
-            .into_iter()
-            .map(|row| {
-                Ok(Revocation {
-                    serial: row
-                        .serial
-                        .parse()
-                        .map_err(|e| Error::internal("a serial number", e))?,
-                    at: row.revoked_at,
-                    reason: u8::try_from(row.reason)
-                        .ok()
-                        .and_then(ca::crl::Reason::from_code)
-                        .ok_or(Error::Internal { what: "an unknown reason", source: None })?,
-                })
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
-        let list = self
-            .authorities
-            .next_list(&self.keys, authority, number, &revoked, now)
-            .map_err(fault)?;
-        let entry = entry_by(service_actor(&self.name), Act::ListIssue, Outcome::Granted, now)
-            .on("revocation-list", name)
-            .with("number", number.to_string());
-        let record = RevocationList { issuer: name.to_owned(), number, der: list.der().to_vec() };
-        self.store.record_crl(record, entry).await?;
-        self.authorities.adopt(list).map_err(fault)
-    }
-
-    async fn known_identity(&self, id: IdentityId) -> Result<IdentityRow, Error> {
+    pub(super) async fn known_identity(&self, id: IdentityId) -> Result<IdentityRow, Error> {
         let row = self.store.identity(id).await?;
         row.ok_or(Reason::IDENTITY_NOT_FOUND.into())
     }
@@ -482,30 +227,5 @@ impl Registrar {
             certificates: self.store.certificates_of(row.id).await?,
             row,
         })
-    }
-}
-
-/// The kind of certificate that goes with a role.
-fn profile(role: Role) -> Profile {
-    match role {
-        Role::Operator | Role::Clerk | Role::Doctor | Role::Nurse | Role::Auditor => {
-            Profile::Person
-        }
-        Role::Desk => Profile::Device,
-        Role::System => Profile::System,
-    }
-}
-
-/// Sixteen random octets, which no certificate had before.
-pub fn new_serial() -> Result<Serial, Error> {
-    let mut octets = [0; 16];
-    fill_random(&mut octets)?;
-    Ok(Serial::from_random(octets))
-}
-
-fn fault(error: AuthorityError) -> Error {
-    match error {
-        AuthorityError::Key(error) => Error::Key(error),
-        error => Error::internal("working as an authority", error),
     }
 }

@@ -32,6 +32,7 @@ mod card_security;
 mod card_writes;
 mod cards;
 mod certificate_status;
+mod certificates;
 mod challenges;
 mod codes;
 mod desks;
@@ -43,6 +44,7 @@ mod look_alikes;
 mod personal;
 mod refused_logins;
 mod residents;
+mod revocation_lists;
 mod session_cache;
 pub(crate) mod sessions;
 mod signing;
@@ -60,19 +62,19 @@ pub use card_security::{Module, SamTransport};
 pub use card_writes::{WritableCard, WriteOrder, WriteOutcome};
 pub use cards::{CardFailure, DumpOrder, NewCard, Presence, Reading};
 pub use certificate_status::StatusResponse;
+pub use certificates::{Enrolled, new_serial};
 pub use codes::{CodeForm, CodeOrder, CreatedCode, ShownCode, VerifiedCode};
 pub use desks::{Contradiction, Reconciled, TaskResult};
 pub use error::Error;
 pub use guardians::{GuardianshipOrder, GuardianshipRecord, Guardianships};
-pub use identities::{
-    Enrolled, Founding, IdentityRecord, NewIdentity, NewInstitution, Published, new_serial,
-};
+pub use identities::{Founding, IdentityRecord, NewIdentity, NewInstitution};
 pub use issuing::{
     BatchOrder, BatchView, Begun, HandedRow, Job, Made, MakeFailure, RowVerdict,
     Verdict as CardVerdict,
 };
 pub use look_alikes::{Alike, Decision, DecisionRecord};
 pub use residents::{NewResident, Registered, ResidentRecord};
+pub use revocation_lists::Published;
 pub use sessions::{Challenge, OpenedSession};
 pub use signing::{Prepared, Verdict};
 pub use status::ServiceStatus;

@@ -1,0 +1,186 @@
+//! Certificates of staff, desks and systems: issued, and revoked.
+
+use std::sync::Arc;
+
+use audit::{Entry, Outcome};
+use ca::request::CertificateRequest;
+use ca::{Certificate, Order, Profile, Serial};
+use hsm::sm2::PublicKey;
+
+use super::{
+    Caller, Error, Registrar,
+    revocation_lists::fault,
+    sessions::{fill_random, stored_role},
+    uncut,
+};
+use crate::{
+    catalogue::{Needs, Reason},
+    clock::UtcTime,
+    keys::{authority_name, authority_named},
+    policy::Act,
+    store::{CertificateDraft, Change, Identity, IdentityId, Receipt},
+    telemetry,
+    vocabulary::Role,
+};
+
+/// A certificate that was issued.
+pub struct Enrolled {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// The authorities above it, without the root, DER.
+    pub chain: Vec<Vec<u8>>,
+    /// Its place in the log.
+    pub receipt: Receipt,
+}
+
+impl Registrar {
+    /// Issues a certificate for a key that its holder made.
+    ///
+    /// # Errors
+    /// IDENTITY_NOT_FOUND; FIELD_INVALID for a request that does not prove possession of an SM2
+    /// key; ROLE_NOT_ALLOWED.
+    pub async fn enroll(
+        &self,
+        caller: &Caller,
+        identity: IdentityId,
+        request: &[u8],
+        days: Option<u32>,
+    ) -> Result<Enrolled, Error> {
+        self.allow(caller, Act::CertificateIssue).await?;
+        let row = self.known_identity(identity).await?;
+        let request = CertificateRequest::parse(request)
+            .map_err(|_| Error::Field { field: "request", needs: Needs::CertificateRequest })?;
+        let key = request.public_key().clone();
+        let entry = || self.entry(caller, Act::CertificateIssue, Outcome::Granted);
+        match self.issue(&row, key, days, caller.now, entry).await {
+            Err(Error::Store(error)) => {
+                let refused = self
+                    .entry(caller, Act::CertificateIssue, Outcome::Refused)
+                    .with("identity", identity.to_string());
+                self.settle(refused, Err(error)).await
+            }
+            issued => issued,
+        }
+    }
+
+    /// Draft, record, sign, record: after a crash there is a record of everything that may have
+    /// been signed.
+    pub(super) async fn issue(
+        &self,
+        holder: &Identity,
+        public_key: PublicKey,
+        days: Option<u32>,
+        now: UtcTime,
+        entry: impl Fn() -> Entry,
+    ) -> Result<Enrolled, Error> {
+        let role = stored_role(&holder.role)?;
+        let profile = profile(role);
+        if days.is_some_and(|days| days > profile.days()) {
+            return Err(Error::Field { field: "valid_days", needs: Needs::ValidDays });
+        }
+        let (institution, identity) = (holder.institution.to_string(), holder.id.to_string());
+        let subject = ca::Name::of_identity(&institution, role.as_str(), &identity)
+            .map_err(|e| Error::internal("naming the holder of a certificate", e))?;
+        let authority = profile
+            .issued_by()
+            .ok_or(Error::Internal { what: "a profile without an authority", source: None })?;
+        let issuer = self.authorities.issuer(authority).map_err(fault)?;
+        let key_digest = hsm::sm3::digest(public_key.as_sec1());
+        let draft = issuer
+            .draft(Order { profile, subject, public_key, days }, new_serial()?, now)
+            .map_err(|e| Error::internal("drafting a certificate", e))?;
+        let serial = draft.serial().to_string();
+        let entry = |step| {
+            entry()
+                .on("certificate", serial.as_str())
+                .with("identity", identity.as_str())
+                .with("issuer", authority_name(authority))
+                .with("step", step)
+        };
+        let drafted = CertificateDraft {
+            serial: serial.clone(),
+            identity: Some(holder.id),
+            issuer: authority_name(authority).to_owned(),
+            key_digest,
+            body: draft.body().to_vec(),
+            not_before: draft.not_before(),
+            not_after: draft.not_after(),
+            drafted_at: now,
+        };
+        // A key is certified once: not again after it was compromised, and not for somebody else.
+        self.store.record_certificate_draft(drafted, entry("draft")).await?;
+        let certificate = draft
+            .sign(&*self.keys.authority(authority)?)
+            .map_err(|e| Error::internal("signing a certificate", e))?;
+        let der = certificate.der().to_vec();
+        let receipt = self.store.record_certificate_signed(&serial, der, entry("signed")).await?;
+        let chain = vec![issuer.certificate().der().to_vec()];
+        Ok(Enrolled { certificate, chain, receipt })
+    }
+
+    /// Revokes a certificate: its sessions and tokens end with it, and the next list is made.
+    ///
+    /// # Errors
+    /// CERTIFICATE_NOT_FOUND; STATE_CONFLICT when it is revoked already; ROLE_NOT_ALLOWED.
+    pub async fn revoke_certificate(
+        self: Arc<Self>,
+        caller: Caller,
+        serial: String,
+        reason: ca::crl::Reason,
+    ) -> Result<Receipt, Error> {
+        self.allow(&caller, Act::CertificateRevoke).await?;
+        uncut(async move { self.revoke(&caller, &serial, reason).await }).await
+    }
+
+    async fn revoke(
+        &self,
+        caller: &Caller,
+        serial: &str,
+        reason: ca::crl::Reason,
+    ) -> Result<Receipt, Error> {
+        let entry = |outcome| {
+            self.entry(caller, Act::CertificateRevoke, outcome)
+                .on("certificate", serial)
+                .with("revocation", reason.code().to_string())
+        };
+        let Some(record) = self.store.certificate(serial).await? else {
+            return self.refuse(entry(Outcome::Refused), Reason::CERTIFICATE_NOT_FOUND).await;
+        };
+        let code = reason.code().into();
+        let change = self
+            .store
+            .record_certificate_revoked(serial, code, caller.now, entry(Outcome::Granted))
+            .await?;
+        self.sessions.forget(|holder| holder.certificate == serial);
+        self.responders.forget(serial);
+        // The revocation stands; a list that could not be made now is made by the next look at them.
+        if let Some(authority) = authority_named(&record.issuer)
+            && let Err(error) = self.renew_list(authority, caller.now).await
+        {
+            let cause = telemetry::chain(&error);
+            tracing::error!(cause, "making the revocation list");
+        }
+        match change {
+            Change::Recorded(receipt) => Ok(receipt),
+            Change::None => self.refuse(entry(Outcome::Refused), Reason::STATE_CONFLICT).await,
+        }
+    }
+}
+
+/// The kind of certificate that goes with a role.
+fn profile(role: Role) -> Profile {
+    match role {
+        Role::Operator | Role::Clerk | Role::Doctor | Role::Nurse | Role::Auditor => {
+            Profile::Person
+        }
+        Role::Desk => Profile::Device,
+        Role::System => Profile::System,
+    }
+}
+
+/// Sixteen random octets, which no certificate had before.
+pub fn new_serial() -> Result<Serial, Error> {
+    let mut octets = [0; 16];
+    fill_random(&mut octets)?;
+    Ok(Serial::from_random(octets))
+}
