@@ -44,6 +44,7 @@ fn what_is_signed_is_what_it_was() {
         ("person", &hospital.people, Profile::Person, identity("nurse")),
         ("device", &devices, Profile::Device, identity("desk")),
         ("system", &devices, Profile::System, identity("system")),
+        ("person_encryption", &hospital.people, Profile::PersonEncryption, identity("nurse")),
         ("service", &devices, Profile::Service, authority("healthcard")),
         ("status_responder", &devices, Profile::StatusResponder, authority("devices-ocsp")),
         ("time_stamping", &devices, Profile::TimeStamping, authority("tsa")),

@@ -6,7 +6,7 @@
 //! so that one thing has one encoding; what is issued goes through *draft, record, sign, record*.
 //!
 //! - [`Certificate`], [`Name`], [`Serial`], [`KeyUsage`]: a certificate and what it says.
-//! - [`request`]: PKCS#10 requests with their proof of possession.
+//! - [`request`]: PKCS#10 requests with their proof of possession, and the answer to one for a pair.
 //! - [`Profile`], [`Order`], [`Issuer`], [`Draft`]: issuing.
 //! - [`crl`]: revocation lists.
 //! - [`ocsp`]: the status of single certificates, asked and answered.

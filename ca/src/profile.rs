@@ -38,6 +38,14 @@ pub enum Profile {
     StatusResponder,
     /// Says when something was seen (时间戳服务机构, TSA).
     TimeStamping,
+    /// The encryption certificate (加密证书) that goes with one of [`Institution`](Self::Institution).
+    InstitutionEncryption,
+    /// The encryption certificate that goes with one of [`Person`](Self::Person).
+    PersonEncryption,
+    /// The encryption certificate that goes with one of [`Device`](Self::Device).
+    DeviceEncryption,
+    /// The encryption certificate that goes with one of [`System`](Self::System).
+    SystemEncryption,
 }
 
 /// One row of the table.
@@ -72,6 +80,9 @@ pub(crate) enum Subject {
 const AUTHORITY: KeyUsage = KeyUsage::CERTIFICATE_SIGNING.and(KeyUsage::CRL_SIGNING);
 const BINDING: KeyUsage = KeyUsage::DIGITAL_SIGNATURE.and(KeyUsage::CONTENT_COMMITMENT);
 const PRESENCE: KeyUsage = KeyUsage::DIGITAL_SIGNATURE;
+/// Nothing that signs: others keep a copy of these keys.
+const SECRECY: KeyUsage =
+    KeyUsage::KEY_ENCIPHERMENT.and(KeyUsage::DATA_ENCIPHERMENT).and(KeyUsage::KEY_AGREEMENT);
 
 use ExtendedKeyUsage::{ClientAuth, DocumentSigning, OcspSigning, ServerAuth, TimeStamping};
 
@@ -83,7 +94,7 @@ const DEVICES: Option<Authority> = Some(Authority::Devices);
 /// Periods: end entities 1 to 3 years, issuing authorities 10, the root 20 to 30, as published
 /// practice statements have them.
 #[rustfmt::skip]
-static TABLE: [(Profile, Rules); 9] = [
+static TABLE: [(Profile, Rules); 13] = [
     (Profile::Root,             Rules { issued_by: ROOT,         days: 20 * 365, key_usage: AUTHORITY, purposes: &[],                            purposes_critical: false, no_check: false, path_length: Some(1), subject: Subject::Authority }),
     (Profile::IssuingAuthority, Rules { issued_by: ROOT,         days: 10 * 365, key_usage: AUTHORITY, purposes: &[],                            purposes_critical: false, no_check: false, path_length: Some(0), subject: Subject::Authority }),
     (Profile::Institution,      Rules { issued_by: INSTITUTIONS, days: 3 * 365,  key_usage: BINDING,   purposes: &[ClientAuth, DocumentSigning], purposes_critical: false, no_check: false, path_length: None,    subject: Subject::Identity }),
@@ -93,6 +104,10 @@ static TABLE: [(Profile, Rules); 9] = [
     (Profile::Service,          Rules { issued_by: DEVICES,      days: 365,      key_usage: PRESENCE,  purposes: &[ServerAuth, ClientAuth],      purposes_critical: false, no_check: false, path_length: None,    subject: Subject::Authority }),
     (Profile::StatusResponder,  Rules { issued_by: None,         days: 90,       key_usage: PRESENCE,  purposes: &[OcspSigning],                 purposes_critical: false, no_check: true,  path_length: None,    subject: Subject::Authority }),
     (Profile::TimeStamping,     Rules { issued_by: DEVICES,      days: 3 * 365,  key_usage: BINDING,   purposes: &[TimeStamping],                purposes_critical: true,  no_check: false, path_length: None,    subject: Subject::Authority }),
+    (Profile::InstitutionEncryption, Rules { issued_by: INSTITUTIONS, days: 3 * 365 , key_usage: SECRECY,   purposes: &[],                            purposes_critical: false, no_check: false, path_length: None,    subject: Subject::Identity }),
+    (Profile::PersonEncryption, Rules { issued_by: PEOPLE, days: 2 * 365 , key_usage: SECRECY,   purposes: &[],                            purposes_critical: false, no_check: false, path_length: None,    subject: Subject::Identity }),
+    (Profile::DeviceEncryption, Rules { issued_by: DEVICES, days: 2 * 365 , key_usage: SECRECY,   purposes: &[],                            purposes_critical: false, no_check: false, path_length: None,    subject: Subject::Identity }),
+    (Profile::SystemEncryption, Rules { issued_by: DEVICES, days: 2 * 365 , key_usage: SECRECY,   purposes: &[],                            purposes_critical: false, no_check: false, path_length: None,    subject: Subject::Identity }),
 ];
 
 impl Profile {
@@ -105,6 +120,26 @@ impl Profile {
     /// The one authority that signs certificates of this kind; `None` where each signs its own.
     pub fn issued_by(self) -> Option<Authority> {
         self.rules().issued_by
+    }
+
+    /// The kind of encryption certificate that makes a pair (双证书) with a signing certificate of this
+    /// kind; `None` for kinds that come alone. Both have the same holder, authority and validity.
+    pub fn encryption(self) -> Option<Self> {
+        match self {
+            Self::Institution => Some(Self::InstitutionEncryption),
+            Self::Person => Some(Self::PersonEncryption),
+            Self::Device => Some(Self::DeviceEncryption),
+            Self::System => Some(Self::SystemEncryption),
+            Self::Root
+            | Self::IssuingAuthority
+            | Self::Service
+            | Self::StatusResponder
+            | Self::TimeStamping
+            | Self::InstitutionEncryption
+            | Self::PersonEncryption
+            | Self::DeviceEncryption
+            | Self::SystemEncryption => None,
+        }
     }
 
     pub(crate) fn rules(self) -> &'static Rules {
@@ -129,6 +164,10 @@ mod tests {
             Profile::Service,
             Profile::StatusResponder,
             Profile::TimeStamping,
+            Profile::InstitutionEncryption,
+            Profile::PersonEncryption,
+            Profile::DeviceEncryption,
+            Profile::SystemEncryption,
         ] {
             assert_eq!(TABLE.iter().filter(|(row, _)| *row == profile).count(), 1, "{profile:?}");
         }
@@ -151,5 +190,27 @@ mod tests {
                 "{profile:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_two_of_a_pair_differ_in_what_their_keys_do_and_in_nothing_else() {
+        let signs = [
+            KeyUsage::DIGITAL_SIGNATURE,
+            KeyUsage::CONTENT_COMMITMENT,
+            KeyUsage::CERTIFICATE_SIGNING,
+            KeyUsage::CRL_SIGNING,
+        ];
+        let mut pairs = 0;
+        for (profile, signing) in &TABLE {
+            let Some(encryption) = profile.encryption().map(Profile::rules) else { continue };
+            assert_eq!(encryption.issued_by, signing.issued_by, "{profile:?}");
+            assert_eq!(encryption.days, signing.days, "{profile:?}");
+            assert_eq!(encryption.subject, signing.subject, "{profile:?}");
+            assert!(signing.key_usage.contains(KeyUsage::DIGITAL_SIGNATURE), "{profile:?}");
+            assert!(!signs.iter().any(|bit| encryption.key_usage.contains(*bit)), "{profile:?}");
+            assert!(encryption.key_usage.contains(SECRECY) && encryption.purposes.is_empty());
+            pairs += 1;
+        }
+        assert_eq!(pairs, 4);
     }
 }

@@ -1,4 +1,5 @@
-//! Certification requests (证书请求, PKCS#10, RFC 2986): a key, and proof that the asker holds it.
+//! Certification requests (证书请求, PKCS#10, RFC 2986): a key, and proof that the asker holds it; and
+//! how a request for a certificate pair is answered (GM/T 0092-2020).
 
 use std::fmt;
 
@@ -8,9 +9,9 @@ use hsm::{
 };
 
 use crate::{
-    Name, algorithm,
+    Certificate, Name, algorithm,
     algorithm::Signed,
-    der::{DerError, Reader, sequence, tag, tlv},
+    der::{DerError, Reader, sequence, set_of, tag, tlv},
     oid,
 };
 
@@ -129,6 +130,29 @@ pub fn request(subject: &Name, signer: &dyn Sm2Signer) -> Result<Vec<u8>, KeyErr
     ]);
     let signature = signer.sign(&signer.digest(&body))?;
     Ok(Signed::write(&body, &signature))
+}
+
+/// The answer to a request for a pair (CSRResponse, GM/T 0092-2020, 8 and annex A), DER: both
+/// certificates, and the encryption key, enveloped to the key that made the request.
+///
+/// Each set has the one certificate of the holder; authorities travel beside the answer. Tags are
+/// implicit, as the standard's module says, so that `[0]` stands in place of the envelope's SEQUENCE.
+///
+/// # Errors
+/// [`DerError`], when `envelope` is not a SEQUENCE.
+pub fn answer(
+    signing: &Certificate,
+    envelope: &[u8],
+    encryption: &Certificate,
+) -> Result<Vec<u8>, DerError> {
+    let mut outer = Reader::new(envelope);
+    let envelope = outer.value(tag::SEQUENCE)?;
+    outer.end()?;
+    Ok(sequence(&[
+        &set_of(tag::SET, vec![signing.der().to_vec()]),
+        &tlv(tag::constructed(0), &[envelope]),
+        &set_of(tag::constructed(1), vec![encryption.der().to_vec()]),
+    ]))
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 use proptest::prelude::*;
 
+use hsm::sm2::{open_envelope, seal_envelope};
+
 use super::*;
 use crate::{
+    Order, Profile,
     der::{bit_string, oid as write_oid, set_of},
-    workshop::key,
+    workshop::{DOCTOR_KEY, Hospital, ISSUED, PEOPLE_KEY, key, serial},
 };
 
 fn name() -> Name {
@@ -96,4 +99,33 @@ proptest! {
     fn random_octets_are_no_request(octets in proptest::collection::vec(any::<u8>(), 0..400)) {
         prop_assert!(CertificateRequest::parse(&octets).is_err());
     }
+}
+
+#[test]
+fn an_answer_has_both_certificates_and_the_envelope_under_implicit_tags() {
+    let hospital = Hospital::new();
+    let order = |profile, subject, of: u8| Order {
+        profile,
+        subject,
+        public_key: key(of).public().clone(),
+        days: None,
+    };
+    let subject = hospital.doctor.subject().clone();
+    let draft =
+        hospital.people.draft(order(Profile::PersonEncryption, subject, 8), serial(8), ISSUED);
+    let encryption = draft.and_then(|draft| draft.sign(&key(PEOPLE_KEY))).expect("signed");
+    let envelope = seal_envelope(hospital.doctor.public_key(), &key(8));
+    let answer = answer(&hospital.doctor, &envelope, &encryption).expect("an envelope");
+
+    let mut fields = Reader::only(&answer, tag::SEQUENCE).expect("a sequence");
+    let set = |reader: Reader<'_>| reader.set_elements(2).expect("a set").concat();
+    assert_eq!(set(fields.nested(tag::SET).expect("[0]")), hospital.doctor.der());
+    let inside = fields.value(tag::constructed(0)).expect("[0]");
+    let opened = open_envelope(&key(DOCTOR_KEY), &sequence(&[inside])).expect("the doctor's");
+    assert_eq!(opened.public(), encryption.public_key());
+    assert_eq!(set(fields.nested(tag::constructed(1)).expect("[1]")), encryption.der());
+    fields.end().expect("nothing more");
+    assert_eq!(encryption.subject(), hospital.doctor.subject());
+
+    assert!(super::answer(&hospital.doctor, &envelope[1..], &encryption).is_err());
 }

@@ -1,7 +1,7 @@
 //! The traits that software keys and devices answer.
 
 use super::{KeyDescription, KeyError, KeyRef, KeyUse};
-use crate::sm2::{Ciphertext, PublicKey, Signature, SignerId};
+use crate::sm2::{Ciphertext, PublicKey, SecretKey, Signature, SignerId};
 use crate::sm4::Sm4Key;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -73,6 +73,22 @@ pub trait DataSealer: Send + Sync {
             *key = octets;
             Ok(())
         })
+    }
+
+    /// Seals an SM2 key pair that is held for its owner, so that its secret need not be seen outside.
+    ///
+    /// # Errors
+    /// As for [`seal`](Self::seal).
+    fn seal_pair(&self, aad: &[u8], secret: &SecretKey) -> Result<Vec<u8>, KeyError> {
+        self.seal(aad, &secret.to_be_bytes()[..])
+    }
+
+    /// Opens a key pair that [`seal_pair`](Self::seal_pair) sealed.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), and [`KeyError::NotAuthentic`] when what was sealed is no key.
+    fn open_pair(&self, aad: &[u8], sealed: &[u8]) -> Result<SecretKey, KeyError> {
+        SecretKey::from_be_bytes(&self.open(aad, sealed)?).map_err(|_| KeyError::NotAuthentic)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Place, key, with_all_uses};
 use hsm::key::VersionState;
-use hsm::sm2::SignerId;
+use hsm::sm2::{SecretKey, SignerId};
 use hsm::sm4::Sm4Key;
 use hsm::soft::KeystoreError;
 use hsm::{CardMaster, DataSealer, IndexKey, KeyError, KeyUse, Keystore, MacKey, Sm2Signer};
@@ -95,6 +95,24 @@ fn a_master_key_is_never_given_out() {
     assert!(matches!(master.derive(&[]), Err(KeyError::NothingToDeriveFrom)));
     let wrapped = master.derive_wrapped(&[], &Sm4Key::generate());
     assert!(matches!(wrapped, Err(KeyError::NothingToDeriveFrom)));
+}
+
+#[test]
+fn key_pairs_are_held_for_their_owners_where_they_were_put() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    keystore.generate(&key("soft:centre"), KeyUse::SealData).unwrap();
+    keystore.save().unwrap();
+    let centre = keystore.sealer(&key("soft:centre")).unwrap();
+    let pair = SecretKey::generate();
+    let sealed = centre.seal_pair(b"key 7", &pair).unwrap();
+    assert_eq!(centre.open_pair(b"key 7", &sealed).unwrap().public(), pair.public());
+    assert!(matches!(centre.open_pair(b"key 8", &sealed), Err(KeyError::NotAuthentic)));
+    // What is no key is not taken for one, be it sealed ever so well.
+    for wrong in [&[0; 32][..], &[0xff; 32], &[1; 31], b"a name"] {
+        let sealed = centre.seal(b"key 7", wrong).unwrap();
+        assert!(matches!(centre.open_pair(b"key 7", &sealed), Err(KeyError::NotAuthentic)));
+    }
 }
 
 #[test]
