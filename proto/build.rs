@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 14] = [
+const FILES: [&str; 15] = [
     "admin",
     "audit",
     "card_data",
@@ -14,6 +14,7 @@ const FILES: [&str; 14] = [
     "common",
     "desks",
     "identities",
+    "key_centre",
     "residents",
     "sessions",
     "signing",

@@ -332,6 +332,7 @@ needs! {
     Date: "日期，如 2030-12-31", "a date such as 2030-12-31";
     LaterEnd: "晚于现有效期且不早于今天的日期，最多 30 年", "a day after the present end and not past, within 30 years";
     Days: "不超过 3660 天", "at most 3660 days";
+    KeyCount: "1 至 1000", "1 to 1000";
     PageSize: "不超过 500", "at most 500";
     PageToken: "上一页返回的续页标记", "the token that came with the page before";
     ShortText: "简短文字，不含控制字符，首尾无空格", "a short text without control characters or spaces around it";

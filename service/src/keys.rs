@@ -64,9 +64,12 @@ const STATUS: &str = "ocsp";
 /// Name of the key that stamps times.
 const TIME_STAMPS: &str = "tsa";
 
+/// Name of the key under which the key management centre seals what it holds for others.
+const KEY_CENTRE: &str = "kmc";
+
 /// Keys that came with a later version, and their uses. A keystore made before gets them at start:
 /// nothing rests on them yet.
-const LATER: [(&str, KeyUse); 8] = [
+const LATER: [(&str, KeyUse); 9] = [
     (CODE, KeyUse::SignCodes),
     (CODE_MAC, KeyUse::MacCodes),
     (CARD_ISSUER, KeyUse::SignCertificates),
@@ -75,6 +78,7 @@ const LATER: [(&str, KeyUse); 8] = [
     (CARD_RECORDS, KeyUse::SignRecords),
     (STATUS, KeyUse::SignStatus),
     (TIME_STAMPS, KeyUse::SignTimestamps),
+    (KEY_CENTRE, KeyUse::SealData),
 ];
 
 /// How a key of a service is succeeded.
@@ -302,6 +306,14 @@ impl Keys {
     /// See [`Keys::authority`].
     pub fn data(&self) -> Result<Arc<dyn DataSealer>, KeyError> {
         self.keystore.sealer(&soft(DATA))
+    }
+
+    /// Seals the encryption key pairs that the key management centre holds.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn key_centre(&self) -> Result<Arc<dyn DataSealer>, KeyError> {
+        self.keystore.sealer(&soft(KEY_CENTRE))
     }
 
     /// Makes blind indexes.

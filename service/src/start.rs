@@ -215,12 +215,13 @@ async fn keep_status_fresh(registrar: Arc<Registrar>, mut stop: watch::Receiver<
     }
 }
 
-/// Sees to the certificates of who answers about others and who stamps times. A failure is told, and does
-/// not keep the service from the rest: those in use go on to their end.
+/// Sees to the certificates of who answers about others and who stamps times, and to the keys that are held for
+/// others. A failure is told, and does not keep the service from the rest: what is in use goes on to its end.
 async fn keep_own(registrar: &Registrar) {
     let kept = [
         ("renewing the certificates of responders", registrar.keep_responders(clock::now()).await),
         ("renewing the certificate for time stamps", registrar.keep_stamper(clock::now()).await),
+        ("ending the use of key pairs", registrar.end_escrowed_keys(clock::now()).await),
     ];
     for (what, kept) in kept {
         if let Err(error) = kept {

@@ -35,6 +35,7 @@ mod issue_transcript;
 mod keys;
 mod leak;
 mod life;
+mod pairs;
 mod readme;
 mod recovery;
 mod rights;

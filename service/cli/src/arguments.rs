@@ -175,6 +175,11 @@ mod tests {
         let cases = [
             ("status --json --lang en".to_owned(), None),
             ("key new --passphrase-file p".to_owned(), None),
+            ("key accept --answer f".to_owned(), None),
+            ("key accept".to_owned(), Some(MissingRequiredArgument)),
+            ("key-centre make --count 1000".to_owned(), None),
+            ("key-centre make --count 0".to_owned(), Some(ValueValidation)),
+            ("identity enroll-pair --id i --request f --out d".to_owned(), None),
             ("audit search --resident r".to_owned(), None),
             ("audit search --outcome refused --from 2026-11-23".to_owned(), None),
             ("audit search --outcome maybe".to_owned(), Some(InvalidValue)),

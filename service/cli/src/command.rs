@@ -10,6 +10,7 @@ mod identity;
 mod institution;
 mod issue;
 mod key;
+mod key_centre;
 mod resident;
 mod session;
 mod sign;
@@ -36,6 +37,9 @@ pub(crate) enum Command {
     /// 人员、窗口设备和系统的身份 | Identities of staff, desks and systems
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
+    /// 密钥管理中心：代持的加密密钥 | Key management centre: encryption keys held for their owners
+    #[command(subcommand)]
+    KeyCentre(key_centre::KeyCentreCommand),
     /// 根证书、吊销列表和证书状态 | Root certificate, revocation lists and status of certificates
     #[command(subcommand)]
     Authority(authority::AuthorityCommand),
@@ -91,6 +95,7 @@ impl Command {
             Self::Session(command) => command.run(context).await,
             Self::Institution(command) => command.run(context).await,
             Self::Identity(command) => command.run(context).await,
+            Self::KeyCentre(command) => command.run(context).await,
             Self::Authority(command) => command.run(context).await,
             Self::Resident(command) => command.run(context).await,
             Self::Card(command) => command.run(context).await,

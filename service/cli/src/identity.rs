@@ -2,6 +2,7 @@
 
 mod certificate;
 mod key;
+mod pair;
 mod passphrase;
 mod protection;
 mod request;
@@ -19,6 +20,7 @@ use zeroize::Zeroizing;
 pub(crate) use self::{
     certificate::{Certificate, pem_chain},
     key::{ClientKey, DEFAULT_IDENTIFIER},
+    pair::Pair,
     passphrase::Passphrase,
     request::certificate_request,
     session::Session,
@@ -69,6 +71,14 @@ impl Home {
         self.dir.join("certificate.der")
     }
 
+    pub(crate) fn encryption_key_path(&self) -> PathBuf {
+        self.dir.join("encryption-key.pem")
+    }
+
+    pub(crate) fn encryption_certificate_path(&self) -> PathBuf {
+        self.dir.join("encryption-certificate.der")
+    }
+
     /// Authority of the server's certificate, when kept with the identity.
     pub(crate) fn tls_ca_path(&self) -> PathBuf {
         self.dir.join("tls-ca.pem")
@@ -81,19 +91,55 @@ impl Home {
 
     /// Loads the key, asking for its passphrase if it has one.
     pub(crate) fn key(&self) -> Result<ClientKey, Failure> {
+        Ok(self.key_and_passphrase()?.0)
+    }
+
+    /// Loads the key, and the passphrase that protects it, if one does.
+    pub(crate) fn key_and_passphrase(&self) -> Result<(ClientKey, Option<Passphrase>), Failure> {
         let path = self.key_path();
         if !path.exists() {
             return Err(Failure::of(problems::KEY_MISSING).about(path.display()));
         }
-        if files::is_exposed(&path).unwrap_or(true) {
-            return Err(Failure::of(problems::KEY_EXPOSED).about(path.display()));
-        }
-        let pem = self.key_pem()?;
-        ClientKey::from_pem(&pem, || match self.named_passphrase()? {
+        let pem = self.secret_file(&path)?;
+        let passphrase = ClientKey::is_encrypted(&pem).then(|| match self.named_passphrase()? {
             Some(passphrase) => Ok(passphrase),
             None => Passphrase::ask(self.screen),
-        })
-        .map_err(|failure| failure.about(path.display()))
+        });
+        let passphrase = passphrase.transpose()?;
+        let key = ClientKey::from_pem(&pem, passphrase.as_ref())
+            .map_err(|failure| failure.about(path.display()))?;
+        Ok((key, passphrase))
+    }
+
+    /// Keeps a certificate pair: the encryption key, protected as the key of this identity is, before the
+    /// certificates. An encryption key that is here stays: what was encrypted to it needs it.
+    pub(crate) fn keep_pair(
+        &self,
+        pair: &Pair,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<(), Failure> {
+        let path = self.encryption_key_path();
+        if path.exists() {
+            let held = ClientKey::from_pem(&self.secret_file(&path)?, passphrase)
+                .map_err(|failure| failure.about(path.display()))?;
+            if held.public_key_der() != pair.encryption_key.public_key_der() {
+                return Err(Failure::of(problems::FILE_EXISTS).about(path.display()));
+            }
+        } else {
+            let pem = pair.encryption_key.to_pem(passphrase)?;
+            files::write(&path, pem.as_bytes(), Audience::Owner)?;
+        }
+        let encryption = self.encryption_certificate_path();
+        files::write(&encryption, pair.encryption.der(), Audience::Everyone)?;
+        files::write(&self.certificate_path(), pair.signing.der(), Audience::Everyone)
+    }
+
+    /// Reads a file that only its owner may read.
+    fn secret_file(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        if files::is_exposed(path).unwrap_or(true) {
+            return Err(Failure::of(problems::KEY_EXPOSED).about(path.display()));
+        }
+        files::read(path, LIMIT)
     }
 
     /// Whether the key file is protected by a passphrase.

@@ -10,6 +10,7 @@ mod clock;
 mod code_check;
 mod command;
 mod context;
+mod csr_response;
 mod desk;
 mod doctor;
 mod exit;

@@ -33,7 +33,11 @@ pub(crate) fn session(title: Text, opened: &v1::OpenSessionResponse) -> Page {
 }
 
 pub(crate) fn identity(identity: &v1::Identity) -> Page {
-    let certificates: Vec<_> = identity.certificates.iter().map(certificate_line).collect();
+    let lines = |encryption: bool| -> Vec<String> {
+        let of_kind = |state: &&v1::CertificateState| state.pair_of.is_empty() != encryption;
+        identity.certificates.iter().filter(of_kind).map(certificate_line).collect()
+    };
+    let encryption = lines(true);
     Page::titled(text::IDENTITY)
         .row(text::IDENTITY_ID, &identity.identity_id)
         .row(text::LABEL, &identity.name)
@@ -41,7 +45,11 @@ pub(crate) fn identity(identity: &v1::Identity) -> Page {
         .row(text::NUMBER, &identity.number)
         .row(text::DEPARTMENT, &identity.department)
         .row(text::INSTITUTION_ID, &identity.institution_id)
-        .row(text::CERTIFICATES, certificates.join("\n"))
+        .row(text::CERTIFICATES, lines(false).join("\n"))
+        .maybe(
+            text::ENCRYPTION_CERTIFICATES,
+            (!encryption.is_empty()).then(|| encryption.join("\n")),
+        )
 }
 
 fn certificate_line(state: &v1::CertificateState) -> String {

@@ -70,6 +70,25 @@ impl Identities for Desk {
         }))
     }
 
+    async fn enroll_pair(
+        &self,
+        request: Request<v1::EnrollRequest>,
+    ) -> Reply<v1::EnrollPairResponse> {
+        let caller = self.caller(&request).await?;
+        let message = request.into_inner();
+        let identity = id("identity_id", &message.identity_id)?;
+        let days = (message.valid_days > 0).then_some(message.valid_days);
+        let registrar = Arc::clone(&self.registrar);
+        let pair = registrar.enroll_pair(caller, identity, &message.request, days).await?;
+        Ok(Response::new(v1::EnrollPairResponse {
+            answer: pair.answer,
+            signing_certificate: pair.signing.der().to_vec(),
+            encryption_certificate: pair.encryption.der().to_vec(),
+            chain: pair.chain,
+            receipt: receipt(pair.receipt),
+        }))
+    }
+
     async fn revoke(
         &self,
         request: Request<v1::RevokeCertificateRequest>,
@@ -136,6 +155,7 @@ fn message(record: IdentityRecord) -> v1::Identity {
             not_before: Some(timestamp(certificate.not_before)),
             not_after: Some(timestamp(certificate.not_after)),
             revoked_at: certificate.revoked_at.map(timestamp),
+            pair_of: certificate.pair_of.unwrap_or_default(),
         })
         .collect();
     v1::Identity {

@@ -23,6 +23,7 @@ mod events;
 mod gate;
 mod health;
 mod identities;
+mod key_centre;
 mod ocsp;
 mod rate;
 mod relay;

@@ -125,6 +125,12 @@ words! {
         RecordVerify = "record.verify",
         /// Searching, proving and exporting the log.
         AuditRead = "audit.read",
+        /// Making encryption key pairs ahead.
+        KeyCentreMake = "key-centre.make",
+        /// Reading how many key pairs the key management centre holds.
+        KeyCentreRead = "key-centre.read",
+        /// Putting key pairs into the history whose certificates are over. Done by the service itself.
+        KeyCentreEnd = "key-centre.end",
         /// Having a time stamped.
         TimeStampIssue = "time-stamp.issue",
         /// Making the next revocation list. Done by the service itself.

@@ -149,6 +149,7 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::SessionOpen,
             Act::ListIssue,
             Act::CardListIssue,
+            Act::KeyCentreEnd,
             Act::KeyMake,
             Act::KeyPrepare,
             Act::KeyRotate,

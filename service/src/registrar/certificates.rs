@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use audit::{Entry, Outcome};
 use ca::request::CertificateRequest;
-use ca::{Certificate, Order, Profile, Serial};
+use ca::{Authority, Certificate, Draft, Order, Profile, Serial};
 use hsm::sm2::PublicKey;
 
 use super::{
@@ -33,6 +33,13 @@ pub struct Enrolled {
     pub receipt: Receipt,
 }
 
+/// A certificate of which every octet is fixed, and its record.
+pub(super) struct Prepared {
+    pub(super) authority: Authority,
+    pub(super) draft: Draft,
+    pub(super) record: CertificateDraft,
+}
+
 impl Registrar {
     /// Issues a certificate for a key that its holder made.
     ///
@@ -48,9 +55,7 @@ impl Registrar {
     ) -> Result<Enrolled, Error> {
         self.allow(caller, Act::CertificateIssue).await?;
         let row = self.known_identity(identity).await?;
-        let request = CertificateRequest::parse(request)
-            .map_err(|_| Error::Field { field: "request", needs: Needs::CertificateRequest })?;
-        let key = request.public_key().clone();
+        let key = requested_key(request)?;
         let entry = || self.entry(caller, Act::CertificateIssue, Outcome::Granted);
         match self.issue(&row, key, days, caller.now, entry).await {
             Err(Error::Store(error)) => {
@@ -73,32 +78,55 @@ impl Registrar {
         now: UtcTime,
         entry: impl Fn() -> Entry,
     ) -> Result<Enrolled, Error> {
-        let role = stored_role(&holder.role)?;
-        let profile = profile(role);
+        let profile = profile(stored_role(&holder.role)?);
+        let prepared = self.prepare(holder, profile, public_key, days, now)?;
+        let Prepared { authority, draft, record } = prepared;
+        let serial = record.serial.clone();
+        let entry = |step| {
+            entry()
+                .on("certificate", serial.as_str())
+                .with("identity", holder.id.to_string())
+                .with("issuer", authority_name(authority))
+                .with("step", step)
+        };
+        // A key is certified once: not again after it was compromised, and not for somebody else.
+        self.store.record_certificate_draft(record, entry("draft")).await?;
+        let certificate = draft
+            .sign(&*self.keys.authority(authority)?)
+            .map_err(|e| Error::internal("signing a certificate", e))?;
+        let der = certificate.der().to_vec();
+        let receipt = self.store.record_certificate_signed(&serial, der, entry("signed")).await?;
+        Ok(Enrolled { certificate, chain: self.chain(authority)?, receipt })
+    }
+
+    /// Fixes a certificate for somebody on record, and what is to be recorded of it before it is
+    /// signed.
+    pub(super) fn prepare(
+        &self,
+        holder: &Identity,
+        profile: Profile,
+        public_key: PublicKey,
+        days: Option<u32>,
+        now: UtcTime,
+    ) -> Result<Prepared, Error> {
         if days.is_some_and(|days| days > profile.days()) {
             return Err(Error::Field { field: "valid_days", needs: Needs::ValidDays });
         }
         let (institution, identity) = (holder.institution.to_string(), holder.id.to_string());
-        let subject = ca::Name::of_identity(&institution, role.as_str(), &identity)
+        let subject = ca::Name::of_identity(&institution, &holder.role, &identity)
             .map_err(|e| Error::internal("naming the holder of a certificate", e))?;
         let authority = profile
             .issued_by()
             .ok_or(Error::Internal { what: "a profile without an authority", source: None })?;
-        let issuer = self.authorities.issuer(authority).map_err(fault)?;
         let key_digest = hsm::sm3::digest(public_key.as_sec1());
-        let draft = issuer
+        let draft = self
+            .authorities
+            .issuer(authority)
+            .map_err(fault)?
             .draft(Order { profile, subject, public_key, days }, new_serial()?, now)
             .map_err(|e| Error::internal("drafting a certificate", e))?;
-        let serial = draft.serial().to_string();
-        let entry = |step| {
-            entry()
-                .on("certificate", serial.as_str())
-                .with("identity", identity.as_str())
-                .with("issuer", authority_name(authority))
-                .with("step", step)
-        };
-        let drafted = CertificateDraft {
-            serial: serial.clone(),
+        let record = CertificateDraft {
+            serial: draft.serial().to_string(),
             identity: Some(holder.id),
             issuer: authority_name(authority).to_owned(),
             key_digest,
@@ -107,18 +135,17 @@ impl Registrar {
             not_after: draft.not_after(),
             drafted_at: now,
         };
-        // A key is certified once: not again after it was compromised, and not for somebody else.
-        self.store.record_certificate_draft(drafted, entry("draft")).await?;
-        let certificate = draft
-            .sign(&*self.keys.authority(authority)?)
-            .map_err(|e| Error::internal("signing a certificate", e))?;
-        let der = certificate.der().to_vec();
-        let receipt = self.store.record_certificate_signed(&serial, der, entry("signed")).await?;
-        let chain = vec![issuer.certificate().der().to_vec()];
-        Ok(Enrolled { certificate, chain, receipt })
+        Ok(Prepared { authority, draft, record })
     }
 
-    /// Revokes a certificate: its sessions and tokens end with it, and the next list is made.
+    /// The authorities above what this one issues, without the root, DER.
+    pub(super) fn chain(&self, authority: Authority) -> Result<Vec<Vec<u8>>, Error> {
+        let issuer = self.authorities.issuer(authority).map_err(fault)?;
+        Ok(vec![issuer.certificate().der().to_vec()])
+    }
+
+    /// Revokes a certificate, and the encryption certificate that makes a pair with it: its sessions and
+    /// tokens end with it, and the next list is made.
     ///
     /// # Errors
     /// CERTIFICATE_NOT_FOUND; STATE_CONFLICT when it is revoked already; ROLE_NOT_ALLOWED.
@@ -146,13 +173,19 @@ impl Registrar {
         let Some(record) = self.store.certificate(serial).await? else {
             return self.refuse(entry(Outcome::Refused), Reason::CERTIFICATE_NOT_FOUND).await;
         };
+        let encryption = self.store.encryption_certificate_of(serial).await?;
+        let mut granted = entry(Outcome::Granted);
+        if let Some(encryption) = &encryption {
+            granted = granted.with("encryption-certificate", encryption.as_str());
+        }
         let code = reason.code().into();
-        let change = self
-            .store
-            .record_certificate_revoked(serial, code, caller.now, entry(Outcome::Granted))
-            .await?;
+        let change =
+            self.store.record_certificate_revoked(serial, code, caller.now, granted).await?;
         self.sessions.forget(|holder| holder.certificate == serial);
         self.responders.forget(serial);
+        if let Some(encryption) = &encryption {
+            self.responders.forget(encryption);
+        }
         // The revocation stands; a list that could not be made now is made by the next look at them.
         if let Some(authority) = authority_named(&record.issuer)
             && let Err(error) = self.renew_list(authority, caller.now).await
@@ -167,8 +200,15 @@ impl Registrar {
     }
 }
 
+/// The key of a request that proves possession of it.
+pub(super) fn requested_key(request: &[u8]) -> Result<PublicKey, Error> {
+    let request = CertificateRequest::parse(request)
+        .map_err(|_| Error::Field { field: "request", needs: Needs::CertificateRequest })?;
+    Ok(request.public_key().clone())
+}
+
 /// The kind of certificate that goes with a role.
-fn profile(role: Role) -> Profile {
+pub(super) fn profile(role: Role) -> Profile {
     match role {
         Role::Operator | Role::Clerk | Role::Doctor | Role::Nurse | Role::Auditor => {
             Profile::Person

@@ -40,7 +40,9 @@ mod error;
 mod guardians;
 mod identities;
 mod issuing;
+mod key_centre;
 mod look_alikes;
+mod pairs;
 mod personal;
 mod refused_logins;
 mod residents;
@@ -72,7 +74,9 @@ pub use issuing::{
     BatchOrder, BatchView, Begun, HandedRow, Job, Made, MakeFailure, RowVerdict,
     Verdict as CardVerdict,
 };
+pub use key_centre::MOST_MADE;
 pub use look_alikes::{Alike, Decision, DecisionRecord};
+pub use pairs::EnrolledPair;
 pub use residents::{NewResident, Registered, ResidentRecord};
 pub use revocation_lists::Published;
 pub use sessions::{Challenge, OpenedSession};
@@ -108,6 +112,7 @@ pub struct Registrar {
     refused_logins: refused_logins::RefusedLogins,
     responders: certificate_status::Responders,
     stamping: time_stamps::Stamping,
+    key_centre: key_centre::KeyCentre,
     /// One revocation list is made at a time, so that none is made from old serial numbers.
     lists: tokio::sync::Mutex<()>,
     started_at: UtcTime,
@@ -192,6 +197,7 @@ impl Registrar {
             refused_logins: refused_logins::RefusedLogins::default(),
             responders: certificate_status::Responders::default(),
             stamping: time_stamps::Stamping::new(time_stamps),
+            key_centre: key_centre::KeyCentre::new(keys.key_centre()?),
             lists: tokio::sync::Mutex::default(),
             policy_hash: hex::encode(policy.digest()),
             started_at: clock::now(),

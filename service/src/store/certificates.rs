@@ -1,10 +1,11 @@
 //! Certificates from draft to revocation.
 
 use audit::Entry;
-use rusqlite::{OptionalExtension as _, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{
-    Change, IdentityId, Obstacle, Receipt, Record, Store, StoreError, facts::Found, micros::Micros,
+    Change, IdentityId, Obstacle, Receipt, Record, Store, StoreError, facts::Found,
+    key_centre::end_keys_of, micros::Micros,
 };
 use crate::clock::UtcTime;
 
@@ -54,6 +55,8 @@ pub struct Certificate {
     pub revoked_at: Option<UtcTime>,
     /// Why (RFC 5280, 5.3.1).
     pub revocation_reason: Option<u32>,
+    /// Of an encryption certificate, the signing certificate that it makes a pair with.
+    pub pair_of: Option<String>,
 }
 
 /// A line of a revocation list.
@@ -81,6 +84,7 @@ impl Certificate {
             drafted_at: row.get::<_, Micros>("drafted_at")?.0,
             revoked_at: row.get::<_, Option<Micros>>("revoked_at")?.map(|at| at.0),
             revocation_reason: row.get("revocation_reason")?,
+            pair_of: row.get("pair_of")?,
         })
     }
 }
@@ -96,26 +100,7 @@ impl Store {
         draft: CertificateDraft,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
-        self.record(entry, move |db, _| {
-            let d = draft;
-            db.prepare_cached(
-                "INSERT INTO certificate
-                 (serial, identity, issuer, key_digest, body, not_before, not_after, drafted_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute((
-                d.serial,
-                d.identity,
-                d.issuer,
-                d.key_digest,
-                d.body,
-                Micros(d.not_before),
-                Micros(d.not_after),
-                Micros(d.drafted_at),
-            ))?;
-            Ok(())
-        })
-        .await
+        self.record(entry, move |db, _| insert_draft(db, draft, None)).await
     }
 
     /// Records the signed certificate of a draft.
@@ -129,25 +114,12 @@ impl Store {
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
         let serial = serial.to_owned();
-        self.record(entry, move |db, _| {
-            let signed: Option<bool> = db
-                .prepare_cached("SELECT der IS NOT NULL FROM certificate WHERE serial = ?1")?
-                .query_row([&serial], |row| row.get(0))
-                .optional()?;
-            match signed {
-                None => return Err(StoreError::NotFound(Record::Certificate)),
-                Some(true) => return Err(StoreError::Conflict(Obstacle::CertificateSigned)),
-                Some(false) => {}
-            }
-            db.prepare_cached("UPDATE certificate SET der = ?2 WHERE serial = ?1")?
-                .execute((serial, der))?;
-            Ok(())
-        })
-        .await
+        self.record(entry, move |db, _| sign_draft(db, &serial, &der)).await
     }
 
-    /// Revokes a certificate, and ends the sessions and tokens that rest on it in the same
-    /// transaction. `reason` as in RFC 5280, 5.3.1. [`Change::None`] when it was revoked before.
+    /// Revokes a certificate, and the encryption certificate that makes a pair with it; ends the sessions
+    /// and tokens that rest on it in the same transaction. `reason` as in RFC 5280, 5.3.1.
+    /// [`Change::None`] when it was revoked before.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such certificate.
@@ -170,9 +142,11 @@ impl Store {
                 Some(false) => {}
             }
             db.prepare_cached(
-                "UPDATE certificate SET revoked_at = ?2, revocation_reason = ?3 WHERE serial = ?1",
+                "UPDATE certificate SET revoked_at = ?2, revocation_reason = ?3
+                 WHERE serial = ?1 OR (pair_of = ?1 AND revoked_at IS NULL)",
             )?
             .execute((&serial, Micros(at), reason))?;
+            end_keys_of(db, &serial, at)?;
             db.prepare_cached(
                 "UPDATE session SET closed_at = ?2 WHERE certificate = ?1 AND closed_at IS NULL",
             )?
@@ -193,6 +167,20 @@ impl Store {
         self.read(move |db| {
             let mut select = db.prepare_cached("SELECT * FROM certificate WHERE serial = ?1")?;
             Ok(select.query_row([serial], Certificate::read).optional()?)
+        })
+        .await
+    }
+
+    /// Serial number of the encryption certificate that makes a pair with this signing certificate.
+    pub async fn encryption_certificate_of(
+        &self,
+        serial: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let serial = serial.to_owned();
+        self.read(move |db| {
+            let mut select =
+                db.prepare_cached("SELECT serial FROM certificate WHERE pair_of = ?1")?;
+            Ok(select.query_row([serial], |row| row.get(0)).optional()?)
         })
         .await
     }
@@ -219,14 +207,15 @@ impl Store {
         .await
     }
 
-    /// The certificates of an identity, the oldest first.
+    /// The certificates of an identity, the oldest first; of a pair, the signing certificate first.
     pub async fn certificates_of(
         &self,
         identity: IdentityId,
     ) -> Result<Vec<Certificate>, StoreError> {
         self.read(move |db| {
             let mut select = db.prepare_cached(
-                "SELECT * FROM certificate WHERE identity = ?1 ORDER BY drafted_at, serial",
+                "SELECT * FROM certificate WHERE identity = ?1
+                 ORDER BY drafted_at, pair_of IS NOT NULL, serial",
             )?;
             let rows = select.query_map([identity], Certificate::read)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -266,4 +255,47 @@ impl Store {
         })
         .await
     }
+}
+
+/// Within a fact: records what is about to be signed; for an encryption certificate, with the serial
+/// number of its signing certificate.
+pub(super) fn insert_draft(
+    db: &Connection,
+    draft: CertificateDraft,
+    pair_of: Option<&str>,
+) -> Result<(), StoreError> {
+    let d = draft;
+    db.prepare_cached(
+        "INSERT INTO certificate
+         (serial, identity, issuer, key_digest, body, not_before, not_after, drafted_at, pair_of)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute((
+        d.serial,
+        d.identity,
+        d.issuer,
+        d.key_digest,
+        d.body,
+        Micros(d.not_before),
+        Micros(d.not_after),
+        Micros(d.drafted_at),
+        pair_of,
+    ))?;
+    Ok(())
+}
+
+/// Within a fact: records the signed certificate of a draft.
+pub(super) fn sign_draft(db: &Connection, serial: &str, der: &[u8]) -> Result<(), StoreError> {
+    let signed: Option<bool> = db
+        .prepare_cached("SELECT der IS NOT NULL FROM certificate WHERE serial = ?1")?
+        .query_row([serial], |row| row.get(0))
+        .optional()?;
+    match signed {
+        None => return Err(StoreError::NotFound(Record::Certificate)),
+        Some(true) => return Err(StoreError::Conflict(Obstacle::CertificateSigned)),
+        Some(false) => {}
+    }
+    db.prepare_cached("UPDATE certificate SET der = ?2 WHERE serial = ?1")?
+        .execute((serial, der))?;
+    Ok(())
 }

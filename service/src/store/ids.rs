@@ -103,6 +103,8 @@ ids! {
     DecisionId,
     /// The care of one resident for another (监护).
     GuardianshipId,
+    /// A key pair that the key management centre holds.
+    EscrowedKeyId,
 }
 
 /// One form only, so that an identifier is equal to another exactly if its text is.

@@ -33,6 +33,7 @@ mod guardians;
 mod identities;
 mod ids;
 mod institutions;
+mod key_centre;
 mod look_alikes;
 mod micros;
 mod note_file;
@@ -74,10 +75,11 @@ pub use guardians::{Guardianship, GuardianshipEnd, NewGuardianship};
 pub use identities::Identity;
 pub use ids::{
     BadId, BatchId, BindingId, CardId, ChangeId, CodeId, DecisionId, ElectronicCardId,
-    GuardianshipId, IdentityId, InstitutionId, PresenceId, ResidentId, SigningId, TaskId, TokenId,
-    VisitId,
+    EscrowedKeyId, GuardianshipId, IdentityId, InstitutionId, PresenceId, ResidentId, SigningId,
+    TaskId, TokenId, VisitId,
 };
 pub use institutions::Institution;
+pub use key_centre::{EscrowedKey, KeyCounts, KeyStore, NewEscrowedKey, PairDraft, SignedDraft};
 pub use look_alikes::{Decision, Likeness, LookAlike};
 pub use presences::{Evidence, Presence};
 pub use residents::Resident;

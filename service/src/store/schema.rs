@@ -23,6 +23,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0013_chips_listed", include_str!("migrations/0013_chips_listed.sql")),
     ("0014_time_stamps", include_str!("migrations/0014_time_stamps.sql")),
     ("0015_authorities_before", include_str!("migrations/0015_authorities_before.sql")),
+    ("0016_key_centre", include_str!("migrations/0016_key_centre.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

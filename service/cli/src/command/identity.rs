@@ -13,6 +13,8 @@ use x509_cert::request::CertReq;
 use super::Pages;
 use crate::{
     context::{Context, Outcome},
+    csr_response::CsrResponse,
+    failure::Failure,
     files::{self, Audience},
     identity::{Certificate, pem_chain},
     input,
@@ -27,7 +29,9 @@ pub(crate) enum IdentityCommand {
     Register(Register),
     /// 凭证书申请签发证书 | Issue a certificate on a request
     Enroll(Enroll),
-    /// 吊销证书 | Revoke a certificate
+    /// 凭证书申请签发证书对：签名证书，以及密钥管理中心密钥的加密证书 | Issue a certificate pair on a request: for signing, and for an encryption key of the key management centre
+    EnrollPair(Enroll),
+    /// 吊销证书；签名证书连同其加密证书 | Revoke a certificate; a signing certificate with its encryption certificate
     Revoke {
         /// 证书序列号，十六进制 | Serial number of the certificate, hexadecimal
         #[arg(long, value_name = "HEX")]
@@ -76,7 +80,7 @@ pub(crate) struct Enroll {
     /// 证书申请（PKCS#10，DER） | Certificate request (PKCS#10, DER)
     #[arg(long, value_name = "FILE")]
     request: PathBuf,
-    /// 存放 certificate.der 和 chain.pem 的目录 | Directory for certificate.der and chain.pem
+    /// 存放 chain.pem 和 certificate.der（证书对为 answer.der）的目录 | Directory for chain.pem and certificate.der, or answer.der of a pair
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// 有效天数；0 为最长 | Days of validity; 0 gives the most
@@ -89,6 +93,7 @@ impl IdentityCommand {
         match self {
             Self::Register(order) => register(context, order).await,
             Self::Enroll(order) => enroll(context, order).await,
+            Self::EnrollPair(order) => enroll_pair(context, order).await,
             Self::Revoke { serial, reason } => {
                 let request = RevokeCertificateRequest { serial, reason: reason.into() };
                 let revoked = context
@@ -149,20 +154,29 @@ async fn register(context: &Context, order: Register) -> Outcome {
     )
 }
 
-async fn enroll(context: &Context, order: Enroll) -> Outcome {
+/// A request for a certificate, and the key that it asks for.
+fn asked(order: &Enroll) -> Result<(EnrollRequest, Option<Vec<u8>>), Failure> {
     let request = files::read(&order.request, 16 * 1024)?.to_vec();
-    let asked_for =
-        CertReq::from_der(&request).ok().and_then(|it| it.info.public_key.to_der().ok());
-    let request = EnrollRequest { identity_id: order.id, request, valid_days: order.valid_days };
+    let key = CertReq::from_der(&request).ok().and_then(|it| it.info.public_key.to_der().ok());
+    let identity_id = order.id.clone();
+    Ok((EnrollRequest { identity_id, request, valid_days: order.valid_days }, key))
+}
+
+/// A certificate for the key of the request: with another its holder could not use it.
+fn certificate_for(key: Option<&[u8]>, der: &[u8]) -> Result<Certificate, Failure> {
+    Certificate::parse(der.to_vec())
+        .ok()
+        .filter(|certificate| Some(certificate.public_key_der().as_slice()) == key)
+        .ok_or(problems::SERVICE_ANSWER_MALFORMED.into())
+}
+
+async fn enroll(context: &Context, order: Enroll) -> Outcome {
+    let (request, key) = asked(&order)?;
     let issued = context
         .service
         .ask(async |channel| IdentitiesClient::new(channel).enroll(request.clone()).await)
         .await?;
-    // The certificate must be for the key of the request, or its holder could not use it.
-    let certificate = Certificate::parse(issued.certificate.clone())
-        .ok()
-        .filter(|certificate| Some(certificate.public_key_der()) == asked_for)
-        .ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
+    let certificate = certificate_for(key.as_deref(), &issued.certificate)?;
     let chain = pem_chain(&issued.chain)?;
     let path = order.out.join("certificate.der");
     files::make_directory(&order.out)?;
@@ -177,6 +191,38 @@ async fn enroll(context: &Context, order: Enroll) -> Outcome {
     let mut json = crate::json::of("EnrollResponse", &issued);
     json["serial"] = certificate.serial().into();
     json["certificate_file"] = path.display().to_string().into();
+    context.screen.show(&json, &page);
+    Ok(crate::exit::Exit::Done)
+}
+
+async fn enroll_pair(context: &Context, order: Enroll) -> Outcome {
+    let (request, key) = asked(&order)?;
+    let issued = context
+        .service
+        .ask(async |channel| IdentitiesClient::new(channel).enroll_pair(request.clone()).await)
+        .await?;
+    let signing = certificate_for(key.as_deref(), &issued.signing_certificate)?;
+    let answer = CsrResponse::parse(&issued.answer).ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
+    if (answer.signing, answer.encryption) != (signing.der(), &issued.encryption_certificate[..]) {
+        return Err(problems::SERVICE_ANSWER_MALFORMED.into());
+    }
+    let encryption = Certificate::parse(issued.encryption_certificate.clone())?;
+    let chain = pem_chain(&issued.chain)?;
+    let path = order.out.join("answer.der");
+    files::make_directory(&order.out)?;
+    files::write(&order.out.join("chain.pem"), chain.as_bytes(), Audience::Everyone)?;
+    files::write(&path, &issued.answer, Audience::Everyone)?;
+    let page = Page::titled(text::PAIR_ENROLLED)
+        .row(text::SUBJECT, signing.subject())
+        .row(text::SERIAL, signing.serial())
+        .row(text::ENCRYPTION_SERIAL, encryption.serial())
+        .row(text::NOT_AFTER, instant(signing.not_after()))
+        .row(text::ANSWER_FILE, path.display().to_string());
+    let page = show::receipt(page, issued.receipt.as_ref());
+    let mut json = crate::json::of("EnrollPairResponse", &issued);
+    json["serial"] = signing.serial().into();
+    json["encryption_serial"] = encryption.serial().into();
+    json["answer_file"] = path.display().to_string().into();
     context.screen.show(&json, &page);
     Ok(crate::exit::Exit::Done)
 }

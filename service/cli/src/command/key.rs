@@ -1,15 +1,18 @@
 //! `healthcard key`: the key is made here and stays here.
 
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
 use serde_json::json;
 use sm3::{Digest as _, Sm3};
 
 use crate::{
     context::{Context, Outcome},
+    csr_response,
     exit::Exit,
     failure::Failure,
     files::{self, Audience},
-    identity::{ClientKey, certificate_request},
+    identity::{ClientKey, Pair, certificate_request},
     json,
     page::{Page, instant},
     text::{self, problems},
@@ -19,6 +22,12 @@ use crate::{
 pub(crate) enum KeyCommand {
     /// 生成 SM2 密钥和证书申请；给出 --passphrase-file 则以口令保护 | Make an SM2 key and a certificate request; protected if --passphrase-file is given
     New,
+    /// 收下证书对：用签名密钥取出加密密钥，并保存两张证书 | Take a certificate pair: open the encryption key with the signing key, and store both certificates
+    Accept {
+        /// 答复文件（healthcard identity enroll-pair 给出的 answer.der） | File with the answer: answer.der of healthcard identity enroll-pair
+        #[arg(long, value_name = "FILE")]
+        answer: PathBuf,
+    },
     /// 显示密钥和证书的情况 | Show the key and its certificate
     Show,
 }
@@ -27,6 +36,7 @@ impl KeyCommand {
     pub(crate) fn run(self, context: &Context) -> Outcome {
         match self {
             Self::New => new(context),
+            Self::Accept { answer } => accept(context, &answer),
             Self::Show => show(context),
         }
     }
@@ -55,6 +65,33 @@ fn new(context: &Context) -> Outcome {
         .row(text::KEY_FILE, path.display().to_string())
         .row(text::REQUEST_FILE, home.request_path().display().to_string())
         .row(text::PUBLIC_KEY, digest)
+        .row(text::ENCRYPTED, if passphrase.is_some() { text::YES } else { text::NO });
+    context.screen.show(&json, &page);
+    Ok(Exit::Done)
+}
+
+fn accept(context: &Context, answer: &Path) -> Outcome {
+    let home = context.service.home();
+    let answer = files::read(answer, csr_response::LIMIT as u64)?;
+    let (key, passphrase) = home.key_and_passphrase()?;
+    let pair = Pair::open(&answer, &key)?;
+    home.keep_pair(&pair, passphrase.as_ref())?;
+    let key_file = home.encryption_key_path();
+    let json = json!({
+        "serial": pair.signing.serial(),
+        "encryption_serial": pair.encryption.serial(),
+        "subject": pair.signing.subject(),
+        "certificate_file": home.certificate_path(),
+        "encryption_certificate_file": home.encryption_certificate_path(),
+        "encryption_key_file": key_file,
+        "encrypted": passphrase.is_some(),
+    });
+    let page = Page::titled(text::PAIR_ACCEPTED)
+        .row(text::SUBJECT, pair.signing.subject())
+        .row(text::SERIAL, pair.signing.serial())
+        .row(text::ENCRYPTION_SERIAL, pair.encryption.serial())
+        .row(text::NOT_AFTER, instant(pair.signing.not_after()))
+        .row(text::ENCRYPTION_KEY_FILE, key_file.display().to_string())
         .row(text::ENCRYPTED, if passphrase.is_some() { text::YES } else { text::NO });
     context.screen.show(&json, &page);
     Ok(Exit::Done)

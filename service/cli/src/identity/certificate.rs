@@ -49,11 +49,14 @@ impl Certificate {
         self.parsed.tbs_certificate().subject().to_string()
     }
 
+    pub(crate) fn issuer(&self) -> String {
+        self.parsed.tbs_certificate().issuer().to_string()
+    }
+
     /// Name of the service whose authorities issued it: the organization in the issuer's name. A
     /// service's name has no character that would be written with an escape.
     pub(crate) fn issuing_service(&self) -> Option<String> {
-        let issuer = self.parsed.tbs_certificate().issuer().to_string();
-        issuer.split(',').find_map(|part| part.strip_prefix("O=").map(str::to_owned))
+        self.issuer().split(',').find_map(|part| part.strip_prefix("O=").map(str::to_owned))
     }
 
     pub(crate) fn not_before(&self) -> OffsetDateTime {

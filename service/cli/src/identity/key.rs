@@ -12,6 +12,7 @@ use pkcs8::{
 use sm2::{
     Scalar, SecretKey,
     dsa::{Signature, SigningKey, signature::Signer as _},
+    pke::DecryptingKey,
 };
 use zeroize::Zeroizing;
 
@@ -44,16 +45,21 @@ impl ClientKey {
         (*key.to_nonzero_scalar() != -Scalar::ONE).then_some(Self(key))
     }
 
-    /// Reads PKCS#8 in PEM; `passphrase` is called only for an encrypted one.
-    pub(crate) fn from_pem(
-        pem: &[u8],
-        passphrase: impl FnOnce() -> Result<Passphrase, Failure>,
-    ) -> Result<Self, Failure> {
+    /// A key from its number *d*, 32 bytes, big-endian.
+    pub(super) fn from_octets(octets: &[u8; 32]) -> Option<Self> {
+        SecretKey::from_slice(octets).ok().and_then(Self::admit)
+    }
+
+    /// Reads PKCS#8 in PEM, with the passphrase of an encrypted one.
+    pub(crate) fn from_pem(pem: &[u8], passphrase: Option<&Passphrase>) -> Result<Self, Failure> {
         let malformed = || Failure::of(problems::KEY_MALFORMED);
         let (label, bytes) = der::pem::decode_vec(pem).map_err(|_| malformed())?;
         let bytes = Zeroizing::new(bytes);
         let plain = match label {
-            PEM_ENCRYPTED => protection::open(&bytes, &passphrase()?)?,
+            PEM_ENCRYPTED => {
+                let needed = || Failure::of(problems::PASSPHRASE_NEEDED);
+                protection::open(&bytes, passphrase.ok_or_else(needed)?)?
+            }
             _ if label == PrivateKeyInfoRef::PEM_LABEL => bytes,
             _ => return Err(malformed()),
         };
@@ -105,6 +111,13 @@ impl ClientKey {
         der.to_der().expect("two integers have an encoding")
     }
 
+    /// Decrypts an SM2Cipher, DER, in the order C1 C3 C2 (GM/T 0009-2012, 7.2).
+    pub(super) fn decrypt(&self, ciphertext: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        // Made for the occasion, since this type does not wipe itself.
+        let key = DecryptingKey::from_nonzero_scalar(self.0.to_nonzero_scalar()).ok()?;
+        key.decrypt_der(ciphertext).ok().map(Zeroizing::new)
+    }
+
     fn signature(&self, message: &[u8]) -> Signature {
         // Made for the occasion, since this type does not wipe itself.
         SigningKey::new(DEFAULT_IDENTIFIER, &self.0)
@@ -129,16 +142,12 @@ mod tests {
 
     use super::*;
 
-    fn no_passphrase() -> Result<Passphrase, Failure> {
-        Err(problems::PASSPHRASE_NEEDED.into())
-    }
-
     #[test]
     fn keys_survive_their_file() {
         let key = ClientKey::generate().unwrap();
         let pem = key.to_pem(None).unwrap();
         assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
-        let read = ClientKey::from_pem(pem.as_bytes(), no_passphrase).unwrap();
+        let read = ClientKey::from_pem(pem.as_bytes(), None).unwrap();
         assert_eq!(read.public_key_der(), key.public_key_der());
         assert_eq!(format!("{read:?}"), "ClientKey(..)");
     }
@@ -146,15 +155,15 @@ mod tests {
     #[test]
     fn encrypted_keys_need_their_passphrase() {
         let key = ClientKey::generate().unwrap();
-        let right = || Ok(Passphrase::new(b"correct horse".to_vec()).unwrap());
-        let wrong = || Ok(Passphrase::new(b"wrong".to_vec()).unwrap());
-        let pem = key.to_pem(Some(&right().unwrap())).unwrap();
+        let [right, wrong] = [b"correct horse".to_vec(), b"wrong".to_vec()]
+            .map(|octets| Passphrase::new(octets).unwrap());
+        let pem = key.to_pem(Some(&right)).unwrap();
         assert!(ClientKey::is_encrypted(pem.as_bytes()));
-        let read = ClientKey::from_pem(pem.as_bytes(), right).unwrap();
+        let read = ClientKey::from_pem(pem.as_bytes(), Some(&right)).unwrap();
         assert_eq!(read.public_key_der(), key.public_key_der());
-        let refused = ClientKey::from_pem(pem.as_bytes(), wrong).unwrap_err();
+        let refused = ClientKey::from_pem(pem.as_bytes(), Some(&wrong)).unwrap_err();
         assert_eq!(refused.reason, "PASSPHRASE_WRONG");
-        let refused = ClientKey::from_pem(pem.as_bytes(), no_passphrase).unwrap_err();
+        let refused = ClientKey::from_pem(pem.as_bytes(), None).unwrap_err();
         assert_eq!(refused.reason, "PASSPHRASE_NEEDED");
     }
 
@@ -182,7 +191,7 @@ mod tests {
             ("d = n-1", &top),
         ];
         for (what, pem) in cases {
-            let refused = ClientKey::from_pem(pem.as_bytes(), no_passphrase).unwrap_err();
+            let refused = ClientKey::from_pem(pem.as_bytes(), None).unwrap_err();
             assert_eq!(refused.reason, "KEY_MALFORMED", "{what}");
         }
     }

@@ -22,6 +22,10 @@ labels! {
     INSTITUTION_REGISTERED: "机构已登记", "The institution is on record";
     IDENTITY_REGISTERED: "身份已登记", "The identity is on record";
     IDENTITY_ENROLLED: "证书已签发", "The certificate was issued";
+    PAIR_ENROLLED: "签名证书和加密证书已签发", "Signing and encryption certificate were issued";
+    PAIR_ACCEPTED: "证书对已保存；加密密钥已用本人的签名密钥取出", "The pair was stored; the signing key opened the encryption key";
+    KEY_CENTRE: "密钥管理中心", "Key management centre";
+    KEYS_MADE: "已预先生成加密密钥对", "Encryption key pairs were made ahead";
     CERTIFICATE_REVOKED: "证书已吊销，其登录和令牌随即失效", "The certificate is revoked; its sessions and tokens ended";
     IDENTITY: "身份", "Identity";
     IDENTITIES: "身份", "Identities";
@@ -190,6 +194,12 @@ labels! {
     KEY_FILE: "私钥文件", "Key file";
     REQUEST_FILE: "证书申请", "Certificate request";
     CERTIFICATE_FILE: "证书文件", "Certificate file";
+    ANSWER_FILE: "答复文件", "Answer file";
+    ENCRYPTION_SERIAL: "加密证书序列号", "Serial of the encryption certificate";
+    ENCRYPTION_KEY_FILE: "加密密钥文件", "File of the encryption key";
+    KEYS_SPARE: "备用库", "Spare";
+    KEYS_IN_USE: "在用库", "In use";
+    KEYS_HISTORY: "历史库", "History";
     PUBLIC_KEY: "公钥（SM3 摘要）", "Public key (SM3)";
     ENCRYPTED: "口令保护", "Passphrase";
     YES: "是", "yes";
@@ -197,6 +207,7 @@ labels! {
     SUBJECT: "证书主体", "Subject";
     SERIAL: "证书序列号", "Serial number";
     CERTIFICATES: "证书", "Certificates";
+    ENCRYPTION_CERTIFICATES: "加密证书", "Encryption certificates";
     NOT_AFTER: "有效期至", "Valid until";
     STAMPED_AT: "时间", "Time";
     ACCURACY: "误差", "Accuracy";

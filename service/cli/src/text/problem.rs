@@ -64,6 +64,9 @@ pub(crate) mod problems {
     CERTIFICATE_MISSING Refused: "身份目录中没有证书", "请将证书申请交管理员签发（healthcard identity enroll）", "there is no certificate in the identity directory", "give the request to an operator (`healthcard identity enroll`)";
     CERTIFICATE_MALFORMED Refused: "证书文件已损坏", "请向管理员重新领取证书文件", "the certificate file is damaged", "get the certificate from an operator again";
     CERTIFICATE_OTHER_KEY Refused: "证书与私钥不匹配", "请使用对应的证书和私钥", "the certificate belongs to another key", "put the matching key and certificate together";
+    PAIR_MALFORMED Refused: "证书对的答复格式不正确", "请重新领取答复文件（healthcard identity enroll-pair）", "the answer with the certificate pair is malformed", "get the answer again (`healthcard identity enroll-pair`)";
+    PAIR_OTHER_KEY Refused: "加密密钥不是为本身份的签名密钥封装的", "请使用提交证书申请时的身份目录（--as）", "the encryption key was enveloped to another key than this identity's", "use the identity directory that the request came from (--as)";
+    PAIR_MISMATCH Tampered: "加密密钥、加密证书与签名证书不相符", "请勿使用；请报告管理员", "encryption key, encryption certificate and signing certificate do not belong together", "do not use them, and report this to an operator";
     CERTIFICATE_EXPIRED Refused: "证书已过有效期", "请联系管理员换发证书", "the certificate has expired", "ask an operator for a new certificate";
     CERTIFICATE_EXPIRES_SOON Refused: "证书即将到期", "请尽快联系管理员换发证书", "the certificate expires soon", "ask an operator for a new certificate soon";
     CERTIFICATE_NOT_YET_VALID Refused: "证书尚未生效", "请检查本机时间", "the certificate is not valid yet", "check the clock of this machine";

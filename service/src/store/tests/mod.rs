@@ -21,6 +21,7 @@ mod checker;
 mod codes;
 mod commits;
 mod guardians;
+mod key_centre;
 mod presences;
 mod reads;
 mod records;

@@ -1,0 +1,145 @@
+//! Encryption key pairs that are held: spare, in use, and past it.
+
+use super::*;
+
+fn spare(number: u8) -> NewEscrowedKey {
+    NewEscrowedKey {
+        id: EscrowedKeyId::generate(),
+        key_digest: [number; 32],
+        public_key: vec![number; 65],
+        sealed: vec![number; 8],
+    }
+}
+
+fn draft(serial: &str, holder: IdentityId, key: u8) -> CertificateDraft {
+    CertificateDraft {
+        serial: serial.to_owned(),
+        identity: Some(holder),
+        issuer: "ca-people".to_owned(),
+        key_digest: [key; 32],
+        body: vec![1],
+        not_before: NOW,
+        not_after: NOW + Duration::days(30),
+        drafted_at: NOW,
+    }
+}
+
+fn pair(holder: IdentityId, serials: [&str; 2], signing: u8, key: &NewEscrowedKey) -> PairDraft {
+    PairDraft {
+        holder,
+        signing: draft(serials[0], holder, signing),
+        encryption: draft(serials[1], holder, key.key_digest[0]),
+        key: key.id,
+    }
+}
+
+fn signed(serials: [&str; 2]) -> [SignedDraft; 2] {
+    serials.map(|serial| SignedDraft { serial: serial.to_owned(), der: vec![7] })
+}
+
+async fn counts(store: &Store) -> [u64; 3] {
+    let KeyCounts { spare, in_use, history } = store.key_counts().await.unwrap();
+    [spare, in_use, history]
+}
+
+#[tokio::test]
+async fn a_key_pair_is_taken_once_and_with_both_certificates_or_not_at_all() {
+    let place = Place::new();
+    let store = place.open();
+    let hospital = hospital(&store).await;
+    let keys = [spare(1), spare(2), spare(3)];
+    store.record_spare_keys(keys.to_vec(), NOW, act("key-centre.make")).await.unwrap();
+    let twice =
+        store.record_spare_keys(vec![spare(9), spare(1)], NOW, act("key-centre.make")).await;
+    assert!(matches!(twice, Err(StoreError::Duplicate(_))));
+    assert_eq!(counts(&store).await, [3, 0, 0]);
+
+    let first = pair(hospital.doctor, ["a1", "a2"], 101, &keys[0]);
+    store.record_pair_draft(first.clone(), act("certificate.issue")).await.unwrap();
+    assert_eq!(counts(&store).await, [2, 1, 0]);
+    let size = store.log_size();
+    for (what, wrong, error) in [
+        ("the key pair is taken", pair(hospital.doctor, ["b1", "b2"], 102, &keys[0]), None),
+        (
+            "the signing key is certified",
+            pair(hospital.doctor, ["b1", "b2"], 101, &keys[1]),
+            Some(Unique::PublicKey),
+        ),
+        (
+            "the number was given",
+            pair(hospital.doctor, ["b1", "a2"], 102, &keys[1]),
+            Some(Unique::Serial),
+        ),
+        (
+            "another key pair than that of the certificate",
+            PairDraft { key: keys[2].id, ..pair(hospital.doctor, ["b1", "b2"], 102, &keys[1]) },
+            None,
+        ),
+    ] {
+        let refused = store.record_pair_draft(wrong, act("certificate.issue")).await.unwrap_err();
+        match error {
+            Some(unique) => assert!(
+                matches!(refused, StoreError::Duplicate(it) if it == unique),
+                "{what}: {refused}"
+            ),
+            None => assert!(
+                matches!(refused, StoreError::Conflict(Obstacle::KeyNotSpare)),
+                "{what}: {refused}"
+            ),
+        }
+    }
+    assert_eq!((counts(&store).await, store.log_size()), ([2, 1, 0], size));
+    let left = store.spare_keys(None, 10).await.unwrap();
+    assert_eq!(left.iter().map(|key| key.pair.id).collect::<Vec<_>>(), [keys[1].id, keys[2].id]);
+    let after = store.spare_keys(Some(keys[1].id), 10).await.unwrap();
+    assert_eq!(after.iter().map(|key| &key.pair).collect::<Vec<_>>(), [&keys[2]]);
+
+    // Both are signed, or none.
+    let half = store.record_pair_signed(signed(["a1", "zz"]), act("certificate.issue")).await;
+    assert!(matches!(half, Err(StoreError::NotFound(Record::Certificate))));
+    assert_eq!(store.certificate("a1").await.unwrap().unwrap().der, None);
+    store.record_pair_signed(signed(["a1", "a2"]), act("certificate.issue")).await.unwrap();
+    let encryption = store.certificate("a2").await.unwrap().unwrap();
+    assert_eq!((encryption.der, encryption.pair_of.as_deref()), (Some(vec![7]), Some("a1")));
+    assert_eq!(store.encryption_certificate_of("a1").await.unwrap().as_deref(), Some("a2"));
+}
+
+#[tokio::test]
+async fn key_pairs_go_into_the_history_with_their_certificates() {
+    let place = Place::new();
+    let store = place.open();
+    let hospital = hospital(&store).await;
+    let keys = [spare(1), spare(2), spare(3)];
+    store.record_spare_keys(keys.to_vec(), NOW, act("key-centre.make")).await.unwrap();
+    for (at, serials) in [["a1", "a2"], ["b1", "b2"], ["c1", "c2"]].into_iter().enumerate() {
+        let drafted = pair(hospital.doctor, serials, 101 + at as u8, &keys[at]);
+        store.record_pair_draft(drafted, act("certificate.issue")).await.unwrap();
+        store.record_pair_signed(signed(serials), act("certificate.issue")).await.unwrap();
+    }
+    assert_eq!(counts(&store).await, [0, 3, 0]);
+    let revoke = async |serial, reason, at| {
+        let entry = act("certificate.revoke");
+        store.record_certificate_revoked(serial, reason, at, entry).await.unwrap()
+    };
+    let revoked =
+        async |serial| store.certificate(serial).await.unwrap().unwrap().revocation_reason;
+
+    // The encryption certificate alone; then the pair, of which it keeps its own reason.
+    assert!(matches!(revoke("a2", 3, NOW).await, Change::Recorded(_)));
+    assert_eq!((revoked("a1").await, counts(&store).await), (None, [0, 2, 1]));
+    assert!(matches!(revoke("a1", 1, NOW).await, Change::Recorded(_)));
+    assert_eq!((revoked("a1").await, revoked("a2").await), (Some(1), Some(3)));
+    // A signing certificate takes the other along.
+    assert!(matches!(revoke("b1", 4, NOW).await, Change::Recorded(_)));
+    assert_eq!((revoked("b1").await, revoked("b2").await), (Some(4), Some(4)));
+    assert_eq!(counts(&store).await, [0, 1, 2]);
+    assert_eq!(revoke("b2", 1, NOW).await, Change::None);
+
+    // And one whose time is over goes by itself, with an entry only then.
+    let (end, size) = (NOW + Duration::days(30), store.log_size());
+    assert_eq!(store.record_keys_past(end, act("key-centre.end")).await.unwrap(), 0);
+    assert_eq!(store.log_size(), size);
+    let after = end + Duration::SECOND;
+    assert_eq!(store.record_keys_past(after, act("key-centre.end")).await.unwrap(), 1);
+    assert_eq!((counts(&store).await, store.log_size()), ([0, 0, 3], size + 1));
+}

@@ -1,0 +1,213 @@
+//! Certificate pairs: requested, answered, opened by their holder and by openssl alone; and what the key management
+//! centre holds of them.
+
+use std::path::Path;
+use std::process::Command;
+
+use ca::{Certificate, KeyUsage};
+use serde_json::Value;
+use tests::hospital::{Hospital, text};
+
+/// Makes a key for somebody new on record, and asks for a certificate pair; the answer's file and what the command said.
+fn enroll(hospital: &Hospital, who: &str, id: &str) -> (String, Value) {
+    let directory = hospital.stage.identity(who);
+    let out = hospital.stage.path("records").join(format!("{who}-pair"));
+    let request = directory.join("request.der").to_string_lossy().into_owned();
+    let out = out.to_string_lossy().into_owned();
+    let order = ["identity", "enroll-pair", "--id", id, "--request", &request, "--out", &out];
+    let issued = hospital.granted("operator", &order);
+    (text(&issued, "answer_file"), issued)
+}
+
+/// Puts a nurse on record who has made a key; their identity's id.
+fn newcomer(hospital: &Hospital, who: &str) -> String {
+    hospital.granted(who, &["key", "new"]);
+    let person = serde_json::json!({
+        "institution_id": hospital.institution_id, "name": "新护士", "number": who, "department": "内科",
+    });
+    let person = hospital.record("newcomer.json", &person);
+    let order = ["identity", "register", "--role", "nurse", "--file", &person];
+    text(&hospital.granted("operator", &order), "identity_id")
+}
+
+fn read(path: &Path) -> Certificate {
+    Certificate::parse(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn counts(hospital: &Hospital) -> [u64; 3] {
+    let found = hospital.granted("operator", &["key-centre", "show"]);
+    ["spare", "in_use", "history"].map(|name| found[name].as_u64().unwrap())
+}
+
+fn openssl(arguments: &[&str]) -> Vec<u8> {
+    let output = Command::new("openssl").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// Opens the envelope of an answer with the openssl command and nothing else; the secret key.
+fn opened_by_openssl(hospital: &Hospital, answer: &str, key: &str) -> Vec<u8> {
+    let parsed = openssl(&["asn1parse", "-inform", "DER", "-in", answer]);
+    let parsed = String::from_utf8(parsed).unwrap();
+    // Within [0]: the algorithm, the wrapped key, the public key, the encrypted key.
+    let depth = |line: &&str| line.contains("d=2");
+    let at = parsed
+        .lines()
+        .position(|line| line.contains("d=1") && line.contains("cont [ 0 ]"))
+        .unwrap();
+    let fields: Vec<&str> = parsed.lines().skip(at + 1).filter(depth).take(4).collect();
+    let offset = |line: &str| line.split(':').next().unwrap().trim().to_owned();
+    let part = |line: &str, name: &str| {
+        let out = hospital.stage.path("records").join(name).to_string_lossy().into_owned();
+        openssl(&[
+            "asn1parse",
+            "-inform",
+            "DER",
+            "-in",
+            answer,
+            "-strparse",
+            &offset(line),
+            "-noout",
+            "-out",
+            &out,
+        ]);
+        out
+    };
+    assert!(fields[1].contains("SEQUENCE") && fields[3].contains("BIT STRING"), "{parsed}");
+    let encrypted = part(fields[3], "encrypted");
+    // Of a SEQUENCE, -strparse gives the content; the ciphertext is the whole element.
+    let whole = std::fs::read(answer).unwrap();
+    let start: usize = offset(fields[1]).parse().unwrap();
+    let end: usize = offset(fields[2]).parse().unwrap();
+    let wrapped = hospital.stage.write("records/wrapped", &whole[start..end]).unwrap();
+    let session =
+        openssl(&["pkeyutl", "-decrypt", "-inkey", key, "-in", &wrapped.to_string_lossy()]);
+    assert_eq!(session.len(), 16);
+    openssl(&["enc", "-d", "-sm4-ecb", "-nopad", "-K", &hex::encode(session), "-in", &encrypted])
+}
+
+#[test]
+fn a_holder_gets_a_pair_whose_encryption_key_only_the_holder_can_open() {
+    let hospital = Hospital::open();
+    let id = newcomer(&hospital, "newcomer");
+    let home = hospital.stage.identity("newcomer");
+    let (answer, issued) = enroll(&hospital, "newcomer", &id);
+    let accept = ["key", "accept", "--answer", &answer];
+
+    // Nobody else takes it, and a changed one nobody at all.
+    hospital.refused("doctor", &accept, "CERTIFICATE_OTHER_KEY");
+    let mut changed = std::fs::read(&answer).unwrap();
+    let envelope = changed.windows(10).position(|it| it == [6, 8, 42, 129, 28, 207, 85, 1, 104, 1]);
+    changed[envelope.unwrap() + 20] ^= 1;
+    let changed = hospital.stage.write("records/changed.der", &changed).unwrap();
+    let order = ["key", "accept", "--answer", &changed.to_string_lossy()];
+    hospital.refused("newcomer", &order, "PAIR_OTHER_KEY");
+    assert!(!home.join("encryption-key.pem").exists());
+
+    let taken = hospital.granted("newcomer", &accept);
+    assert_eq!(taken["encryption_serial"], issued["encryption_serial"]);
+    hospital.granted("newcomer", &accept);
+    let (signing, encryption) =
+        (read(&home.join("certificate.der")), read(&home.join("encryption-certificate.der")));
+    assert_eq!(signing.subject(), encryption.subject());
+    assert_eq!(signing.not_after(), encryption.not_after());
+    let usage = |certificate: &Certificate| certificate.key_usage().unwrap();
+    let signs = KeyUsage::DIGITAL_SIGNATURE | KeyUsage::CONTENT_COMMITMENT;
+    let hides = KeyUsage::KEY_ENCIPHERMENT | KeyUsage::DATA_ENCIPHERMENT | KeyUsage::KEY_AGREEMENT;
+    assert_eq!((usage(&signing), usage(&encryption)), (signs, hides));
+
+    // The same key comes out with openssl alone, and the file that was stored is that key.
+    let key = home.join("key.pem").to_string_lossy().into_owned();
+    let secret = opened_by_openssl(&hospital, &answer, &key);
+    let secret = hsm::sm2::SecretKey::from_be_bytes(&secret).unwrap();
+    assert_eq!(secret.public(), encryption.public_key());
+    let stored = home.join("encryption-key.pem").to_string_lossy().into_owned();
+    let public = openssl(&["pkey", "-in", &stored, "-pubout", "-outform", "DER"]);
+    assert_eq!(public, encryption.public_key().to_spki_der());
+
+    // The signing certificate logs in, and the other does not, though its holder has the key.
+    hospital.granted("newcomer", &["session", "open"]);
+    for (from, to) in
+        [("encryption-key.pem", "key.pem"), ("encryption-certificate.der", "certificate.der")]
+    {
+        let copy = hospital.stage.identity("encrypting");
+        std::fs::create_dir_all(&copy).unwrap();
+        std::fs::copy(home.join(from), copy.join(to)).unwrap();
+    }
+    hospital.refused("encrypting", &["session", "open"], "CERTIFICATE_WRONG_USE");
+    // A signing key is certified once, be it in a pair or alone.
+    let request = home.join("request.der").to_string_lossy().into_owned();
+    let again =
+        ["identity", "enroll-pair", "--id", &id, "--request", &request, "--out", "/nowhere"];
+    hospital.refused("operator", &again, "ALREADY_REGISTERED");
+
+    // Both are on record, and go together.
+    let on_record = hospital.granted("operator", &["identity", "get", &id]);
+    let of_pair = on_record["certificates"][1]["pair_of"].as_str().unwrap().to_owned();
+    assert_eq!(of_pair, signing.serial().to_string());
+    let [_, in_use, history] = counts(&hospital);
+    assert_eq!((in_use, history), (1, 0));
+    let order = ["identity", "revoke", "--serial", &of_pair, "--reason", "affiliation-changed"];
+    hospital.granted("operator", &order);
+    let [_, in_use, history] = counts(&hospital);
+    assert_eq!((in_use, history), (0, 1));
+    for file in ["certificate.der", "encryption-certificate.der"] {
+        let file = home.join(file).to_string_lossy().into_owned();
+        let status = hospital.ask("emr", &["authority", "status", "--certificate", &file]);
+        assert_eq!(
+            (status.code, text(&status.body, "status")),
+            (1, "revoked".to_owned()),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn the_centre_keeps_keys_ahead_and_none_in_clear() {
+    let mut hospital = Hospital::open();
+    assert_eq!(counts(&hospital), [0, 0, 0]);
+    let made = hospital.granted("operator", &["key-centre", "make", "--count", "3"]);
+    assert_eq!(made["counts"]["spare"], 3);
+    hospital.refused("doctor", &["key-centre", "make", "--count", "3"], "ROLE_NOT_ALLOWED");
+    hospital.refused("doctor", &["key-centre", "show"], "ROLE_NOT_ALLOWED");
+
+    // What was made ahead is used first, also after a start, and more follows by itself.
+    let mut secrets = Vec::new();
+    for who in ["first", "second"] {
+        let id = newcomer(&hospital, who);
+        let (answer, _) = enroll(&hospital, who, &id);
+        let key = hospital.stage.identity(who).join("key.pem").to_string_lossy().into_owned();
+        secrets.push(opened_by_openssl(&hospital, &answer, &key));
+        hospital.restart();
+    }
+    assert_ne!(secrets[0], secrets[1]);
+    let [spare, in_use, history] = counts(&hospital);
+    assert!(spare >= 1 && in_use == 2 && history == 0, "{spare} {in_use}");
+    for (name, content) in [
+        ("the database", std::fs::read(hospital.database()).unwrap()),
+        (
+            "its log",
+            std::fs::read(hospital.database().with_extension("db-wal")).unwrap_or_default(),
+        ),
+        ("the keystore", std::fs::read(hospital.stage.path("data/keystore.hck")).unwrap()),
+    ] {
+        for secret in &secrets {
+            assert!(
+                !content.windows(32).any(|window| window == secret),
+                "a secret key is in {name}"
+            );
+        }
+    }
+    // Each step has its entry, and the checker of the log finds it whole.
+    let certified =
+        hospital.granted("auditor", &["audit", "search", "--action", "certificate.issue"]);
+    let entries = certified["entries"].to_string();
+    assert_eq!(entries.matches("encryption-key").count(), 4, "{entries}");
+    let made = hospital.granted("auditor", &["audit", "search", "--action", "key-centre.make"]);
+    assert!(!made["entries"].as_array().unwrap().is_empty());
+    let copy = hospital.stage.path("records/copy.db");
+    hospital.stage.server().unwrap().end().unwrap();
+    std::fs::copy(hospital.database(), &copy).unwrap();
+    hospital.stage.serve().unwrap();
+    assert_eq!(hospital.check_log(&copy).code, 0);
+}
