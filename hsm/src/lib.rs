@@ -11,6 +11,7 @@
 //! - [`sm3`]: digests and HMAC; [`kdf`]: keys from keys and from passphrases.
 //! - [`sm4`]: the block cipher key, sealing (GCM), and the block modes the card needs.
 //! - [`sm2`]: keys, signatures, ciphertexts and enveloped keys, each with one strict parser.
+//! - [`sdf`]: codes, numbers and structures of cryptographic devices (GM/T 0018), as both sides use them.
 //! - [`key`]: what a key may do, and how it is asked for.
 //! - [`self_test`]: known answers and tests of the random generator, without which nothing is signed.
 //! - `soft`: the keystore that is one sealed file (on Unix, whose permissions it relies on).
@@ -28,6 +29,7 @@
 pub mod kdf;
 pub mod key;
 pub mod random;
+pub mod sdf;
 pub mod self_test;
 pub mod sm2;
 pub mod sm3;

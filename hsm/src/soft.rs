@@ -33,7 +33,7 @@ pub use share::{Share, ShareError};
 
 use crate::key::{
     CardMaster, DataSealer, IndexKey, KeyAlgorithm, KeyDescription, KeyError, KeyRef, KeyUse,
-    Keystore, Label, MacKey, Sm2Signer, Transition, VersionState,
+    Keystore, Label, MacKey, Sm2Decrypter, Sm2Signer, Transition, VersionState,
 };
 use crate::sm2::SecretKey;
 use crate::sm3;
@@ -338,6 +338,10 @@ impl Keystore for SoftKeystore {
             return Err(KeyError::NotASigningUse(key_use));
         }
         entry.signer().ok_or(KeyError::NotActive)
+    }
+
+    fn decrypter(&self, key: &KeyRef) -> Result<Arc<dyn Sm2Decrypter>, KeyError> {
+        Ok(self.entry(key, KeyUse::Decrypt)?.decrypter().ok_or(KeyError::NotActive)?)
     }
 
     fn sealer(&self, key: &KeyRef) -> Result<Arc<dyn DataSealer>, KeyError> {

@@ -30,6 +30,9 @@ pub enum KeyError {
     /// A lookup of one kind of key names a use of another kind, such as a signer that seals.
     #[error("{0} is not a use of a signing key")]
     NotASigningUse(KeyUse),
+    /// Keystores of this kind have no keys for this.
+    #[error("this keystore has no keys for {0}")]
+    NotSupported(KeyUse),
     /// The data names a version of the key that is not here: it was destroyed, or the keystore is
     /// older than the data.
     #[error("version {0} of the key is not in this keystore")]

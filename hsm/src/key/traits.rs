@@ -155,6 +155,13 @@ pub trait Keystore: Send + Sync {
     /// [`KeyError::NotActive`] when there is none, [`KeyError::NotASigningUse`] when `key_use` is no use of an SM2 key, besides the above.
     fn signer(&self, key: &KeyRef, key_use: KeyUse) -> Result<Arc<dyn Sm2Signer>, KeyError>;
 
+    /// A key for [`KeyUse::Decrypt`].
+    ///
+    /// # Errors
+    /// [`KeyError::NotSupported`] where keystores of this kind have no such keys, besides the above;
+    /// so for all lookups below.
+    fn decrypter(&self, key: &KeyRef) -> Result<Arc<dyn Sm2Decrypter>, KeyError>;
+
     /// A key for [`KeyUse::SealData`], with all its versions.
     ///
     /// # Errors

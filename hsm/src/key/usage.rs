@@ -31,6 +31,8 @@ pub enum KeyUse {
     SignCardLists,
     /// Signs records on cards.
     SignRecords,
+    /// Decrypts keys that were enveloped for it (加密密钥对): it never signs.
+    Decrypt,
 }
 
 /// How keys of a use compute.
@@ -39,6 +41,8 @@ pub enum KeyUse {
 pub enum KeyAlgorithm {
     /// SM2 signatures over SM3.
     Sm2,
+    /// SM2 decryption.
+    Sm2Decryption,
     /// SM4-GCM.
     Sm4Gcm,
     /// HMAC-SM3.
@@ -49,7 +53,7 @@ pub enum KeyAlgorithm {
 
 impl KeyUse {
     /// Every use, in the order of their codes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SignCertificates,
         Self::SignTokens,
         Self::SignLog,
@@ -62,6 +66,7 @@ impl KeyUse {
         Self::MacCodes,
         Self::SignCardLists,
         Self::SignRecords,
+        Self::Decrypt,
     ];
 
     /// The algorithm of keys of this use.
@@ -76,6 +81,7 @@ impl KeyUse {
             | Self::SignCodes
             | Self::SignCardLists
             | Self::SignRecords => KeyAlgorithm::Sm2,
+            Self::Decrypt => KeyAlgorithm::Sm2Decryption,
             Self::SealData => KeyAlgorithm::Sm4Gcm,
             Self::Index | Self::MacCodes => KeyAlgorithm::HmacSm3,
             Self::CardMaster => KeyAlgorithm::Sm4,
@@ -98,6 +104,7 @@ impl KeyUse {
             Self::MacCodes => "mac-codes",
             Self::SignCardLists => "sign-card-lists",
             Self::SignRecords => "sign-records",
+            Self::Decrypt => "decrypt",
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::SelfTestError;
 use crate::key::{
     CardMaster, DataSealer, IndexKey, KeyDescription, KeyError, KeyRef, KeyUse, Keystore, MacKey,
-    Sm2Signer,
+    Sm2Decrypter, Sm2Signer,
 };
 use crate::sm2::{PublicKey, Signature};
 use std::sync::Arc;
@@ -30,6 +30,10 @@ impl<K: Keystore> Keystore for Guarded<K> {
             Ok(()) => signer,
             Err(failed) => Arc::new(Stopped { public: signer.public_key().clone(), failed }),
         })
+    }
+
+    fn decrypter(&self, key: &KeyRef) -> Result<Arc<dyn Sm2Decrypter>, KeyError> {
+        self.keystore.decrypter(key)
     }
 
     fn sealer(&self, key: &KeyRef) -> Result<Arc<dyn DataSealer>, KeyError> {

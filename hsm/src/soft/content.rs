@@ -47,6 +47,7 @@ fn code(key_use: KeyUse) -> u8 {
         KeyUse::MacCodes => 11,
         KeyUse::SignCardLists => 12,
         KeyUse::SignRecords => 13,
+        KeyUse::Decrypt => 14,
     }
 }
 
@@ -178,16 +179,16 @@ impl<'a> Input<'a> {
         let state = VersionState::ALL.into_iter().find(|known| state_code(*known) == state)?;
         let material = match (kept, key_use.algorithm()) {
             (SECRET, algorithm) => self.secret(algorithm)?,
-            (NAME_ONLY, KeyAlgorithm::Sm2) => self.public()?,
+            (NAME_ONLY, KeyAlgorithm::Sm2 | KeyAlgorithm::Sm2Decryption) => self.public()?,
             (NAME_ONLY, _) => Material::Wiped(CheckValue(*self.take()?)),
             _ => return None,
         };
-        material.fits(state).then_some(Version { state, material })
+        material.fits(key_use, state).then_some(Version { state, material })
     }
 
     pub(super) fn secret(&mut self, algorithm: KeyAlgorithm) -> Option<Material> {
         Some(match algorithm {
-            KeyAlgorithm::Sm2 => {
+            KeyAlgorithm::Sm2 | KeyAlgorithm::Sm2Decryption => {
                 Material::Pair(Arc::new(SecretKey::from_be_bytes(self.take::<32>()?).ok()?))
             }
             KeyAlgorithm::Sm4Gcm | KeyAlgorithm::Sm4 => {

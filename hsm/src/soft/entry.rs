@@ -5,6 +5,7 @@ use crate::key::{
     DataSealer, KeyAlgorithm, KeyDescription, KeyRef, KeyUse, Label, Sm2Signer, Transition,
     VersionState,
 };
+use crate::sm2::SecretKey;
 use std::sync::Arc;
 
 /// One key: its versions, oldest first and numbered from 1, at least one.
@@ -32,7 +33,8 @@ impl Entry {
     }
 
     /// Whether a key of this use may have several versions. A blind index is stored with what it
-    /// finds, and the version of a card master is written in the cards.
+    /// finds, the version of a card master is written in the cards, and what was encrypted for a key
+    /// names no version.
     fn has_versions(&self) -> bool {
         matches!(self.key_use.algorithm(), KeyAlgorithm::Sm2 | KeyAlgorithm::Sm4Gcm)
     }
@@ -104,6 +106,15 @@ impl Entry {
     pub(super) fn signer(&self) -> Option<Arc<dyn Sm2Signer>> {
         match &self.active()?.material {
             Material::Pair(secret) => Some(secret.clone()),
+            _ => None,
+        }
+    }
+
+    /// It has one version, which decrypts until it is destroyed: nothing else reads what was
+    /// encrypted for it.
+    pub(super) fn decrypter(&self) -> Option<Arc<SecretKey>> {
+        match &self.versions.last()?.material {
+            Material::Pair(secret) => Some(Arc::clone(secret)),
             _ => None,
         }
     }

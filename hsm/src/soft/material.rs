@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 /// The octets of a version: a secret, or what stays to name it by.
 pub(super) enum Material {
-    /// A key that signs.
+    /// A key that signs, or one that decrypts.
     Pair(Arc<SecretKey>),
     /// The public key of one that signs no more.
     Public(PublicKey),
@@ -27,7 +27,9 @@ pub(super) enum Material {
 impl Material {
     pub(super) fn generate(algorithm: KeyAlgorithm) -> Self {
         match algorithm {
-            KeyAlgorithm::Sm2 => Self::Pair(Arc::new(SecretKey::generate())),
+            KeyAlgorithm::Sm2 | KeyAlgorithm::Sm2Decryption => {
+                Self::Pair(Arc::new(SecretKey::generate()))
+            }
             KeyAlgorithm::Sm4Gcm | KeyAlgorithm::Sm4 => Self::Sm4(Arc::new(Sm4Key::generate())),
             KeyAlgorithm::HmacSm3 => {
                 let mut key = Box::new(Zeroizing::new([0; 32]));
@@ -37,11 +39,16 @@ impl Material {
         }
     }
 
-    /// Whether a version in this state is kept as this.
-    pub(super) fn fits(&self, state: VersionState) -> bool {
+    /// Whether a version of a key of this use is kept as this in this state.
+    pub(super) fn fits(&self, key_use: KeyUse, state: VersionState) -> bool {
         use VersionState::{Active, Compromised, Destroyed, PreActive, Retired};
         match self {
+            // What was encrypted for it is still read, as what was sealed.
+            Self::Pair(_) if key_use == KeyUse::Decrypt => state != Destroyed,
             Self::Pair(_) => matches!(state, PreActive | Active),
+            Self::Public(_) if key_use == KeyUse::Decrypt => {
+                matches!(state, Destroyed | Compromised)
+            }
             Self::Public(_) => matches!(state, Retired | Destroyed | Compromised),
             Self::Sm4(_) | Self::Hmac(_) => state != Destroyed,
             // It may have become known only after it was wiped here.
@@ -52,7 +59,7 @@ impl Material {
     /// Forgets what a version in this state has no use for. The last of those that were handed out
     /// wipes it.
     pub(super) fn keep_for(&mut self, key_use: KeyUse, state: VersionState) {
-        if self.fits(state) {
+        if self.fits(key_use, state) {
             return;
         }
         *self = match (self.public_key(), self.check_value(key_use)) {

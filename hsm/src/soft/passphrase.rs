@@ -3,6 +3,7 @@
 use super::disk::{self, SecretFileError};
 use std::fmt;
 use std::path::Path;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// The longest passphrase in octets.
@@ -38,7 +39,15 @@ impl Passphrase {
         Self::checked(Zeroizing::new(std::mem::take(&mut *text).into_bytes()))
     }
 
-    pub(super) fn expose(&self) -> &[u8] {
+    /// Whether this is it, compared in constant time for one length.
+    #[must_use]
+    pub fn is(&self, octets: &[u8]) -> bool {
+        self.0.ct_eq(octets).into()
+    }
+
+    /// The octets, for a device that asks for them as the access code of a key.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
         &self.0
     }
 

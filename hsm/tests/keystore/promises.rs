@@ -2,7 +2,7 @@
 
 use super::{Place, key, with_all_uses};
 use hsm::key::VersionState;
-use hsm::sm2::{SecretKey, SignerId};
+use hsm::sm2::{Ciphertext, SecretKey, SignerId};
 use hsm::sm4::Sm4Key;
 use hsm::soft::KeystoreError;
 use hsm::{CardMaster, DataSealer, IndexKey, KeyError, KeyUse, Keystore, MacKey, Sm2Signer};
@@ -19,6 +19,11 @@ fn keys_do_what_they_are_for() {
     assert_eq!(e, signer.public_key().digest(&SignerId::default(), b"header.payload"));
     let signature = signer.sign(&e).unwrap();
     assert_eq!(signer.public_key().verify(&e, &signature), Ok(()));
+
+    let decrypter = keystore.decrypter(&key("soft:decrypt")).unwrap();
+    let ciphertext = decrypter.public_key().encrypt(b"a key of 16 octe").unwrap();
+    let ciphertext = Ciphertext::from_der(&ciphertext).unwrap();
+    assert_eq!(**decrypter.decrypt(&ciphertext).unwrap(), *b"a key of 16 octe");
 
     let sealer = keystore.sealer(&key("soft:seal-data")).unwrap();
     let sealed = sealer.seal(b"row 7", b"a name").unwrap();
@@ -62,6 +67,7 @@ fn a_key_refuses_every_other_use() {
         let name = key(&format!("soft:{has}"));
         for asked in KeyUse::ALL {
             let found = match asked {
+                KeyUse::Decrypt => keystore.decrypter(&name).err(),
                 KeyUse::SealData => keystore.sealer(&name).err(),
                 KeyUse::Index => keystore.index_key(&name).err(),
                 KeyUse::CardMaster => keystore.card_master(&name).err(),
@@ -191,7 +197,7 @@ fn old_versions_open_and_verify_but_no_longer_sign() {
 #[test]
 fn keys_of_one_version_are_not_rotated() {
     let mut keystore = Place::new().create();
-    for key_use in [KeyUse::Index, KeyUse::CardMaster, KeyUse::MacCodes] {
+    for key_use in [KeyUse::Index, KeyUse::CardMaster, KeyUse::MacCodes, KeyUse::Decrypt] {
         let name = key(&format!("soft:{key_use}"));
         keystore.generate(&name, key_use).unwrap();
         let refused = keystore.rotate(&name).unwrap_err();

@@ -3,7 +3,7 @@
 use super::{Place, key, with_all_uses};
 use hsm::key::{CheckValue, Transition, VersionState};
 use hsm::self_test::{Guarded, SelfTestError};
-use hsm::sm2::SecretKey;
+use hsm::sm2::{Ciphertext, SecretKey};
 use hsm::sm4::Sm4Key;
 use hsm::soft::KeystoreError;
 use hsm::{KeyDescription, KeyError, KeyUse, Keystore};
@@ -79,6 +79,29 @@ fn a_compromised_sealing_version_opens_and_a_destroyed_one_does_not() {
     let opened = keystore.sealer(&data).unwrap().open(b"row", &sealed);
     assert!(matches!(opened, Err(KeyError::UnknownVersion(1))));
     assert_eq!(described(&keystore, 1).check_value, Some(before), "it is named by what it was");
+}
+
+#[test]
+fn a_key_decrypts_until_it_is_destroyed() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    let pair = key("soft:pair");
+    keystore.generate(&pair, KeyUse::Decrypt).unwrap();
+    keystore.save().unwrap();
+    let public = keystore.decrypter(&pair).unwrap().public_key().clone();
+    let ciphertext = Ciphertext::from_der(&public.encrypt(b"key").unwrap()).unwrap();
+    for transition in [Transition::Retire, Transition::Compromise] {
+        keystore.change(&pair, 1, transition).unwrap();
+        keystore.save().unwrap();
+        keystore = place.open().unwrap();
+        let decrypted = keystore.decrypter(&pair).unwrap().decrypt(&ciphertext).unwrap();
+        assert_eq!(**decrypted, *b"key", "{transition}");
+    }
+    keystore.change(&pair, 1, Transition::Destroy).unwrap();
+    keystore.save().unwrap();
+    let keystore = place.open().unwrap();
+    assert!(matches!(keystore.decrypter(&pair).err(), Some(KeyError::NotActive)));
+    assert_eq!(described(&keystore, 1).public_key, Some(public), "it is named by what it was");
 }
 
 /// The file is written with a key that is known, so that its content can be looked at.
