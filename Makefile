@@ -2,7 +2,7 @@
 
 # The development profile: its arithmetic is optimised, it builds in a third of the time of a release build, and
 # `make test` then finds most of it built.
-PROGRAMS = cargo build --locked -p service -p cli -p card-emulator -p card-interface --lib --bins
+PROGRAMS = cargo build --locked -p service -p cli -p card-emulator -p card-interface -p softsdf --lib --bins
 
 # Tests at a time: one for each core. More of them end sooner, and the scenes with a reader get less even time.
 TEST_THREADS ?= $(shell nproc)

@@ -1,4 +1,4 @@
-//! Programs in C on `libhealthcard`.
+//! Programs in C on `libhealthcard` and `libsoftsdf`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,29 +7,42 @@ use service::demo::programs::Programs;
 
 use crate::private::repository;
 
+/// A library of this tree that programs in C are written on.
+#[derive(Clone, Copy, Debug)]
+pub enum Library {
+    /// `libhealthcard`.
+    Healthcard,
+    /// `libsoftsdf`.
+    SoftSdf,
+}
+
 /// Compiles a program of `tests/c` into `directory`, against the header and the library of this tree.
 ///
 /// # Panics
 /// When it does not compile without a warning.
 #[must_use]
-pub fn compile(directory: &Path, source: &str) -> PathBuf {
+pub fn compile(directory: &Path, source: &str, library: Library) -> PathBuf {
+    let (include, link) = match library {
+        Library::Healthcard => ("card/interface/include", "-lhealthcard"),
+        Library::SoftSdf => ("hsm/softsdf/include", "-lsoftsdf"),
+    };
     let program = directory.join(source.trim_end_matches(".c"));
     let output = Command::new("cc")
         .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-o"])
         .arg(&program)
         .arg("-I")
-        .arg(repository().join("card/interface/include"))
+        .arg(repository().join(include))
         .arg(repository().join("tests/c").join(source))
         .arg("-L")
         .arg(libraries())
-        .arg("-lhealthcard")
+        .arg(link)
         .output()
         .expect("there is a C compiler");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     program
 }
 
-/// Where `libhealthcard.so` is: beside the programs.
+/// Where the libraries are: beside the programs.
 ///
 /// # Panics
 /// When the programs are not built.

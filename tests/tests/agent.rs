@@ -16,7 +16,7 @@ use service::demo::readers::{Desk, VirtualReaders};
 use service::demo::stage::{CardKeys, PATIENCE};
 use tests::hospital::Hospital;
 use tests::private::{PcscDaemon, in_private_space};
-use tests::programs::{compile, libraries};
+use tests::programs::{Library, compile, libraries};
 use tests::relay::open_visit;
 
 /// Codes of the interface specification.
@@ -34,7 +34,7 @@ struct Software(Background);
 
 impl Software {
     fn start(directory: &Path, agent: &Path, environment: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(compile(directory, "agent.c"));
+        let mut command = Command::new(compile(directory, "agent.c", Library::Healthcard));
         command.env("LD_LIBRARY_PATH", libraries()).env("HEALTHCARD_AGENT", agent);
         command.envs(environment.iter().copied());
         let software = Background::start("agent.c", command, &directory.join("software"));

@@ -13,7 +13,7 @@ use card_emulator::slot::Slot;
 use card_emulator::{Fault, Person, sample};
 use encoding_rs::GBK;
 use tests::private::{PcscDaemon, in_private_space};
-use tests::programs::{compile, libraries};
+use tests::programs::{Library, compile, libraries};
 
 /// PIN of the SAM.
 const PIN: &str = "123456";
@@ -22,7 +22,7 @@ const PIN: &str = "123456";
 fn a_c_program_reads_and_writes_a_card() {
     in_private_space(|| {
         let directory = tempfile::tempdir().unwrap();
-        let program = compile(directory.path(), "desk.c");
+        let program = compile(directory.path(), "desk.c", Library::Healthcard);
         let _daemon = PcscDaemon::start(&directory.path().join("pcscd")).unwrap();
         let user = Slot::open(address(35963), |_| {});
         let sam = Slot::open(address(35964), |_| {});
@@ -73,7 +73,7 @@ fn a_c_program_reads_and_writes_a_card() {
 fn what_is_missing_or_wrong_has_its_code() {
     in_private_space(|| {
         let directory = tempfile::tempdir().unwrap();
-        let program = compile(directory.path(), "desk.c");
+        let program = compile(directory.path(), "desk.c", Library::Healthcard);
         let refused = |what: &str, expected: &str| {
             let output = run(&program);
             let said = String::from_utf8_lossy(&output.stderr);

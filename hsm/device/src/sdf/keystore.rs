@@ -1,0 +1,293 @@
+//! A device as a keystore.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hsm::key::{KeyAlgorithm, VersionState};
+use hsm::sdf::Code;
+use hsm::sm2::{Ciphertext, PreparedKey, PublicKey, SecretKey, Signature};
+use hsm::{
+    CardMaster, DataSealer, IndexKey, KeyDescription, KeyError, KeyRef, KeyUse, Keystore, MacKey,
+    Sm2Decrypter, Sm2Signer,
+};
+use zeroize::Zeroizing;
+
+use super::ffi::Session;
+use super::pool::{Lent, Pool};
+use super::{Dialect, SdfError, SdfKey, SdfSettings};
+
+/// The scheme of keys in such devices, as in `sdf:3`.
+pub const SCHEME: &str = "sdf";
+
+/// A device, open or not: its keys by index. Clones are the same device.
+#[derive(Clone)]
+pub struct SdfDevice(Arc<Inner>);
+
+/// How a device is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeviceState {
+    /// Nobody needed it yet.
+    Unused,
+    /// It answered when it was last asked.
+    Ready,
+    /// It could not be reached when it was last asked, or did not answer as it must.
+    Lost,
+}
+
+struct Inner {
+    pool: Pool,
+    dialect: Dialect,
+    keys: BTreeMap<u32, SdfKey>,
+    /// Public keys as they were set or first seen.
+    known: Mutex<BTreeMap<u32, PublicKey>>,
+    /// Indexes whose access code was refused. It is not presented again: devices count.
+    refused: Mutex<BTreeSet<u32>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl SdfDevice {
+    /// Takes the settings. The library is loaded and the device opened when it is first needed.
+    #[must_use]
+    pub fn new(settings: SdfSettings) -> Self {
+        let SdfSettings { library, sessions, wait, dialect, keys } = settings;
+        let known = keys.iter().filter_map(|(index, key)| Some((*index, key.public_key.clone()?)));
+        let known = Mutex::new(known.collect());
+        let pool = Pool::new(library, sessions, wait);
+        Self(Arc::new(Inner { pool, dialect, keys, known, refused: Mutex::default() }))
+    }
+
+    /// How the device was when it was last asked. Asks nothing.
+    #[must_use]
+    pub fn state(&self) -> DeviceState {
+        match (self.0.pool.is_lost(), self.0.pool.is_open()) {
+            (true, _) => DeviceState::Lost,
+            (false, true) => DeviceState::Ready,
+            (false, false) => DeviceState::Unused,
+        }
+    }
+
+    /// Asks the device for its public keys, which opens it when it was lost.
+    ///
+    /// # Errors
+    /// [`SdfError`]: the first thing that is not as it must be.
+    pub fn check(&self) -> Result<(), SdfError> {
+        for (index, key) in &self.0.keys {
+            let seen = self.0.with(|lent| self.0.export(&mut lent.session, *index, key))?;
+            self.0.recognise(*index, &seen)?;
+        }
+        Ok(())
+    }
+
+    /// The index and the key of a name, if it is for this use.
+    fn key(&self, name: &KeyRef, asked: KeyUse) -> Result<(u32, &SdfKey), KeyError> {
+        let unknown = || KeyError::Unknown(name.clone());
+        let index = index(name).ok_or_else(unknown)?;
+        let key = self.0.keys.get(&index).ok_or_else(unknown)?;
+        if key.key_use != asked {
+            return Err(KeyError::WrongUse { key: name.clone(), asked, has: key.key_use });
+        }
+        Ok((index, key))
+    }
+
+    fn public_key(&self, index: u32, key: &SdfKey) -> Result<PublicKey, KeyError> {
+        if let Some(known) = lock(&self.0.known).get(&index) {
+            return Ok(known.clone());
+        }
+        let seen = self.0.with(|lent| self.0.export(&mut lent.session, index, key))?;
+        self.0.recognise(index, &seen)?;
+        Ok(seen)
+    }
+
+    /// Refuses a key of a kind that such devices have not; but a name that is wrong is told first.
+    fn none<T>(&self, name: &KeyRef, asked: KeyUse) -> Result<T, KeyError> {
+        self.key(name, asked)?;
+        Err(KeyError::NotSupported(asked))
+    }
+}
+
+/// The index in `sdf:3`, in its one writing.
+fn index(name: &KeyRef) -> Option<u32> {
+    let index = name.name().parse().ok()?;
+    (name.to_string() == format!("{SCHEME}:{index}")).then_some(index)
+}
+
+impl Inner {
+    fn with<T>(&self, work: impl FnOnce(&mut Lent) -> Result<T, SdfError>) -> Result<T, SdfError> {
+        self.pool.with(|session| self.admit(session), work)
+    }
+
+    /// Looks at a device that was just opened: does it read our structures, and has it the keys that
+    /// it had?
+    fn admit(&self, session: &mut Session) -> Result<(), SdfError> {
+        let (secret, e) = (SecretKey::generate(), [0x5A; 32]);
+        let layout = self.dialect.layout;
+        let signature = secret.sign(&e).map_err(|_| SdfError::Dialect)?;
+        let (key, signature) = (layout.public_key(secret.public()), layout.signature(&signature));
+        match session.verify(self.dialect.signature_number.number(), &key, &e, &signature) {
+            // A device that verifies nothing for others is one all the same.
+            Ok(()) | Err(SdfError::Refused { code: Code::NotSupported, .. }) => {}
+            Err(error @ SdfError::Refused { code: Code::Communication | Code::Hardware, .. }) => {
+                return Err(error);
+            }
+            Err(_) => return Err(SdfError::Dialect),
+        }
+        let known = lock(&self.known).clone();
+        for (index, known) in known {
+            let Some(key) = self.keys.get(&index) else { continue };
+            if self.export(session, index, key)? != known {
+                return Err(SdfError::OtherKey { index });
+            }
+        }
+        Ok(())
+    }
+
+    fn export(
+        &self,
+        session: &mut Session,
+        index: u32,
+        key: &SdfKey,
+    ) -> Result<PublicKey, SdfError> {
+        let (function, octets) = match key.key_use {
+            KeyUse::Decrypt => ("SDF_ExportEncPublicKey_ECC", session.encryption_key(index)?),
+            _ => ("SDF_ExportSignPublicKey_ECC", session.signing_key(index)?),
+        };
+        let read = self.dialect.layout.read_public_key(&octets);
+        read.map_err(|source| SdfError::Answer { function, source })
+    }
+
+    /// Remembers a public key, or compares it with what is remembered.
+    fn recognise(&self, index: u32, seen: &PublicKey) -> Result<(), SdfError> {
+        match &*lock(&self.known).entry(index).or_insert_with(|| seen.clone()) {
+            known if known == seen => Ok(()),
+            _ => Err(SdfError::OtherKey { index }),
+        }
+    }
+
+    /// Sees to it that a session may use a private key.
+    fn admit_to(&self, lent: &mut Lent, index: u32) -> Result<(), SdfError> {
+        let Some(code) = self.keys.get(&index).and_then(|key| key.access_code.as_ref()) else {
+            return Ok(());
+        };
+        if lent.rights.contains(&index) {
+            return Ok(());
+        }
+        if lock(&self.refused).contains(&index) {
+            let function = "SDF_GetPrivateKeyAccessRight";
+            return Err(SdfError::Refused { function, code: Code::AccessRight });
+        }
+        lent.session.take_right(index, code.expose()).inspect_err(|error| {
+            if error.is_denial() {
+                lock(&self.refused).insert(index);
+            }
+        })?;
+        lent.rights.insert(index);
+        Ok(())
+    }
+}
+
+impl Keystore for SdfDevice {
+    fn signer(&self, name: &KeyRef, key_use: KeyUse) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        let (index, key) = self.key(name, key_use)?;
+        if key_use.algorithm() != KeyAlgorithm::Sm2 {
+            return Err(KeyError::NotASigningUse(key_use));
+        }
+        let key = self.public_key(index, key)?.prepare();
+        Ok(Arc::new(SdfSigner { device: Arc::clone(&self.0), index, key }))
+    }
+
+    fn decrypter(&self, name: &KeyRef) -> Result<Arc<dyn Sm2Decrypter>, KeyError> {
+        let (index, key) = self.key(name, KeyUse::Decrypt)?;
+        let key = self.public_key(index, key)?;
+        Ok(Arc::new(SdfDecrypter { device: Arc::clone(&self.0), index, key }))
+    }
+
+    fn sealer(&self, name: &KeyRef) -> Result<Arc<dyn DataSealer>, KeyError> {
+        self.none(name, KeyUse::SealData)
+    }
+
+    fn index_key(&self, name: &KeyRef) -> Result<Arc<dyn IndexKey>, KeyError> {
+        self.none(name, KeyUse::Index)
+    }
+
+    fn mac_key(&self, name: &KeyRef) -> Result<Arc<dyn MacKey>, KeyError> {
+        self.none(name, KeyUse::MacCodes)
+    }
+
+    fn card_master(&self, name: &KeyRef) -> Result<Arc<dyn CardMaster>, KeyError> {
+        self.none(name, KeyUse::CardMaster)
+    }
+
+    /// A device says nothing of versions: each key is one, in use.
+    fn list(&self) -> Vec<KeyDescription> {
+        let known = lock(&self.0.known);
+        let describe = |(index, key): (&u32, &SdfKey)| KeyDescription {
+            reference: format!("{SCHEME}:{index}").parse().expect("a scheme and a number"),
+            key_use: key.key_use,
+            label: key.label.clone(),
+            version: 1,
+            state: VersionState::Active,
+            public_key: known.get(index).cloned(),
+            check_value: None,
+        };
+        self.0.keys.iter().map(describe).collect()
+    }
+}
+
+struct SdfSigner {
+    device: Arc<Inner>,
+    index: u32,
+    key: PreparedKey,
+}
+
+impl Sm2Signer for SdfSigner {
+    fn public_key(&self) -> &PublicKey {
+        self.key.public_key()
+    }
+
+    fn sign(&self, e: &[u8; 32]) -> Result<Signature, KeyError> {
+        let index = self.index;
+        let signature = self.device.with(|lent| {
+            self.device.admit_to(lent, index)?;
+            let octets = lent.session.sign(index, e)?;
+            let read = self.device.dialect.layout.read_signature(&octets);
+            let function = "SDF_InternalSign_ECC";
+            let signature = read.map_err(|source| SdfError::Answer { function, source })?;
+            // A device that lost its power in the middle may answer anything, and a wrong signature
+            // can give the key away.
+            self.key.verify(e, &signature).map_err(|_| SdfError::WrongSignature { index })?;
+            Ok(signature)
+        });
+        Ok(signature?)
+    }
+}
+
+struct SdfDecrypter {
+    device: Arc<Inner>,
+    index: u32,
+    key: PublicKey,
+}
+
+impl Sm2Decrypter for SdfDecrypter {
+    fn public_key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    fn decrypt(&self, ciphertext: &Ciphertext) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let Dialect { layout, decrypt_order, .. } = self.device.dialect;
+        let cipher = layout.cipher(ciphertext).map_err(|_| KeyError::NotAuthentic)?;
+        Ok(self.device.with(|lent| {
+            self.device.admit_to(lent, self.index)?;
+            lent.session.decrypt(self.index, decrypt_order, &cipher)
+        })?)
+    }
+}
+
+impl fmt::Debug for SdfDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SdfDevice({} keys, {:?})", self.0.keys.len(), self.state())
+    }
+}
