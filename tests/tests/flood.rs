@@ -6,6 +6,7 @@ use std::time::Duration;
 use proto::v1::admin_client::AdminClient;
 use proto::v1::audit_client::AuditClient;
 use proto::v1::cards_client::CardsClient;
+use proto::v1::desks_client::DesksClient;
 use proto::v1::identities_client::IdentitiesClient;
 use proto::v1::relay_request::Event;
 use proto::v1::relay_response::Step;
@@ -13,7 +14,8 @@ use proto::v1::tokens_client::TokensClient;
 use proto::v1::visits_client::VisitsClient;
 use proto::v1::{
     AuthoritiesRequest, CardFailure, CardInserted, CardResponse, CheckpointRequest,
-    ListVisitsRequest, RelayRequest, RelayResponse, StatusRequest, TokenKeysRequest,
+    ListVisitsRequest, ReconcileRequest, RelayRequest, RelayResponse, StatusRequest,
+    TokenKeysRequest,
 };
 use service::demo::people::{DESK, DOCTOR, PATIENT};
 use tests::grpc::{Caller, bearing, connect, log_in, reason};
@@ -202,6 +204,23 @@ async fn guessed_tokens_are_limited_and_sessions_go_on() {
     assert_eq!(said.first().map(String::as_str), Some("SESSION_INVALID"));
     assert_eq!(said.last().map(String::as_str), Some("RATE_LIMITED"), "{} guesses", said.len());
     doctor.list(ListVisitsRequest::default()).await.expect("a session that was seen before");
+}
+
+#[tokio::test]
+async fn a_desk_tells_what_it_read_no_faster_than_it_can_have_read() {
+    let hospital = Hospital::open();
+    let mut desk = DesksClient::new(log_in(&hospital.stage, DESK.key).await);
+    let nothing = ReconcileRequest { readings: Vec::new() };
+    let mut calls = 0;
+    let refused = loop {
+        match desk.reconcile(nothing.clone()).await {
+            Ok(_) => calls += 1,
+            Err(refused) => break refused,
+        }
+        assert!(calls < 5_000, "there is no end to it");
+    };
+    assert!(calls >= 100, "{calls}: a busy day's readings are told in one go");
+    assert_eq!(reason(&refused), "RATE_LIMITED");
 }
 
 /// One peer cannot have all connections. Those beyond its share are closed; when the others are given back, it is served.

@@ -15,6 +15,7 @@ use crate::{
     catalogue::Reason,
     clock::{self, UtcTime},
     policy::Act,
+    rate::Buckets,
     store::{
         self, Card, Change, Closing, IdentityId, NewOfflineReading, NewTask, Receipt, Task, TaskId,
     },
@@ -25,6 +26,12 @@ use crate::{
 const TOLERANCE: Duration = Duration::minutes(5);
 /// Readings that are older were not kept by a desk that still works.
 const OLDEST: Duration = Duration::days(180);
+/// Calls with readings that a desk may make at once, and that come back each second: a busy day's
+/// readings are told in one go, and whether made-up ones fit the record is not tried out by the
+/// thousand.
+const RECONCILIATIONS: (f64, f64) = (100.0, 1.0);
+/// Desks whose calls are remembered.
+const MOST_DESKS: usize = 10_000;
 /// Domain of the key that desks seal to, among what is derived from the index key.
 const SEALING: &str = "desk.sealing-key";
 
@@ -98,6 +105,11 @@ pub struct Reconciled {
     pub receipt: Option<Receipt>,
 }
 
+/// Counts the calls of desks that tell what they read.
+pub(super) fn reconciliations() -> Buckets<IdentityId> {
+    Buckets::new(RECONCILIATIONS.0, RECONCILIATIONS.1, MOST_DESKS)
+}
+
 /// The key that desks seal to. It is derived from the index key under a domain of its own, so that
 /// a service that was installed before there were such readings has one as well.
 pub(super) fn sealing_key(index: &dyn IndexKey) -> Result<SecretKey, hsm::KeyError> {
@@ -126,13 +138,16 @@ impl Registrar {
     /// recorded once. One that contradicts the record becomes a task.
     ///
     /// # Errors
-    /// ROLE_NOT_ALLOWED. What a desk sends is never refused otherwise: it would only send it again.
+    /// RATE_LIMITED; ROLE_NOT_ALLOWED. A desk keeps what was refused, and sends it again.
     pub async fn reconcile(
         &self,
         caller: &Caller,
         sealed: &[Vec<u8>],
     ) -> Result<Vec<Reconciled>, Error> {
         self.allow(caller, Act::CardOffline).await?;
+        if !self.reconciliations.admit(caller.holder.identity, caller.now) {
+            return Err(Reason::RATE_LIMITED.into());
+        }
         let mut reconciled = Vec::with_capacity(sealed.len());
         for sealed in sealed {
             reconciled.push(self.reconcile_one(caller, sealed).await?);

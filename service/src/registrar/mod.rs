@@ -17,6 +17,7 @@ use crate::{
     config::{self, CardRules, CardSecurity, Lifetimes},
     keys::Keys,
     policy::{Act, Policy},
+    rate::Buckets,
     store::{IdentityId, InstitutionId, Receipt, Store, StoreError},
     token::TokenKeys,
     vocabulary::Role,
@@ -100,6 +101,8 @@ pub struct Registrar {
     card_keys: card::SoftSecurityModule,
     /// What desks seal readings to that they make without the service.
     sealing: hsm::sm2::SecretKey,
+    /// Calls in which desks told what they read meanwhile.
+    reconciliations: Buckets<IdentityId>,
     /// `None` with a keystore that lacks what cards are made with.
     issuing: Option<issuing::Issuing>,
     card_security: CardSecurity,
@@ -188,6 +191,7 @@ impl Registrar {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             personal: personal::Seals::new(&keys)?,
             sealing: desks::sealing_key(&*keys.index()?)?,
+            reconciliations: desks::reconciliations(),
             issuing: issuing::Issuing::new(&keys, card_script).ok(),
             card_keys: cards::security_module(&keys, card_keys.diversification)?,
             challenges: challenges::Challenges::of_logins(lifetimes.challenge),

@@ -42,14 +42,14 @@ impl Desk {
         self.line = Some(line);
         self.table.service_back();
         self.prepare();
-        self.reconcile();
     }
 
-    /// Brings up to date what is needed without the service.
+    /// Brings up to date what is needed without the service, and tells it what is still to be told.
     pub(super) fn prepare(&mut self) {
         self.refresh_at = Instant::now() + REFRESH;
         let (service, held) = (Arc::clone(&self.service), self.offline.list());
         self.jobs.spawn_local(async move { Report::Prepared(prepare(&service, held).await) });
+        self.reconcile();
     }
 
     /// Tells the service what was seen without it, some at a time.
@@ -79,7 +79,7 @@ impl Desk {
                 }
             }
             Err(failure) if failure.exit == Exit::Unreachable => self.lose_service(&failure),
-            // Asked again when the service is back; to ask at once would change nothing.
+            // Told again when the desk is next brought up to date; to do so at once would change nothing.
             Err(failure) => self.tell(&Shown::NoOffline(&failure)),
         }
     }
