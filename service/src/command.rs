@@ -1,15 +1,15 @@
 //! What the commands of `healthcardd` share: where the service is, and what opens its keystore.
 
-use std::{io::IsTerminal as _, path::PathBuf};
+use std::{error::Error, io::IsTerminal as _, path::PathBuf};
 
 use clap::Args;
-use hsm::soft::{Passphrase, Share, Unseal};
+use hsm::soft::{Iterations, Passphrase, Share, Unseal};
 use zeroize::Zeroizing;
 
 pub(crate) mod keys;
 
 /// Anything that ends the program early; its causes are told on one line.
-pub(crate) type Failure = Box<dyn std::error::Error>;
+pub(crate) type Failure = Box<dyn Error>;
 
 #[derive(Args)]
 pub(crate) struct Place {
@@ -22,6 +22,18 @@ pub(crate) struct Place {
     /// 密钥分量文件，可多次，代替口令 · File with a custodian's share, readable by its owner only; repeated, in place of the passphrase.
     #[arg(long = "share", value_name = "FILE")]
     shares: Vec<PathBuf>,
+}
+
+/// How a passphrase becomes a key.
+#[derive(Args)]
+pub(crate) struct Stretching {
+    /// 由口令派生密钥的迭代次数，100000 至 10000000：越多，猜测口令和启动越慢；随机口令无须多 · Iterations that make a key of the passphrase, 100,000 to 10,000,000: more make guessing it, and each start, slower; a random passphrase needs few.
+    #[arg(long, value_name = "NUMBER", value_parser = iterations, default_value_t = Iterations::DEFAULT)]
+    pub(crate) iterations: Iterations,
+}
+
+fn iterations(number: &str) -> Result<Iterations, Box<dyn Error + Send + Sync>> {
+    Ok(Iterations::new(number.parse()?)?)
 }
 
 /// What opens the keystore, as it was given.
@@ -68,13 +80,18 @@ impl Place {
         if self.passphrase_file.is_some() {
             return self.passphrase();
         }
-        let first = ask("新密钥库口令 · new passphrase: ")?;
-        let again = ask("再次输入 · again: ")?;
-        if first != again {
-            return Err("两次口令不同 · the two passphrases differ".into());
-        }
-        Ok(Passphrase::from_string(first)?)
+        ask_twice()
     }
+}
+
+/// Asks at the terminal for a passphrase that nobody knows yet.
+pub(crate) fn ask_twice() -> Result<Passphrase, Failure> {
+    let first = ask("新密钥库口令 · new passphrase: ")?;
+    let again = ask("再次输入 · again: ")?;
+    if first != again {
+        return Err("两次口令不同 · the two passphrases differ".into());
+    }
+    Ok(Passphrase::from_string(first)?)
 }
 
 fn ask(prompt: &str) -> Result<Zeroizing<String>, Failure> {

@@ -1,5 +1,6 @@
-//! `healthcardd keys rotate`, `retire`, `destroy`, `compromise`: what happens to versions of the service's keys;
-//! `share`, by which custodians open the keystore; and `ceremony`, of which they keep a transcript.
+//! `healthcardd keys rotate`, `retire`, `destroy`, `compromise`: what happens to versions of the service's keys, and
+//! `label`, what a key is called; `share`, by which custodians open the keystore, and `passphrase`, by which they no
+//! longer do; and `ceremony`, of which they keep a transcript.
 //!
 //! The service is not running meanwhile: its lock on the database is held. It is put together first,
 //! as at a start, so that nothing is changed in a service that is not whole, and so that what an
@@ -14,7 +15,7 @@ use hsm::{
     KeyDescription, KeyError, KeyRef, KeyUse, Keystore as _,
     key::{Label, Transition, VersionState},
     self_test::SelfTestError,
-    soft::{KeystoreError, Share, ShareError, SoftKeystore, Unseal},
+    soft::{Iterations, KeystoreError, Passphrase, Share, ShareError, SoftKeystore, Unseal},
 };
 
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     config::{Config, ConfigError},
     keys::{self, Succession},
     policy::Act,
-    registrar::{key_changed, keystore_shared},
+    registrar::{Registrar, key_changed, key_labelled, keystore_shared, passphrase_changed},
     start::{self, StartError},
     store::StoreError,
     token::thumbprint,
@@ -118,17 +119,29 @@ pub async fn change(
     carry_out(data, unseal, key, order).await
 }
 
+/// A service that is whole and does not run, whose keys are about to be changed.
+struct Opened {
+    name: String,
+    registrar: Registrar,
+    keystore: SoftKeystore,
+}
+
+async fn open(data: &Path, unseal: Unseal<'_>) -> Result<Opened, KeyChangeError> {
+    let config = Config::load(data)?;
+    let (name, path) = (config.name.clone(), config.keystore.clone());
+    let registrar = start::open(config, unseal).await.map_err(Box::new)?;
+    registrar.tested()?;
+    let keystore = SoftKeystore::open(&path, unseal)?;
+    Ok(Opened { name, registrar, keystore })
+}
+
 async fn carry_out(
     data: &Path,
     unseal: Unseal<'_>,
     key: &KeyRef,
     order: KeyOrder,
 ) -> Result<Vec<KeyDescription>, KeyChangeError> {
-    let config = Config::load(data)?;
-    let (name, path) = (config.name.clone(), config.keystore.clone());
-    let registrar = start::open(config, unseal).await.map_err(Box::new)?;
-    registrar.tested()?;
-    let mut keystore = SoftKeystore::open(&path, unseal)?;
+    let Opened { name, registrar, mut keystore } = open(data, unseal).await?;
     check(&keystore, key, order)?;
     let (act, version) = match order {
         KeyOrder::Prepare => (Act::KeyPrepare, keystore.prepare(key)?),
@@ -168,14 +181,46 @@ pub async fn share(
     threshold: u8,
     count: u8,
 ) -> Result<Vec<Share>, KeyChangeError> {
-    let config = Config::load(data)?;
-    let (name, path) = (config.name.clone(), config.keystore.clone());
-    let registrar = start::open(config, unseal).await.map_err(Box::new)?;
-    registrar.tested()?;
-    let shares = SoftKeystore::open(&path, unseal)?.shares(threshold, count)?;
+    let Opened { name, registrar, keystore } = open(data, unseal).await?;
+    let shares = keystore.shares(threshold, count)?;
     let entry = keystore_shared(&name, threshold, count, clock::now());
     registrar.store().record_act(entry).await?;
     Ok(shares)
+}
+
+/// Has the keystore open with `passphrase` from now on, and with nothing else: shares that were made before are void.
+/// Copies of the file made before open as they did.
+///
+/// # Errors
+/// [`KeyChangeError`]; it then opens as before.
+pub async fn change_passphrase(
+    data: &Path,
+    unseal: Unseal<'_>,
+    passphrase: &Passphrase,
+    iterations: Iterations,
+) -> Result<(), KeyChangeError> {
+    let Opened { name, registrar, mut keystore } = open(data, unseal).await?;
+    keystore.change_passphrase(passphrase, iterations);
+    registrar.store().record_act(passphrase_changed(&name, iterations, clock::now())).await?;
+    Ok(keystore.save()?)
+}
+
+/// Changes what a key is called; its versions.
+///
+/// # Errors
+/// [`KeyChangeError`]; it is then called as before.
+pub async fn relabel(
+    data: &Path,
+    unseal: Unseal<'_>,
+    key: &KeyRef,
+    label: Label,
+) -> Result<Vec<KeyDescription>, KeyChangeError> {
+    let Opened { name, registrar, mut keystore } = open(data, unseal).await?;
+    let entry = key_labelled(&name, key, &label, clock::now());
+    keystore.set_label(key, label)?;
+    registrar.store().record_act(entry).await?;
+    keystore.save()?;
+    Ok(versions(&keystore, key))
 }
 
 /// Signs a transcript of all keys as they are, in the presence of `participants`. The log has its digest.
@@ -188,9 +233,7 @@ pub async fn hold_ceremony(
     participants: &[Label],
 ) -> Result<String, KeyChangeError> {
     let began = clock::now();
-    let config = Config::load(data)?;
-    let registrar = start::open(config, unseal).await.map_err(Box::new)?;
-    registrar.tested()?;
+    let Opened { registrar, .. } = open(data, unseal).await?;
     let (transcript, entry) = registrar.hold_ceremony(participants, began, clock::now())?;
     registrar.store().record_act(entry).await?;
     Ok(transcript)

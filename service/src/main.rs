@@ -1,9 +1,9 @@
 //! `healthcardd`: makes a service, runs it, checks it, and shows it at work.
 
-use std::{error::Error, io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use hsm::{key::Label, soft::Iterations};
+use hsm::key::Label;
 use service::{
     bench::{self, BenchOptions, Question},
     config::Config,
@@ -18,7 +18,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::command::{Failure, Place, keys::Keys, runtime};
+use crate::command::{Failure, Place, Stretching, keys::Keys, runtime};
 
 mod command;
 
@@ -65,13 +65,8 @@ struct Init {
     /// 密钥仪式在场者的角色，可多次；在数据目录内留下由根密钥签名的记录 · Role of a participant of the key ceremony; may be repeated. Leaves a transcript signed by the root in the data directory.
     #[arg(long = "participant", value_name = "ROLE")]
     participants: Vec<Label>,
-    /// 由口令派生密钥的迭代次数，100000 至 10000000：越多，猜测口令和启动越慢；随机口令无须多 · Iterations that make a key of the passphrase, 100,000 to 10,000,000: more make guessing it, and each start, slower; a random passphrase needs few.
-    #[arg(long, value_name = "NUMBER", value_parser = iterations, default_value_t = Iterations::DEFAULT)]
-    iterations: Iterations,
-}
-
-fn iterations(number: &str) -> Result<Iterations, Box<dyn Error + Send + Sync>> {
-    Ok(Iterations::new(number.parse()?)?)
+    #[command(flatten)]
+    stretching: Stretching,
 }
 
 #[derive(Args)]
@@ -159,7 +154,7 @@ fn protect_memory() {
 }
 
 fn make(options: Init) -> Result<(), Failure> {
-    let Init { place, name, listen, hosts, operator_request, participants, iterations } = options;
+    let Init { place, name, listen, hosts, operator_request, participants, stretching } = options;
     let passphrase = place.new_passphrase()?;
     let data = place.data;
     let listen = listen.to_string();
@@ -167,7 +162,7 @@ fn make(options: Init) -> Result<(), Failure> {
     let init = InitOptions {
         data: data_directory,
         passphrase,
-        iterations,
+        iterations: stretching.iterations,
         name,
         listen,
         hosts,

@@ -231,6 +231,39 @@ fn two_of_three_custodians_open_the_keystore() {
 }
 
 #[test]
+fn a_new_passphrase_ends_the_old_one_and_all_shares() {
+    let mut hospital = Hospital::open();
+    let new = hospital.stage.write("new-passphrase", b"nobody has seen it yet").unwrap();
+    let new = new.to_string_lossy().into_owned();
+    let order = ["passphrase", "--new-passphrase-file", &new];
+    refused(&hospital, &order, "stop it first");
+    stopped(&mut hospital);
+    let path = |name: &str| hospital.stage.path(name).to_string_lossy().into_owned();
+    let out = path("shares");
+    let shares = keys(&hospital, &["share", "--threshold", "2", "--shares", "2", "--out", &out]);
+    let shares: Vec<_> = shares.iter().map(|share| text(share, "file")).collect();
+    let shares: Vec<_> = shares.iter().map(String::as_str).collect();
+    let cheap = run(&hospital, &[&order[..], &["--iterations", "99999"]].concat());
+    assert!(cheap.code == 2 && cheap.stderr.contains("99999"), "{}", cheap.stderr);
+    assert_eq!(with_shares(&hospital, &["check"], &shares).code, 0, "nothing was changed");
+    // Custodians may do it, who are there when one of them leaves.
+    let changed = with_shares(&hospital, &[&["keys"], &order[..]].concat(), &shares);
+    assert_eq!(changed.code, 0, "{}", changed.stderr);
+    let void = with_shares(&hospital, &["check"], &shares);
+    assert_eq!(void.code, 1);
+    assert!(void.stderr.contains("or of before its passphrase was changed"), "{}", void.stderr);
+    refused(&hospital, &["list"], "passphrase");
+    std::fs::rename(&new, path("passphrase")).unwrap();
+    keys(&hospital, &["label", "soft:token", "令牌"]);
+    hospital.stage.serve().unwrap();
+    for (act, told) in [("keystore.passphrase", "\"iterations\":\"600000\""), ("key.label", "令牌")]
+    {
+        let recorded = hospital.granted("auditor", &["audit", "search", "--action", act]);
+        assert!(recorded.to_string().contains(told), "{recorded}");
+    }
+}
+
+#[test]
 fn the_transcript_of_a_ceremony_is_checked_with_the_root_alone() {
     let mut hospital = Hospital::open();
     stopped(&mut hospital);

@@ -9,9 +9,9 @@ use std::{
 
 use clap::{Args, Subcommand};
 use hsm::{
-    KeyRef,
+    KeyDescription, KeyRef,
     key::Label,
-    soft::{KeystoreError, SoftKeystore},
+    soft::{KeystoreError, Passphrase, SoftKeystore},
 };
 use service::{
     config::Config,
@@ -21,7 +21,7 @@ use service::{
     store::StoreError,
 };
 
-use super::{Failure, Place, runtime};
+use super::{Failure, Place, Stretching, ask_twice, runtime};
 
 #[derive(Args)]
 pub(crate) struct Keys {
@@ -45,6 +45,8 @@ enum KeysCommand {
     Compromise(Version),
     /// 把打开密钥库的秘密分成分量，由多名保管人共同打开 · Share what opens the keystore among custodians, who open it together.
     Share(Sharing),
+    /// 更换密钥库口令，原有密钥分量全部失效 · Give the keystore another passphrase; all shares become void.
+    Passphrase(PassphraseChange),
     /// 为现有全部密钥举行仪式，留下由根密钥签名的记录 · Hold a ceremony over all keys as they are: a transcript signed by the root.
     Ceremony {
         #[command(flatten)]
@@ -90,6 +92,17 @@ struct Sharing {
 }
 
 #[derive(Args)]
+struct PassphraseChange {
+    #[command(flatten)]
+    common: Common,
+    /// 新口令文件，只能由本人读取；省略时在终端输入 · File with the new passphrase, readable by its owner only; asked for at the terminal when absent.
+    #[arg(long = "new-passphrase-file", value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    stretching: Stretching,
+}
+
+#[derive(Args)]
 struct One {
     #[command(flatten)]
     common: Common,
@@ -127,6 +140,7 @@ impl Keys {
                 change(&one, KeyOrder::Compromise(version))
             }
             KeysCommand::Share(sharing) => share(&sharing),
+            KeysCommand::Passphrase(order) => change_passphrase(&order),
             KeysCommand::Ceremony { common, participants, out } => {
                 ceremony(&common, &participants, &out)
             }
@@ -141,8 +155,7 @@ fn change(one: &One, order: KeyOrder) -> Result<(), Failure> {
     let versions = runtime()?
         .block_on(key_change::change(&place.data, opening.unseal(), &one.key, order))
         .map_err(explained)?;
-    let lines: Vec<KeyLine> = versions.into_iter().map(KeyLine::from).collect();
-    show(&lines, one.common.json)?;
+    show(&lines(versions), one.common.json)?;
     if !one.common.json {
         println!(
             "请重新备份密钥库，然后启动服务 · back the keystore up again, then start the service"
@@ -208,14 +221,46 @@ fn ceremony(common: &Common, participants: &[Label], out: &Path) -> Result<(), F
     Ok(())
 }
 
+fn change_passphrase(
+    PassphraseChange { common, file, stretching }: &PassphraseChange,
+) -> Result<(), Failure> {
+    let place = &common.place;
+    let opening = place.opening()?;
+    let iterations = stretching.iterations;
+    let passphrase = match file {
+        Some(file) => Passphrase::from_file(file)?,
+        None => ask_twice()?,
+    };
+    runtime()?
+        .block_on(key_change::change_passphrase(
+            &place.data,
+            opening.unseal(),
+            &passphrase,
+            iterations,
+        ))
+        .map_err(explained)?;
+    match common.json {
+        true => println!("{}", serde_json::json!({ "iterations": iterations.to_string() })),
+        false => println!(
+            "口令已更换，原有密钥分量全部失效；原备份仍可用原口令或分量打开，请重新备份并销毁原备份\n\
+             the passphrase was changed, and all shares are void; copies from before still open as they did: \
+             make a new one and destroy those"
+        ),
+    }
+    Ok(())
+}
+
 fn set_label(one: &One, label: Label) -> Result<(), Failure> {
     let place = &one.common.place;
-    let config = Config::load(&place.data)?;
-    let mut keystore = SoftKeystore::open(&config.keystore, place.opening()?.unseal())?;
-    keystore.set_label(&one.key, label)?;
-    keystore.save()?;
-    let lines = key_list::list(&keystore).into_iter();
-    show(&lines.filter(|line| line.key == one.key.to_string()).collect::<Vec<_>>(), one.common.json)
+    let opening = place.opening()?;
+    let versions = runtime()?
+        .block_on(key_change::relabel(&place.data, opening.unseal(), &one.key, label))
+        .map_err(explained)?;
+    show(&lines(versions), one.common.json)
+}
+
+fn lines(versions: Vec<KeyDescription>) -> Vec<KeyLine> {
+    versions.into_iter().map(KeyLine::from).collect()
 }
 
 fn show(lines: &[KeyLine], json: bool) -> Result<(), Failure> {

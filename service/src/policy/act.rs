@@ -151,6 +151,10 @@ words! {
         KeyCompromise = "key.compromise",
         /// Making shares for custodians who open the keystore together.
         KeystoreShare = "keystore.share",
+        /// Giving the keystore another passphrase, which ends all shares.
+        KeystorePassphrase = "keystore.passphrase",
+        /// Changing what a key is called.
+        KeyLabel = "key.label",
         /// Signing the transcript of a key ceremony.
         KeyCeremony = "key.ceremony",
         /// Founding the authorities and putting the first operator on record, once.

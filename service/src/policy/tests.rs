@@ -157,6 +157,8 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::KeyDestroy,
             Act::KeyCompromise,
             Act::KeystoreShare,
+            Act::KeystorePassphrase,
+            Act::KeyLabel,
             Act::KeyCeremony,
             Act::LikenessFill,
             Act::ServiceInit,

@@ -6,7 +6,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use audit::{Actor, Entry, Outcome};
-use hsm::{key::Label, self_test::SelfTestError};
+use hsm::{key::Label, self_test::SelfTestError, soft::Iterations};
 use uuid::Uuid;
 
 use crate::{
@@ -350,6 +350,20 @@ pub(crate) fn keystore_shared(name: &str, threshold: u8, count: u8, now: UtcTime
         .on("keystore", name)
         .with("threshold", threshold.to_string())
         .with("shares", count.to_string())
+}
+
+/// The entry for a new passphrase, with which all shares ended.
+pub(crate) fn passphrase_changed(name: &str, iterations: Iterations, now: UtcTime) -> Entry {
+    entry_by(service_actor(name), Act::KeystorePassphrase, Outcome::Granted, now)
+        .on("keystore", name)
+        .with("iterations", iterations.to_string())
+}
+
+/// The entry for what a key is called from now on.
+pub(crate) fn key_labelled(name: &str, key: &hsm::KeyRef, label: &Label, now: UtcTime) -> Entry {
+    entry_by(service_actor(name), Act::KeyLabel, Outcome::Granted, now)
+        .on("key", key.to_string())
+        .with("label", label.to_string())
 }
 
 fn entry_by(actor: Actor, act: Act, outcome: Outcome, now: UtcTime) -> Entry {
