@@ -1,5 +1,5 @@
 //! What the cross-process tests stand on. In reading order: a [`private`] PC/SC daemon for each test; a [`hospital`]
-//! with service, people and cards, and the [`card_list`] as a desk keeps it; C [`programs`]; a device in software ([`softsdf`]); [`grpc`], the card [`relay`]
+//! with service, people and cards, and the [`card_list`] as a desk keeps it; C [`programs`]; devices in software ([`softsdf`], [`softhsm`]); [`grpc`], the card [`relay`]
 //! and the bench for [`issuing`], for calls that the command line would never make; plain [`http`]; what [`openssl`] says; and the
 //! [`contract`] suites, one per trait.
 
@@ -15,4 +15,5 @@ pub mod openssl;
 pub mod private;
 pub mod programs;
 pub mod relay;
+pub mod softhsm;
 pub mod softsdf;

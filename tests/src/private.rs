@@ -3,7 +3,7 @@
 use std::any::type_name;
 use std::env;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 pub use service::demo::daemon::PcscDaemon;
 
@@ -19,23 +19,50 @@ pub fn in_private_space<T: FnOnce()>(test: T) {
     if env::var_os(INSIDE).is_some() {
         return test();
     }
-    // The name of a closure in a test: `binary::test::{{closure}}`.
-    let name = type_name::<T>().trim_end_matches("::{{closure}}");
-    let (_, name) = name.split_once("::").expect("a test lives in a crate");
     // A test that waits for what never comes must still end.
     let output = Command::new("timeout")
         .args(["--kill-after=5", "240"])
         .arg(repository().join("scripts/with-pcsc"))
         .arg("--no-daemon")
         .arg(env::current_exe().expect("this test has a file"))
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .args(["--exact", name_of::<T>(), "--nocapture", "--test-threads=1"])
         .env(INSIDE, "1")
         .output()
         .expect("scripts/with-pcsc runs");
+    judge(&output, name_of::<T>());
+}
+
+/// Runs `test` in a process of its own with these variables in its environment, for libraries that look there.
+///
+/// # Panics
+/// When the test fails in there.
+pub fn with_environment<T: FnOnce()>(variables: &[(&str, &Path)], test: T) {
+    if env::var_os(INSIDE).is_some() {
+        return test();
+    }
+    let output = Command::new("timeout")
+        .args(["--kill-after=5", "240"])
+        .arg(env::current_exe().expect("this test has a file"))
+        .args(["--exact", name_of::<T>(), "--nocapture", "--test-threads=1"])
+        .env(INSIDE, "1")
+        .envs(variables.iter().copied())
+        .output()
+        .expect("this test can be started");
+    judge(&output, name_of::<T>());
+}
+
+/// The name of the test that a closure is in: `binary::test::{{closure}}`.
+fn name_of<T>() -> &'static str {
+    let name = type_name::<T>().trim_end_matches("::{{closure}}");
+    name.split_once("::").expect("a test lives in a crate").1
+}
+
+/// Shows what a test said in there, and fails as it did.
+fn judge(output: &Output, name: &str) {
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{name} failed in its private space, see above");
-    assert!(said.contains("1 passed"), "{name} was not found in its private space");
+    assert!(output.status.success(), "{name} failed in its own process, see above");
+    assert!(said.contains("1 passed"), "{name} was not found in its own process");
 }
 
 /// The root of the repository.

@@ -1,12 +1,22 @@
-//! The suite of keystores, over the software keystore and over a device behind the C interface of GM/T 0018.
+//! The suite of keystores, over the software keystore, over a device behind the C interface of GM/T 0018, and over a
+//! token behind PKCS#11.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU8;
+use std::time::Duration;
 
+use cryptoki::error::{Error, RvError};
+use hsm::key::Label;
 use hsm::sdf::Layout;
+use hsm::sm2::SecretKey;
 use hsm::soft::{Iterations, Passphrase, SoftKeystore};
-use hsm::{KeyRef, KeyUse};
+use hsm::{KeyError, KeyRef, KeyUse, Keystore};
+use hsm_device::DeviceState;
+use hsm_device::pkcs11::{Mechanisms, Pkcs11Error, Pkcs11Key, Pkcs11Settings, Pkcs11Token};
 use hsm_device::sdf::{Dialect, SdfDevice};
 use tests::contract::keys::{KINDS, Subject, suite};
+use tests::private::with_environment;
+use tests::softhsm;
 use tests::softsdf::{self, ACCESS_CODE, ENVELOPE, LOCKED, SoftSdf};
 
 #[test]
@@ -50,5 +60,105 @@ fn an_sdf_device() {
             supports: &[KeyUse::SignTokens, KeyUse::Decrypt],
             unknown: "sdf:99".parse().unwrap(),
         });
+    }
+}
+
+/// Numbers of PKCS#11 for what SoftHSM2 does: AES in GCM and ECB in place of SM4, HMAC over SHA-256 in place of SM3.
+const MECHANISMS: Mechanisms =
+    Mechanisms { sign: None, seal: Some(0x1087), hmac: Some(0x251), block: Some(0x1081) };
+/// A number as makers give them, here for SM2.
+const VENDOR_SM2: u64 = 0x8000_0002;
+
+/// Labels and uses of the keys.
+const LABELS: [(KeyUse, &str); 6] = [
+    (KeyUse::SignTokens, "pair"),
+    (KeyUse::Decrypt, "envelope"),
+    (KeyUse::SealData, "data"),
+    (KeyUse::Index, "index"),
+    (KeyUse::MacCodes, "codes"),
+    (KeyUse::CardMaster, "master"),
+];
+
+fn token(pin: &str, mechanisms: Mechanisms) -> Pkcs11Settings {
+    let key = |(key_use, label): (KeyUse, &str)| {
+        (label.to_owned(), Pkcs11Key { key_use, label: Label::default(), public_key: None })
+    };
+    Pkcs11Settings {
+        library: softhsm::MODULE.into(),
+        token: softhsm::TOKEN.to_owned(),
+        pin: Passphrase::from_string(pin.to_owned().into()).unwrap(),
+        sessions: NonZeroU8::new(4).unwrap(),
+        wait: Duration::from_secs(10),
+        mechanisms,
+        keys: LABELS.map(key).into(),
+    }
+}
+
+#[test]
+fn a_pkcs11_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let configuration = softhsm::make(folder.path());
+    with_environment(&[(softhsm::VARIABLE, &configuration)], || {
+        softhsm::fill(&["data", "master"], &["index", "codes"], &["pair"]);
+        let supports = [KeyUse::SealData, KeyUse::Index, KeyUse::MacCodes, KeyUse::CardMaster];
+        suite(Subject {
+            keystore: Box::new(Pkcs11Token::new(token(softhsm::PIN, MECHANISMS))),
+            names: LABELS
+                .map(|(kind, label)| (kind, format!("pkcs11:{label}").parse().unwrap()))
+                .into(),
+            supports: &supports,
+            unknown: "pkcs11:none".parse().unwrap(),
+        });
+
+        // Keys that are not what they are taken for, and numbers that the token has not.
+        let pair: KeyRef = "pkcs11:pair".parse().unwrap();
+        let signs = Mechanisms { sign: Some(VENDOR_SM2), ..MECHANISMS };
+        let foreign =
+            Pkcs11Token::new(token(softhsm::PIN, signs)).signer(&pair, KeyUse::SignTokens);
+        let refused = pkcs11_error(foreign.err().unwrap());
+        assert!(
+            matches!(refused, Pkcs11Error::Answer { expected: "SM2 public key", .. }),
+            "{refused}"
+        );
+        let mut known = token(softhsm::PIN, signs);
+        known.keys.get_mut("pair").unwrap().public_key =
+            Some(SecretKey::generate().public().clone());
+        let signer = Pkcs11Token::new(known).signer(&pair, KeyUse::SignTokens).unwrap();
+        let refused = pkcs11_error(signer.sign(&[1; 32]).unwrap_err());
+        let code = RvError::MechanismInvalid;
+        assert!(
+            matches!(&refused, Pkcs11Error::Module(Error::Pkcs11(found, _)) if *found == code),
+            "{refused:?}"
+        );
+        let missing = Pkcs11Token::new(token(softhsm::PIN, MECHANISMS));
+        assert!(matches!(missing.check(), Err(Pkcs11Error::NoKey(label)) if label == "envelope"));
+
+        // Another token, and a PIN that is refused once and not presented again: the token would count.
+        let mut other = token(softhsm::PIN, MECHANISMS);
+        other.token = "elsewhere".to_owned();
+        let refused = Pkcs11Token::new(other).check();
+        assert!(matches!(refused, Err(Pkcs11Error::NoToken(label)) if label == "elsewhere"));
+    });
+}
+
+#[test]
+fn a_pkcs11_token_with_a_wrong_pin() {
+    let folder = tempfile::tempdir().unwrap();
+    let configuration = softhsm::make(folder.path());
+    with_environment(&[(softhsm::VARIABLE, &configuration)], || {
+        let locked = Pkcs11Token::new(token("0000-0000", MECHANISMS));
+        for _ in 0..3 {
+            let refused = locked.sealer(&"pkcs11:data".parse().unwrap()).err();
+            assert!(matches!(refused, Some(KeyError::Locked)), "{refused:?}");
+        }
+        assert_eq!(locked.state(), DeviceState::Lost);
+        assert!(matches!(locked.check(), Err(Pkcs11Error::PinRefused)));
+    });
+}
+
+fn pkcs11_error(error: KeyError) -> Pkcs11Error {
+    match error {
+        KeyError::Device(error) => *error.downcast().unwrap(),
+        other => panic!("{other:?}"),
     }
 }

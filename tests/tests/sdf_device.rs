@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use hsm::sdf::{Code, Layout};
 use hsm::sm2::Ciphertext;
 use hsm::{KeyError, KeyUse, Keystore, Sm2Signer};
-use hsm_device::sdf::{
-    DecryptOrder, DeviceState, Dialect, SdfDevice, SdfError, SdfSettings, SignatureNumber,
-};
+use hsm_device::DeviceState;
+use hsm_device::sdf::{DecryptOrder, Dialect, SdfDevice, SdfError, SdfSettings, SignatureNumber};
 use tests::softsdf::{self, ACCESS_CODE, ENVELOPE, LOCKED, OPEN, SoftSdf};
 
 /// Signatures that have to be made, whatever happens to the device.

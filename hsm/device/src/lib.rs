@@ -1,5 +1,5 @@
 //! Keys in cryptographic devices (密码设备), loaded at run time: servers and cards with the C interface
-//! of GM/T 0018 ([`sdf`]).
+//! of GM/T 0018 ([`sdf`]), and tokens with that of PKCS#11 ([`pkcs11`]).
 //!
 //! A device answers the traits of [`hsm`]; what it has no keys for, it says
 //! ([`KeyError::NotSupported`](hsm::KeyError::NotSupported)). When it is lost, whatever needs a private
@@ -7,8 +7,11 @@
 //! finds the device again when it is back. No answer of a device is believed unchecked: points are on
 //! the curve, and a signature leaves this crate only once it verified.
 //!
-//! It is a crate of its own because it calls foreign code: all of that, and all unsafe code, is
-//! in `sdf/ffi.rs`.
+//! It is a crate of its own because it calls foreign code; all unsafe code is in `sdf/ffi.rs`.
 #![warn(missing_docs)]
 
+pub mod pkcs11;
+mod pool;
 pub mod sdf;
+
+pub use pool::DeviceState;

@@ -3,14 +3,13 @@
 //! - [`SdfSettings`]: the library, the keys, and the peculiarities of its maker ([`Dialect`]).
 //! - [`SdfDevice`]: the device as a keystore.
 //! - [`SdfError`]: what went wrong; the codes of the standard are in it one to one.
-//! - `pool`: sessions, each with one thread at a time. `ffi`: the foreign calls.
+//! - `ffi`: the foreign calls.
 
 mod error;
 mod ffi;
 mod keystore;
-mod pool;
 mod settings;
 
 pub use error::SdfError;
-pub use keystore::{DeviceState, SCHEME, SdfDevice};
+pub use keystore::{SCHEME, SdfDevice};
 pub use settings::{DecryptOrder, Dialect, SdfKey, SdfSettings, SignatureNumber};

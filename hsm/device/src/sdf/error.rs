@@ -6,6 +6,8 @@ use std::time::Duration;
 use hsm::KeyError;
 use hsm::sdf::{BadLayout, Code};
 
+use crate::pool::Fault;
+
 /// Why a device did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,9 +72,8 @@ pub enum SdfError {
     Busy(Duration),
 }
 
-impl SdfError {
-    /// Whether the device, or what is known of it, is no longer to be relied on: it is opened anew.
-    pub(super) fn is_loss(&self) -> bool {
+impl Fault for SdfError {
+    fn is_loss(&self) -> bool {
         match self {
             // A handle that it no longer knows is an argument that is wrong: ours are right.
             Self::Refused { code, .. } => matches!(
@@ -94,10 +95,17 @@ impl SdfError {
         }
     }
 
-    /// Whether the right to a private key is missing.
-    pub(super) fn is_denial(&self) -> bool {
+    fn is_denial(&self) -> bool {
         let codes = [Code::PrivateKeyDenied, Code::AccessRight];
         matches!(self, Self::Refused { code, .. } if codes.contains(code))
+    }
+
+    fn lost() -> Self {
+        Self::Lost
+    }
+
+    fn busy(waited: Duration) -> Self {
+        Self::Busy(waited)
     }
 }
 

@@ -96,30 +96,31 @@ pub(super) struct Device {
 }
 
 impl Device {
-    pub(super) fn open(functions: &Arc<Functions>) -> Result<Arc<Self>, SdfError> {
+    pub(super) fn open(functions: &Arc<Functions>) -> Result<Self, SdfError> {
         let mut handle = ptr::null_mut();
         // SAFETY: `handle` is a place for the answer.
         let answer = unsafe { (functions.open_device)(&raw mut handle) };
         check("SDF_OpenDevice", answer)?;
         let handle = Mutex::new(Handle(handle));
-        Ok(Arc::new(Self { handle, functions: Arc::clone(functions) }))
+        Ok(Self { handle, functions: Arc::clone(functions) })
     }
 
-    pub(super) fn session(self: &Arc<Self>) -> Result<Session, SdfError> {
+    /// A session; whoever has it holds the device, which is closed after it.
+    pub(super) fn session(&self) -> Result<Session, SdfError> {
         let device = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         let mut handle = ptr::null_mut();
         // SAFETY: the device is open, by one thread at a time; `handle` is a place for the answer.
         let answer = unsafe { (self.functions.open_session)(device.0, &raw mut handle) };
         check("SDF_OpenSession", answer)?;
-        Ok(Session { handle: Handle(handle), device: Arc::clone(self) })
+        Ok(Session { handle: Handle(handle), functions: Arc::clone(&self.functions) })
     }
 }
 
 impl Drop for Device {
     fn drop(&mut self) {
         let handle = self.handle.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: the device is open, and its sessions, which hold it, are closed. A device that is
-        // lost refuses; there is nothing to be done about that.
+        // SAFETY: the device is open, and its sessions are closed: `Pool` keeps it for as long as one is
+        // there. A device that is lost refuses; there is nothing to be done about that.
         let _ = unsafe { (self.functions.close_device)(handle.0) };
     }
 }
@@ -127,17 +128,12 @@ impl Drop for Device {
 /// An open session; with one thread at a time, as it is not `Sync`.
 pub(super) struct Session {
     handle: Handle,
-    device: Arc<Device>,
+    functions: Arc<Functions>,
 }
 
 impl Session {
-    /// Whether it is a session on this device.
-    pub(super) fn is_on(&self, device: &Arc<Device>) -> bool {
-        Arc::ptr_eq(&self.device, device)
-    }
-
     pub(super) fn take_right(&mut self, index: u32, code: &[u8]) -> Result<(), SdfError> {
-        let take = self.device.functions.take_right;
+        let take = self.functions.take_right;
         // SAFETY: the session is open; the code has that length and is not kept.
         let answer = unsafe { take(self.handle.0, index, code.as_ptr(), length(code)) };
         check("SDF_GetPrivateKeyAccessRight", answer)
@@ -145,7 +141,7 @@ impl Session {
 
     pub(super) fn signing_key(&mut self, index: u32) -> Result<Structure, SdfError> {
         let mut key: Structure = [0; _];
-        let export = self.device.functions.signing_key;
+        let export = self.functions.signing_key;
         // SAFETY: the session is open; there is room for the largest structure.
         let answer = unsafe { export(self.handle.0, index, key.as_mut_ptr()) };
         check("SDF_ExportSignPublicKey_ECC", answer)?;
@@ -154,7 +150,7 @@ impl Session {
 
     pub(super) fn encryption_key(&mut self, index: u32) -> Result<Structure, SdfError> {
         let mut key: Structure = [0; _];
-        let export = self.device.functions.encryption_key;
+        let export = self.functions.encryption_key;
         // SAFETY: as above.
         let answer = unsafe { export(self.handle.0, index, key.as_mut_ptr()) };
         check("SDF_ExportEncPublicKey_ECC", answer)?;
@@ -163,7 +159,7 @@ impl Session {
 
     pub(super) fn sign(&mut self, index: u32, e: &[u8; 32]) -> Result<Structure, SdfError> {
         let mut signature: Structure = [0; _];
-        let (sign, place) = (self.device.functions.sign, signature.as_mut_ptr());
+        let (sign, place) = (self.functions.sign, signature.as_mut_ptr());
         // SAFETY: the session is open; `e` has that length; there is room for the largest structure.
         let answer = unsafe { sign(self.handle.0, index, e.as_ptr(), length(e), place) };
         check("SDF_InternalSign_ECC", answer)?;
@@ -183,7 +179,7 @@ impl Session {
         wide_key[..key.len()].copy_from_slice(key);
         wide_signature[..signature.len()].copy_from_slice(signature);
         let (key, signature) = (wide_key.as_ptr(), wide_signature.as_ptr());
-        let verify = self.device.functions.verify;
+        let verify = self.functions.verify;
         // SAFETY: the session is open; `e` has that length; the structures are as long as the largest.
         let answer =
             unsafe { verify(self.handle.0, number, key, e.as_ptr(), length(e), signature) };
@@ -199,7 +195,7 @@ impl Session {
     ) -> Result<Zeroizing<Vec<u8>>, SdfError> {
         const FUNCTION: &str = "SDF_InternalDecrypt_ECC";
         let missing = SdfError::Refused { function: FUNCTION, code: Code::NotSupported };
-        let decrypt = self.device.functions.decrypt.ok_or(missing)?;
+        let decrypt = self.functions.decrypt.ok_or(missing)?;
         let mut wide = Zeroizing::new(vec![0; CIPHER_HEAD + 2 * MAX_CIPHER]);
         wide[..cipher.len()].copy_from_slice(cipher);
         let mut data = Zeroizing::new(vec![0; 2 * MAX_CIPHER]);
@@ -224,6 +220,6 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         // SAFETY: the session is open. A device that is lost refuses; there is nothing to be done.
-        let _ = unsafe { (self.device.functions.close_session)(self.handle.0) };
+        let _ = unsafe { (self.functions.close_session)(self.handle.0) };
     }
 }

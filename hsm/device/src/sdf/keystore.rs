@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hsm::key::{KeyAlgorithm, VersionState};
@@ -13,8 +14,9 @@ use hsm::{
 };
 use zeroize::Zeroizing;
 
-use super::ffi::Session;
-use super::pool::{Lent, Pool};
+use crate::pool::{DeviceState, Driver, Fault as _, Pool};
+
+use super::ffi::{Device, Functions, Session};
 use super::{Dialect, SdfError, SdfKey, SdfSettings};
 
 /// The scheme of keys in such devices, as in `sdf:3`.
@@ -22,21 +24,13 @@ pub const SCHEME: &str = "sdf";
 
 /// A device, open or not: its keys by index. Clones are the same device.
 #[derive(Clone)]
-pub struct SdfDevice(Arc<Inner>);
+pub struct SdfDevice(Arc<Pool<SdfDriver>>);
 
-/// How a device is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DeviceState {
-    /// Nobody needed it yet.
-    Unused,
-    /// It answered when it was last asked.
-    Ready,
-    /// It could not be reached when it was last asked, or did not answer as it must.
-    Lost,
-}
-
-struct Inner {
-    pool: Pool,
+/// How the device is opened, and what is known of it.
+struct SdfDriver {
+    library: PathBuf,
+    /// The library, once it is loaded.
+    functions: Mutex<Option<Arc<Functions>>>,
     dialect: Dialect,
     keys: BTreeMap<u32, SdfKey>,
     /// Public keys as they were set or first seen.
@@ -56,18 +50,15 @@ impl SdfDevice {
         let SdfSettings { library, sessions, wait, dialect, keys } = settings;
         let known = keys.iter().filter_map(|(index, key)| Some((*index, key.public_key.clone()?)));
         let known = Mutex::new(known.collect());
-        let pool = Pool::new(library, sessions, wait);
-        Self(Arc::new(Inner { pool, dialect, keys, known, refused: Mutex::default() }))
+        let (functions, refused) = Default::default();
+        let driver = SdfDriver { library, functions, dialect, keys, known, refused };
+        Self(Arc::new(Pool::new(driver, sessions, wait)))
     }
 
     /// How the device was when it was last asked. Asks nothing.
     #[must_use]
     pub fn state(&self) -> DeviceState {
-        match (self.0.pool.is_lost(), self.0.pool.is_open()) {
-            (true, _) => DeviceState::Lost,
-            (false, true) => DeviceState::Ready,
-            (false, false) => DeviceState::Unused,
-        }
+        self.0.device_state()
     }
 
     /// Asks the device for its public keys, which opens it when it was lost.
@@ -75,9 +66,11 @@ impl SdfDevice {
     /// # Errors
     /// [`SdfError`]: the first thing that is not as it must be.
     pub fn check(&self) -> Result<(), SdfError> {
-        for (index, key) in &self.0.keys {
-            let seen = self.0.with(|lent| self.0.export(&mut lent.session, *index, key))?;
-            self.0.recognise(*index, &seen)?;
+        let driver = &self.0.driver;
+        for (index, key) in &driver.keys {
+            self.0.with(|lent| {
+                driver.recognise(*index, &driver.export(&mut lent.session, *index, key)?)
+            })?;
         }
         Ok(())
     }
@@ -86,7 +79,7 @@ impl SdfDevice {
     fn key(&self, name: &KeyRef, asked: KeyUse) -> Result<(u32, &SdfKey), KeyError> {
         let unknown = || KeyError::Unknown(name.clone());
         let index = index(name).ok_or_else(unknown)?;
-        let key = self.0.keys.get(&index).ok_or_else(unknown)?;
+        let key = self.0.driver.keys.get(&index).ok_or_else(unknown)?;
         if key.key_use != asked {
             return Err(KeyError::WrongUse { key: name.clone(), asked, has: key.key_use });
         }
@@ -94,12 +87,15 @@ impl SdfDevice {
     }
 
     fn public_key(&self, index: u32, key: &SdfKey) -> Result<PublicKey, KeyError> {
-        if let Some(known) = lock(&self.0.known).get(&index) {
+        let driver = &self.0.driver;
+        if let Some(known) = lock(&driver.known).get(&index) {
             return Ok(known.clone());
         }
-        let seen = self.0.with(|lent| self.0.export(&mut lent.session, index, key))?;
-        self.0.recognise(index, &seen)?;
-        Ok(seen)
+        Ok(self.0.with(|lent| {
+            let seen = driver.export(&mut lent.session, index, key)?;
+            driver.recognise(index, &seen)?;
+            Ok(seen)
+        })?)
     }
 
     /// Refuses a key of a kind that such devices have not; but a name that is wrong is told first.
@@ -115,11 +111,36 @@ fn index(name: &KeyRef) -> Option<u32> {
     (name.to_string() == format!("{SCHEME}:{index}")).then_some(index)
 }
 
-impl Inner {
-    fn with<T>(&self, work: impl FnOnce(&mut Lent) -> Result<T, SdfError>) -> Result<T, SdfError> {
-        self.pool.with(|session| self.admit(session), work)
+/// A session, and the indexes whose access code it has presented.
+struct Lent {
+    session: Session,
+    rights: BTreeSet<u32>,
+}
+
+impl Driver for SdfDriver {
+    type Device = Device;
+    type Session = Lent;
+    type Error = SdfError;
+
+    fn open(&self) -> Result<Device, SdfError> {
+        let functions = {
+            let mut loaded = lock(&self.functions);
+            match &mut *loaded {
+                Some(functions) => Arc::clone(functions),
+                none => Arc::clone(none.insert(Functions::load(&self.library)?)),
+            }
+        };
+        let device = Device::open(&functions)?;
+        self.admit(&mut device.session()?)?;
+        Ok(device)
     }
 
+    fn session(&self, device: &Arc<Device>) -> Result<Lent, SdfError> {
+        Ok(Lent { session: device.session()?, rights: BTreeSet::new() })
+    }
+}
+
+impl SdfDriver {
     /// Looks at a device that was just opened: does it read our structures, and has it the keys that
     /// it had?
     fn admit(&self, session: &mut Session) -> Result<(), SdfError> {
@@ -223,7 +244,8 @@ impl Keystore for SdfDevice {
 
     /// A device says nothing of versions: each key is one, in use.
     fn list(&self) -> Vec<KeyDescription> {
-        let known = lock(&self.0.known);
+        let driver = &self.0.driver;
+        let known = lock(&driver.known);
         let describe = |(index, key): (&u32, &SdfKey)| KeyDescription {
             reference: format!("{SCHEME}:{index}").parse().expect("a scheme and a number"),
             key_use: key.key_use,
@@ -233,12 +255,12 @@ impl Keystore for SdfDevice {
             public_key: known.get(index).cloned(),
             check_value: None,
         };
-        self.0.keys.iter().map(describe).collect()
+        driver.keys.iter().map(describe).collect()
     }
 }
 
 struct SdfSigner {
-    device: Arc<Inner>,
+    device: Arc<Pool<SdfDriver>>,
     index: u32,
     key: PreparedKey,
 }
@@ -251,9 +273,9 @@ impl Sm2Signer for SdfSigner {
     fn sign(&self, e: &[u8; 32]) -> Result<Signature, KeyError> {
         let index = self.index;
         let signature = self.device.with(|lent| {
-            self.device.admit_to(lent, index)?;
+            self.device.driver.admit_to(lent, index)?;
             let octets = lent.session.sign(index, e)?;
-            let read = self.device.dialect.layout.read_signature(&octets);
+            let read = self.device.driver.dialect.layout.read_signature(&octets);
             let function = "SDF_InternalSign_ECC";
             let signature = read.map_err(|source| SdfError::Answer { function, source })?;
             // A device that lost its power in the middle may answer anything, and a wrong signature
@@ -266,7 +288,7 @@ impl Sm2Signer for SdfSigner {
 }
 
 struct SdfDecrypter {
-    device: Arc<Inner>,
+    device: Arc<Pool<SdfDriver>>,
     index: u32,
     key: PublicKey,
 }
@@ -277,10 +299,10 @@ impl Sm2Decrypter for SdfDecrypter {
     }
 
     fn decrypt(&self, ciphertext: &Ciphertext) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let Dialect { layout, decrypt_order, .. } = self.device.dialect;
+        let Dialect { layout, decrypt_order, .. } = self.device.driver.dialect;
         let cipher = layout.cipher(ciphertext).map_err(|_| KeyError::NotAuthentic)?;
         Ok(self.device.with(|lent| {
-            self.device.admit_to(lent, self.index)?;
+            self.device.driver.admit_to(lent, self.index)?;
             lent.session.decrypt(self.index, decrypt_order, &cipher)
         })?)
     }
@@ -288,6 +310,6 @@ impl Sm2Decrypter for SdfDecrypter {
 
 impl fmt::Debug for SdfDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SdfDevice({} keys, {:?})", self.0.keys.len(), self.state())
+        write!(f, "SdfDevice({} keys, {:?})", self.0.driver.keys.len(), self.state())
     }
 }
