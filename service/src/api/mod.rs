@@ -50,7 +50,7 @@ const MAX_STRANGERS_REQUEST: usize = 16 * 1024;
 #[derive(Clone)]
 struct Desk {
     registrar: Arc<Registrar>,
-    logins: Arc<rate::LoginRate>,
+    logins: Arc<rate::PeerRate>,
     relays: Arc<relay::Relays>,
     events: Arc<events::Events>,
 }

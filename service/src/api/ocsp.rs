@@ -16,7 +16,7 @@ use ca::ocsp::Question;
 use time::{format_description::BorrowedFormatItem, macros::format_description};
 use tokio::time::timeout;
 
-use super::rate::StatusRate;
+use super::rate::PeerRate;
 use crate::{
     clock::{self, UtcTime},
     registrar::{Registrar, StatusResponse},
@@ -35,7 +35,7 @@ const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
 #[derive(Clone)]
 pub(super) struct Statuses {
     pub(super) registrar: Arc<Registrar>,
-    pub(super) rate: Arc<StatusRate>,
+    pub(super) rate: Arc<PeerRate>,
 }
 
 pub(super) async fn post(

@@ -1,4 +1,4 @@
-//! How often one peer may try to get in: a bucket of tries for each IPv4 address or IPv6 /64.
+//! How often one peer may ask for what costs something: a bucket of tries for each IPv4 address or IPv6 /64.
 //!
 //! A login is two tries, since asking for a challenge and answering it are calls of their own. A
 //! call with a token that was not seen before is one.
@@ -16,56 +16,32 @@ const PER_SECOND: f64 = 20.0 * LOGIN;
 /// Peers that are remembered.
 const MOST: usize = 10_000;
 
-/// Counts tries by peer.
-pub(crate) struct LoginRate(Buckets<IpAddr>);
-
-impl Default for LoginRate {
-    fn default() -> Self {
-        Self(Buckets::new(BURST, PER_SECOND, MOST))
-    }
-}
-
-impl LoginRate {
-    /// Whether one more try from `address` is allowed now.
-    pub(crate) fn admit(&self, address: IpAddr, now: UtcTime) -> bool {
-        self.0.admit(network(address), now)
-    }
-}
-
 /// Stamps that one peer may have at once, and that come back each second.
 const STAMPS: (f64, f64) = (100.0, 20.0);
-
-/// Counts time stamps by peer.
-pub(crate) struct StampRate(Buckets<IpAddr>);
-
-impl Default for StampRate {
-    fn default() -> Self {
-        Self(Buckets::new(STAMPS.0, STAMPS.1, MOST))
-    }
-}
-
-impl StampRate {
-    /// Whether one more stamp for `address` is allowed now.
-    pub(crate) fn admit(&self, address: IpAddr, now: UtcTime) -> bool {
-        self.0.admit(network(address), now)
-    }
-}
-
 /// Answers about certificates that have to be signed for one peer at once, and that come back each
 /// second. Those that are kept ready cost nothing, and are not counted.
 const STATUSES: (f64, f64) = (400.0, 100.0);
 
-/// Counts signed answers about certificates by peer.
-pub(crate) struct StatusRate(Buckets<IpAddr>);
+/// Counts by peer what is asked for without a session, or to get one.
+pub(crate) struct PeerRate(Buckets<IpAddr>);
 
-impl Default for StatusRate {
-    fn default() -> Self {
+impl PeerRate {
+    /// Of tries to get in.
+    pub(crate) fn of_logins() -> Self {
+        Self(Buckets::new(BURST, PER_SECOND, MOST))
+    }
+
+    /// Of time stamps.
+    pub(crate) fn of_stamps() -> Self {
+        Self(Buckets::new(STAMPS.0, STAMPS.1, MOST))
+    }
+
+    /// Of signed answers about certificates.
+    pub(crate) fn of_statuses() -> Self {
         Self(Buckets::new(STATUSES.0, STATUSES.1, MOST))
     }
-}
 
-impl StatusRate {
-    /// Whether one more answer may be signed for `address` now.
+    /// Whether `address` may have one more now.
     pub(crate) fn admit(&self, address: IpAddr, now: UtcTime) -> bool {
         self.0.admit(network(address), now)
     }
@@ -87,7 +63,7 @@ mod tests {
             ("2001:db8::1", "2001:db8::ffff:0:0:2", "2001:db8:0:1::1"),
         ];
         for (one, same, other) in cases.map(|(a, b, c)| (address(a), address(b), address(c))) {
-            let rate = LoginRate::default();
+            let rate = PeerRate::of_logins();
             let now = datetime!(2026-11-23 08:00 UTC);
             assert!((0..400).all(|_| rate.admit(one, now)), "{one}: 200 logins of two tries");
             assert!(!rate.admit(one, now) && !rate.admit(same, now));
@@ -103,7 +79,7 @@ mod tests {
 
     #[test]
     fn remembered_addresses_are_bounded() {
-        let rate = LoginRate::default();
+        let rate = PeerRate::of_logins();
         let now = datetime!(2026-11-23 08:00 UTC);
         let address = |n: u32| IpAddr::V4(Ipv4Addr::from(n));
         assert!((0..10_000).all(|n| rate.admit(address(n), now)));

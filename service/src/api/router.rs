@@ -19,7 +19,9 @@ use proto::v1::{
 };
 use tonic::service::Routes;
 
-use super::{Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, card_list, gate, health, ocsp, tsa};
+use super::{
+    Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, card_list, gate, health, ocsp, rate::PeerRate, tsa,
+};
 use crate::{keys::authority_named, registrar::Registrar};
 
 /// Why the router could not be made.
@@ -34,7 +36,7 @@ pub struct RouterError(#[from] tonic_reflection::server::Error);
 pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterError> {
     let desk = Desk {
         registrar: Arc::clone(&registrar),
-        logins: Arc::default(),
+        logins: Arc::new(PeerRate::of_logins()),
         relays: Arc::default(),
         events: Arc::default(),
     };
@@ -70,9 +72,11 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         // Within what translates gRPC-web, so that refusals are translated too.
         .layer(from_fn_with_state(gate, gate::pass))
         .layer(tonic_web::GrpcWebLayer::new());
-    let stamps = tsa::Stamps { registrar: Arc::clone(&registrar), rate: Arc::default() };
+    let rate = Arc::new(PeerRate::of_stamps());
+    let stamps = tsa::Stamps { registrar: Arc::clone(&registrar), rate };
     let stamping = axum::Router::new().route("/tsa", post(tsa::post)).with_state(stamps);
-    let statuses = ocsp::Statuses { registrar: Arc::clone(&registrar), rate: Arc::default() };
+    let rate = Arc::new(PeerRate::of_statuses());
+    let statuses = ocsp::Statuses { registrar: Arc::clone(&registrar), rate };
     let statuses = axum::Router::new()
         .route("/ocsp", post(ocsp::post))
         .route("/ocsp/{*question}", get(ocsp::get))

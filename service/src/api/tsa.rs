@@ -13,7 +13,7 @@ use axum::{
 use ca::timestamp::Query;
 use tokio::time::timeout;
 
-use super::{rate::StampRate, token_of};
+use super::{rate::PeerRate, token_of};
 use crate::{
     clock,
     registrar::{Caller, Error, Registrar},
@@ -28,7 +28,7 @@ const ARRIVAL: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(super) struct Stamps {
     pub(super) registrar: Arc<Registrar>,
-    pub(super) rate: Arc<StampRate>,
+    pub(super) rate: Arc<PeerRate>,
 }
 
 pub(super) async fn post(
