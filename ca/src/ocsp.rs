@@ -17,7 +17,11 @@ pub use id::CertificateId;
 pub use question::{Question, QuestionError, question};
 pub use response::{Asked, Failure, Response, ResponseError};
 
-use crate::der::{DerError, Reader, tag, tlv};
+use crate::{
+    der::{DerError, Reader, tag, tlv},
+    extension::{self, Extension},
+    oid,
+};
 
 /// Octets that the asker chose, so that an answer is to this very question and no older one (RFC
 /// 9654).
@@ -52,6 +56,25 @@ impl Nonce {
         outer.end()?;
         Ok(nonce)
     }
+}
+
+/// Extensions of a question, of an answer, or of a part of either: the nonce, if it is there.
+/// `unknown` names the error for a critical one that is not understood.
+fn read_extensions<E: From<DerError>>(
+    explicit: &[u8],
+    unknown: impl Fn(String) -> E,
+) -> Result<Option<Nonce>, E> {
+    let mut nonce = None;
+    for Extension { oid, critical, value } in
+        extension::read_list(Reader::only(explicit, tag::SEQUENCE)?)?
+    {
+        if oid == oid::OCSP_NONCE {
+            nonce = Some(Nonce::read(value)?);
+        } else if critical {
+            return Err(unknown(oid.to_string()));
+        }
+    }
+    Ok(nonce)
 }
 
 #[cfg(test)]

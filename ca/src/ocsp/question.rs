@@ -1,8 +1,7 @@
-use super::{CertificateId, Nonce};
+use super::{CertificateId, Nonce, read_extensions};
 use crate::{
     der::{DerError, Reader, sequence, tag, tlv},
-    extension::{self, Extension},
-    oid,
+    extension, oid,
 };
 
 /// What somebody wants to know (OCSPRequest; RFC 6960, 4.1.1), read strictly.
@@ -51,6 +50,7 @@ impl Question {
         if der.len() > Self::MAX_LEN {
             return Err(QuestionError::TooLong);
         }
+        let unknown = |oid| QuestionError::UnknownCritical { oid };
         let mut outer = Reader::only(der, tag::SEQUENCE)?;
         let mut fields = outer.sequence()?;
         // optionalSignature [0]: who asks makes no difference.
@@ -71,7 +71,7 @@ impl Question {
             let extensions = single.optional(tag::constructed(0))?;
             single.end()?;
             if let Some(extensions) = extensions {
-                read_extensions(extensions)?;
+                read_extensions(extensions, unknown)?;
             }
             if ids.len() > Self::MAX_IDS {
                 return Err(QuestionError::Count);
@@ -82,7 +82,7 @@ impl Question {
         }
         let extensions = fields.optional(tag::constructed(2))?;
         fields.end()?;
-        let nonce = extensions.map(read_extensions).transpose()?.flatten();
+        let nonce = extensions.map(|list| read_extensions(list, unknown)).transpose()?.flatten();
         Ok(Self { ids, nonce })
     }
 
@@ -95,21 +95,6 @@ impl Question {
     pub fn nonce(&self) -> Option<&Nonce> {
         self.nonce.as_ref()
     }
-}
-
-/// Extensions of a question or of one of its parts: the nonce, if it is there.
-fn read_extensions(explicit: &[u8]) -> Result<Option<Nonce>, QuestionError> {
-    let mut nonce = None;
-    for Extension { oid, critical, value } in
-        extension::read_list(Reader::only(explicit, tag::SEQUENCE)?)?
-    {
-        if oid == oid::OCSP_NONCE {
-            nonce = Some(Nonce::read(value)?);
-        } else if critical {
-            return Err(QuestionError::UnknownCritical { oid: oid.to_string() });
-        }
-    }
-    Ok(nonce)
 }
 
 /// Makes a question, unsigned. DER.

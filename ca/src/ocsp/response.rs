@@ -3,13 +3,12 @@ use std::{fmt, ops::Range};
 use hsm::sm2::{Signature, SignerId};
 use time::{Duration, OffsetDateTime};
 
-use super::{Answer, CertificateId, Nonce, Period, Status, answer::may_answer};
+use super::{Answer, CertificateId, Nonce, Period, Status, answer::may_answer, read_extensions};
 use crate::{
     Certificate, CertificateError, Name, algorithm,
     crl::Reason,
     der::{DerError, Reader, read_generalized_time, sequence, tag, tlv},
     digest::Digest,
-    extension::{self, Extension},
     oid,
 };
 
@@ -239,7 +238,7 @@ impl Response {
         }
         let extensions = fields.optional(tag::constructed(1))?;
         fields.end()?;
-        let nonce = extensions.map(read_extensions).transpose()?.flatten();
+        let nonce = extensions.map(|list| read_extensions(list, unknown)).transpose()?.flatten();
         let der = der.to_vec();
         Ok(Self { der, body: place, responder, answers, nonce, certificates, signature })
     }
@@ -352,26 +351,15 @@ fn read_single(mut fields: Reader<'_>) -> Result<(Answer, Period), ResponseError
     explicit.end()?;
     let extensions = fields.optional(tag::constructed(1))?;
     fields.end()?;
-    extensions.map(read_extensions).transpose()?;
+    extensions.map(|list| read_extensions(list, unknown)).transpose()?;
     if next_update < this_update {
         return Err(ResponseError::NoPeriod);
     }
     Ok((Answer { id, status }, Period { this_update, next_update }))
 }
 
-/// Extensions of a response or of one of its parts: the nonce, if it is there.
-fn read_extensions(explicit: &[u8]) -> Result<Option<Nonce>, ResponseError> {
-    let mut nonce = None;
-    for Extension { oid, critical, value } in
-        extension::read_list(Reader::only(explicit, tag::SEQUENCE)?)?
-    {
-        if oid == oid::OCSP_NONCE {
-            nonce = Some(Nonce::read(value)?);
-        } else if critical {
-            return Err(ResponseError::UnknownCritical { oid: oid.to_string() });
-        }
-    }
-    Ok(nonce)
+fn unknown(oid: String) -> ResponseError {
+    ResponseError::UnknownCritical { oid }
 }
 
 /// A time without a fraction (RFC 6960, 4.2.2.1).
