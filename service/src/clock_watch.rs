@@ -3,14 +3,16 @@
 
 use std::{
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::clock::UtcTime;
 
-/// How far the clock may move against the count between two looks. A clock that is being brought
-/// right moves by half a millisecond a second at most, and looks are a minute apart.
+/// How far the clock may move against the count since the look that is remembered. A clock that is
+/// being brought right moves by half a millisecond a second at most, 30 ms a minute.
 const TOLERANCE: time::Duration = time::Duration::milliseconds(500);
+/// A look is remembered for so long: small steps within that time add up.
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// Remembers the last look at which clock and count went together.
 pub(crate) struct ClockWatch {
@@ -44,7 +46,7 @@ impl ClockWatch {
         if by.abs() > TOLERANCE {
             return Err(Jumped { by });
         }
-        if count > counted {
+        if count >= counted + REMEMBERED {
             *last = (now, count);
         }
         Ok(())
@@ -53,8 +55,6 @@ impl ClockWatch {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use time::macros::datetime;
 
     use super::*;
@@ -80,6 +80,18 @@ mod tests {
             let count = zero + Duration::from_secs(u64::try_from(passed).unwrap());
             assert_eq!(watch.look(now, count), said, "after {passed} s");
         }
+    }
+
+    #[test]
+    fn small_steps_add_up() {
+        let (start, zero) = (datetime!(2026-11-26 08:00 UTC), crate::clock::count());
+        let watch = ClockWatch::new(start, zero);
+        let step = Duration::from_millis(200);
+        let look = |number| {
+            let passed = Duration::from_secs(10) * number;
+            watch.look(start + passed + step * number, zero + passed)
+        };
+        assert_eq!([1, 2, 3].map(|number| look(number).is_ok()), [true, true, false]);
     }
 
     #[test]
