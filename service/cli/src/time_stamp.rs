@@ -4,13 +4,17 @@
 use der::{
     Any, Decode as _, Encode as _, Sequence, Tag, Tagged as _,
     asn1::{BitString, ObjectIdentifier, OctetString, SetOfVec, Uint},
+    oid::AssociatedOid as _,
 };
 use sm3::{Digest as _, Sm3};
 use time::{Duration, OffsetDateTime, PrimitiveDateTime, macros::format_description};
 use x509_cert::{
     Certificate,
     attr::Attribute,
-    ext::{Extensions, pkix::ExtendedKeyUsage},
+    ext::{
+        Extension, Extensions,
+        pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages},
+    },
     name::Name,
     serial_number::SerialNumber,
     spki::AlgorithmIdentifierOwned,
@@ -30,6 +34,8 @@ const SIGNED_DATA: [ObjectIdentifier; 2] = [
 const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
+const SIGNING_CERTIFICATE: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
 const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
 
 /// Largest reply that is read, bytes.
@@ -106,6 +112,23 @@ struct SignerInfo {
 struct IssuerAndSerial {
     issuer: Name,
     serial: SerialNumber,
+}
+
+/// SigningCertificateV2 (RFC 5035, 3): the certificate that the stamper means, so that no other one
+/// for the same key takes its place.
+#[derive(Sequence)]
+struct SigningCertificate {
+    ids: Vec<CertificateId>,
+    #[asn1(optional = "true")]
+    policies: Option<Any>,
+}
+
+#[derive(Sequence)]
+struct CertificateId {
+    algorithm: AlgorithmIdentifierOwned,
+    digest: OctetString,
+    #[asn1(optional = "true")]
+    issuer: Option<Any>,
 }
 
 /// TSTInfo. Policy, number and time are read by hand: arcs may be UUIDs, times have fractions.
@@ -242,7 +265,8 @@ fn check_maker(
         };
         let content_type: ObjectIdentifier = value(CONTENT_TYPE)?.decode_as().ok()?;
         let digest: OctetString = value(MESSAGE_DIGEST)?.decode_as().ok()?;
-        let (critical, usage) = body.get_extension::<ExtendedKeyUsage>().ok()??;
+        let meant: SigningCertificate = value(SIGNING_CERTIFICATE)?.decode_as().ok()?;
+        let meant = meant.ids.first()?;
         let validity = body.validity();
         let [from, to] = [validity.not_before, validity.not_after]
             .map(|time| OffsetDateTime::UNIX_EPOCH + time.to_unix_duration());
@@ -252,8 +276,9 @@ fn check_maker(
             && signer.digest.oid == SM3
             && signer.signer.issuer == *body.issuer()
             && signer.signer.serial == *body.serial_number()
-            && critical
-            && usage.0 == [TIME_STAMPING]
+            && meant.algorithm.oid == SM3
+            && meant.digest.as_bytes() == Sm3::digest(certificate.to_der().ok()?).as_slice()
+            && is_for_stamps(certificate)?
             && from <= at
             && at < to + Duration::SECOND;
         right.then_some(())?;
@@ -263,6 +288,30 @@ fn check_maker(
         verify(certificate, &signed, signer.signature.as_bytes(), &signer.algorithm)
     };
     genuine().ok_or(problems::STAMP_NOT_GENUINE)
+}
+
+/// Whether a certificate is for stamping times and nothing else, and says nothing critical that is not
+/// understood here (RFC 3161, 2.3). Nothing when it cannot be read.
+fn is_for_stamps(certificate: &Certificate) -> Option<bool> {
+    let body = certificate.tbs_certificate();
+    let (critical, purposes) = body.get_extension::<ExtendedKeyUsage>().ok()??;
+    let signs_alone = match body.get_extension::<KeyUsage>().ok()? {
+        Some((_, usage)) => {
+            let signs = KeyUsages::DigitalSignature | KeyUsages::NonRepudiation;
+            !usage.0.is_empty() && signs.contains(usage.0)
+        }
+        None => true,
+    };
+    let is_authority = match body.get_extension::<BasicConstraints>().ok()? {
+        Some((_, constraints)) => constraints.ca,
+        None => false,
+    };
+    let understood = [ExtendedKeyUsage::OID, KeyUsage::OID, BasicConstraints::OID];
+    let unknown =
+        |extension: &Extension| extension.critical && !understood.contains(&extension.extn_id);
+    let unknown = body.extensions().is_some_and(|list| list.iter().any(unknown));
+    let alone = critical && purposes.0 == [TIME_STAMPING];
+    Some(alone && signs_alone && !is_authority && !unknown)
 }
 
 /// GeneralizedTime in UTC, with or without a fraction.

@@ -2,7 +2,6 @@ use std::str::FromStr as _;
 
 use proptest::prelude::*;
 use time::macros::datetime;
-use x509_cert::ext::Extension;
 
 use super::*;
 use crate::identity::{ClientKey, sample};
@@ -19,6 +18,10 @@ struct Parts {
     signers: (usize, usize),
     purposes: Vec<ObjectIdentifier>,
     critical: bool,
+    /// A further extension, critical.
+    more: Option<(ObjectIdentifier, &'static [u8])>,
+    /// Digest of the certificate that the stamper means.
+    meant: Option<[u8; 32]>,
     kind: ObjectIdentifier,
     digest: [u8; 32],
     signed_digest: Option<[u8; 32]>,
@@ -34,6 +37,8 @@ impl Parts {
             signers: (0, 1),
             purposes: vec![TIME_STAMPING],
             critical: true,
+            more: None,
+            meant: None,
             kind: SIGNED_DATA[0],
             digest: DIGEST,
             signed_digest: None,
@@ -54,13 +59,14 @@ impl Parts {
     }
 
     fn stamper(&self) -> Certificate {
-        let usage = Extension {
-            extn_id: ObjectIdentifier::new_unwrap("2.5.29.37"),
-            critical: self.critical,
-            extn_value: OctetString::new(ExtendedKeyUsage(self.purposes.clone()).to_der().unwrap())
-                .unwrap(),
+        let extension = |extn_id, critical, value: &[u8]| {
+            let extn_value = OctetString::new(value).unwrap();
+            Extension { extn_id, critical, extn_value }
         };
-        let extensions = vec![usage].to_der().unwrap();
+        let purposes = ExtendedKeyUsage(self.purposes.clone()).to_der().unwrap();
+        let mut extensions = vec![extension(ExtendedKeyUsage::OID, self.critical, &purposes)];
+        extensions.extend(self.more.map(|(oid, value)| extension(oid, true, value)));
+        let extensions = extensions.to_der().unwrap();
         let body = sample::body_of(&self.key, 2, "CN=stamper", &extensions);
         let signature = BitString::from_bytes(&self.sign(self.signers.0, &body)).unwrap();
         let signature = signature.to_der().unwrap();
@@ -88,12 +94,20 @@ impl Parts {
             oid,
             values: SetOfVec::try_from(vec![Any::from_der(&value).unwrap()]).unwrap(),
         };
+        let certificate = self.stamper();
+        let meant = self.meant.unwrap_or_else(|| Sm3::digest(certificate.to_der().unwrap()).into());
+        let meant = CertificateId {
+            algorithm: sm3.clone(),
+            digest: OctetString::new(meant).unwrap(),
+            issuer: None,
+        };
+        let meant = SigningCertificate { ids: vec![meant], policies: None };
         let attributes = SetOfVec::try_from(vec![
+            attribute(SIGNING_CERTIFICATE, meant.to_der().unwrap()),
             attribute(CONTENT_TYPE, TST_INFO.to_der().unwrap()),
             attribute(MESSAGE_DIGEST, OctetString::new(digest).unwrap().to_der().unwrap()),
         ])
         .unwrap();
-        let certificate = self.stamper();
         let signature = self.sign(self.signers.1, &attributes.to_der().unwrap());
         let signer = SignerInfo {
             version: 1,
@@ -134,6 +148,8 @@ fn a_genuine_stamp_says_when() {
         assert_eq!(stamp.accuracy, Some(Duration::milliseconds(1500)));
         assert_eq!((stamp.serial.as_str(), stamp.stamper.as_str()), ("4007", "02"));
     }
+    let signs: &[u8] = &[3, 2, 6, 0xc0];
+    assert!(Parts { more: Some((KeyUsage::OID, signs)), ..Parts::good() }.read().is_ok());
 }
 
 #[test]
@@ -141,6 +157,7 @@ fn a_stamp_that_is_false_in_any_way_is_refused() {
     let foreign = problems::STAMP_NOT_GENUINE;
     let client_auth = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
     let both = vec![TIME_STAMPING, client_auth];
+    let name_constraints = ObjectIdentifier::new_unwrap("2.5.29.30");
     let good = Parts::good;
     #[rustfmt::skip]
     let cases: Vec<(&str, Parts, Problem)> = vec![
@@ -151,6 +168,10 @@ fn a_stamp_that_is_false_in_any_way_is_refused() {
         ("certified for logins", Parts { purposes: vec![client_auth], ..good() }, foreign),
         ("certified for more", Parts { purposes: both, ..good() }, foreign),
         ("not critical", Parts { critical: false, ..good() }, foreign),
+        ("critical and unknown", Parts { more: Some((name_constraints, &[0x30, 0])), ..good() }, foreign),
+        ("a key for certificates", Parts { more: Some((KeyUsage::OID, &[3, 2, 2, 4])), ..good() }, foreign),
+        ("an authority", Parts { more: Some((BasicConstraints::OID, &[0x30, 3, 1, 1, 0xff])), ..good() }, foreign),
+        ("another certificate", Parts { meant: Some([1; 32]), ..good() }, foreign),
         ("another statement", Parts { signed_digest: Some([1; 32]), ..good() }, foreign),
         ("yet to come", Parts { time: "20261126080501Z", ..good() }, foreign),
         ("before the certificate", Parts { time: "19691231235959Z", ..good() }, foreign),
