@@ -38,7 +38,7 @@ bench: setup ## the figures of speed and size, on a release build
 	target/release/healthcardd bench tokens log size
 	scripts/with-pcsc target/release/healthcardd bench desk
 	scripts/with-pcsc --no-daemon target/release/healthcardd bench recovery --rounds 1000
-	cargo bench --locked -p hsm -p audit
+	cargo bench --locked -p hsm -p ca -p audit
 	cargo bench --locked -p tests --bench issue
 
 fuzz: ## feed one parser arbitrary bytes: make fuzz T=certificate SECONDS=60
