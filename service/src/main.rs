@@ -227,7 +227,7 @@ fn play(options: Demo) -> Result<(), Failure> {
 fn measure(options: Bench) -> Result<(), Failure> {
     let Bench { mut questions, seconds, entries, rounds, dir: directory, json } = options;
     if questions.is_empty() {
-        questions = vec![Question::Tokens, Question::Log, Question::Size];
+        questions = vec![Question::Tokens, Question::Pairs, Question::Log, Question::Size];
     }
     bench::run(&BenchOptions { questions, directory, seconds, entries, rounds, json })
         .map_err(|error| -> Failure { error })

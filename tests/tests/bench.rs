@@ -10,7 +10,18 @@ fn each_question_is_answered() {
     let programs = std::env::current_exe().expect("this test has a file");
     let healthcardd = programs.ancestors().nth(2).expect("target/debug").join("healthcardd");
     let output = Command::new(healthcardd)
-        .args(["bench", "tokens", "log", "size", "--seconds", "1", "--entries", "10000", "--json"])
+        .args([
+            "bench",
+            "tokens",
+            "pairs",
+            "log",
+            "size",
+            "--seconds",
+            "1",
+            "--entries",
+            "10000",
+            "--json",
+        ])
         .arg("--dir")
         .arg(directory.path().join("bench"))
         .output()
@@ -21,7 +32,7 @@ fn each_question_is_answered() {
     let answers: Vec<Value> =
         said.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect();
     let questions: Vec<_> = answers.iter().map(|answer| answer["question"].as_str()).collect();
-    assert_eq!(questions, [Some("tokens"), Some("log"), Some("size")]);
+    assert_eq!(questions, [Some("tokens"), Some("pairs"), Some("log"), Some("size")]);
     for answer in answers {
         let figures = answer["figures"].as_object().expect("figures");
         assert!(!figures.is_empty(), "{answer}");

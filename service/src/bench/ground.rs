@@ -49,6 +49,8 @@ pub(super) struct Ground {
     pub(super) registrar: Arc<Registrar>,
     pub(super) address: SocketAddr,
     pub(super) visit: VisitId,
+    pub(super) operator: Person,
+    pub(super) doctor_id: IdentityId,
     pub(super) doctor: Person,
     pub(super) auditor: Person,
     tls: Arc<rustls::ClientConfig>,
@@ -62,6 +64,16 @@ pub(super) struct Person {
     certificate: Vec<u8>,
 }
 
+impl Person {
+    /// The first operator, whom `init` made.
+    fn founder(data: &Path) -> Result<Self, BenchError> {
+        let directory = data.join(init::OPERATOR);
+        let pem = Zeroizing::new(fs::read_to_string(directory.join("key.pem"))?);
+        let key = SecretKey::from_pkcs8_pem(&pem)?;
+        Ok(Self { key, certificate: fs::read(directory.join("certificate.der"))? })
+    }
+}
+
 impl Ground {
     /// Makes it in `data`.
     pub(super) async fn make(data: &Path) -> Result<Self, BenchError> {
@@ -73,7 +85,8 @@ impl Ground {
         let tls = client_tls(&data.join("tls/ca.pem"))?;
         let passphrase = Passphrase::from_file(&passphrase_file(data))?;
         let registrar = Arc::new(start::open(config, &passphrase).await?);
-        let (visit, doctor, auditor) = people(&registrar).await?;
+        let operator = Person::founder(data)?;
+        let (visit, doctor_id, doctor, auditor) = people(&registrar).await?;
 
         let listener = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let address = listener.local_addr()?;
@@ -81,7 +94,18 @@ impl Ground {
         let router = crate::api::router(Arc::clone(&registrar)).await?.merge(super::echo::router());
         let serving =
             tokio::spawn(serve::serve(listener, Protection::Tls(server), router, stopped));
-        Ok(Self { registrar, address, visit, doctor, auditor, tls, stop, serving })
+        Ok(Self {
+            registrar,
+            address,
+            visit,
+            operator,
+            doctor_id,
+            doctor,
+            auditor,
+            tls,
+            stop,
+            serving,
+        })
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -161,7 +185,9 @@ pub(super) fn passphrase_file(data: &Path) -> std::path::PathBuf {
 
 /// A hospital, a doctor, an auditor, a resident with a card, and an open visit. The card is not
 /// read here: its presence is put on record as if it had been.
-async fn people(registrar: &Registrar) -> Result<(VisitId, Person, Person), BenchError> {
+async fn people(
+    registrar: &Registrar,
+) -> Result<(VisitId, IdentityId, Person, Person), BenchError> {
     let operator = caller(Role::Operator, IdentityId::generate(), InstitutionId::generate());
     let order = NewInstitution {
         credit_code: "91350100M000100Y43".parse()?,
@@ -228,7 +254,7 @@ async fn people(registrar: &Registrar) -> Result<(VisitId, Person, Person), Benc
         attending: vec![doctor_id],
     };
     let (visit, _) = registrar.open_visit(&clerk, order).await?;
-    Ok((visit.id, doctor, auditor))
+    Ok((visit.id, doctor_id, doctor, auditor))
 }
 
 async fn put_presence(

@@ -1,7 +1,7 @@
 //! `healthcardd bench`: what the service does in a second on this machine, told as ratios against
 //! limits measured in the same run. Nothing here is a test: figures are for people to read.
 //!
-//! In reading order: `ground`, a whole service in this process with people to serve; `tokens`,
+//! In reading order: `ground`, a whole service in this process with people to serve; `tokens`, `pairs`,
 //! `log`, `size`, `desk` and `recovery`, each a question; `measure`, how answers are counted.
 
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ mod echo;
 mod ground;
 mod log;
 mod measure;
+mod pairs;
 mod recovery;
 mod size;
 mod tokens;
@@ -22,6 +23,8 @@ mod tokens;
 pub enum Question {
     /// Tokens issued a second, against SM2 alone and a bare echo (令牌签发).
     Tokens,
+    /// Certificate pairs a second, from request to answer (双证书签发).
+    Pairs,
     /// Proof and search as the log grows (审计日志).
     Log,
     /// Memory at rest, and size of the program (内存与体积).
@@ -74,6 +77,7 @@ fn ask_all(options: &BenchOptions) -> Result<(), BenchError> {
         let directory = options.directory.join(format!("{question:?}").to_lowercase());
         let figures = match question {
             Question::Tokens => runtime()?.block_on(tokens::ask(&directory, options.seconds))?,
+            Question::Pairs => runtime()?.block_on(pairs::ask(&directory, options.seconds))?,
             Question::Log => runtime()?.block_on(log::ask(&directory, options.entries))?,
             Question::Size => runtime()?.block_on(size::ask(&directory))?,
             Question::Desk => desk::ask(&directory)?,

@@ -58,12 +58,12 @@ pub(super) async fn ask(
     ])
 }
 
-fn cores() -> usize {
+pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Signatures a second with every core at it.
-fn sm2_alone(time: Duration) -> Result<f64, BenchError> {
+pub(super) fn sm2_alone(time: Duration) -> Result<f64, BenchError> {
     let key = SecretKey::generate();
     let begin = Instant::now();
     let counts = std::thread::scope(|scope| {
