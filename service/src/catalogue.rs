@@ -101,6 +101,8 @@ catalogue! {
     IDENTITY_NOT_FOUND: "没有此人员、设备或系统", "请核对编号", "no such person, device or system", "check the id";
     /// No such certificate.
     CERTIFICATE_NOT_FOUND: "没有此证书", "请核对证书序列号", "no such certificate", "check the serial number";
+    /// The key management centre does not have the key of the certificate.
+    KEY_NOT_HELD: "密钥管理中心没有此证书的密钥", "只能恢复证书对中加密证书的密钥，请核对序列号", "the key management centre does not hold the key of this certificate", "only keys of encryption certificates of a pair can be recovered; check the serial number";
     /// No such resident.
     RESIDENT_NOT_FOUND: "没有此居民的登记", "请核对证件号码，或先登记居民", "no such resident on record", "check the ID number, or register the resident first";
     /// No such card.
@@ -332,6 +334,7 @@ needs! {
     Date: "日期，如 2030-12-31", "a date such as 2030-12-31";
     LaterEnd: "晚于现有效期且不早于今天的日期，最多 30 年", "a day after the present end and not past, within 30 years";
     Days: "不超过 3660 天", "at most 3660 days";
+    SigningCertificate: "同一持有人有效的签名证书的序列号", "the serial number of a signing certificate in force of the same holder";
     KeyCount: "1 至 1000", "1 to 1000";
     PageSize: "不超过 500", "at most 500";
     PageToken: "上一页返回的续页标记", "the token that came with the page before";

@@ -211,3 +211,120 @@ fn the_centre_keeps_keys_ahead_and_none_in_clear() {
     hospital.stage.serve().unwrap();
     assert_eq!(hospital.check_log(&copy).code, 0);
 }
+
+#[test]
+fn a_key_is_recovered_by_two_persons_to_its_holder_or_by_an_order() {
+    let hospital = Hospital::open();
+    let id = newcomer(&hospital, "newcomer");
+    let (answer, issued) = enroll(&hospital, "newcomer", &id);
+    let secret = {
+        let key = hospital.stage.identity("newcomer").join("key.pem");
+        opened_by_openssl(&hospital, &answer, &key.to_string_lossy())
+    };
+    let encryption = text(&issued, "encryption_serial");
+    // A second operator.
+    hospital.granted("deputy", &["key", "new"]);
+    let person = serde_json::json!({
+        "institution_id": hospital.institution_id, "name": "副管理员", "number": "deputy",
+    });
+    let person = hospital.record("deputy.json", &person);
+    let order = ["identity", "register", "--role", "operator", "--file", &person];
+    let deputy = text(&hospital.granted("operator", &order), "identity_id");
+    let enroll_alone = |who: &str, id: &str| {
+        let home = hospital.stage.identity(who);
+        let request = home.join("request.der").to_string_lossy().into_owned();
+        let home = home.to_string_lossy().into_owned();
+        let order = ["identity", "enroll", "--id", id, "--request", &request, "--out", &home];
+        text(&hospital.granted("operator", &order), "serial")
+    };
+    enroll_alone("deputy", &deputy);
+
+    // The holder lost everything and has a new key with a new certificate.
+    hospital.granted("newcomer-again", &["key", "new"]);
+    let signing = enroll_alone("newcomer-again", &id);
+    let doctor = text(&hospital.granted("doctor", &["key", "show"])["certificate"], "serial");
+    let to = |serial: &str, to: &str| {
+        ["key-centre", "recover", "--serial", serial, "--to", to].map(str::to_owned)
+    };
+    let ask = |who: &str, order: &[String]| {
+        hospital.ask(who, &order.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    for (who, order, reason) in [
+        ("doctor", to(&encryption, &signing), "ROLE_NOT_ALLOWED"),
+        ("operator", to(&encryption, &doctor), "FIELD_INVALID"),
+        ("operator", to(&encryption, &encryption), "FIELD_INVALID"),
+        ("operator", to(&signing, &signing), "KEY_NOT_HELD"),
+        ("operator", to("00ff", &signing), "CERTIFICATE_NOT_FOUND"),
+    ] {
+        ask(who, &order).refused(reason).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let entered = ask("operator", &to(&encryption, &signing)).granted().unwrap();
+    let recovery = text(&entered["recovery"], "recovery_id");
+    let out = hospital.stage.path("records/recovered.der").to_string_lossy().into_owned();
+    let approve = ["key-centre", "review", &recovery, "--approve", &out];
+    hospital.refused("operator", &approve, "SECOND_PERSON_REQUIRED");
+    hospital.refused("doctor", &approve, "ROLE_NOT_ALLOWED");
+    let waiting = hospital.granted("auditor", &["key-centre", "recoveries"]);
+    assert_eq!(waiting["recoveries"][0]["recovery_id"], recovery.as_str());
+    hospital.granted("deputy", &approve);
+    hospital.refused("deputy", &approve, "CHANGE_OVER");
+    let key = hospital.stage.identity("newcomer-again").join("key.pem");
+    assert_eq!(opened_by_openssl(&hospital, &out, &key.to_string_lossy()), secret);
+    let taken = hospital.granted("newcomer-again", &["key", "accept", "--answer", &out]);
+    assert_eq!(
+        (text(&taken, "serial"), text(&taken, "encryption_serial")),
+        (signing, encryption.clone())
+    );
+
+    // By an order, to a key that nobody here has on record; also once the certificates are revoked.
+    let revoke = ["identity", "revoke", "--serial", &encryption, "--reason", "superseded"];
+    hospital.granted("operator", &revoke);
+    hospital.granted("court", &["key", "new"]);
+    let request = hospital.stage.identity("court").join("request.der");
+    let number = hospital.stage.write("records/order.txt", "（2026）刑初1号\n".as_bytes()).unwrap();
+    let order = [
+        "key-centre",
+        "recover",
+        "--serial",
+        &encryption,
+        "--request",
+        &request.to_string_lossy(),
+        "--order",
+        &number.to_string_lossy(),
+    ];
+    let mut recoveries = Vec::new();
+    for _ in 0..2 {
+        let entered = hospital.granted("operator", &order);
+        assert_eq!(entered["recovery"]["order_reference"], "（2026）刑初1号");
+        recoveries.push(text(&entered["recovery"], "recovery_id"));
+    }
+    let rejected =
+        hospital.granted("deputy", &["key-centre", "review", &recoveries[0], "--reject"]);
+    assert_eq!(
+        (text(&rejected, "answer"), text(&rejected["recovery"], "state")),
+        (String::new(), "STATE_REJECTED".into())
+    );
+    hospital.granted("deputy", &["key-centre", "review", &recoveries[1], "--approve", &out]);
+    let court = std::fs::read_to_string(hospital.stage.identity("court").join("key.pem")).unwrap();
+    let court = hsm::sm2::SecretKey::from_pkcs8_pem(&court).unwrap();
+    let opened = hsm::sm2::open_envelope(&court, &std::fs::read(&out).unwrap()).unwrap();
+    let secret = hsm::sm2::SecretKey::from_be_bytes(&secret).unwrap();
+    assert_eq!(opened.public(), secret.public());
+
+    // Each step is in the log, and the number of the order is not.
+    for (action, outcome, count) in [
+        ("key-recovery.enter", "granted", 3),
+        ("key-recovery.enter", "refused", 3),
+        ("key-recovery.review", "granted", 3),
+        ("key-recovery.review", "refused", 3),
+    ] {
+        let order = ["audit", "search", "--action", action, "--outcome", outcome];
+        let found = hospital.granted("auditor", &order);
+        assert_eq!(
+            found["entries"].as_array().unwrap().len(),
+            count,
+            "{action} {outcome}: {found}"
+        );
+        assert!(!found.to_string().contains("刑初"));
+    }
+}

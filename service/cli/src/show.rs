@@ -79,6 +79,35 @@ pub(crate) fn identities(list: &v1::ListIdentitiesResponse) -> Page {
     listed(text::IDENTITIES, &headings, lines, &list.next_page_token)
 }
 
+pub(crate) fn recovery(title: Text, recovery: &v1::KeyRecovery) -> Page {
+    let given = |value: &str| (!value.is_empty()).then(|| value.to_owned());
+    Page::titled(title)
+        .row(text::RECOVERY_ID, &recovery.recovery_id)
+        .maybe(text::RECOVERY_STATE, word_of::<v1::key_recovery::State>(recovery.state))
+        .row(text::ENCRYPTION_SERIAL, &recovery.encryption_serial)
+        .maybe(text::RECIPIENT_SERIAL, given(&recovery.signing_serial))
+        .maybe(text::ORDER_REFERENCE, given(&recovery.order_reference))
+        .row(text::PUBLIC_KEY, hex::encode(&recovery.recipient_key_sm3))
+        .row(text::ENTERED_BY, &recovery.entered_by)
+        .maybe(text::EXPIRES_AT, timestamp(recovery.expires_at.as_ref()))
+        .maybe(text::REVIEWED_BY, given(&recovery.reviewed_by))
+}
+
+pub(crate) fn recoveries(list: &v1::ListRecoveriesResponse) -> Page {
+    let line = |recovery: &v1::KeyRecovery| {
+        let to = match recovery.signing_serial.as_str() {
+            "" => &recovery.order_reference,
+            signing => signing,
+        };
+        let parts = [&recovery.recovery_id, &recovery.encryption_serial, to, &recovery.entered_by];
+        parts.map(|part| Cell::from(part)).to_vec()
+    };
+    let lines = list.recoveries.iter().map(line).collect();
+    let headings =
+        [text::RECOVERY_ID, text::ENCRYPTION_SERIAL, text::RECOVERY_TO, text::ENTERED_BY];
+    listed(text::RECOVERIES, &headings, lines, &list.next_page_token)
+}
+
 /// A list, or the word that it is empty, and how to see more of it.
 pub(crate) fn listed(title: Text, headings: &[Text], lines: Vec<Vec<Cell>>, next: &str) -> Page {
     let page = Page::titled(title);

@@ -45,6 +45,7 @@ fn code(reason: Reason) -> Code {
         R::INSTITUTION_NOT_FOUND
         | R::IDENTITY_NOT_FOUND
         | R::CERTIFICATE_NOT_FOUND
+        | R::KEY_NOT_HELD
         | R::RESIDENT_NOT_FOUND
         | R::BINDING_NOT_FOUND
         | R::GUARDIANSHIP_NOT_FOUND

@@ -131,6 +131,12 @@ words! {
         KeyCentreRead = "key-centre.read",
         /// Putting key pairs into the history whose certificates are over. Done by the service itself.
         KeyCentreEnd = "key-centre.end",
+        /// Entering that the centre is to give out an encryption key that it holds.
+        KeyRecoveryEnter = "key-recovery.enter",
+        /// Reviewing such a recovery, which another person entered.
+        KeyRecoveryReview = "key-recovery.review",
+        /// Listing recoveries that wait for a review.
+        KeyRecoveryRead = "key-recovery.read",
         /// Having a time stamped.
         TimeStampIssue = "time-stamp.issue",
         /// Making the next revocation list. Done by the service itself.

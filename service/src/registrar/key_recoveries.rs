@@ -219,7 +219,9 @@ fn about(entry: Entry, recovery: &NewRecovery) -> Entry {
         .with("encryption-certificate", recovery.certificate.as_str())
         .with("recipient-key", hex::encode(sm3::digest(&recovery.recipient_key)));
     match &recovery.recipient {
-        RecoveryRecipient::Holder { signing } => entry.with("signing-certificate", signing.as_str()),
+        RecoveryRecipient::Holder { signing } => {
+            entry.with("signing-certificate", signing.as_str())
+        }
         RecoveryRecipient::Order { reference } => {
             entry.with("order", hex::encode(sm3::digest(reference.as_bytes())))
         }

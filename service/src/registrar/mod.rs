@@ -42,6 +42,7 @@ mod guardians;
 mod identities;
 mod issuing;
 mod key_centre;
+mod key_recoveries;
 mod look_alikes;
 mod pairs;
 mod personal;
@@ -76,6 +77,7 @@ pub use issuing::{
     Verdict as CardVerdict,
 };
 pub use key_centre::MOST_MADE;
+pub use key_recoveries::{RecoveryTo, ReviewedRecovery};
 pub use look_alikes::{Alike, Decision, DecisionRecord};
 pub use pairs::EnrolledPair;
 pub use residents::{NewResident, Registered, ResidentRecord};

@@ -105,6 +105,8 @@ ids! {
     GuardianshipId,
     /// A key pair that the key management centre holds.
     EscrowedKeyId,
+    /// A recovery of such a key pair.
+    RecoveryId,
 }
 
 /// One form only, so that an identifier is equal to another exactly if its text is.

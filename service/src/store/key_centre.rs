@@ -63,7 +63,7 @@ pub struct EscrowedKey {
 }
 
 impl EscrowedKey {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let unknown = || rusqlite::Error::from(FromSqlError::InvalidType);
         Ok(Self {
             pair: NewEscrowedKey {

@@ -231,15 +231,18 @@ impl Store {
                  WHERE state = 'pending' AND id > coalesce(?1, '') AND expires_at > ?2
                  ORDER BY id LIMIT ?3",
             )?;
-            let rows = select
-                .query_map((after, Micros(now), limit.min(MAX_PAGE)), Recovery::read)?;
+            let rows =
+                select.query_map((after, Micros(now), limit.min(MAX_PAGE)), Recovery::read)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
 
     /// The key pair that the centre holds for a certificate.
-    pub async fn escrowed_key(&self, key_digest: [u8; 32]) -> Result<Option<EscrowedKey>, StoreError> {
+    pub async fn escrowed_key(
+        &self,
+        key_digest: [u8; 32],
+    ) -> Result<Option<EscrowedKey>, StoreError> {
         self.read(move |db| {
             let mut select =
                 db.prepare_cached("SELECT * FROM escrowed_key WHERE key_digest = ?1")?;

@@ -34,6 +34,7 @@ mod identities;
 mod ids;
 mod institutions;
 mod key_centre;
+mod key_recoveries;
 mod look_alikes;
 mod micros;
 mod note_file;
@@ -75,11 +76,14 @@ pub use guardians::{Guardianship, GuardianshipEnd, NewGuardianship};
 pub use identities::Identity;
 pub use ids::{
     BadId, BatchId, BindingId, CardId, ChangeId, CodeId, DecisionId, ElectronicCardId,
-    EscrowedKeyId, GuardianshipId, IdentityId, InstitutionId, PresenceId, ResidentId, SigningId,
-    TaskId, TokenId, VisitId,
+    EscrowedKeyId, GuardianshipId, IdentityId, InstitutionId, PresenceId, RecoveryId, ResidentId,
+    SigningId, TaskId, TokenId, VisitId,
 };
 pub use institutions::Institution;
 pub use key_centre::{EscrowedKey, KeyCounts, KeyStore, NewEscrowedKey, PairDraft, SignedDraft};
+pub use key_recoveries::{
+    NewRecovery, Recovery, RecoveryRecipient, RecoveryReview, RecoveryState, RecoveryVerdict,
+};
 pub use look_alikes::{Decision, Likeness, LookAlike};
 pub use presences::{Evidence, Presence};
 pub use residents::Resident;

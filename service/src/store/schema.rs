@@ -24,6 +24,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0014_time_stamps", include_str!("migrations/0014_time_stamps.sql")),
     ("0015_authorities_before", include_str!("migrations/0015_authorities_before.sql")),
     ("0016_key_centre", include_str!("migrations/0016_key_centre.sql")),
+    ("0017_key_recovery", include_str!("migrations/0017_key_recovery.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

@@ -25,6 +25,9 @@ labels! {
     PAIR_ENROLLED: "签名证书和加密证书已签发", "Signing and encryption certificate were issued";
     PAIR_ACCEPTED: "证书对已保存；加密密钥已用本人的签名密钥取出", "The pair was stored; the signing key opened the encryption key";
     KEY_CENTRE: "密钥管理中心", "Key management centre";
+    RECOVERY_ENTERED: "密钥恢复已录入，待另一人复核", "The recovery was entered; another person reviews it";
+    RECOVERY_REVIEWED: "密钥恢复已复核", "The recovery was reviewed";
+    RECOVERIES: "待复核的密钥恢复", "Recoveries that wait for a review";
     KEYS_MADE: "已预先生成加密密钥对", "Encryption key pairs were made ahead";
     CERTIFICATE_REVOKED: "证书已吊销，其登录和令牌随即失效", "The certificate is revoked; its sessions and tokens ended";
     IDENTITY: "身份", "Identity";
@@ -197,6 +200,11 @@ labels! {
     ANSWER_FILE: "答复文件", "Answer file";
     ENCRYPTION_SERIAL: "加密证书序列号", "Serial of the encryption certificate";
     ENCRYPTION_KEY_FILE: "加密密钥文件", "File of the encryption key";
+    RECOVERY_ID: "恢复编号", "Number of the recovery";
+    RECOVERY_STATE: "状态", "State";
+    RECIPIENT_SERIAL: "接收方签名证书序列号", "Serial of the recipient's signing certificate";
+    ORDER_REFERENCE: "取证文书编号", "Number of the order";
+    RECOVERY_TO: "接收方", "To";
     KEYS_SPARE: "备用库", "Spare";
     KEYS_IN_USE: "在用库", "In use";
     KEYS_HISTORY: "历史库", "History";

@@ -5,7 +5,7 @@ use proto::v1::{
     Basis, BindingEnd, CardFieldProblem, CardFileState, CardProfile, CardStatus, CodeForm,
     Contradiction, DataClass, ElectronicCardStatus, GuardianScope, Kinship, LiftingCause,
     LookAlikeVerdict, NumberKind, Purpose, RecordSignature, ReplacementCause, RevocationReason,
-    Role, Sex, TaskResult, card_event::Kind,
+    Role, Sex, TaskResult, card_event::Kind, key_recovery::State as RecoveryState,
 };
 
 use super::Text;
@@ -55,6 +55,9 @@ words! {
         Signed "signed" "签名码" "signed";
     ElectronicCardStatus:
         Active "active" "正常" "active", Cancelled "cancelled" "注销" "cancelled";
+    RecoveryState:
+        Pending "pending" "待复核" "waits for a review", Approved "approved" "已通过" "approved",
+        Rejected "rejected" "已驳回" "rejected", Expired "expired" "已过期" "expired";
     CardProfile:
         Full "full" "32K 全功能卡" "32K, full", Reduced "reduced" "16K 精简卡" "16K, reduced";
     CardFileState:

@@ -143,3 +143,80 @@ async fn key_pairs_go_into_the_history_with_their_certificates() {
     assert_eq!(store.record_keys_past(after, act("key-centre.end")).await.unwrap(), 1);
     assert_eq!((counts(&store).await, store.log_size()), ([0, 0, 3], size + 1));
 }
+
+fn recovery(key: &NewEscrowedKey, recipient: RecoveryRecipient, by: IdentityId) -> NewRecovery {
+    NewRecovery {
+        id: RecoveryId::generate(),
+        key: key.id,
+        certificate: "a2".to_owned(),
+        recipient,
+        recipient_key: vec![4; 65],
+        entered_by: by,
+        entered_at: NOW,
+        expires_at: NOW + Duration::days(3),
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_given_by_two_persons_once_and_in_time() {
+    let place = Place::new();
+    let store = place.open();
+    let hospital = hospital(&store).await;
+    let second = identity(hospital.institution, "D2");
+    store.record_identity(second.clone(), act("identity.register")).await.unwrap();
+    let key = spare(1);
+    store.record_spare_keys(vec![key.clone()], NOW, act("key-centre.make")).await.unwrap();
+    let drafted = pair(hospital.doctor, ["a1", "a2"], 101, &key);
+    store.record_pair_draft(drafted, act("certificate.issue")).await.unwrap();
+    store.record_pair_signed(signed(["a1", "a2"]), act("certificate.issue")).await.unwrap();
+    assert_eq!(store.escrowed_key([1; 32]).await.unwrap().unwrap().holder, Some(hospital.doctor));
+    assert_eq!(store.escrowed_key([101; 32]).await.unwrap(), None);
+
+    let to_holder = || RecoveryRecipient::Holder { signing: "a1".to_owned() };
+    let by_order = RecoveryRecipient::Order { reference: "（2026）刑初1号".to_owned() };
+    let entered = [to_holder(), by_order, to_holder()]
+        .map(|recipient| recovery(&key, recipient, hospital.doctor));
+    for recovery in &entered {
+        store.record_recovery(recovery.clone(), act("key-recovery.enter")).await.unwrap();
+    }
+    let review = async |recovery: &NewRecovery, by, at, verdict| {
+        let review = RecoveryReview { recovery: recovery.id, by, at, verdict };
+        store.record_recovery_reviewed(review, act("key-recovery.review")).await
+    };
+    use RecoveryVerdict::{Approve, Reject};
+    let [first, order, third] = &entered;
+    let end = first.expires_at;
+    let same = review(first, hospital.doctor, NOW, Approve).await;
+    assert!(matches!(same, Err(StoreError::Conflict(Obstacle::SamePerson))));
+    let late = review(first, second.id, end, Approve).await;
+    assert!(matches!(late, Err(StoreError::Conflict(Obstacle::ChangeOver))));
+    let pending = async |now| {
+        let found = store.pending_recoveries(now, None, 10).await.unwrap();
+        found.into_iter().map(|found| found.entered).collect::<Vec<_>>()
+    };
+    assert_eq!(pending(NOW).await, entered);
+    assert_eq!(pending(end).await, []);
+
+    review(first, second.id, end - Duration::SECOND, Approve).await.unwrap();
+    for verdict in [Approve, Reject] {
+        let again = review(first, second.id, NOW, verdict).await;
+        assert!(matches!(again, Err(StoreError::Conflict(Obstacle::ChangeOver))));
+    }
+    review(order, second.id, NOW, Reject).await.unwrap();
+    let state = store.recovery(order.id).await.unwrap().unwrap().state;
+    assert_eq!(state, RecoveryState::Rejected { by: second.id, at: NOW });
+
+    // Not to a signing certificate that was revoked meanwhile.
+    store.record_certificate_revoked("a1", 1, NOW, act("certificate.revoke")).await.unwrap();
+    let revoked = review(third, second.id, NOW, Approve).await;
+    assert!(matches!(revoked, Err(StoreError::Conflict(Obstacle::CertificateNotValid))));
+    assert_eq!(pending(NOW).await, std::slice::from_ref(third));
+    let nobody = RecoveryReview {
+        recovery: RecoveryId::generate(),
+        by: second.id,
+        at: NOW,
+        verdict: Reject,
+    };
+    let unknown = store.record_recovery_reviewed(nobody, act("key-recovery.review")).await;
+    assert!(matches!(unknown, Err(StoreError::NotFound(Record::PendingChange))));
+}
