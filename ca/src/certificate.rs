@@ -274,6 +274,13 @@ impl Certificate {
         key.verify(&key.digest(&SignerId::DEFAULT, self.body()), &self.signature).is_ok()
     }
 
+    /// A body that nobody has signed yet, to look at what would be signed. It has a signature that verifies
+    /// with no key.
+    pub(crate) fn unsigned(body: &[u8]) -> Result<Self, CertificateError> {
+        let nobodys = Signature::from_raw(&[1; 64]).map_err(|_| CertificateError::Signature)?;
+        Self::assemble(body, &nobodys)
+    }
+
     /// Puts the signature to a body that was built here.
     pub(crate) fn assemble(body: &[u8], signature: &Signature) -> Result<Self, CertificateError> {
         Self::parse(&Signed::write(body, signature))

@@ -41,6 +41,11 @@ impl KeyUsage {
         self.0 & other.0 == other.0
     }
 
+    /// Whether a use of `other` is among these.
+    pub(crate) const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Named bits: no trailing zero bits, at least one bit set, nine at most (X.690, 11.2.2).
     fn read(value: &[u8]) -> Result<Self, DerError> {
         let mut outer = Reader::new(value);

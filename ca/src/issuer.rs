@@ -8,6 +8,7 @@ use crate::{
     Certificate, CertificateError, Name, Profile, Serial, algorithm,
     der::{Text, read_text, sequence, tag, tlv, write_time},
     extension::{BasicConstraints, Extensions, KeyIdentifier, KeyUsage},
+    lint::{self, LintError},
     profile::{Authority, Rules, Subject},
 };
 
@@ -59,6 +60,9 @@ pub enum IssueError {
         /// End of the issuer's certificate.
         issuer: OffsetDateTime,
     },
+    /// What would be signed breaks a rule that every certificate has to keep.
+    #[error("checking the certificate before it is signed")]
+    Lint(#[from] LintError),
     /// A URL is not plain printable ASCII of at most 256 octets.
     #[error("a URL is not plain ASCII text")]
     BadUrl,
@@ -204,7 +208,9 @@ impl Issuer {
         if !rules.no_check {
             extensions.status_url.clone_from(&self.status_url);
         }
-        let body = body(&order, rules, self.certificate.subject(), &serial, validity, &extensions)?;
+        let name = self.certificate.subject();
+        let body = body(&order, rules, name, &serial, validity, &extensions)?;
+        lint::check(&body, name, self.certificate.public_key(), self.key_identifier())?;
         Ok(Draft { body, signer: self.certificate.public_key().clone(), serial, validity })
     }
 
@@ -227,6 +233,8 @@ impl Issuer {
         let validity = validity(&order, rules, now)?;
         let extensions = extensions(&order, rules);
         let body = body(&order, rules, &order.subject, &serial, validity, &extensions)?;
+        let identifier = KeyIdentifier::of(&order.public_key);
+        lint::check(&body, &order.subject, &order.public_key, identifier)?;
         Ok(Draft { body, signer: order.public_key, serial, validity })
     }
 

@@ -79,6 +79,7 @@ mod extension;
 #[cfg(test)]
 mod golden;
 mod issuer;
+mod lint;
 mod name;
 pub mod ocsp;
 mod oid;
@@ -96,6 +97,7 @@ pub use der::DerError;
 pub use digest::Digest;
 pub use extension::{ExtendedKeyUsage, KeyIdentifier, KeyUsage};
 pub use issuer::{Draft, IssueError, Issuer, Order};
+pub use lint::LintError;
 pub use name::{BadName, Name};
 pub use profile::{Authority, Profile};
 pub use serial::{BadSerial, Serial};

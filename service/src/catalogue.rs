@@ -63,6 +63,8 @@ catalogue! {
     CERTIFICATE_NOT_YET_VALID: "证书尚未生效", "请检查证书有效期和本机时间", "the certificate is not valid yet", "check the certificate's dates and this machine's clock";
     /// On the revocation list.
     CERTIFICATE_REVOKED: "证书已被吊销", "请联系管理员；如非本人申请吊销，请立即报告", "the certificate was revoked", "contact an operator; report it at once if you did not ask for this";
+    /// On the revocation list for a time.
+    CERTIFICATE_SUSPENDED: "证书已暂停使用", "请联系管理员；恢复后可继续使用", "the certificate is suspended", "contact an operator; it can be used again once it is released";
     /// A certificate for another use.
     CERTIFICATE_WRONG_USE: "证书用途不符，不能用于登录或签名", "请使用个人、窗口设备或系统的签名证书", "the certificate is for another use", "use the signing certificate of a person, desk or system";
     /// The challenge is unknown, used or over.

@@ -328,3 +328,63 @@ fn a_key_is_recovered_by_two_persons_to_its_holder_or_by_an_order() {
         assert!(!found.to_string().contains("刑初"));
     }
 }
+
+#[test]
+fn a_certificate_is_suspended_for_a_while() {
+    let hospital = Hospital::open();
+    let id = newcomer(&hospital, "newcomer");
+    let (answer, issued) = enroll(&hospital, "newcomer", &id);
+    hospital.granted("newcomer", &["key", "accept", "--answer", &answer]);
+    hospital.granted("newcomer", &["session", "open"]);
+    let serial = text(&issued, "serial");
+    let home = hospital.stage.identity("newcomer");
+    let statuses = || {
+        ["certificate.der", "encryption-certificate.der"].map(|file| {
+            let file = home.join(file).to_string_lossy().into_owned();
+            let told = hospital.ask("emr", &["authority", "status", "--certificate", &file]);
+            (text(&told.body, "status"), told.body["reason"].as_u64())
+        })
+    };
+    let good = ("good".to_owned(), None);
+    assert_eq!(statuses(), [good.clone(), good.clone()]);
+
+    let suspend = ["identity", "suspend", "--serial", &serial];
+    let release = ["identity", "release", "--serial", &serial];
+    hospital.refused("doctor", &suspend, "ROLE_NOT_ALLOWED");
+    hospital.refused("doctor", &release, "ROLE_NOT_ALLOWED");
+    hospital.refused("operator", &release, "STATE_CONFLICT");
+    hospital.granted("operator", &suspend);
+    hospital.refused("operator", &suspend, "STATE_CONFLICT");
+    // certificateHold, for both; sessions end, and no other is opened. The key is still in use.
+    let held = ("revoked".to_owned(), Some(6));
+    assert_eq!(statuses(), [held.clone(), held]);
+    hospital.refused("newcomer", &["session", "open"], "CERTIFICATE_SUSPENDED");
+    assert_eq!(counts(&hospital)[1..], [1, 0]);
+    let ending =
+        ["identity", "ending", "--within", "3660", "--institution", &hospital.institution_id];
+    let listed = hospital.granted("operator", &ending);
+    let of_newcomer = |listed: &Value| {
+        let certificates = listed["certificates"].as_array().unwrap().clone();
+        certificates.into_iter().filter(|it| it["identity_id"] == id.as_str()).collect::<Vec<_>>()
+    };
+    let mine = of_newcomer(&listed);
+    assert!(mine.len() == 2 && mine.iter().all(|it| it["state"]["suspended"] == true), "{listed}");
+    assert_eq!(
+        hospital.granted("operator", &["identity", "ending"])["certificates"],
+        Value::Array(Vec::new())
+    );
+
+    hospital.granted("operator", &release);
+    assert_eq!(statuses(), [good.clone(), good]);
+    hospital.granted("newcomer", &["session", "open"]);
+    // And revoked while it is suspended, it stays so.
+    hospital.granted("operator", &suspend);
+    let revoke = ["identity", "revoke", "--serial", &serial, "--reason", "cessation-of-operation"];
+    hospital.granted("operator", &revoke);
+    hospital.refused("operator", &release, "STATE_CONFLICT");
+    hospital.refused("newcomer", &["session", "open"], "CERTIFICATE_REVOKED");
+    let revoked = ("revoked".to_owned(), Some(5));
+    assert_eq!(statuses(), [revoked.clone(), revoked]);
+    assert_eq!(counts(&hospital)[1..], [0, 1]);
+    assert!(of_newcomer(&hospital.granted("operator", &ending)).is_empty());
+}

@@ -57,8 +57,25 @@ fn certificate_line(state: &v1::CertificateState) -> String {
     let until = timestamp(state.not_after.as_ref()).unwrap_or_default();
     match timestamp(state.revoked_at.as_ref()) {
         None => format!("{}  {from} – {until}", state.serial),
+        Some(since) if state.suspended => {
+            format!("{}  {from} – {until}  ‖ {since}", state.serial)
+        }
         Some(revoked) => format!("{}  {from} – {until}  ✗ {revoked}", state.serial),
     }
+}
+
+pub(crate) fn ending_certificates(list: &v1::ListEndingCertificatesResponse) -> Page {
+    let lines: Vec<Vec<Cell>> = list
+        .certificates
+        .iter()
+        .map(|certificate| {
+            let state = certificate.state.clone().unwrap_or_default();
+            let until = timestamp(state.not_after.as_ref()).unwrap_or_default();
+            [&until, &state.serial, &certificate.identity_id].map(Cell::from).to_vec()
+        })
+        .collect();
+    let headings = [text::NOT_AFTER, text::SERIAL, text::IDENTITY_ID];
+    listed(text::CERTIFICATES_ENDING, &headings, lines, &list.next_page_token)
 }
 
 pub(crate) fn identities(list: &v1::ListIdentitiesResponse) -> Page {
@@ -100,7 +117,7 @@ pub(crate) fn recoveries(list: &v1::ListRecoveriesResponse) -> Page {
             signing => signing,
         };
         let parts = [&recovery.recovery_id, &recovery.encryption_serial, to, &recovery.entered_by];
-        parts.map(|part| Cell::from(part)).to_vec()
+        parts.map(Cell::from).to_vec()
     };
     let lines = list.recoveries.iter().map(line).collect();
     let headings =

@@ -13,6 +13,10 @@ use super::{
 };
 use crate::catalogue::Needs;
 use crate::registrar::{Error, IdentityRecord, NewIdentity, NewInstitution};
+use crate::store::{Certificate, HOLD};
+
+/// Furthest end that is looked for.
+const MOST_DAYS: u32 = 3660;
 
 #[tonic::async_trait]
 impl Identities for Desk {
@@ -106,6 +110,58 @@ impl Identities for Desk {
         Ok(Response::new(v1::RevokeCertificateResponse { receipt: receipt(recorded) }))
     }
 
+    async fn suspend(
+        &self,
+        request: Request<v1::SuspendCertificateRequest>,
+    ) -> Reply<v1::SuspendCertificateResponse> {
+        let caller = self.caller(&request).await?;
+        let serial = short_text("serial", request.into_inner().serial, 40)?;
+        let registrar = Arc::clone(&self.registrar);
+        let recorded = registrar.suspend_certificate(caller, serial).await?;
+        Ok(Response::new(v1::SuspendCertificateResponse { receipt: receipt(recorded) }))
+    }
+
+    async fn release(
+        &self,
+        request: Request<v1::ReleaseCertificateRequest>,
+    ) -> Reply<v1::ReleaseCertificateResponse> {
+        let caller = self.caller(&request).await?;
+        let serial = short_text("serial", request.into_inner().serial, 40)?;
+        let registrar = Arc::clone(&self.registrar);
+        let recorded = registrar.release_certificate(caller, serial).await?;
+        Ok(Response::new(v1::ReleaseCertificateResponse { receipt: receipt(recorded) }))
+    }
+
+    async fn list_ending(
+        &self,
+        request: Request<v1::ListEndingCertificatesRequest>,
+    ) -> Reply<v1::ListEndingCertificatesResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.into_inner();
+        if asked.within_days > MOST_DAYS {
+            return Err(Error::Field { field: "within_days", needs: Needs::Days }.into());
+        }
+        let institution = match asked.institution_id.as_str() {
+            "" => None,
+            text => Some(id("institution_id", text)?),
+        };
+        let (after, size) = page(asked.page_size, 100, &asked.page_token)?;
+        let days = asked.within_days;
+        let found = self.registrar.ending_certificates(&caller, days, institution, after, size);
+        let (found, next) = found.await?;
+        let certificates = found
+            .into_iter()
+            .map(|certificate| v1::EndingCertificate {
+                identity_id: certificate.identity.map(String::from).unwrap_or_default(),
+                state: Some(state(certificate)),
+            })
+            .collect();
+        Ok(Response::new(v1::ListEndingCertificatesResponse {
+            certificates,
+            next_page_token: next.map(|cursor| cursor.to_string()).unwrap_or_default(),
+        }))
+    }
+
     async fn get(&self, request: Request<v1::GetIdentityRequest>) -> Reply<v1::Identity> {
         let caller = self.caller(&request).await?;
         let identity = id("identity_id", &request.get_ref().identity_id)?;
@@ -150,13 +206,7 @@ fn message(record: IdentityRecord) -> v1::Identity {
         .certificates
         .into_iter()
         .filter(|certificate| certificate.der.is_some())
-        .map(|certificate| v1::CertificateState {
-            serial: certificate.serial,
-            not_before: Some(timestamp(certificate.not_before)),
-            not_after: Some(timestamp(certificate.not_after)),
-            revoked_at: certificate.revoked_at.map(timestamp),
-            pair_of: certificate.pair_of.unwrap_or_default(),
-        })
+        .map(state)
         .collect();
     v1::Identity {
         identity_id: record.row.id.to_string(),
@@ -166,5 +216,16 @@ fn message(record: IdentityRecord) -> v1::Identity {
         number: record.row.number,
         department: record.row.department,
         certificates,
+    }
+}
+
+fn state(certificate: Certificate) -> v1::CertificateState {
+    v1::CertificateState {
+        serial: certificate.serial,
+        not_before: Some(timestamp(certificate.not_before)),
+        not_after: Some(timestamp(certificate.not_after)),
+        revoked_at: certificate.revoked_at.map(timestamp),
+        pair_of: certificate.pair_of.unwrap_or_default(),
+        suspended: certificate.revocation_reason == Some(HOLD),
     }
 }

@@ -23,6 +23,7 @@ fn code(reason: Reason) -> Code {
         | R::CERTIFICATE_EXPIRED
         | R::CERTIFICATE_NOT_YET_VALID
         | R::CERTIFICATE_REVOKED
+        | R::CERTIFICATE_SUSPENDED
         | R::CERTIFICATE_WRONG_USE
         | R::CHALLENGE_INVALID
         | R::SIGNATURE_INVALID => Code::Unauthenticated,

@@ -19,6 +19,12 @@ words! {
         CertificateIssue = "certificate.issue",
         /// Revoking a certificate.
         CertificateRevoke = "certificate.revoke",
+        /// Suspending a certificate, which can be taken back.
+        CertificateSuspend = "certificate.suspend",
+        /// Releasing a certificate that is suspended.
+        CertificateRelease = "certificate.release",
+        /// Searching certificates.
+        CertificateList = "certificate.list",
         /// Reading the state of the service.
         ServiceStatus = "service.status",
         /// Putting a resident on record.

@@ -18,7 +18,10 @@ use crate::{
     clock::UtcTime,
     keys::{authority_name, authority_named},
     policy::Act,
-    store::{CertificateDraft, Change, Identity, IdentityId, Receipt},
+    store::{
+        Certificate as CertificateRecord, CertificateCursor, CertificateDraft, Change, Identity,
+        IdentityId, InstitutionId, Receipt,
+    },
     telemetry,
     vocabulary::Role,
 };
@@ -156,17 +159,88 @@ impl Registrar {
         reason: ca::crl::Reason,
     ) -> Result<Receipt, Error> {
         self.allow(&caller, Act::CertificateRevoke).await?;
-        uncut(async move { self.revoke(&caller, &serial, reason).await }).await
+        let act = Act::CertificateRevoke;
+        uncut(async move { self.revoke(&caller, act, &serial, reason).await }).await
+    }
+
+    /// Suspends a certificate (证书挂起), and the encryption certificate that makes a pair with it: as
+    /// revoked, until it is released or revoked for good.
+    ///
+    /// # Errors
+    /// As for [`revoke_certificate`](Self::revoke_certificate).
+    pub async fn suspend_certificate(
+        self: Arc<Self>,
+        caller: Caller,
+        serial: String,
+    ) -> Result<Receipt, Error> {
+        let (act, reason) = (Act::CertificateSuspend, ca::crl::Reason::Hold);
+        self.allow(&caller, act).await?;
+        uncut(async move { self.revoke(&caller, act, &serial, reason).await }).await
+    }
+
+    /// Releases a certificate that is suspended, and the encryption certificate that makes a pair with
+    /// it. Sessions and tokens that ended stay ended.
+    ///
+    /// # Errors
+    /// CERTIFICATE_NOT_FOUND; STATE_CONFLICT when it is not suspended; ROLE_NOT_ALLOWED.
+    pub async fn release_certificate(
+        self: Arc<Self>,
+        caller: Caller,
+        serial: String,
+    ) -> Result<Receipt, Error> {
+        self.allow(&caller, Act::CertificateRelease).await?;
+        uncut(async move {
+            let entry = |outcome| {
+                self.entry(&caller, Act::CertificateRelease, outcome)
+                    .on("certificate", serial.as_str())
+            };
+            let Some(record) = self.store.certificate(&serial).await? else {
+                return self.refuse(entry(Outcome::Refused), Reason::CERTIFICATE_NOT_FOUND).await;
+            };
+            let encryption = self.store.encryption_certificate_of(&serial).await?;
+            let granted = entry(Outcome::Granted);
+            let answer = self.store.record_certificate_released(&serial, granted).await;
+            let receipt = self.settle(entry(Outcome::Refused), answer).await?;
+            self.status_changed(&record, encryption.as_deref(), caller.now).await;
+            Ok(receipt)
+        })
+        .await
+    }
+
+    /// Certificates that end within so many days, the first to end first, with where to go on.
+    ///
+    /// # Errors
+    /// ROLE_NOT_ALLOWED.
+    pub async fn ending_certificates(
+        &self,
+        caller: &Caller,
+        days: u32,
+        institution: Option<InstitutionId>,
+        after: Option<CertificateCursor>,
+        limit: u32,
+    ) -> Result<(Vec<CertificateRecord>, Option<CertificateCursor>), Error> {
+        self.allow(caller, Act::CertificateList).await?;
+        let mut entry = self.entry(caller, Act::CertificateList, Outcome::Granted);
+        if let Some(institution) = institution {
+            entry = entry.on("institution", institution.to_string());
+        }
+        self.record_act(entry).await?;
+        let times = (caller.now, caller.now + time::Duration::days(days.into()));
+        let found = self.store.ending_certificates(times, institution, after, limit).await?;
+        let full = found.len() == limit as usize;
+        let next = found.last().filter(|_| full).map(CertificateCursor::after);
+        Ok((found, next))
     }
 
     async fn revoke(
         &self,
         caller: &Caller,
+        act: Act,
         serial: &str,
         reason: ca::crl::Reason,
     ) -> Result<Receipt, Error> {
         let entry = |outcome| {
-            self.entry(caller, Act::CertificateRevoke, outcome)
+            self.entry(caller, act, outcome)
                 .on("certificate", serial)
                 .with("revocation", reason.code().to_string())
         };
@@ -182,20 +256,30 @@ impl Registrar {
         let change =
             self.store.record_certificate_revoked(serial, code, caller.now, granted).await?;
         self.sessions.forget(|holder| holder.certificate == serial);
-        self.responders.forget(serial);
-        if let Some(encryption) = &encryption {
-            self.responders.forget(encryption);
-        }
-        // The revocation stands; a list that could not be made now is made by the next look at them.
-        if let Some(authority) = authority_named(&record.issuer)
-            && let Err(error) = self.renew_list(authority, caller.now).await
-        {
-            let cause = telemetry::chain(&error);
-            tracing::error!(cause, "making the revocation list");
-        }
+        self.status_changed(&record, encryption.as_deref(), caller.now).await;
         match change {
             Change::Recorded(receipt) => Ok(receipt),
             Change::None => self.refuse(entry(Outcome::Refused), Reason::STATE_CONFLICT).await,
+        }
+    }
+
+    /// Sees to it that the new state of a certificate, and of the encryption certificate that makes a pair
+    /// with it, is told: no answer of before is given again, and the next list is made.
+    async fn status_changed(
+        &self,
+        record: &CertificateRecord,
+        encryption: Option<&str>,
+        now: UtcTime,
+    ) {
+        for serial in [Some(record.serial.as_str()), encryption].into_iter().flatten() {
+            self.responders.forget(serial);
+        }
+        // The change stands; a list that could not be made now is made by the next look at them.
+        if let Some(authority) = authority_named(&record.issuer)
+            && let Err(error) = self.renew_list(authority, now).await
+        {
+            let cause = telemetry::chain(&error);
+            tracing::error!(cause, "making the revocation list");
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     catalogue::Reason,
     clock::UtcTime,
     policy::Act,
-    store::{IdentityId, NewSession, Receipt},
+    store::{HOLD, IdentityId, NewSession, Receipt},
     token,
     vocabulary::Role,
 };
@@ -152,8 +152,10 @@ impl Registrar {
             .await?
             .filter(|record| record.der.as_deref() == Some(certificate.der()))
             .ok_or(Reason::CERTIFICATE_UNKNOWN)?;
-        if record.revoked_at.is_some() {
-            return Err(Reason::CERTIFICATE_REVOKED.into());
+        match record.revocation_reason {
+            None => {}
+            Some(HOLD) => return Err(Reason::CERTIFICATE_SUSPENDED.into()),
+            Some(_) => return Err(Reason::CERTIFICATE_REVOKED.into()),
         }
         let identity = record.identity.ok_or(Reason::CERTIFICATE_UNKNOWN)?;
         let expires_at = (now + self.lifetimes.session).min(certificate.not_after());
@@ -265,6 +267,7 @@ pub(super) fn chain_reason(error: ChainError) -> Error {
     match error {
         ChainError::Expired { .. } => Reason::CERTIFICATE_EXPIRED,
         ChainError::NotYetValid { .. } => Reason::CERTIFICATE_NOT_YET_VALID,
+        ChainError::Revoked { reason: ca::crl::Reason::Hold, .. } => Reason::CERTIFICATE_SUSPENDED,
         ChainError::Revoked { .. } => Reason::CERTIFICATE_REVOKED,
         ChainError::WrongKeyUsage { .. } | ChainError::WrongPurpose { .. } => {
             Reason::CERTIFICATE_WRONG_USE

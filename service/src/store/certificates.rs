@@ -59,6 +59,9 @@ pub struct Certificate {
     pub pair_of: Option<String>,
 }
 
+/// Reason code of a certificate that is suspended (certificateHold; RFC 5280, 5.3.1).
+pub const HOLD: u32 = 6;
+
 /// A line of a revocation list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevokedSerial {
@@ -71,7 +74,7 @@ pub struct RevokedSerial {
 }
 
 impl Certificate {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             serial: row.get("serial")?,
             identity: row.get("identity")?,
@@ -118,8 +121,9 @@ impl Store {
     }
 
     /// Revokes a certificate, and the encryption certificate that makes a pair with it; ends the sessions
-    /// and tokens that rest on it in the same transaction. `reason` as in RFC 5280, 5.3.1.
-    /// [`Change::None`] when it was revoked before.
+    /// and tokens that rest on it in the same transaction. `reason` as in RFC 5280, 5.3.1; with [`HOLD`] it
+    /// is suspended, and can be released or revoked. [`Change::None`] when it was revoked before, or
+    /// suspended and is to be again.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such certificate.
@@ -132,21 +136,24 @@ impl Store {
     ) -> Result<Change, StoreError> {
         let serial = serial.to_owned();
         self.change(entry, move |db| {
-            let revoked: Option<bool> = db
-                .prepare_cached("SELECT revoked_at IS NOT NULL FROM certificate WHERE serial = ?1")?
+            let before: Option<Option<u32>> = db
+                .prepare_cached("SELECT revocation_reason FROM certificate WHERE serial = ?1")?
                 .query_row([&serial], |row| row.get(0))
                 .optional()?;
-            match revoked {
+            match before {
                 None => return Err(StoreError::NotFound(Record::Certificate)),
-                Some(true) => return Ok(Found::Same(())),
-                Some(false) => {}
+                Some(None) => {}
+                Some(Some(HOLD)) if reason != HOLD => {}
+                Some(Some(_)) => return Ok(Found::Same(())),
             }
             db.prepare_cached(
                 "UPDATE certificate SET revoked_at = ?2, revocation_reason = ?3
-                 WHERE serial = ?1 OR (pair_of = ?1 AND revoked_at IS NULL)",
+                 WHERE serial = ?1 OR (pair_of = ?1 AND coalesce(revocation_reason, ?4) = ?4)",
             )?
-            .execute((&serial, Micros(at), reason))?;
-            end_keys_of(db, &serial, at)?;
+            .execute((&serial, Micros(at), reason, HOLD))?;
+            if reason != HOLD {
+                end_keys_of(db, &serial, at)?;
+            }
             db.prepare_cached(
                 "UPDATE session SET closed_at = ?2 WHERE certificate = ?1 AND closed_at IS NULL",
             )?
@@ -157,6 +164,38 @@ impl Store {
             )?
             .execute((&serial, Micros(at)))?;
             Ok(Found::Changed(()))
+        })
+        .await
+    }
+
+    /// Takes back that a certificate is suspended, and with it the encryption certificate that makes a
+    /// pair with it. What had ended stays ended.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such certificate; [`StoreError::Conflict`] when it is not
+    /// suspended.
+    pub async fn record_certificate_released(
+        &self,
+        serial: &str,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        let serial = serial.to_owned();
+        self.record(entry, move |db, _| {
+            let before: Option<Option<u32>> = db
+                .prepare_cached("SELECT revocation_reason FROM certificate WHERE serial = ?1")?
+                .query_row([&serial], |row| row.get(0))
+                .optional()?;
+            match before {
+                None => return Err(StoreError::NotFound(Record::Certificate)),
+                Some(Some(HOLD)) => {}
+                Some(_) => return Err(StoreError::Conflict(Obstacle::CertificateNotHeld)),
+            }
+            db.prepare_cached(
+                "UPDATE certificate SET revoked_at = NULL, revocation_reason = NULL
+                 WHERE (serial = ?1 OR pair_of = ?1) AND revocation_reason = ?2",
+            )?
+            .execute((serial, HOLD))?;
+            Ok(())
         })
         .await
     }

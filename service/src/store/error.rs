@@ -172,6 +172,8 @@ pub enum Obstacle {
     CertificateSigned,
     /// The certificate is not signed, or is revoked.
     CertificateNotValid,
+    /// The certificate is not suspended.
+    CertificateNotHeld,
     /// The key pair is not among the spare ones.
     KeyNotSpare,
     /// The revocation list on record has this number or a greater one.
@@ -233,6 +235,7 @@ impl fmt::Display for Obstacle {
         f.write_str(match self {
             Self::CertificateSigned => "the certificate was signed before",
             Self::CertificateNotValid => "the certificate is not valid",
+            Self::CertificateNotHeld => "the certificate is not suspended",
             Self::KeyNotSpare => "the key pair is not spare",
             Self::OlderRevocationList => "the revocation list on record is not older",
             Self::LaterTimeStamp => "a later time was stamped before",

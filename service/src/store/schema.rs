@@ -25,6 +25,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0015_authorities_before", include_str!("migrations/0015_authorities_before.sql")),
     ("0016_key_centre", include_str!("migrations/0016_key_centre.sql")),
     ("0017_key_recovery", include_str!("migrations/0017_key_recovery.sql")),
+    ("0018_certificate_ends", include_str!("migrations/0018_certificate_ends.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

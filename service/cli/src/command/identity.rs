@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use der::{Decode as _, Encode as _};
 use proto::v1::{
-    EnrollRequest, GetIdentityRequest, ListIdentitiesRequest, RegisterIdentityRequest,
-    RevocationReason, RevokeCertificateRequest, Role, identities_client::IdentitiesClient,
+    EnrollRequest, GetIdentityRequest, ListEndingCertificatesRequest, ListIdentitiesRequest,
+    RegisterIdentityRequest, ReleaseCertificateRequest, RevocationReason, RevokeCertificateRequest,
+    Role, SuspendCertificateRequest, identities_client::IdentitiesClient,
 };
 use x509_cert::request::CertReq;
 
@@ -39,6 +40,30 @@ pub(crate) enum IdentityCommand {
         /// 原因 | Reason
         #[arg(long, value_name = "REASON", value_parser = parser::<RevocationReason>())]
         reason: RevocationReason,
+    },
+    /// 暂停使用证书，可恢复；签名证书连同其加密证书 | Suspend a certificate until it is released; a signing certificate with its encryption certificate
+    Suspend {
+        /// 证书序列号，十六进制 | Serial number of the certificate, hexadecimal
+        #[arg(long, value_name = "HEX")]
+        serial: String,
+    },
+    /// 恢复暂停使用的证书 | Release a certificate that is suspended
+    Release {
+        /// 证书序列号，十六进制 | Serial number of the certificate, hexadecimal
+        #[arg(long, value_name = "HEX")]
+        serial: String,
+    },
+    /// 列出即将到期且未吊销的证书 | List certificates that end soon and are not revoked
+    Ending {
+        /// 多少天内到期 | Within so many days
+        #[arg(long, value_name = "DAYS", default_value_t = 30,
+            value_parser = clap::value_parser!(u32).range(0..=3660))]
+        within: u32,
+        /// 只列一个机构 | Of one institution only
+        #[arg(long, value_name = "INSTITUTION", default_value = "", hide_default_value = true)]
+        institution: String,
+        #[command(flatten)]
+        pages: Pages,
     },
     /// 查看一个身份及其证书 | Show one identity and its certificates
     Get {
@@ -105,6 +130,46 @@ impl IdentityCommand {
                 let serial = (text::SERIAL, request.serial.as_str());
                 let message = ("RevokeCertificateResponse", &revoked);
                 context.made(message, text::CERTIFICATE_REVOKED, serial, revoked.receipt.as_ref())
+            }
+            Self::Suspend { serial } => {
+                let request = SuspendCertificateRequest { serial };
+                let done = context
+                    .service
+                    .ask(async |channel| {
+                        IdentitiesClient::new(channel).suspend(request.clone()).await
+                    })
+                    .await?;
+                let serial = (text::SERIAL, request.serial.as_str());
+                let message = ("SuspendCertificateResponse", &done);
+                context.made(message, text::CERTIFICATE_SUSPENDED, serial, done.receipt.as_ref())
+            }
+            Self::Release { serial } => {
+                let request = ReleaseCertificateRequest { serial };
+                let done = context
+                    .service
+                    .ask(async |channel| {
+                        IdentitiesClient::new(channel).release(request.clone()).await
+                    })
+                    .await?;
+                let serial = (text::SERIAL, request.serial.as_str());
+                let message = ("ReleaseCertificateResponse", &done);
+                context.made(message, text::CERTIFICATE_RELEASED, serial, done.receipt.as_ref())
+            }
+            Self::Ending { within, institution, pages } => {
+                let request = ListEndingCertificatesRequest {
+                    within_days: within,
+                    institution_id: institution,
+                    page_size: pages.page_size,
+                    page_token: pages.page_token,
+                };
+                let found = context
+                    .service
+                    .ask(async |channel| {
+                        IdentitiesClient::new(channel).list_ending(request.clone()).await
+                    })
+                    .await?;
+                let page = show::ending_certificates(&found);
+                context.answer("ListEndingCertificatesResponse", &found, &page)
             }
             Self::Get { id } => {
                 let request = GetIdentityRequest { identity_id: id };

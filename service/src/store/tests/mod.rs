@@ -17,6 +17,7 @@ mod batches;
 mod bindings;
 mod card_life;
 mod card_list;
+mod certificates;
 mod checker;
 mod codes;
 mod commits;
