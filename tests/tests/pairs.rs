@@ -388,3 +388,67 @@ fn a_certificate_is_suspended_for_a_while() {
     assert_eq!(counts(&hospital)[1..], [0, 1]);
     assert!(of_newcomer(&hospital.granted("operator", &ending)).is_empty());
 }
+
+#[test]
+fn a_pair_is_renewed_for_the_same_keys() {
+    let hospital = Hospital::open();
+    let id = newcomer(&hospital, "newcomer");
+    let home = hospital.stage.identity("newcomer");
+    let (request, out) = (home.join("request.der"), hospital.stage.path("records/short"));
+    let (request, out) = (request.to_string_lossy(), out.to_string_lossy());
+    let order = [
+        "identity",
+        "enroll-pair",
+        "--id",
+        &id,
+        "--request",
+        &request,
+        "--out",
+        &out,
+        "--valid-days",
+        "30",
+    ];
+    let issued = hospital.granted("operator", &order);
+    let (serial, answer) = (text(&issued, "serial"), text(&issued, "answer_file"));
+    hospital.granted("newcomer", &["key", "accept", "--answer", &answer]);
+    let before =
+        ["certificate.der", "encryption-certificate.der"].map(|file| read(&home.join(file)));
+
+    let directory = home.to_string_lossy().into_owned();
+    let renew = |serial: &str| {
+        ["identity", "renew", "--serial", serial, "--out", &directory].map(str::to_owned)
+    };
+    let ask = |who: &str, serial: &str| {
+        let order = renew(serial);
+        hospital.ask(who, &order.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    ask("doctor", &serial).refused("ROLE_NOT_ALLOWED").unwrap();
+    ask("operator", "00ff").refused("CERTIFICATE_NOT_FOUND").unwrap();
+    ask("operator", &text(&issued, "encryption_serial")).refused("FIELD_INVALID").unwrap();
+    let renewed = ask("operator", &serial).granted().unwrap();
+    ask("operator", &serial).refused("ALREADY_REGISTERED").unwrap();
+    let after =
+        ["certificate.der", "encryption-certificate.der"].map(|file| read(&home.join(file)));
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(before.public_key(), after.public_key());
+        assert_eq!(before.subject(), after.subject());
+        assert_eq!(before.key_usage(), after.key_usage());
+        assert_ne!(before.serial(), after.serial());
+        assert!(after.not_after() > before.not_after());
+    }
+    assert_eq!(text(&renewed, "serial"), after[0].serial().to_string());
+    hospital.granted("newcomer", &["session", "open"]);
+    assert_eq!(counts(&hospital)[1..], [1, 0]);
+
+    // The first pair goes, and its key stays in use for the second; with that it is history.
+    let revoke = |serial: &str| {
+        let order = ["identity", "revoke", "--serial", serial, "--reason", "superseded"];
+        hospital.granted("operator", &order);
+    };
+    revoke(&serial);
+    assert_eq!(counts(&hospital)[1..], [1, 0]);
+    hospital.granted("newcomer", &["session", "open"]);
+    revoke(&after[0].serial().to_string());
+    assert_eq!(counts(&hospital)[1..], [0, 1]);
+    ask("operator", &after[0].serial().to_string()).refused("CERTIFICATE_REVOKED").unwrap();
+}

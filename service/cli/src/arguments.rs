@@ -186,6 +186,8 @@ mod tests {
             ("key-centre review r".to_owned(), Some(MissingRequiredArgument)),
             ("key-centre review r --approve f --reject".to_owned(), Some(ArgumentConflict)),
             ("identity suspend --serial s".to_owned(), None),
+            ("identity renew --serial s --out d".to_owned(), None),
+            ("identity renew --serial s".to_owned(), Some(MissingRequiredArgument)),
             ("identity release".to_owned(), Some(MissingRequiredArgument)),
             ("identity ending --within 90".to_owned(), None),
             ("identity ending --within 3661".to_owned(), Some(ValueValidation)),

@@ -110,6 +110,25 @@ impl Identities for Desk {
         Ok(Response::new(v1::RevokeCertificateResponse { receipt: receipt(recorded) }))
     }
 
+    async fn renew(
+        &self,
+        request: Request<v1::RenewCertificateRequest>,
+    ) -> Reply<v1::RenewCertificateResponse> {
+        let caller = self.caller(&request).await?;
+        let message = request.into_inner();
+        let serial = short_text("serial", message.serial, 40)?;
+        let days = (message.valid_days > 0).then_some(message.valid_days);
+        let registrar = Arc::clone(&self.registrar);
+        let renewed = registrar.renew_certificate(caller, serial, days).await?;
+        let der = |certificate: ca::Certificate| certificate.der().to_vec();
+        Ok(Response::new(v1::RenewCertificateResponse {
+            certificate: der(renewed.signing),
+            encryption_certificate: renewed.encryption.map(der).unwrap_or_default(),
+            chain: renewed.chain,
+            receipt: receipt(renewed.receipt),
+        }))
+    }
+
     async fn suspend(
         &self,
         request: Request<v1::SuspendCertificateRequest>,

@@ -19,6 +19,8 @@ words! {
         CertificateIssue = "certificate.issue",
         /// Revoking a certificate.
         CertificateRevoke = "certificate.revoke",
+        /// Renewing a certificate for the same key.
+        CertificateRenew = "certificate.renew",
         /// Suspending a certificate, which can be taken back.
         CertificateSuspend = "certificate.suspend",
         /// Releasing a certificate that is suspended.

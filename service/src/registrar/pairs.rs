@@ -153,7 +153,7 @@ impl Registrar {
         let (encryption, second) = sign(encryption)?;
         let answer = request::answer(&signing, &envelope, &encryption)
             .map_err(|e| Error::internal("writing the answer to a request", e))?;
-        let receipt = self.store.record_pair_signed([first, second], entry).await?;
+        let receipt = self.store.record_all_signed(vec![first, second], entry).await?;
         let chain = self.chain(authority)?;
         Ok(EnrolledPair { answer, signing, encryption, chain, receipt })
     }

@@ -57,6 +57,8 @@ pub struct Certificate {
     pub revocation_reason: Option<u32>,
     /// Of an encryption certificate, the signing certificate that it makes a pair with.
     pub pair_of: Option<String>,
+    /// The certificate of the same key that it renews.
+    pub renews: Option<String>,
 }
 
 /// Reason code of a certificate that is suspended (certificateHold; RFC 5280, 5.3.1).
@@ -88,6 +90,7 @@ impl Certificate {
             revoked_at: row.get::<_, Option<Micros>>("revoked_at")?.map(|at| at.0),
             revocation_reason: row.get("revocation_reason")?,
             pair_of: row.get("pair_of")?,
+            renews: row.get("renews")?,
         })
     }
 }
@@ -103,7 +106,7 @@ impl Store {
         draft: CertificateDraft,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
-        self.record(entry, move |db, _| insert_draft(db, draft, None)).await
+        self.record(entry, move |db, _| insert_draft(db, draft, Relations::default())).await
     }
 
     /// Records the signed certificate of a draft.
@@ -296,18 +299,27 @@ impl Store {
     }
 }
 
-/// Within a fact: records what is about to be signed; for an encryption certificate, with the serial
-/// number of its signing certificate.
+/// The certificates that one has to do with, by their serial numbers.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Relations<'a> {
+    /// Of an encryption certificate, the signing certificate.
+    pub(super) pair_of: Option<&'a str>,
+    /// The one that it renews.
+    pub(super) renews: Option<&'a str>,
+}
+
+/// Within a fact: records what is about to be signed.
 pub(super) fn insert_draft(
     db: &Connection,
     draft: CertificateDraft,
-    pair_of: Option<&str>,
+    Relations { pair_of, renews }: Relations<'_>,
 ) -> Result<(), StoreError> {
     let d = draft;
     db.prepare_cached(
         "INSERT INTO certificate
-         (serial, identity, issuer, key_digest, body, not_before, not_after, drafted_at, pair_of)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         (serial, identity, issuer, key_digest, body, not_before, not_after, drafted_at,
+          pair_of, renews)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute((
         d.serial,
@@ -319,6 +331,7 @@ pub(super) fn insert_draft(
         Micros(d.not_after),
         Micros(d.drafted_at),
         pair_of,
+        renews,
     ))?;
     Ok(())
 }

@@ -62,6 +62,8 @@ pub enum Unique {
     Serial,
     /// Public key of a certificate.
     PublicKey,
+    /// Renewal of a certificate.
+    Renewal,
     /// ID number of a resident.
     IdNumber,
     /// Issuing serial of a card's chip.
@@ -92,6 +94,7 @@ impl fmt::Display for Unique {
             Self::Number => "the number at this institution",
             Self::Serial => "the certificate serial",
             Self::PublicKey => "the public key",
+            Self::Renewal => "a renewal of the certificate",
             Self::IdNumber => "the ID number",
             Self::ChipSerial => "the chip serial",
             Self::CardFactor => "the card factor",
@@ -307,6 +310,7 @@ fn unique(message: &str) -> Option<Unique> {
         "identity.institution, identity.number" => Unique::Number,
         "certificate.serial" => Unique::Serial,
         "certificate.key_digest" => Unique::PublicKey,
+        "certificate.renews" => Unique::Renewal,
         "resident.id_number_index" => Unique::IdNumber,
         "card.chip_serial" => Unique::ChipSerial,
         "card.factor" => Unique::CardFactor,

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, types::FromSqlError};
 
 use super::{
     CertificateDraft, EscrowedKeyId, IdentityId, MAX_PAGE, Obstacle, Receipt, Store, StoreError,
-    certificates::{insert_draft, sign_draft},
+    certificates::{Relations, insert_draft, sign_draft},
     facts::Found,
     micros::Micros,
 };
@@ -162,23 +162,24 @@ impl Store {
                 return Err(StoreError::Conflict(Obstacle::KeyNotSpare));
             }
             let signing_serial = signing.serial.clone();
-            insert_draft(db, signing, None)?;
-            insert_draft(db, encryption, Some(&signing_serial))
+            insert_draft(db, signing, Relations::default())?;
+            let pair_of = Some(signing_serial.as_str());
+            insert_draft(db, encryption, Relations { pair_of, renews: None })
         })
         .await
     }
 
-    /// Records the two certificates of a pair that were signed.
+    /// Records certificates that were signed together: all, or none.
     ///
     /// # Errors
     /// As for [`record_certificate_signed`](Self::record_certificate_signed).
-    pub async fn record_pair_signed(
+    pub async fn record_all_signed(
         &self,
-        pair: [SignedDraft; 2],
+        signed: Vec<SignedDraft>,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
-            pair.into_iter().try_for_each(|signed| sign_draft(db, &signed.serial, &signed.der))
+            signed.into_iter().try_for_each(|signed| sign_draft(db, &signed.serial, &signed.der))
         })
         .await
     }

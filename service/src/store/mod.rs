@@ -42,6 +42,7 @@ mod note_file;
 mod opening;
 mod presences;
 mod readers;
+mod renewals;
 mod residents;
 mod schema;
 mod sessions;
@@ -88,6 +89,7 @@ pub use key_recoveries::{
 };
 pub use look_alikes::{Decision, Likeness, LookAlike};
 pub use presences::{Evidence, Presence};
+pub use renewals::RenewalDraft;
 pub use residents::Resident;
 pub use sessions::{NewSession, Session};
 pub use signings::{NewSigning, Signing};

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use der::{Decode as _, Encode as _};
 use proto::v1::{
     EnrollRequest, GetIdentityRequest, ListEndingCertificatesRequest, ListIdentitiesRequest,
-    RegisterIdentityRequest, ReleaseCertificateRequest, RevocationReason, RevokeCertificateRequest,
-    Role, SuspendCertificateRequest, identities_client::IdentitiesClient,
+    RegisterIdentityRequest, ReleaseCertificateRequest, RenewCertificateRequest, RevocationReason,
+    RevokeCertificateRequest, Role, SuspendCertificateRequest, identities_client::IdentitiesClient,
 };
 use x509_cert::request::CertReq;
 
@@ -41,6 +41,8 @@ pub(crate) enum IdentityCommand {
         #[arg(long, value_name = "REASON", value_parser = parser::<RevocationReason>())]
         reason: RevocationReason,
     },
+    /// 更新证书：同一密钥，新的有效期；连同其加密证书 | Renew a certificate for the same key, with its encryption certificate
+    Renew(Renew),
     /// 暂停使用证书，可恢复；签名证书连同其加密证书 | Suspend a certificate until it is released; a signing certificate with its encryption certificate
     Suspend {
         /// 证书序列号，十六进制 | Serial number of the certificate, hexadecimal
@@ -113,6 +115,19 @@ pub(crate) struct Enroll {
     valid_days: u32,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Renew {
+    /// 签名证书序列号，十六进制 | Serial number of the signing certificate, hexadecimal
+    #[arg(long, value_name = "HEX")]
+    serial: String,
+    /// 存放 chain.pem、certificate.der（及 encryption-certificate.der）的目录 | Directory for chain.pem and certificate.der, and encryption-certificate.der of a pair
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// 有效天数；0 为最长 | Days of validity; 0 gives the most
+    #[arg(long, value_name = "DAYS", default_value_t = 0)]
+    valid_days: u32,
+}
+
 impl IdentityCommand {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
@@ -131,6 +146,7 @@ impl IdentityCommand {
                 let message = ("RevokeCertificateResponse", &revoked);
                 context.made(message, text::CERTIFICATE_REVOKED, serial, revoked.receipt.as_ref())
             }
+            Self::Renew(order) => renew(context, order).await,
             Self::Suspend { serial } => {
                 let request = SuspendCertificateRequest { serial };
                 let done = context
@@ -288,6 +304,44 @@ async fn enroll_pair(context: &Context, order: Enroll) -> Outcome {
     json["serial"] = signing.serial().into();
     json["encryption_serial"] = encryption.serial().into();
     json["answer_file"] = path.display().to_string().into();
+    context.screen.show(&json, &page);
+    Ok(crate::exit::Exit::Done)
+}
+
+async fn renew(context: &Context, order: Renew) -> Outcome {
+    let request = RenewCertificateRequest { serial: order.serial, valid_days: order.valid_days };
+    let renewed = context
+        .service
+        .ask(async |channel| IdentitiesClient::new(channel).renew(request.clone()).await)
+        .await?;
+    let malformed = |_| Failure::of(problems::SERVICE_ANSWER_MALFORMED);
+    let signing = Certificate::parse(renewed.certificate.clone()).map_err(malformed)?;
+    let encryption = match renewed.encryption_certificate.is_empty() {
+        true => None,
+        false => {
+            Some(Certificate::parse(renewed.encryption_certificate.clone()).map_err(malformed)?)
+        }
+    };
+    let chain = pem_chain(&renewed.chain)?;
+    let path = order.out.join("certificate.der");
+    files::make_directory(&order.out)?;
+    files::write(&order.out.join("chain.pem"), chain.as_bytes(), Audience::Everyone)?;
+    if let Some(encryption) = &encryption {
+        let path = order.out.join("encryption-certificate.der");
+        files::write(&path, encryption.der(), Audience::Everyone)?;
+    }
+    files::write(&path, signing.der(), Audience::Everyone)?;
+    let page = Page::titled(text::CERTIFICATE_RENEWED)
+        .row(text::SUBJECT, signing.subject())
+        .row(text::SERIAL, signing.serial())
+        .maybe(text::ENCRYPTION_SERIAL, encryption.as_ref().map(|it| it.serial()))
+        .row(text::NOT_AFTER, instant(signing.not_after()))
+        .row(text::CERTIFICATE_FILE, path.display().to_string());
+    let page = show::receipt(page, renewed.receipt.as_ref());
+    let mut json = crate::json::of("RenewCertificateResponse", &renewed);
+    json["serial"] = signing.serial().into();
+    json["encryption_serial"] = encryption.map(|it| it.serial()).into();
+    json["certificate_file"] = path.display().to_string().into();
     context.screen.show(&json, &page);
     Ok(crate::exit::Exit::Done)
 }

@@ -30,6 +30,7 @@ labels! {
     RECOVERIES: "待复核的密钥恢复", "Recoveries that wait for a review";
     KEYS_MADE: "已预先生成加密密钥对", "Encryption key pairs were made ahead";
     CERTIFICATE_REVOKED: "证书已吊销，其登录和令牌随即失效", "The certificate is revoked; its sessions and tokens ended";
+    CERTIFICATE_RENEWED: "证书已更新", "The certificate was renewed";
     CERTIFICATE_SUSPENDED: "证书已暂停使用，其登录和令牌随即失效", "The certificate is suspended; its sessions and tokens ended";
     CERTIFICATE_RELEASED: "证书已恢复使用", "The certificate can be used again";
     CERTIFICATES_ENDING: "即将到期的证书", "Certificates that end soon";

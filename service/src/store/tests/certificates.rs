@@ -88,3 +88,49 @@ async fn certificates_that_end_soon_are_listed_page_by_page() {
         assert!(wrong.parse::<CertificateCursor>().is_err(), "{wrong}");
     }
 }
+
+#[tokio::test]
+async fn a_certificate_is_renewed_once_while_it_is_in_force() {
+    let place = Place::new();
+    let store = place.open();
+    let hospital = hospital(&store).await;
+    let serial = certify(&store, hospital.doctor, 1, 30).await;
+    let next = |serial: &str, key: u8, holder, drafted_at| RenewalDraft {
+        renews: "a1".to_owned(),
+        draft: CertificateDraft {
+            serial: serial.to_owned(),
+            identity: Some(holder),
+            issuer: "ca-people".to_owned(),
+            key_digest: [key; 32],
+            body: vec![2],
+            not_before: drafted_at,
+            not_after: drafted_at + Duration::days(60),
+            drafted_at,
+        },
+    };
+    let renew = async |signing: RenewalDraft| {
+        store.record_renewal_draft(signing, None, act("certificate.renew")).await
+    };
+    let over = NOW + Duration::days(30) + Duration::SECOND;
+    let other = identity(hospital.institution, "D2");
+    for (what, wrong) in [
+        ("another key", next("b1", 2, hospital.doctor, NOW)),
+        ("another holder", next("b1", 1, other.id, NOW)),
+        ("one that is over", next("b1", 1, hospital.doctor, over)),
+    ] {
+        let refused = renew(wrong).await;
+        let not_valid = matches!(refused, Err(StoreError::Conflict(Obstacle::CertificateNotValid)));
+        assert!(not_valid, "{what}: {refused:?}");
+    }
+    renew(next("b1", 1, hospital.doctor, NOW)).await.unwrap();
+    let twice = renew(next("b2", 1, hospital.doctor, NOW)).await;
+    assert!(matches!(twice, Err(StoreError::Duplicate(Unique::Renewal))));
+    let renewed = store.certificate("b1").await.unwrap().unwrap();
+    assert_eq!((renewed.renews, renewed.der), (Some(serial), None));
+    // What was not signed yet is not renewed, and the key is still certified to nobody else.
+    let early = RenewalDraft { renews: "b1".to_owned(), ..next("b3", 1, hospital.doctor, NOW) };
+    assert!(matches!(renew(early).await, Err(StoreError::Conflict(Obstacle::CertificateNotValid))));
+    let again = next("b4", 1, hospital.doctor, NOW).draft;
+    let again = store.record_certificate_draft(again, act("certificate.issue")).await;
+    assert!(matches!(again, Err(StoreError::Duplicate(Unique::PublicKey))));
+}

@@ -33,8 +33,8 @@ fn pair(holder: IdentityId, serials: [&str; 2], signing: u8, key: &NewEscrowedKe
     }
 }
 
-fn signed(serials: [&str; 2]) -> [SignedDraft; 2] {
-    serials.map(|serial| SignedDraft { serial: serial.to_owned(), der: vec![7] })
+fn signed(serials: [&str; 2]) -> Vec<SignedDraft> {
+    serials.map(|serial| SignedDraft { serial: serial.to_owned(), der: vec![7] }).to_vec()
 }
 
 async fn counts(store: &Store) -> [u64; 3] {
@@ -95,10 +95,10 @@ async fn a_key_pair_is_taken_once_and_with_both_certificates_or_not_at_all() {
     assert_eq!(after.iter().map(|key| &key.pair).collect::<Vec<_>>(), [&keys[2]]);
 
     // Both are signed, or none.
-    let half = store.record_pair_signed(signed(["a1", "zz"]), act("certificate.issue")).await;
+    let half = store.record_all_signed(signed(["a1", "zz"]), act("certificate.issue")).await;
     assert!(matches!(half, Err(StoreError::NotFound(Record::Certificate))));
     assert_eq!(store.certificate("a1").await.unwrap().unwrap().der, None);
-    store.record_pair_signed(signed(["a1", "a2"]), act("certificate.issue")).await.unwrap();
+    store.record_all_signed(signed(["a1", "a2"]), act("certificate.issue")).await.unwrap();
     let encryption = store.certificate("a2").await.unwrap().unwrap();
     assert_eq!((encryption.der, encryption.pair_of.as_deref()), (Some(vec![7]), Some("a1")));
     assert_eq!(store.encryption_certificate_of("a1").await.unwrap().as_deref(), Some("a2"));
@@ -114,7 +114,7 @@ async fn key_pairs_go_into_the_history_with_their_certificates() {
     for (at, serials) in [["a1", "a2"], ["b1", "b2"], ["c1", "c2"]].into_iter().enumerate() {
         let drafted = pair(hospital.doctor, serials, 101 + at as u8, &keys[at]);
         store.record_pair_draft(drafted, act("certificate.issue")).await.unwrap();
-        store.record_pair_signed(signed(serials), act("certificate.issue")).await.unwrap();
+        store.record_all_signed(signed(serials), act("certificate.issue")).await.unwrap();
     }
     assert_eq!(counts(&store).await, [0, 3, 0]);
     let revoke = async |serial, reason, at| {
@@ -168,7 +168,7 @@ async fn a_key_is_given_by_two_persons_once_and_in_time() {
     store.record_spare_keys(vec![key.clone()], NOW, act("key-centre.make")).await.unwrap();
     let drafted = pair(hospital.doctor, ["a1", "a2"], 101, &key);
     store.record_pair_draft(drafted, act("certificate.issue")).await.unwrap();
-    store.record_pair_signed(signed(["a1", "a2"]), act("certificate.issue")).await.unwrap();
+    store.record_all_signed(signed(["a1", "a2"]), act("certificate.issue")).await.unwrap();
     assert_eq!(store.escrowed_key([1; 32]).await.unwrap().unwrap().holder, Some(hospital.doctor));
     assert_eq!(store.escrowed_key([101; 32]).await.unwrap(), None);
 
