@@ -1,8 +1,10 @@
 //! Settings: read as written (`RawConfig`, unknown keys refused), checked once into [`Config`].
 
+mod devices;
 mod time_stamps;
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -11,8 +13,10 @@ use std::{
 
 use card::Diversification;
 use card::personalise::{BadScript, Script};
+use hsm::soft::PassphraseError;
 use serde::{Deserialize, Serialize};
 
+pub use self::devices::{DeviceSettings, RawDevice, RawKeyPlace};
 pub use self::time_stamps::{Clients, RawTimeStamps, TimeStamps};
 use crate::policy::{Policy, PolicyError};
 
@@ -66,6 +70,12 @@ pub struct RawConfig {
     /// How times are stamped.
     #[serde(default)]
     pub time_stamps: RawTimeStamps,
+    /// Cryptographic devices, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub devices: BTreeMap<String, RawDevice>,
+    /// Keys that are in a device, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, RawKeyPlace>,
 }
 
 /// See [`RawConfig::tls`].
@@ -167,6 +177,8 @@ pub struct Config {
     pub card_keys: CardKeys,
     /// How times are stamped.
     pub time_stamps: TimeStamps,
+    /// Cryptographic devices, and the keys that are in them.
+    pub devices: DeviceSettings,
 }
 
 /// Who computes with card keys, and how.
@@ -257,6 +269,9 @@ pub enum ConfigError {
     /// The script that cards are made by is not acceptable.
     #[error("setting `card_script`")]
     CardScript(#[source] BadScript),
+    /// The access code of a key in a device could not be read.
+    #[error("setting `keys.*.access_code_file`")]
+    AccessCode(#[source] PassphraseError),
 }
 
 impl Config {
@@ -357,6 +372,7 @@ impl Config {
             card_rules,
             card_keys: CardKeys { security, diversification },
             time_stamps: TimeStamps::check(raw.time_stamps)?,
+            devices: DeviceSettings::check(raw.devices, raw.keys, data)?,
         })
     }
 }
@@ -408,6 +424,7 @@ mod tests {
     #[test]
     fn wrong_settings_are_refused_by_name() {
         let good = "name='desk.example'\nlisten='127.0.0.1:7443'\n";
+        let (rack, place) = ("[devices.rack]\nlibrary='lib.so'\n", "device='rack'\nindex=3\n");
         let cases = [
             ("listen='127.0.0.1:1'".to_owned(), "missing field `name`"),
             ("name='a b'\nlisten='127.0.0.1:1'".to_owned(), "setting `name`"),
@@ -427,6 +444,27 @@ mod tests {
             (format!("{good}public_url='http://a/'"), "setting `public_url`"),
             (format!("{good}card_security='hsm'"), "setting `card_security`"),
             (format!("{good}card_diversification='pboc'"), "setting `card_diversification`"),
+            (format!("{good}[keys.token]\ndevice='a'\nindex=1"), "setting `keys.*.device`"),
+            (format!("{good}{rack}sessions=0"), "setting `devices.*.sessions`"),
+            (format!("{good}{rack}sessions=65"), "setting `devices.*.sessions`"),
+            (format!("{good}{rack}ecc_bits=384"), "setting `devices.*.ecc_bits`"),
+            (format!("{good}{rack}signature_number='rsa'"), "setting `devices.*.signature_number`"),
+            (format!("{good}{rack}pin='1'"), "unknown field `pin`"),
+            (format!("{good}{rack}[keys.ca-root]\n{place}"), "setting `keys`"),
+            (format!("{good}{rack}[keys.data]\n{place}"), "setting `keys`"),
+            (format!("{good}{rack}[keys.none]\n{place}"), "setting `keys`"),
+            (
+                format!("{good}{rack}[keys.log]\n{place}[keys.token]\n{place}"),
+                "setting `keys.*.index`",
+            ),
+            (
+                format!("{good}{rack}[keys.log]\n{place}public_key='04'"),
+                "setting `keys.*.public_key`",
+            ),
+            (
+                format!("{good}{rack}[keys.log]\n{place}access_code_file='a'"),
+                "`keys.*.access_code_file`",
+            ),
             (" ".repeat(70_000), "reading "),
         ];
         for (text, expected) in cases {

@@ -2,6 +2,7 @@
 //! keys, authorities, database, TLS certificate, and the first operator.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, OpenOptions},
     io::{self, Write as _},
     net::IpAddr,
@@ -154,6 +155,8 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         public_url: None,
         lifetimes: config::RawLifetimes::default(),
         cards: config::RawCards::default(),
+        devices: BTreeMap::new(),
+        keys: BTreeMap::new(),
         time_stamps: config::RawTimeStamps::default(),
         card_security: config::default_card_security(),
         card_diversification: config::default_card_diversification(),

@@ -85,6 +85,9 @@ pub enum KeyChangeError {
         "the service needs {0} and does not start without it; `keys rotate` gives it a successor"
     )]
     Needed(KeyRef),
+    /// The key is in a device, which has no versions.
+    #[error("{0} is in a device: `[keys]` in the settings says which of its keys signs")]
+    InDevice(KeyRef),
     /// Data is sealed under the version.
     #[error(
         "version {version} of {key} is what opens the data that it sealed; destroyed, they are lost"
@@ -109,9 +112,13 @@ pub async fn change(
     order: KeyOrder,
 ) -> Result<Vec<KeyDescription>, KeyChangeError> {
     if let KeyOrder::Compromise(version) = order {
-        let keystore = SoftKeystore::open(&Config::load(data)?.keystore, unseal)?;
+        let config = Config::load(data)?;
+        let keystore = SoftKeystore::open(&config.keystore, unseal)?;
         let versions = check(&keystore, key, order)?;
-        if versions.iter().any(|v| v.version == version && v.state == VersionState::Active) {
+        // One that does not sign any more needs no successor.
+        let signs = !config.devices.places.contains_key(key);
+        if signs && versions.iter().any(|v| v.version == version && v.state == VersionState::Active)
+        {
             drop(keystore);
             carry_out(data, unseal, key, KeyOrder::Rotate).await?;
         }
@@ -143,6 +150,10 @@ async fn carry_out(
 ) -> Result<Vec<KeyDescription>, KeyChangeError> {
     let Opened { name, registrar, mut keystore } = open(data, unseal).await?;
     check(&keystore, key, order)?;
+    let makes = matches!(order, KeyOrder::Prepare | KeyOrder::Rotate);
+    if makes && registrar.devices().have(key) {
+        return Err(KeyChangeError::InDevice(key.clone()));
+    }
     let (act, version) = match order {
         KeyOrder::Prepare => (Act::KeyPrepare, keystore.prepare(key)?),
         KeyOrder::Rotate => (Act::KeyRotate, keystore.rotate(key)?),

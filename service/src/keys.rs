@@ -7,13 +7,16 @@ use card::{CardKey, KeyVersion, command::personalise::TRANSPORT_MASTER};
 use hsm::{
     CardMaster, DataSealer, IndexKey, KeyDescription, KeyError, KeyRef, KeyUse, Keystore, MacKey,
     Sm2Signer,
-    key::VersionState,
+    key::{KeyAlgorithm, VersionState},
     self_test::{Guarded, SelfTestError},
     sm2::PublicKey,
     soft::{KeystoreError, SoftKeystore},
 };
 
-use crate::store::LogKeys;
+use crate::{
+    devices::{Devices, Placed},
+    store::LogKeys,
+};
 
 /// The authorities, the root first.
 pub const AUTHORITIES: [Authority; 4] =
@@ -113,6 +116,15 @@ impl Succession {
     }
 }
 
+/// A key that may be in a device instead of the keystore, by its name, and its use: a key that signs, and
+/// that is succeeded by version.
+#[must_use]
+pub fn movable(name: &str) -> Option<(KeyRef, KeyUse)> {
+    let (key, key_use) = required().find(|(key, _)| key.name() == name)?;
+    let signs = key_use.algorithm() == KeyAlgorithm::Sm2;
+    (signs && Succession::of(key_use) == Succession::Version).then_some((key, key_use))
+}
+
 /// Every key a service has, and its use.
 pub fn required() -> impl Iterator<Item = (KeyRef, KeyUse)> {
     let authorities =
@@ -157,6 +169,7 @@ pub fn complete(keystore: &mut SoftKeystore) -> Result<Vec<KeyRef>, KeystoreErro
 /// The service's keys in a keystore, asked for by what they do.
 pub struct Keys {
     keystore: Box<dyn Keystore>,
+    devices: Devices,
     tested: Result<(), SelfTestError>,
 }
 
@@ -164,7 +177,30 @@ impl Keys {
     /// Takes the keystore. Unless the self-tests passed, its keys verify and open, and do nothing new.
     #[must_use]
     pub fn new(keystore: impl Keystore + 'static, tested: Result<(), SelfTestError>) -> Self {
-        Self { keystore: Box::new(Guarded::new(keystore, tested)), tested }
+        Self::with_devices(keystore, Devices::default(), tested)
+    }
+
+    /// The same, with keys that are in devices instead.
+    #[must_use]
+    pub fn with_devices(
+        keystore: impl Keystore + 'static,
+        devices: Devices,
+        tested: Result<(), SelfTestError>,
+    ) -> Self {
+        let keystore = Guarded::new(Placed::new(keystore, devices.clone()), tested);
+        Self { keystore: Box::new(keystore), devices, tested }
+    }
+
+    /// The devices.
+    #[must_use]
+    pub fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
+    /// The device that signs checkpoints, when it is lost: nothing is recorded then.
+    #[must_use]
+    pub fn lost_log_device(&self) -> Option<&str> {
+        self.devices.lost_with(&soft(LOG))
     }
 
     /// How the self-tests ended.

@@ -1,6 +1,6 @@
 //! From settings and what opens the keystore to a service that answers.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use ca::{Certificate, crl::Crl};
 use hsm::{
@@ -16,6 +16,7 @@ use crate::{
     card_issuer::{CardIssuer, CardIssuerError},
     clock,
     config::Config,
+    devices::Devices,
     keys::{self, AUTHORITIES, Keys, authority_name},
     registrar::{Authorities, AuthorityError, Error, Parts, Registrar, key_made},
     serve::{self, ListenError, Protection},
@@ -33,6 +34,8 @@ const LIST_CHECK: Duration = Duration::from_secs(3600);
 /// this is for what was cut off, and for its age.
 const CARD_LIST_CHECK: Duration = Duration::from_secs(60);
 
+/// How often devices are looked at: how soon one that is back is found when nobody asks for it.
+const DEVICE_CHECK: Duration = Duration::from_secs(2);
 /// How often the clock is looked at.
 const CLOCK_CHECK: Duration = Duration::from_secs(60);
 
@@ -84,7 +87,7 @@ pub async fn open<'a>(
 /// # Errors
 /// See [`open`].
 pub async fn open_tested<'a>(
-    config: Config,
+    mut config: Config,
     unseal: impl Into<Unseal<'a>>,
     tested: Result<(), SelfTestError>,
 ) -> Result<Registrar, StartError> {
@@ -97,7 +100,8 @@ pub async fn open_tested<'a>(
             Vec::new()
         }
     };
-    let keys = Keys::new(keystore, tested);
+    let devices = Devices::new(std::mem::take(&mut config.devices));
+    let keys = Keys::with_devices(keystore, devices, tested);
     let store = Store::open(&config.database, keys.of_log()?, &config.name)?;
     for key in made {
         tracing::info!(%key, "a key that this version needs was made; back the keystore up");
@@ -193,11 +197,13 @@ pub async fn run(
     let address = listener.local_addr().unwrap_or(listen);
     let renewal = tokio::spawn(keep_status_fresh(Arc::clone(&registrar), stop.clone()));
     let card_list = tokio::spawn(keep_card_list_fresh(Arc::clone(&registrar), stop.clone()));
+    let devices = tokio::spawn(watch_devices(registrar.devices().clone(), stop.clone()));
     let watch = tokio::spawn(watch_clock(registrar, stop.clone()));
     ready(address);
     serve::serve(listener, protection, router, stop).await;
     renewal.abort();
     card_list.abort();
+    devices.abort();
     watch.abort();
     Ok(())
 }
@@ -227,6 +233,23 @@ async fn keep_own(registrar: &Registrar) {
         if let Err(error) = kept {
             tracing::error!(cause = telemetry::chain(&error), "{what}");
         }
+    }
+}
+
+/// Looks after the devices, on a thread that may wait for them.
+async fn watch_devices(devices: Devices, mut stop: watch::Receiver<bool>) {
+    if devices.is_empty() {
+        return;
+    }
+    let mut lost = BTreeSet::new();
+    while tokio::time::timeout(DEVICE_CHECK, stop.wait_for(|stop| *stop)).await.is_err() {
+        let devices = devices.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            devices.look_after(&mut lost);
+            lost
+        });
+        let Ok(now) = looked.await else { return };
+        lost = now;
     }
 }
 

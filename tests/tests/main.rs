@@ -19,6 +19,7 @@ mod dependencies;
 mod desk;
 mod desk_offline;
 mod desk_sam;
+mod device_keys;
 mod doctor;
 mod dump;
 mod e2e;

@@ -11,6 +11,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use hsm_device::DeviceState;
 use proto::v1::{
     admin_server, audit_server, cards_server, identities_server, residents_server, sessions_server,
     signing_server, tokens_server, visits_server,
@@ -70,17 +71,26 @@ async fn tell(reporter: &HealthReporter, registrar: &Registrar) {
 }
 
 /// Why nothing can be granted.
-fn obstacle(registrar: &Registrar) -> Option<&'static str> {
+fn obstacle(registrar: &Registrar) -> Option<String> {
     if registrar.tested().is_err() {
-        return Some("the self-tests failed: nothing is signed\n");
+        return Some("the self-tests failed: nothing is signed\n".to_owned());
     }
-    (!registrar.store().is_writable()).then_some("the log cannot be written\n")
+    if let Some(device) = registrar.lost_log_device() {
+        return Some(format!("the device {device}, which signs the log, is lost\n"));
+    }
+    (!registrar.store().is_writable()).then(|| "the log cannot be written\n".to_owned())
 }
 
-/// `/healthz`: 200, or 503 and why nothing can be granted.
+/// What of it does not sign, though the rest of it does its work.
+fn lost_devices(registrar: &Registrar) -> String {
+    let lost = registrar.devices().states().filter(|(_, state)| *state == DeviceState::Lost);
+    lost.map(|(device, _)| format!("the device {device} is lost: its keys do not sign\n")).collect()
+}
+
+/// `/healthz`: 200 and which devices are lost, or 503 and why nothing can be granted.
 pub(super) async fn healthz(State(registrar): State<Arc<Registrar>>) -> Response {
     match obstacle(&registrar) {
-        None => "ok\n".into_response(),
+        None => format!("ok\n{}", lost_devices(&registrar)).into_response(),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
     }
 }

@@ -306,6 +306,9 @@ fn explained(error: KeyChangeError) -> Failure {
         KeyChangeError::NamedByCertificates { .. } => {
             "证书中载有该密钥，须换发证书 · certificates carry this key: certificates have to be issued anew"
         }
+        KeyChangeError::InDevice(_) => {
+            "设备中的密钥由设备管理，在配置 [keys] 中另指索引 · name another index in [keys] of the settings"
+        }
         KeyChangeError::Needed(_) => "服务需要该密钥 · the service needs this key",
         KeyChangeError::Opens { .. } => "数据仍由该版本加密 · data are sealed under this version",
         _ => return error.into(),

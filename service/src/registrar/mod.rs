@@ -15,6 +15,7 @@ use crate::{
     clock::{self, UtcTime},
     code::CodeKeys,
     config::{self, CardRules, CardSecurity, Lifetimes},
+    devices::Devices,
     keys::Keys,
     policy::{Act, Policy},
     rate::Buckets,
@@ -231,6 +232,18 @@ impl Registrar {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The cryptographic devices that some of its keys are in.
+    #[must_use]
+    pub fn devices(&self) -> &Devices {
+        self.keys.devices()
+    }
+
+    /// The device that signs the log, when it is lost: nothing is recorded then.
+    #[must_use]
+    pub fn lost_log_device(&self) -> Option<&str> {
+        self.keys.lost_log_device()
     }
 
     /// How the self-tests ended at the start.
