@@ -14,7 +14,7 @@ use hsm::{
 };
 use hsm_device::{
     DeviceState,
-    sdf::{SCHEME, SdfDevice},
+    sdf::{SCHEME, SdfDevice, SdfError},
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -73,6 +73,8 @@ impl Devices {
                         tracing::info!(device = name, "the device is back");
                     }
                 }
+                // Whoever has all its sessions at work is not lost.
+                Err(SdfError::Busy(_)) => {}
                 Err(error) => {
                     if lost.insert(name.clone()) {
                         let cause = telemetry::chain(&error);
