@@ -94,3 +94,52 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The schema after this many steps, with the foreign keys that the writer has on.
+    fn after(steps: usize) -> Connection {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(
+            "PRAGMA foreign_keys = ON;
+             CREATE TABLE migration (name TEXT PRIMARY KEY, digest BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+        )
+        .unwrap();
+        for (name, sql) in &MIGRATIONS[..steps] {
+            let digest = hsm::sm3::digest(sql.as_bytes());
+            db.execute_batch(&format!("BEGIN; {sql}; COMMIT;")).unwrap();
+            db.execute("INSERT INTO migration VALUES (?1, ?2)", (name, digest)).unwrap();
+        }
+        db
+    }
+
+    #[test]
+    fn certificates_and_what_refers_to_them_outlive_the_table_that_is_made_anew() {
+        let renewals = MIGRATIONS.iter().position(|(name, _)| *name == "0019_renewals").unwrap();
+        let mut db = after(renewals);
+        db.execute_batch(
+            "INSERT INTO institution VALUES ('i', 'c', 'n', 'r', 1);
+             INSERT INTO identity VALUES ('p', 'i', 'doctor', x'00', '1', 'd', 1);
+             INSERT INTO certificate (serial, identity, issuer, key_digest, body, der, not_before, not_after,
+                                      drafted_at, pair_of)
+             VALUES ('a2', 'p', 'ca', x'02', x'0b', x'0d', 1, 2, 1, NULL),
+                    ('a1', 'p', 'ca', x'01', x'0b', x'0d', 1, 2, 1, 'a2');
+             INSERT INTO session VALUES (x'01', 'p', 'a2', 1, 2, NULL);",
+        )
+        .unwrap();
+        migrate(&mut db).unwrap();
+        let count = |query: &str| db.query_row(query, [], |row| row.get::<_, u32>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM certificate WHERE der = x'0d'"), 2);
+        assert_eq!(count("SELECT count(*) FROM certificate WHERE pair_of = 'a2'"), 1);
+        assert_eq!(
+            count("SELECT count(*) FROM session JOIN certificate ON serial = certificate"),
+            1
+        );
+        assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+        // Sessions still rest on certificates that are there.
+        let nobody = "INSERT INTO session VALUES (x'02', 'p', 'ff', 1, 2, NULL)";
+        assert!(db.execute(nobody, []).is_err());
+    }
+}
