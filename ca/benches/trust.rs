@@ -60,15 +60,11 @@ impl County {
 
     /// What OpenSSL reads.
     fn write(&self, directory: &Path) {
-        let write = |name: &str, kind, der: &[u8]| {
-            std::fs::write(directory.join(name), pem::encode(kind, der)).unwrap();
-        };
-        write("root.pem", "CERTIFICATE", self.root.der());
-        write("people.pem", "CERTIFICATE", self.people.certificate().der());
-        write("doctor.pem", "CERTIFICATE", self.doctor.der());
-        let lists: String =
-            self.lists.iter().map(|list| pem::encode("X509 CRL", list.der())).collect();
-        std::fs::write(directory.join("lists.pem"), lists).unwrap();
+        let people = self.people.certificate();
+        for (name, it) in [("people", people), ("doctor", &self.doctor)] {
+            let path = directory.join(name).with_extension("pem");
+            std::fs::write(path, pem::encode("CERTIFICATE", it.der())).unwrap();
+        }
     }
 }
 
@@ -92,12 +88,14 @@ fn revocations(count: u32) -> Vec<Revocation> {
     (0..count).map(revoked).collect()
 }
 
-/// One process of OpenSSL that verifies the same chain so many times.
+/// One process of OpenSSL that verifies the doctor's certificate so many times. Version 3.0 takes the
+/// identifier of the signer for the last certificate alone, so that the authority is trusted here and
+/// there are no lists.
 fn openssl(directory: &Path, times: u64) -> Duration {
     let mut command = Command::new("openssl");
     command.current_dir(directory).args(["verify", "-vfyopt", "distid:1234567812345678"]);
-    command.args(["-attime", &NOW.unix_timestamp().to_string(), "-crl_check_all"]);
-    command.args(["-CAfile", "root.pem", "-untrusted", "people.pem", "-CRLfile", "lists.pem"]);
+    command.args(["-attime", &NOW.unix_timestamp().to_string()]);
+    command.args(["-partial_chain", "-CAfile", "people.pem"]);
     command.args(std::iter::repeat_n("doctor.pem", usize::try_from(times).unwrap()));
     let began = Instant::now();
     assert!(command.stdout(Stdio::null()).status().unwrap().success());
@@ -112,7 +110,8 @@ fn chains(c: &mut Criterion) {
     anchors.add_issuer(county.people.certificate().clone()).unwrap();
     county.lists.iter().for_each(|list| anchors.add_crl(list.clone()).unwrap());
 
-    // Root, issuing authority, doctor, and the lists of both.
+    // Root, issuing authority, doctor, and the lists of both: five signatures, of which one is left
+    // to verify where the others were before. OpenSSL verifies one.
     let mut group = c.benchmark_group("chain of three");
     group.bench_function("authorities and lists kept", |b| {
         b.iter(|| {
@@ -129,8 +128,8 @@ fn chains(c: &mut Criterion) {
         });
     });
     let start: Duration = (0..5).map(|_| openssl(directory.path(), 1)).min().unwrap();
-    group.bench_function("OpenSSL, everything verified", |b| {
-        // The start of the process, and the reading of authorities and lists, are not counted.
+    group.bench_function("OpenSSL, the last certificate", |b| {
+        // The start of the process, and the reading of the authority, are not counted.
         b.iter_custom(|times| openssl(directory.path(), times + 1).saturating_sub(start));
     });
     group.finish();
