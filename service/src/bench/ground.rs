@@ -61,7 +61,7 @@ pub(super) struct Ground {
 /// Somebody with a key and a certificate.
 pub(super) struct Person {
     key: SecretKey,
-    certificate: Vec<u8>,
+    pub(super) certificate: Vec<u8>,
 }
 
 impl Person {

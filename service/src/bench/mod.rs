@@ -2,7 +2,7 @@
 //! limits measured in the same run. Nothing here is a test: figures are for people to read.
 //!
 //! In reading order: `ground`, a whole service in this process with people to serve; `tokens`, `pairs`,
-//! `log`, `size`, `desk` and `recovery`, each a question; `measure`, how answers are counted.
+//! `status`, `log`, `size`, `desk` and `recovery`, each a question; `measure`, how answers are counted.
 
 use std::path::PathBuf;
 
@@ -16,6 +16,7 @@ mod measure;
 mod pairs;
 mod recovery;
 mod size;
+mod status;
 mod tokens;
 
 /// A question to the machine.
@@ -25,6 +26,8 @@ pub enum Question {
     Tokens,
     /// Certificate pairs a second, from request to answer (双证书签发).
     Pairs,
+    /// Answers a second about the status of certificates, against a bare echo (证书状态).
+    Status,
     /// Proof and search as the log grows (审计日志).
     Log,
     /// Memory at rest, and size of the program (内存与体积).
@@ -78,6 +81,7 @@ fn ask_all(options: &BenchOptions) -> Result<(), BenchError> {
         let figures = match question {
             Question::Tokens => runtime()?.block_on(tokens::ask(&directory, options.seconds))?,
             Question::Pairs => runtime()?.block_on(pairs::ask(&directory, options.seconds))?,
+            Question::Status => runtime()?.block_on(status::ask(&directory, options.seconds))?,
             Question::Log => runtime()?.block_on(log::ask(&directory, options.entries))?,
             Question::Size => runtime()?.block_on(size::ask(&directory))?,
             Question::Desk => desk::ask(&directory)?,

@@ -19,8 +19,8 @@ use super::{
 };
 
 /// Callers at once, and the connections they share.
-const CALLERS: usize = 64;
-const CONNECTIONS: usize = 4;
+pub(super) const CALLERS: usize = 64;
+pub(super) const CONNECTIONS: usize = 4;
 
 pub(super) async fn ask(
     directory: &Path,
@@ -90,11 +90,11 @@ pub(super) fn sm2_alone(time: Duration) -> Result<f64, BenchError> {
     Ok(total as f64 / begin.elapsed().as_secs_f64())
 }
 
-type Call = Box<
+pub(super) type Call = Box<
     dyn FnMut() -> std::pin::Pin<Box<dyn Future<Output = Result<(), BenchError>> + Send>> + Send,
 >;
 
-async fn connections(ground: &Ground) -> Result<Vec<Channel>, BenchError> {
+pub(super) async fn connections(ground: &Ground) -> Result<Vec<Channel>, BenchError> {
     let mut channels = Vec::new();
     for _ in 0..CONNECTIONS {
         channels.push(ground.connect().await?);
@@ -129,7 +129,7 @@ async fn token_callers(ground: &Ground, callers: usize) -> Result<Vec<Call>, Ben
         .collect())
 }
 
-async fn echo_callers(ground: &Ground) -> Result<Vec<Call>, BenchError> {
+pub(super) async fn echo_callers(ground: &Ground) -> Result<Vec<Call>, BenchError> {
     let channels = connections(ground).await?;
     Ok((0..CALLERS)
         .map(|caller| -> Call {
