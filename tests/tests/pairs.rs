@@ -331,7 +331,7 @@ fn a_key_is_recovered_by_two_persons_to_its_holder_or_by_an_order() {
 
 #[test]
 fn a_certificate_is_suspended_for_a_while() {
-    let hospital = Hospital::open();
+    let mut hospital = Hospital::open();
     let id = newcomer(&hospital, "newcomer");
     let (answer, issued) = enroll(&hospital, "newcomer", &id);
     hospital.granted("newcomer", &["key", "accept", "--answer", &answer]);
@@ -387,6 +387,15 @@ fn a_certificate_is_suspended_for_a_while() {
     assert_eq!(statuses(), [revoked.clone(), revoked]);
     assert_eq!(counts(&hospital)[1..], [0, 1]);
     assert!(of_newcomer(&hospital.granted("operator", &ending)).is_empty());
+
+    // The lists say what the record does: a start makes no others.
+    let lists = |hospital: &Hospital| {
+        let order = ["audit", "search", "--action", "revocation-list.issue"];
+        hospital.granted("auditor", &order)["entries"].as_array().unwrap().len()
+    };
+    let made = lists(&hospital);
+    hospital.restart();
+    assert_eq!(lists(&hospital), made);
 }
 
 #[test]

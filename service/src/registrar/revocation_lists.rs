@@ -49,20 +49,21 @@ impl Registrar {
         self.authorities.issuer(authority).ok().map(|issuer| issuer.certificate().der().to_vec())
     }
 
-    /// Replaces the lists that are due within `ahead`, dated after `now`, or lack a certificate that
-    /// was revoked.
+    /// Replaces the lists that are due within `ahead`, dated after `now`, or say of a certificate
+    /// something else than the record does.
     ///
     /// # Errors
     /// [`Error`] when a list could not be made or recorded; the old ones stay in use.
     pub async fn renew_lists(&self, now: UtcTime, ahead: time::Duration) -> Result<(), Error> {
         for issuer in self.authorities.issuers() {
             let authority = issuer.authority();
-            let revoked = self.store.revoked_serials(authority_name(authority)).await?.len();
+            let revoked = self.revoked(authority).await?;
             let good = self.authorities.with_anchors(|anchors| {
                 anchors.crls().any(|list| {
                     let edition = list.edition();
                     list.issuer() == issuer.certificate().subject()
-                        && list.len() == revoked
+                        && list.len() == revoked.len()
+                        && revoked.iter().all(|it| list.revocation(&it.serial).as_ref() == Some(it))
                         && edition.this_update <= now
                         && edition.next_update > now + ahead
                 })
@@ -83,27 +84,31 @@ impl Registrar {
         }
     }
 
-    pub(super) async fn renew_list(&self, authority: Authority, now: UtcTime) -> Result<(), Error> {
-        let _one_at_a_time = self.lists.lock().await;
-        let name = authority_name(authority);
-        let number = self.store.crl(name).await?.map_or(1, |list| list.number + 1);
-        let rows = self.store.revoked_serials(name).await?;
-        let revoked = rows
-            .into_iter()
+    /// The certificates of an authority that are revoked or suspended, as the record has them.
+    async fn revoked(&self, authority: Authority) -> Result<Vec<Revocation>, Error> {
+        let rows = self.store.revoked_serials(authority_name(authority)).await?;
+        rows.into_iter()
             .map(|row| {
                 Ok(Revocation {
                     serial: row
                         .serial
                         .parse()
                         .map_err(|e| Error::internal("a serial number", e))?,
-                    at: row.revoked_at,
+                    at: row.revoked_at.truncate_to_second(),
                     reason: u8::try_from(row.reason)
                         .ok()
                         .and_then(ca::crl::Reason::from_code)
                         .ok_or(Error::Internal { what: "an unknown reason", source: None })?,
                 })
             })
-            .collect::<Result<Vec<_>, Error>>()?;
+            .collect::<Result<Vec<_>, Error>>()
+    }
+
+    pub(super) async fn renew_list(&self, authority: Authority, now: UtcTime) -> Result<(), Error> {
+        let _one_at_a_time = self.lists.lock().await;
+        let name = authority_name(authority);
+        let number = self.store.crl(name).await?.map_or(1, |list| list.number + 1);
+        let revoked = self.revoked(authority).await?;
         let list = self
             .authorities
             .next_list(&self.keys, authority, number, &revoked, now)
