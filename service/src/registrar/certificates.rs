@@ -86,11 +86,16 @@ impl Registrar {
         let Prepared { authority, draft, record } = prepared;
         let serial = record.serial.clone();
         let entry = |step| {
-            entry()
+            let entry = entry()
                 .on("certificate", serial.as_str())
                 .with("identity", holder.id.to_string())
                 .with("issuer", authority_name(authority))
-                .with("step", step)
+                .with("step", step);
+            // Operators certify others: whoever certifies one is seen.
+            match holder.role == Role::Operator.as_str() {
+                true => entry.with("alert", "operator-certificate"),
+                false => entry,
+            }
         };
         // A key is certified once: not again after it was compromised, and not for somebody else.
         self.store.record_certificate_draft(record, entry("draft")).await?;
@@ -197,11 +202,11 @@ impl Registrar {
             let Some(record) = self.store.certificate(&serial).await? else {
                 return self.refuse(entry(Outcome::Refused), Reason::CERTIFICATE_NOT_FOUND).await;
             };
-            let encryption = self.store.encryption_certificate_of(&serial).await?;
+            let of_key = self.store.certificates_of_same_key(&serial).await?;
             let granted = entry(Outcome::Granted);
             let answer = self.store.record_certificate_released(&serial, granted).await;
             let receipt = self.settle(entry(Outcome::Refused), answer).await?;
-            self.status_changed(&record, encryption.as_deref(), caller.now).await;
+            self.status_changed(&record.issuer, &of_key, caller.now).await;
             Ok(receipt)
         })
         .await
@@ -252,30 +257,26 @@ impl Registrar {
         if let Some(encryption) = &encryption {
             granted = granted.with("encryption-certificate", encryption.as_str());
         }
+        // Known before anything changes: what follows the change cannot fail. A renewal that begins
+        // meanwhile is not signed any more.
+        let of_key = self.store.certificates_of_same_key(serial).await?;
         let code = reason.code().into();
         let change =
             self.store.record_certificate_revoked(serial, code, caller.now, granted).await?;
-        self.sessions.forget(|holder| holder.certificate == serial);
-        self.status_changed(&record, encryption.as_deref(), caller.now).await;
+        self.status_changed(&record.issuer, &of_key, caller.now).await;
         match change {
             Change::Recorded(receipt) => Ok(receipt),
             Change::None => self.refuse(entry(Outcome::Refused), Reason::STATE_CONFLICT).await,
         }
     }
 
-    /// Sees to it that the new state of a certificate, and of the encryption certificate that makes a pair
-    /// with it, is told: no answer of before is given again, and the next list is made.
-    async fn status_changed(
-        &self,
-        record: &CertificateRecord,
-        encryption: Option<&str>,
-        now: UtcTime,
-    ) {
-        for serial in [Some(record.serial.as_str()), encryption].into_iter().flatten() {
-            self.responders.forget(serial);
-        }
+    /// Sees to it that the new state of certificates of one authority is told: no session rests on one
+    /// that is not in force, no answer of before is given again, and the next list is made.
+    async fn status_changed(&self, issuer: &str, changed: &[String], now: UtcTime) {
+        self.sessions.forget(|holder| changed.contains(&holder.certificate));
+        changed.iter().for_each(|serial| self.responders.forget(serial));
         // The change stands; a list that could not be made now is made by the next look at them.
-        if let Some(authority) = authority_named(&record.issuer)
+        if let Some(authority) = authority_named(issuer)
             && let Err(error) = self.renew_list(authority, now).await
         {
             let cause = telemetry::chain(&error);

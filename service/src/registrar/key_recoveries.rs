@@ -77,12 +77,16 @@ impl Registrar {
         };
         let (recipient, recipient_key) = match to {
             RecoveryTo::Holder { signing } => {
-                let key = self.key_in_force(&record, &signing, caller).await?;
-                (RecoveryRecipient::Holder { signing }, key)
+                match self.key_in_force(&record, &signing, caller).await {
+                    Ok(key) => (RecoveryRecipient::Holder { signing }, key),
+                    Err(error @ Error::Field { .. }) => return self.refuse(refused(), error).await,
+                    Err(error) => return Err(error),
+                }
             }
-            RecoveryTo::Order { request, reference } => {
-                (RecoveryRecipient::Order { reference }, requested_key(&request)?)
-            }
+            RecoveryTo::Order { request, reference } => match requested_key(&request) {
+                Ok(key) => (RecoveryRecipient::Order { reference }, key),
+                Err(error) => return self.refuse(refused(), error).await,
+            },
         };
         let recovery = NewRecovery {
             id: RecoveryId::generate(),
@@ -91,6 +95,7 @@ impl Registrar {
             recipient,
             recipient_key: recipient_key.as_sec1().to_vec(),
             entered_by: caller.holder.identity,
+            entered_with: caller.holder.certificate.clone(),
             entered_at: caller.now,
             expires_at: caller.now + REVIEW,
         };
@@ -103,7 +108,8 @@ impl Registrar {
     /// Reviews a recovery that another person entered. An approval gives the key, once.
     ///
     /// # Errors
-    /// CHANGE_NOT_FOUND; SECOND_PERSON_REQUIRED for the person who entered it; CHANGE_OVER when it was
+    /// CHANGE_NOT_FOUND; SECOND_PERSON_REQUIRED for the person who entered it, or with a certificate that
+    /// was issued since; CHANGE_OVER when it was
     /// reviewed before or its time is over; CERTIFICATE_REVOKED when the holder's signing certificate is
     /// no longer in force; ROLE_NOT_ALLOWED.
     pub async fn review_recovery(
@@ -133,8 +139,13 @@ impl Registrar {
                 granted.with("verdict", "approved").with("answer", digest)
             }
         };
-        let review =
-            RecoveryReview { recovery: id, by: caller.holder.identity, at: caller.now, verdict };
+        let review = RecoveryReview {
+            recovery: id,
+            by: caller.holder.identity,
+            with: caller.holder.certificate.clone(),
+            at: caller.now,
+            verdict,
+        };
         let recorded = self.store.record_recovery_reviewed(review, granted).await;
         let receipt = self.settle(about(entry(Outcome::Refused), &entered), recorded).await?;
         Ok(ReviewedRecovery { recovery: self.known_recovery(id).await?, answer, receipt })

@@ -15,7 +15,10 @@ use crate::{
     catalogue::{Needs, Reason},
     keys::authority_name,
     policy::Act,
-    store::{Certificate as CertificateRecord, Identity, Receipt, RenewalDraft, SignedDraft},
+    store::{
+        Certificate as CertificateRecord, HOLD, Identity, Obstacle, Receipt, RenewalDraft,
+        SignedDraft, StoreError,
+    },
 };
 
 /// What a renewal made.
@@ -37,7 +40,7 @@ impl Registrar {
     ///
     /// # Errors
     /// CERTIFICATE_NOT_FOUND; FIELD_INVALID for an encryption certificate, or more days than there are;
-    /// CERTIFICATE_REVOKED for one that is not in force; ALREADY_REGISTERED for one that was renewed
+    /// CERTIFICATE_REVOKED for one that is not in force, or whose encryption certificate is suspended; ALREADY_REGISTERED for one that was renewed
     /// before; ROLE_NOT_ALLOWED.
     pub async fn renew_certificate(
         self: Arc<Self>,
@@ -79,6 +82,10 @@ impl Registrar {
             Some(serial) => self.store.certificate(&serial).await?,
             None => None,
         };
+        // Left out, it could not be renewed after its release.
+        if before.as_ref().is_some_and(|before| before.revocation_reason == Some(HOLD)) {
+            return Err(StoreError::Conflict(Obstacle::CertificateNotValid).into());
+        }
         let before = before.filter(|before| before.revoked_at.is_none());
         let prepare = |profile, before: &CertificateRecord| -> Result<(Prepared, String), Error> {
             let der = before.der.as_deref().ok_or(Reason::CERTIFICATE_REVOKED)?;

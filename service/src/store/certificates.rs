@@ -64,6 +64,9 @@ pub struct Certificate {
 /// Reason code of a certificate that is suspended (certificateHold; RFC 5280, 5.3.1).
 pub const HOLD: u32 = 6;
 
+/// Reason code of a certificate that another takes the place of, while its key is as good as before.
+pub(super) const SUPERSEDED: u32 = 4;
+
 /// A line of a revocation list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevokedSerial {
@@ -124,9 +127,10 @@ impl Store {
     }
 
     /// Revokes a certificate, and the encryption certificate that makes a pair with it; ends the sessions
-    /// and tokens that rest on it in the same transaction. `reason` as in RFC 5280, 5.3.1; with [`HOLD`] it
-    /// is suspended, and can be released or revoked. [`Change::None`] when it was revoked before, or
-    /// suspended and is to be again.
+    /// and tokens that rest on it in the same transaction. Unless it is [`SUPERSEDED`] it is the key that
+    /// is given up: whatever certifies the same key, drafts included, goes with it. `reason` as in RFC
+    /// 5280, 5.3.1; with [`HOLD`] it is suspended, and can be released or revoked, which keeps the date
+    /// (X.509, 9.5.2.4). [`Change::None`] when it was revoked before, or suspended and is to be again.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such certificate.
@@ -149,34 +153,41 @@ impl Store {
                 Some(Some(HOLD)) if reason != HOLD => {}
                 Some(Some(_)) => return Ok(Found::Same(())),
             }
-            db.prepare_cached(
-                "UPDATE certificate SET revoked_at = ?2, revocation_reason = ?3
-                 WHERE serial = ?1 OR (pair_of = ?1 AND coalesce(revocation_reason, ?4) = ?4)",
-            )?
-            .execute((&serial, Micros(at), reason, HOLD))?;
+            let mut revoke = db.prepare_cached(
+                "UPDATE certificate
+                 SET revoked_at = coalesce(revoked_at, ?2), revocation_reason = ?3
+                 WHERE serial = ?1 AND coalesce(revocation_reason, ?4) = ?4",
+            )?;
+            let mut end_sessions = db.prepare_cached(
+                "UPDATE session SET closed_at = ?2 WHERE certificate = ?1 AND closed_at IS NULL",
+            )?;
+            let mut end_tokens = db.prepare_cached(
+                "UPDATE token SET revoked_at = ?2
+                 WHERE certificate = ?1 AND revoked_at IS NULL AND expires_at > ?2",
+            )?;
+            let gone = match reason {
+                SUPERSEDED => with_pair(db, &serial)?,
+                _ => of_same_key(db, &serial)?,
+            };
+            for serial in &gone {
+                revoke.execute((serial, Micros(at), reason, HOLD))?;
+                end_sessions.execute((serial, Micros(at)))?;
+                end_tokens.execute((serial, Micros(at)))?;
+            }
             if reason != HOLD {
                 end_keys_of(db, &serial, at)?;
             }
-            db.prepare_cached(
-                "UPDATE session SET closed_at = ?2 WHERE certificate = ?1 AND closed_at IS NULL",
-            )?
-            .execute((&serial, Micros(at)))?;
-            db.prepare_cached(
-                "UPDATE token SET revoked_at = ?2
-                 WHERE certificate = ?1 AND revoked_at IS NULL AND expires_at > ?2",
-            )?
-            .execute((&serial, Micros(at)))?;
             Ok(Found::Changed(()))
         })
         .await
     }
 
-    /// Takes back that a certificate is suspended, and with it the encryption certificate that makes a
-    /// pair with it. What had ended stays ended.
+    /// Takes back that a certificate is suspended, and with it whatever certifies the same key, and the
+    /// encryption certificates that make pairs with those. What had ended stays ended.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such certificate; [`StoreError::Conflict`] when it is not
-    /// suspended.
+    /// suspended, or its key was given up for good under another certificate.
     pub async fn record_certificate_released(
         &self,
         serial: &str,
@@ -193,14 +204,32 @@ impl Store {
                 Some(Some(HOLD)) => {}
                 Some(_) => return Err(StoreError::Conflict(Obstacle::CertificateNotHeld)),
             }
-            db.prepare_cached(
+            let given_up: bool = db
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM certificate WHERE revocation_reason NOT IN (?2, ?3)
+                     AND key_digest = (SELECT key_digest FROM certificate WHERE serial = ?1))",
+                )?
+                .query_row((&serial, HOLD, SUPERSEDED), |row| row.get(0))?;
+            if given_up {
+                return Err(StoreError::Conflict(Obstacle::CertificateNotHeld));
+            }
+            let mut release = db.prepare_cached(
                 "UPDATE certificate SET revoked_at = NULL, revocation_reason = NULL
-                 WHERE (serial = ?1 OR pair_of = ?1) AND revocation_reason = ?2",
-            )?
-            .execute((serial, HOLD))?;
+                 WHERE serial = ?1 AND revocation_reason = ?2",
+            )?;
+            for serial in of_same_key(db, &serial)? {
+                release.execute((serial, HOLD))?;
+            }
             Ok(())
         })
         .await
+    }
+
+    /// Serial numbers of whatever certifies the key of a certificate, itself included, and of the
+    /// encryption certificates that make pairs with those.
+    pub async fn certificates_of_same_key(&self, serial: &str) -> Result<Vec<String>, StoreError> {
+        let serial = serial.to_owned();
+        self.read(move |db| Ok(of_same_key(db, &serial)?)).await
     }
 
     /// A certificate or draft by its serial number.
@@ -299,6 +328,23 @@ impl Store {
     }
 }
 
+fn with_pair(db: &Connection, serial: &str) -> rusqlite::Result<Vec<String>> {
+    db.prepare_cached("SELECT serial FROM certificate WHERE serial = ?1 OR pair_of = ?1")?
+        .query_map([serial], |row| row.get(0))?
+        .collect()
+}
+
+fn of_same_key(db: &Connection, serial: &str) -> rusqlite::Result<Vec<String>> {
+    db.prepare_cached(
+        "WITH same AS (
+             SELECT serial FROM certificate
+             WHERE key_digest = (SELECT key_digest FROM certificate WHERE serial = ?1))
+         SELECT serial FROM same UNION SELECT serial FROM certificate WHERE pair_of IN same",
+    )?
+    .query_map([serial], |row| row.get(0))?
+    .collect()
+}
+
 /// The certificates that one has to do with, by their serial numbers.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Relations<'a> {
@@ -338,14 +384,18 @@ pub(super) fn insert_draft(
 
 /// Within a fact: records the signed certificate of a draft.
 pub(super) fn sign_draft(db: &Connection, serial: &str, der: &[u8]) -> Result<(), StoreError> {
-    let signed: Option<bool> = db
-        .prepare_cached("SELECT der IS NOT NULL FROM certificate WHERE serial = ?1")?
-        .query_row([serial], |row| row.get(0))
+    let state: Option<(bool, bool)> = db
+        .prepare_cached(
+            "SELECT der IS NOT NULL, revoked_at IS NOT NULL FROM certificate WHERE serial = ?1",
+        )?
+        .query_row([serial], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    match signed {
+    match state {
         None => return Err(StoreError::NotFound(Record::Certificate)),
-        Some(true) => return Err(StoreError::Conflict(Obstacle::CertificateSigned)),
-        Some(false) => {}
+        Some((true, _)) => return Err(StoreError::Conflict(Obstacle::CertificateSigned)),
+        // Its key was given up, or another renewal took its place, since it was drafted.
+        Some((false, true)) => return Err(StoreError::Conflict(Obstacle::CertificateNotValid)),
+        Some((false, false)) => {}
     }
     db.prepare_cached("UPDATE certificate SET der = ?2 WHERE serial = ?1")?
         .execute((serial, der))?;

@@ -40,6 +40,8 @@ pub struct NewRecovery {
     pub recipient_key: Vec<u8>,
     /// Who enters it.
     pub entered_by: IdentityId,
+    /// Serial number of the certificate with which they did.
+    pub entered_with: String,
     /// When.
     pub entered_at: UtcTime,
     /// Until when it can be approved.
@@ -108,6 +110,7 @@ impl Recovery {
                 },
                 recipient_key: row.get("recipient_key")?,
                 entered_by: row.get("entered_by")?,
+                entered_with: row.get::<_, Option<_>>("entered_with")?.unwrap_or_default(),
                 entered_at: row.get::<_, Micros>("entered_at")?.0,
                 expires_at: row.get::<_, Micros>("expires_at")?.0,
             },
@@ -117,12 +120,14 @@ impl Recovery {
 }
 
 /// A review of a recovery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecoveryReview {
     /// The recovery.
     pub recovery: RecoveryId,
     /// Who reviews it.
     pub by: IdentityId,
+    /// Serial number of the certificate with which they do.
+    pub with: String,
     /// When.
     pub at: UtcTime,
     /// What they say.
@@ -156,8 +161,8 @@ impl Store {
             };
             db.prepare_cached(
                 "INSERT INTO key_recovery (id, key, certificate, recipient, recipient_key,
-                    order_reference, entered_by, entered_at, expires_at, state)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'pending')",
+                    order_reference, entered_by, entered_at, expires_at, entered_with, state)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'pending')",
             )?
             .execute((
                 r.id,
@@ -169,13 +174,15 @@ impl Store {
                 r.entered_by,
                 Micros(r.entered_at),
                 Micros(r.expires_at),
+                r.entered_with,
             ))?;
             Ok(())
         })
         .await
     }
 
-    /// Records a review. The holder's signing certificate must still be in force for an approval.
+    /// Records a review. The holder's signing certificate, and the one with which it was entered, must
+    /// still be in force for an approval; the reviewer's must be older than the recovery.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the reviewer entered it, it was reviewed
@@ -186,18 +193,21 @@ impl Store {
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
-            let RecoveryReview { recovery, by, at, verdict } = review;
+            let RecoveryReview { recovery, by, with, at, verdict } = review;
             let found = find(db, recovery)?.ok_or(StoreError::NotFound(Record::PendingChange))?;
             let entered = found.entered;
             if found.state != RecoveryState::Pending || entered.expires_at <= at {
                 return Err(StoreError::Conflict(Obstacle::ChangeOver));
             }
-            if entered.entered_by == by {
+            // Whoever may enter it can have a certificate issued to anybody: one that is newer than
+            // the recovery may have been made for it.
+            if entered.entered_by == by || !is_older(db, &with, entered.entered_at)? {
                 return Err(StoreError::Conflict(Obstacle::SamePerson));
             }
             let state = match verdict {
                 RecoveryVerdict::Reject => "rejected",
                 RecoveryVerdict::Approve => {
+                    check_in_force(db, &entered.entered_with, at)?;
                     if let RecoveryRecipient::Holder { signing } = &entered.recipient {
                         check_in_force(db, signing, at)?;
                     }
@@ -255,6 +265,13 @@ impl Store {
 fn find(db: &Connection, id: RecoveryId) -> Result<Option<Recovery>, StoreError> {
     let mut select = db.prepare_cached("SELECT * FROM key_recovery WHERE id = ?1")?;
     Ok(select.query_row([id], Recovery::read).optional()?)
+}
+
+fn is_older(db: &Connection, serial: &str, at: UtcTime) -> rusqlite::Result<bool> {
+    db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM certificate WHERE serial = ?1 AND drafted_at < ?2)",
+    )?
+    .query_row((serial, Micros(at)), |row| row.get(0))
 }
 
 fn check_in_force(db: &Connection, serial: &str, at: UtcTime) -> Result<(), StoreError> {

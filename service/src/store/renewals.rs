@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{
     CertificateDraft, Obstacle, Receipt, Record, Store, StoreError,
-    certificates::{Relations, insert_draft},
+    certificates::{Relations, SUPERSEDED, insert_draft},
     micros::Micros,
 };
 
@@ -62,6 +62,14 @@ fn renew(db: &Connection, next: RenewalDraft, pair_of: Option<&str>) -> Result<(
     match goes_on {
         None => Err(StoreError::NotFound(Record::Certificate)),
         Some(false) => Err(StoreError::Conflict(Obstacle::CertificateNotValid)),
-        Some(true) => insert_draft(db, draft, Relations { pair_of, renews: Some(&renews) }),
+        Some(true) => {
+            // One that was never signed, as far as is known, does not stand in the way for ever.
+            db.prepare_cached(
+                "UPDATE certificate SET revoked_at = ?2, revocation_reason = ?3
+                 WHERE renews = ?1 AND der IS NULL AND revoked_at IS NULL",
+            )?
+            .execute((&renews, Micros(draft.drafted_at), SUPERSEDED))?;
+            insert_draft(db, draft, Relations { pair_of, renews: Some(&renews) })
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     context::{Context, Outcome},
     csr_response::CsrResponse,
     failure::Failure,
-    files::{self, Audience},
+    files::{self, Audience, NewFile},
     identity::{Certificate, pem_chain},
     input,
     page::{Page, instant},
@@ -278,6 +278,10 @@ async fn enroll(context: &Context, order: Enroll) -> Outcome {
 
 async fn enroll_pair(context: &Context, order: Enroll) -> Outcome {
     let (request, key) = asked(&order)?;
+    // The encryption key is in the answer alone: where that goes is made before it is asked for.
+    files::make_directory(&order.out)?;
+    let path = order.out.join("answer.der");
+    let mut file = NewFile::create(&path, Audience::Everyone)?;
     let issued = context
         .service
         .ask(async |channel| IdentitiesClient::new(channel).enroll_pair(request.clone()).await)
@@ -289,10 +293,9 @@ async fn enroll_pair(context: &Context, order: Enroll) -> Outcome {
     }
     let encryption = Certificate::parse(issued.encryption_certificate.clone())?;
     let chain = pem_chain(&issued.chain)?;
-    let path = order.out.join("answer.der");
-    files::make_directory(&order.out)?;
+    file.append(&issued.answer)?;
+    file.finish()?;
     files::write(&order.out.join("chain.pem"), chain.as_bytes(), Audience::Everyone)?;
-    files::write(&path, &issued.answer, Audience::Everyone)?;
     let page = Page::titled(text::PAIR_ENROLLED)
         .row(text::SUBJECT, signing.subject())
         .row(text::SERIAL, signing.serial())

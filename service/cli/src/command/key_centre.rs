@@ -13,7 +13,7 @@ use super::Pages;
 use crate::{
     context::{Context, Outcome},
     exit::Exit,
-    files::{self, Audience},
+    files::{self, Audience, NewFile},
     json,
     page::Page,
     show,
@@ -139,6 +139,9 @@ async fn recover(context: &Context, order: Recover) -> Outcome {
 
 async fn review(context: &Context, order: Review) -> Outcome {
     let verdict = if order.reject { Verdict::Reject } else { Verdict::Approve };
+    // The key is given once: where it goes is made before it is asked for.
+    let file = order.approve.as_deref().map(|path| NewFile::create(path, Audience::Owner));
+    let file = file.transpose()?;
     let request = ReviewRecoveryRequest { recovery_id: order.id, verdict: verdict.into() };
     let reviewed = context
         .service
@@ -147,8 +150,9 @@ async fn review(context: &Context, order: Review) -> Outcome {
     let mut json = json::of("ReviewRecoveryResponse", &reviewed);
     let recovery = reviewed.recovery.clone().unwrap_or_default();
     let mut page = show::recovery(text::RECOVERY_REVIEWED, &recovery);
-    if let Some(path) = &order.approve {
-        files::write(path, &reviewed.answer, Audience::Owner)?;
+    if let (Some(path), Some(mut file)) = (&order.approve, file) {
+        file.append(&reviewed.answer)?;
+        file.finish()?;
         json["answer_file"] = path.display().to_string().into();
         page = page.row(text::ANSWER_FILE, path.display().to_string());
     }

@@ -123,14 +123,84 @@ async fn a_certificate_is_renewed_once_while_it_is_in_force() {
         assert!(not_valid, "{what}: {refused:?}");
     }
     renew(next("b1", 1, hospital.doctor, NOW)).await.unwrap();
-    let twice = renew(next("b2", 1, hospital.doctor, NOW)).await;
-    assert!(matches!(twice, Err(StoreError::Duplicate(Unique::Renewal))));
-    let renewed = store.certificate("b1").await.unwrap().unwrap();
-    assert_eq!((renewed.renews, renewed.der), (Some(serial), None));
-    // What was not signed yet is not renewed, and the key is still certified to nobody else.
+    // What was not signed yet is not renewed, and does not stand in the way of another try; then it is
+    // not signed any more.
     let early = RenewalDraft { renews: "b1".to_owned(), ..next("b3", 1, hospital.doctor, NOW) };
     assert!(matches!(renew(early).await, Err(StoreError::Conflict(Obstacle::CertificateNotValid))));
+    renew(next("b2", 1, hospital.doctor, NOW)).await.unwrap();
+    let sign = async |serial| {
+        store.record_certificate_signed(serial, vec![7], act("certificate.renew")).await
+    };
+    assert!(matches!(sign("b1").await, Err(StoreError::Conflict(Obstacle::CertificateNotValid))));
+    sign("b2").await.unwrap();
+    let twice = renew(next("b5", 1, hospital.doctor, NOW)).await;
+    assert!(matches!(twice, Err(StoreError::Duplicate(Unique::Renewal))));
+    let renewed = store.certificate("b2").await.unwrap().unwrap();
+    assert_eq!(renewed.renews, Some(serial));
+    // The key is still certified to nobody else.
     let again = next("b4", 1, hospital.doctor, NOW).draft;
     let again = store.record_certificate_draft(again, act("certificate.issue")).await;
     assert!(matches!(again, Err(StoreError::Duplicate(Unique::PublicKey))));
+}
+
+#[tokio::test]
+async fn a_key_is_given_up_under_every_certificate_it_has() {
+    let place = Place::new();
+    let store = place.open();
+    let hospital = hospital(&store).await;
+    let reason =
+        async |serial: &str| store.certificate(serial).await.unwrap().unwrap().revocation_reason;
+    let revoke = async |serial: &str, reason, at| {
+        let entry = act("certificate.revoke");
+        store.record_certificate_revoked(serial, reason, at, entry).await.unwrap();
+    };
+    let renew = async |old: &str, new: &str, key| {
+        let draft = CertificateDraft {
+            serial: new.to_owned(),
+            identity: Some(hospital.doctor),
+            issuer: "ca-people".to_owned(),
+            key_digest: [key; 32],
+            body: vec![2],
+            not_before: NOW,
+            not_after: NOW + Duration::days(60),
+            drafted_at: NOW,
+        };
+        let draft = RenewalDraft { renews: old.to_owned(), draft };
+        store.record_renewal_draft(draft, None, act("certificate.renew")).await.unwrap();
+    };
+    let sign = async |serial: &str| {
+        store.record_certificate_signed(serial, vec![7], act("certificate.renew")).await
+    };
+    let release = async |serial: &str| {
+        store.record_certificate_released(serial, act("certificate.release")).await
+    };
+
+    // Suspended and released together, drafts included; another key is not touched.
+    certify(&store, hospital.doctor, 1, 30).await;
+    certify(&store, hospital.doctor, 2, 30).await;
+    renew("a1", "b1", 1).await;
+    revoke("a1", HOLD, NOW).await;
+    assert_eq!((reason("b1").await, reason("a2").await), (Some(HOLD), None));
+    assert!(matches!(sign("b1").await, Err(StoreError::Conflict(Obstacle::CertificateNotValid))));
+    release("b1").await.unwrap();
+    assert_eq!((reason("a1").await, reason("b1").await), (None, None));
+    sign("b1").await.unwrap();
+    // Replaced is the certificate alone.
+    revoke("a1", 4, NOW).await;
+    assert_eq!((reason("a1").await, reason("b1").await), (Some(4), None));
+    // Compromised is the key; the date of a suspension stays.
+    revoke("b1", HOLD, NOW).await;
+    revoke("b1", 1, NOW + Duration::DAY).await;
+    let lost = store.certificate("b1").await.unwrap().unwrap();
+    assert_eq!((lost.revocation_reason, lost.revoked_at), (Some(1), Some(NOW)));
+    let serials = store.certificates_of_same_key("a1").await.unwrap();
+    assert_eq!(serials, ["a1", "b1"]);
+    // And nothing brings a key back that was given up under another certificate.
+    certify(&store, hospital.doctor, 3, 30).await;
+    renew("a3", "b3", 3).await;
+    sign("b3").await.unwrap();
+    revoke("b3", HOLD, NOW).await;
+    revoke("a3", 1, NOW).await;
+    assert_eq!(reason("b3").await, Some(1));
+    assert!(matches!(release("b3").await, Err(StoreError::Conflict(Obstacle::CertificateNotHeld))));
 }

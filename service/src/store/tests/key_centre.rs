@@ -152,6 +152,7 @@ fn recovery(key: &NewEscrowedKey, recipient: RecoveryRecipient, by: IdentityId) 
         recipient,
         recipient_key: vec![4; 65],
         entered_by: by,
+        entered_with: "a9".to_owned(),
         entered_at: NOW,
         expires_at: NOW + Duration::days(3),
     }
@@ -172,6 +173,25 @@ async fn a_key_is_given_by_two_persons_once_and_in_time() {
     assert_eq!(store.escrowed_key([1; 32]).await.unwrap().unwrap().holder, Some(hospital.doctor));
     assert_eq!(store.escrowed_key([101; 32]).await.unwrap(), None);
 
+    // The two persons' own; the second one's newer certificate was issued with the recovery at hand.
+    let ago = NOW - Duration::SECOND;
+    for (serial, holder, key, drafted_at) in
+        [("a9", hospital.doctor, 9, ago), ("a8", second.id, 8, ago), ("a7", second.id, 7, NOW)]
+    {
+        let draft = CertificateDraft {
+            serial: serial.to_owned(),
+            identity: Some(holder),
+            issuer: "ca-people".to_owned(),
+            key_digest: [key; 32],
+            body: vec![1],
+            not_before: drafted_at,
+            not_after: NOW + Duration::days(30),
+            drafted_at,
+        };
+        store.record_certificate_draft(draft, act("certificate.issue")).await.unwrap();
+        store.record_certificate_signed(serial, vec![7], act("certificate.issue")).await.unwrap();
+    }
+
     let to_holder = || RecoveryRecipient::Holder { signing: "a1".to_owned() };
     let by_order = RecoveryRecipient::Order { reference: "（2026）刑初1号".to_owned() };
     let entered = [to_holder(), by_order, to_holder()]
@@ -180,7 +200,8 @@ async fn a_key_is_given_by_two_persons_once_and_in_time() {
         store.record_recovery(recovery.clone(), act("key-recovery.enter")).await.unwrap();
     }
     let review = async |recovery: &NewRecovery, by, at, verdict| {
-        let review = RecoveryReview { recovery: recovery.id, by, at, verdict };
+        let with = "a8".to_owned();
+        let review = RecoveryReview { recovery: recovery.id, by, with, at, verdict };
         store.record_recovery_reviewed(review, act("key-recovery.review")).await
     };
     use RecoveryVerdict::{Approve, Reject};
@@ -188,6 +209,15 @@ async fn a_key_is_given_by_two_persons_once_and_in_time() {
     let end = first.expires_at;
     let same = review(first, hospital.doctor, NOW, Approve).await;
     assert!(matches!(same, Err(StoreError::Conflict(Obstacle::SamePerson))));
+    let newer = RecoveryReview {
+        recovery: first.id,
+        by: second.id,
+        with: "a7".to_owned(),
+        at: NOW,
+        verdict: Approve,
+    };
+    let newer = store.record_recovery_reviewed(newer, act("key-recovery.review")).await;
+    assert!(matches!(newer, Err(StoreError::Conflict(Obstacle::SamePerson))));
     let late = review(first, second.id, end, Approve).await;
     assert!(matches!(late, Err(StoreError::Conflict(Obstacle::ChangeOver))));
     let pending = async |now| {
@@ -211,9 +241,17 @@ async fn a_key_is_given_by_two_persons_once_and_in_time() {
     let revoked = review(third, second.id, NOW, Approve).await;
     assert!(matches!(revoked, Err(StoreError::Conflict(Obstacle::CertificateNotValid))));
     assert_eq!(pending(NOW).await, std::slice::from_ref(third));
+    // Nor one that was entered with a certificate that was revoked since.
+    let by_order = RecoveryRecipient::Order { reference: "（2026）刑初2号".to_owned() };
+    let fourth = recovery(&key, by_order, hospital.doctor);
+    store.record_recovery(fourth.clone(), act("key-recovery.enter")).await.unwrap();
+    store.record_certificate_revoked("a9", 1, NOW, act("certificate.revoke")).await.unwrap();
+    let revoked = review(&fourth, second.id, NOW, Approve).await;
+    assert!(matches!(revoked, Err(StoreError::Conflict(Obstacle::CertificateNotValid))));
     let nobody = RecoveryReview {
         recovery: RecoveryId::generate(),
         by: second.id,
+        with: "a8".to_owned(),
         at: NOW,
         verdict: Reject,
     };
