@@ -127,7 +127,7 @@ impl Store {
     }
 
     /// Revokes a certificate, and the encryption certificate that makes a pair with it; ends the sessions
-    /// and tokens that rest on it in the same transaction. Unless it is [`SUPERSEDED`] it is the key that
+    /// and tokens that rest on it in the same transaction. Unless it is superseded (4) it is the key that
     /// is given up: whatever certifies the same key, drafts included, goes with it. `reason` as in RFC
     /// 5280, 5.3.1; with [`HOLD`] it is suspended, and can be released or revoked, which keeps the date
     /// (X.509, 9.5.2.4). [`Change::None`] when it was revoked before, or suspended and is to be again.
