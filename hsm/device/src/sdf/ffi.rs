@@ -5,6 +5,9 @@
 //! structures, and is called by one thread a session.
 #![expect(unsafe_code, reason = "the device's library is foreign code")]
 
+#[cfg(test)]
+pub(super) mod double;
+
 use std::ffi::{c_int, c_uchar, c_uint, c_void};
 use std::mem::ManuallyDrop;
 use std::path::Path;

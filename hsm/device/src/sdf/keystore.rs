@@ -35,7 +35,8 @@ struct SdfDriver {
     keys: BTreeMap<u32, SdfKey>,
     /// Public keys as they were set or first seen.
     known: Mutex<BTreeMap<u32, PublicKey>>,
-    /// Indexes whose access code was refused. It is not presented again: devices count.
+    /// Indexes whose access code was refused. It is not presented again: devices count. Held while a code
+    /// is presented.
     refused: Mutex<BTreeSet<u32>>,
 }
 
@@ -105,6 +106,11 @@ impl SdfDevice {
     }
 }
 
+/// Whether the device itself was not reached, whatever it was asked.
+fn is_unreached(error: &SdfError) -> bool {
+    matches!(error, SdfError::Refused { code: Code::Communication | Code::Hardware, .. })
+}
+
 /// The index in `sdf:3`, in its one writing.
 fn index(name: &KeyRef) -> Option<u32> {
     let index = name.name().parse().ok()?;
@@ -151,9 +157,7 @@ impl SdfDriver {
         match session.verify(self.dialect.signature_number.number(), &key, &e, &signature) {
             // A device that verifies nothing for others is one all the same.
             Ok(()) | Err(SdfError::Refused { code: Code::NotSupported, .. }) => {}
-            Err(error @ SdfError::Refused { code: Code::Communication | Code::Hardware, .. }) => {
-                return Err(error);
-            }
+            Err(error) if is_unreached(&error) => return Err(error),
             Err(_) => return Err(SdfError::Dialect),
         }
         let known = lock(&self.known).clone();
@@ -190,23 +194,29 @@ impl SdfDriver {
 
     /// Sees to it that a session may use a private key.
     fn admit_to(&self, lent: &mut Lent, index: u32) -> Result<(), SdfError> {
-        let Some(code) = self.keys.get(&index).and_then(|key| key.access_code.as_ref()) else {
-            return Ok(());
-        };
+        let Some(key) = self.keys.get(&index) else { return Ok(()) };
+        let Some(code) = &key.access_code else { return Ok(()) };
         if lent.rights.contains(&index) {
             return Ok(());
         }
-        if lock(&self.refused).contains(&index) {
-            let function = "SDF_GetPrivateKeyAccessRight";
-            return Err(SdfError::Refused { function, code: Code::AccessRight });
-        }
-        lent.session.take_right(index, code.expose()).inspect_err(|error| {
-            if error.is_denial() {
-                lock(&self.refused).insert(index);
+        // Held until the device has answered: of several sessions, one presents the code.
+        let mut refused = lock(&self.refused);
+        if !refused.contains(&index) {
+            let Err(error) = lent.session.take_right(index, code.expose()) else {
+                lent.rights.insert(index);
+                return Ok(());
+            };
+            if !error.is_denial() {
+                if is_unreached(&error) {
+                    return Err(error);
+                }
+                // Makers have numbers of their own for it. A session that goes on answering is no lost one.
+                self.export(&mut lent.session, index, key)?;
             }
-        })?;
-        lent.rights.insert(index);
-        Ok(())
+            refused.insert(index);
+        }
+        let function = "SDF_GetPrivateKeyAccessRight";
+        Err(SdfError::Refused { function, code: Code::AccessRight })
     }
 }
 
@@ -311,5 +321,81 @@ impl Sm2Decrypter for SdfDecrypter {
 impl fmt::Debug for SdfDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SdfDevice({} keys, {:?})", self.0.driver.keys.len(), self.state())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU8;
+    use std::sync::atomic::Ordering;
+    use std::thread;
+    use std::time::Duration;
+
+    use hsm::key::Label;
+    use hsm::soft::Passphrase;
+
+    use super::super::ffi::double::{self, ANSWER, DIES, PRESENTED};
+    use super::*;
+
+    /// A number that is no code of the standard.
+    const VENDOR: u32 = 0x0200_0001;
+
+    /// The double as a device of four sessions, with one key that asks for a code.
+    fn device() -> SdfDevice {
+        let code = Passphrase::from_string("wrong".to_owned().into()).unwrap();
+        let (key_use, label) = (KeyUse::SignTokens, Label::default());
+        let key = SdfKey { key_use, label, access_code: Some(code), public_key: None };
+        let device = SdfDevice::new(SdfSettings {
+            library: PathBuf::new(),
+            sessions: NonZeroU8::new(4).unwrap(),
+            wait: Duration::from_secs(10),
+            dialect: Dialect::default(),
+            keys: BTreeMap::from([(3, key)]),
+        });
+        *lock(&device.0.driver.functions) = Some(double::functions());
+        device
+    }
+
+    /// Devices count, and lock the key. A device that was away has counted nothing.
+    #[test]
+    fn an_access_code_that_is_refused_is_presented_once() {
+        let (right, argument) = (Code::AccessRight.number(), Code::InArgument.number());
+        for (answer, dies, remembered) in [
+            (right, false, true),
+            (right, true, true),
+            (Code::PrivateKeyDenied.number(), false, true),
+            (Code::Unknown.number(), false, true),
+            (argument, false, true),
+            (VENDOR, false, true),
+            (argument, true, false),
+            (VENDOR, true, false),
+            (Code::Communication.number(), false, false),
+            (Code::Hardware.number(), false, false),
+        ] {
+            let case = format!("{answer:#010x}, dies: {dies}");
+            let device = device();
+            let signer = device.signer(&"sdf:3".parse().unwrap(), KeyUse::SignTokens).unwrap();
+            ANSWER.store(answer, Ordering::SeqCst);
+            DIES.store(dies, Ordering::SeqCst);
+            *lock(&PRESENTED) = 0;
+            let sign = || signer.sign(&[1; 32]).unwrap_err();
+            if remembered {
+                thread::scope(|scope| {
+                    let callers = [(); 4].map(|()| scope.spawn(sign));
+                    for error in callers.map(|caller| caller.join().unwrap()) {
+                        assert!(matches!(error, KeyError::Locked), "{case}: {error:?}");
+                    }
+                });
+                assert!(matches!(sign(), KeyError::Locked), "{case}");
+                assert_eq!(*lock(&PRESENTED), 1, "{case}");
+                assert_eq!(device.state(), DeviceState::Ready, "{case}");
+            } else {
+                for times in [1, 2] {
+                    assert!(matches!(sign(), KeyError::Device(_)), "{case}");
+                    assert_eq!(device.state(), DeviceState::Lost, "{case}");
+                    assert_eq!(*lock(&PRESENTED), times, "{case}");
+                }
+            }
+        }
     }
 }
