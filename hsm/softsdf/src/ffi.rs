@@ -393,8 +393,12 @@ unsafe fn cipher(
     (result, result_length): (Out, OutNumber),
 ) -> Result<(), Code> {
     result.is_given()?;
-    // SAFETY: passed on to the caller.
-    let mut iv = unsafe { block.read() }?;
+    // Callers of the other mode hand over whatever they have there.
+    let mut iv = match algorithm.0 {
+        // SAFETY: passed on to the caller.
+        hsm::sdf::algorithm::SM4_CBC => unsafe { block.read() }?,
+        _ => None,
+    };
     // SAFETY: passed on to the caller.
     let data = unsafe { data.read(length) }?;
     let key = session.key(key.0.addr())?;
