@@ -9,6 +9,7 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, KeyType, ObjectClass};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
+use hsm::sm2::PublicKey;
 
 /// The label of the token.
 pub const TOKEN: &str = "healthcard";
@@ -40,11 +41,12 @@ pub fn make(folder: &Path) -> PathBuf {
 }
 
 /// Puts keys of these labels on the token, which this process finds by [`VARIABLE`]: AES keys that encrypt, keys
-/// for HMAC, and pairs for ECDSA on P-256.
+/// for HMAC, and pairs for ECDSA on P-256, with `says` in place of the public key for a pair of that label: the token
+/// knows no SM2.
 ///
 /// # Panics
 /// When the token does not take them.
-pub fn fill(aes: &[&str], hmac: &[&str], pairs: &[&str]) {
+pub fn fill(aes: &[&str], hmac: &[&str], pairs: &[&str], says: (&str, &PublicKey)) {
     let module = Pkcs11::new(MODULE).expect("softhsm2 is installed");
     module
         .initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))
@@ -64,7 +66,16 @@ pub fn fill(aes: &[&str], hmac: &[&str], pairs: &[&str]) {
         // prime256v1 as an OBJECT IDENTIFIER in DER.
         let curve = vec![0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07];
         let named = [Attribute::Token(true), Attribute::Label(label.as_bytes().to_vec())];
-        let public = [&named[..], &[Attribute::EcParams(curve)]].concat();
+        let mut public = vec![Attribute::EcParams(curve.clone())];
+        if *label == says.0 {
+            // An OCTET STRING in DER.
+            let point = [&[0x04, 0x41][..], says.1.as_sec1()].concat();
+            let kind = [Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::KeyType(KeyType::EC)];
+            let key = [Attribute::EcParams(curve), Attribute::EcPoint(point)];
+            session.create_object(&[&named[..], &kind, &key].concat()).expect("it takes a key");
+        } else {
+            public.extend_from_slice(&named);
+        }
         let private = [&named[..], &[Attribute::Sign(true), Attribute::Sensitive(true)]].concat();
         session
             .generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private)

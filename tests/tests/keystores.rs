@@ -99,7 +99,9 @@ fn a_pkcs11_token() {
     let folder = tempfile::tempdir().unwrap();
     let configuration = softhsm::make(folder.path());
     with_environment(&[(softhsm::VARIABLE, &configuration)], || {
-        softhsm::fill(&["data", "master"], &["index", "codes"], &["pair"]);
+        let said = SecretKey::generate().public().clone();
+        let pairs = ["pair", "known"];
+        softhsm::fill(&["data", "master"], &["index", "codes"], &pairs, ("known", &said));
         let supports = [KeyUse::SealData, KeyUse::Index, KeyUse::MacCodes, KeyUse::CardMaster];
         suite(Subject {
             keystore: Box::new(Pkcs11Token::new(token(softhsm::PIN, MECHANISMS))),
@@ -120,6 +122,16 @@ fn a_pkcs11_token() {
             matches!(refused, Pkcs11Error::Answer { expected: "SM2 public key", .. }),
             "{refused}"
         );
+        // The public key is what is asked for, also of a session that has found the private one.
+        let mut both = token(softhsm::PIN, signs);
+        both.sessions = NonZeroU8::MIN;
+        let pair_of_two = both.keys.remove("pair").unwrap();
+        both.keys = [("known".to_owned(), pair_of_two)].into();
+        let both = Pkcs11Token::new(both);
+        both.check().unwrap();
+        let signer = both.signer(&"pkcs11:known".parse().unwrap(), KeyUse::SignTokens).unwrap();
+        assert_eq!(*signer.public_key(), said);
+
         let mut known = token(softhsm::PIN, signs);
         known.keys.get_mut("pair").unwrap().public_key =
             Some(SecretKey::generate().public().clone());

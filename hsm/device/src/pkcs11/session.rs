@@ -1,6 +1,5 @@
 //! The token as it is opened, and what a session on it is asked.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,10 +39,10 @@ pub(super) struct Token {
     _login: Mutex<Session>,
 }
 
-/// A session, and the keys that it has found.
+/// A session, and the keys that it has found: a pair is two of one label.
 pub(super) struct TokenSession {
     session: Session,
-    found: BTreeMap<String, ObjectHandle>,
+    found: Vec<(ObjectClass, String, ObjectHandle)>,
 }
 
 impl Driver for TokenDriver {
@@ -75,7 +74,7 @@ impl Driver for TokenDriver {
 
     fn session(&self, token: &Arc<Token>) -> Result<TokenSession, Pkcs11Error> {
         let session = token.module.open_ro_session(token.slot)?;
-        Ok(TokenSession { session, found: BTreeMap::new() })
+        Ok(TokenSession { session, found: Vec::new() })
     }
 }
 
@@ -111,16 +110,15 @@ impl TokenSession {
         label: &str,
         class: ObjectClass,
     ) -> Result<ObjectHandle, Pkcs11Error> {
-        if let Some(found) = self.found.get(label) {
-            return Ok(*found);
+        let mut known = self.found.iter();
+        if let Some((_, _, key)) = known.find(|(of, name, _)| *of == class && name == label) {
+            return Ok(*key);
         }
         let template = [Attribute::Label(label.as_bytes().to_vec()), Attribute::Class(class)];
         let found = self.session.find_objects(&template)?;
         // Of two keys of one label nobody knows which is meant.
         let [key] = found[..] else { return Err(Pkcs11Error::NoKey(label.to_owned())) };
-        if class != ObjectClass::PUBLIC_KEY {
-            self.found.insert(label.to_owned(), key);
-        }
+        self.found.push((class, label.to_owned(), key));
         Ok(key)
     }
 
