@@ -167,6 +167,10 @@ impl Tail {
         self.frontier.size()
     }
 
+    pub(super) fn root(&self) -> Hash {
+        self.frontier.root()
+    }
+
     /// Appends a leaf by its hash.
     pub(super) fn append(&mut self, leaf: Hash) {
         let position = self.frontier.size();

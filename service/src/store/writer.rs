@@ -6,10 +6,11 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::mpsc;
+use tokio::{runtime::Builder, sync::mpsc, time::timeout};
 
 use super::{
     StoreError,
@@ -23,6 +24,9 @@ use super::{
 const GROUP: usize = 256;
 /// Facts that may wait; whoever comes then waits to be let into the queue.
 pub(super) const QUEUE: usize = 1024;
+
+/// How soon after a failure a writer that nobody asks finds out whether it could commit again.
+const TRIAL: Duration = Duration::from_secs(2);
 
 /// What the writer has done since the store was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +79,10 @@ impl Published {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.leaves.fetch_add(head.size - current.size, Ordering::Relaxed);
         *current = head;
+        self.recover();
+    }
+
+    fn recover(&self) {
         self.writable.store(true, Ordering::Relaxed);
     }
 
@@ -96,7 +104,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Serves the queue until the store is closed.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
-        while let Some(first) = queue.blocking_recv() {
+        while let Some(first) = self.next(&mut queue) {
             let mut group = vec![first];
             while group.len() < GROUP
                 && let Ok(next) = queue.try_recv()
@@ -105,6 +113,39 @@ impl Writer {
             }
             self.serve(group);
         }
+    }
+
+    /// The next of the queue. After a failed commit none may come, as nobody is sent to a service that says
+    /// that it cannot write: then what a commit needs is tried out every while.
+    fn next(&mut self, queue: &mut mpsc::Receiver<Box<dyn Job>>) -> Option<Box<dyn Job>> {
+        while !self.published.is_writable() {
+            let Ok(clock) = Builder::new_current_thread().enable_time().build() else { break };
+            match clock.block_on(async { timeout(TRIAL, queue.recv()).await }) {
+                Ok(next) => return next,
+                Err(_) => match self.try_out() {
+                    Ok(()) => {
+                        self.published.recover();
+                        tracing::info!("the log can be written again");
+                    }
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::debug!(error, "the log cannot be written yet");
+                    }
+                },
+            }
+        }
+        queue.blocking_recv()
+    }
+
+    /// Whether the log is whole, its key signs, and the disk takes a commit. It changes nothing: the
+    /// newest checkpoint is written as it is, and what was signed is for nobody.
+    fn try_out(&mut self) -> Result<(), StoreError> {
+        let (tail, head) = Tail::load(&self.db, &self.signer)?;
+        self.signer.sign(tail.size(), tail.root())?;
+        let write = "UPDATE checkpoint SET note = note WHERE size = ?1";
+        self.db.execute(write, [head.size])?;
+        self.tail = Some(tail);
+        Ok(())
     }
 
     fn serve(&mut self, mut group: Vec<Box<dyn Job>>) {

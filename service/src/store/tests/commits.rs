@@ -1,6 +1,14 @@
 //! Commits: together, whole, and again after a failure.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{
+    atomic::{AtomicBool, Ordering},
+    mpsc::{Receiver, Sender, channel},
+};
+
+use hsm::{
+    KeyError,
+    sm2::{PublicKey, Signature},
+};
 
 use super::*;
 use crate::store::facts::Found;
@@ -160,6 +168,51 @@ async fn a_full_disk_refuses_everything_and_harms_nothing() {
     assert_proven(&store, &receipt).await;
     drop(store);
     assert_proven(&place.open(), &receipt).await;
+}
+
+/// A key of the log in a device that can be pulled out.
+struct Unpluggable {
+    key: Arc<dyn Sm2Signer>,
+    away: Arc<AtomicBool>,
+}
+
+impl Sm2Signer for Unpluggable {
+    fn public_key(&self) -> &PublicKey {
+        self.key.public_key()
+    }
+
+    fn sign(&self, e: &[u8; 32]) -> Result<Signature, KeyError> {
+        if self.away.load(Ordering::Relaxed) { Err(KeyError::Locked) } else { self.key.sign(e) }
+    }
+}
+
+/// Nobody writes to a service that says that it cannot be written to.
+#[tokio::test]
+async fn a_log_that_can_be_written_again_says_so_before_anyone_writes() {
+    let place = Place::new();
+    let away = Arc::new(AtomicBool::new(false));
+    let signer = Arc::new(Unpluggable { key: signer(1), away: Arc::clone(&away) });
+    let keys = LogKeys { signer, earlier: Vec::new() };
+    let store = Store::open(&place.path(), keys, ORIGIN).unwrap();
+    let before = store.record_act(act("card.read")).await.unwrap();
+    let head = store.checkpoint();
+
+    away.store(true, Ordering::Relaxed);
+    store.record_act(act("card.read")).await.unwrap_err();
+    assert!(!store.is_writable());
+    // It is tried out meanwhile, and does not become better by that.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    assert!(!store.is_writable());
+    away.store(false, Ordering::Relaxed);
+    let start = std::time::Instant::now();
+    while !store.is_writable() {
+        assert!(start.elapsed() < std::time::Duration::from_secs(30), "nobody tried");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(store.checkpoint(), head, "trying out changes nothing");
+    let after = store.record_act(act("card.read")).await.unwrap();
+    assert_eq!(after.position, before.position + 1);
+    assert_proven(&store, &after).await;
 }
 
 #[tokio::test]
