@@ -51,10 +51,21 @@ async fn keys_move_into_a_device_and_the_service_survives_its_loss() {
 
     // The keystore's own versions are no longer what signs.
     hospital.stage.server().unwrap().end().unwrap();
-    let mut command = hospital.stage.programs().command(Program::Healthcardd);
-    command.args(["keys", "rotate", "soft:token"]).arg("--data").arg(hospital.stage.path("data"));
-    command.arg("--passphrase-file").arg(hospital.stage.path("passphrase"));
-    let refused = hospital.stage.programs().finish(Program::Healthcardd, command).unwrap();
+    let keys = |order: &[&str]| {
+        let mut command = hospital.stage.programs().command(Program::Healthcardd);
+        command.arg("keys").args(order).arg("--data").arg(hospital.stage.path("data"));
+        command.arg("--passphrase-file").arg(hospital.stage.path("passphrase"));
+        hospital.stage.programs().finish(Program::Healthcardd, command).unwrap()
+    };
+    let listed = keys(&["list", "--json"]);
+    assert_eq!(listed.code, 0, "{}", listed.stderr);
+    let listed = listed.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let tokens: Vec<_> = listed.filter(|line| line["key"] == "soft:token").collect();
+    let [placed, own] = &tokens[..] else { panic!("{tokens:?}") };
+    assert_eq!((&placed["version"], &placed["state"]), (&2.into(), &"active".into()));
+    assert_eq!(placed["thumbprint"], thumbprint);
+    assert_eq!((&own["version"], &own["state"]), (&1.into(), &"retired".into()));
+    let refused = keys(&["rotate", "soft:token"]);
     assert_eq!(refused.code, 1);
     assert!(refused.stderr.contains("soft:token is in a device"), "{}", refused.stderr);
 }

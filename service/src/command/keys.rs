@@ -15,6 +15,7 @@ use hsm::{
 };
 use service::{
     config::Config,
+    devices::{Devices, Placed},
     key_change::{self, KeyChangeError, KeyOrder},
     key_list::{self, KeyLine, state_text},
     start::StartError,
@@ -126,7 +127,8 @@ impl Keys {
                 let config = Config::load(&common.place.data)?;
                 let keystore =
                     SoftKeystore::open(&config.keystore, common.place.opening()?.unseal())?;
-                show(&key_list::list(&keystore), common.json)
+                let placed = Placed::new(keystore, Devices::new(config.devices));
+                show(&key_list::list(&placed), common.json)
             }
             KeysCommand::Prepare(one) => change(&one, KeyOrder::Prepare),
             KeysCommand::Rotate(one) => change(&one, KeyOrder::Rotate),
