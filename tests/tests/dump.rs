@@ -53,7 +53,7 @@ fn a_doctor_reads_whole_cards_of_both_kinds() {
         let stage = &hospital.stage;
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let visit = runtime.block_on(open_visit(&hospital));
-        let _daemon = PcscDaemon::start(&stage.path("log/pcscd")).unwrap();
+        let mut daemon = PcscDaemon::start(&stage.path("log/pcscd")).unwrap();
         let mut readers = VirtualReaders::start(stage).unwrap();
         let whole = ["card", "dump", "--visit", &visit, "--raw"];
 
@@ -92,6 +92,7 @@ fn a_doctor_reads_whole_cards_of_both_kinds() {
         hospital.refused(DOCTOR.key, &no_file, "FIELD_INVALID");
         hospital.refused(DOCTOR.key, &["card", "read"], "ROLE_NOT_ALLOWED");
         readers.remove(0).unwrap();
+        daemon.saw_removal().unwrap();
 
         let reduced = stage.make_full_card(&PATIENT, Profile::Reduced).unwrap();
         readers.insert(0, &reduced).unwrap();
@@ -100,6 +101,7 @@ fn a_doctor_reads_whole_cards_of_both_kinds() {
         assert_eq!(dump["files"].as_array().unwrap().len(), 17);
         says_all(&dump, Profile::Reduced);
         readers.remove(0).unwrap();
+        daemon.saw_removal().unwrap();
 
         // Somebody else's card is not read out within this visit, nor is any after it.
         let id = stage.register_resident(CLERK.key, &SOMEBODY_ELSE).unwrap();
