@@ -13,10 +13,13 @@ use axum::{
 };
 use hsm_device::DeviceState;
 use proto::v1::{
-    admin_server, audit_server, cards_server, identities_server, residents_server, sessions_server,
-    signing_server, tokens_server, visits_server,
+    admin_server, audit_server, cards_server, desks_server, identities_server, key_centre_server,
+    residents_server, sessions_server, signing_server, tokens_server, visits_server,
 };
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
 use tonic_health::{
     ServingStatus,
     pb::health_server::{Health, HealthServer},
@@ -27,34 +30,44 @@ use super::MAX_STRANGERS_REQUEST;
 use crate::registrar::Registrar;
 
 /// The service as a whole, and each of its parts: all need the log.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 12] = [
     "",
     sessions_server::SERVICE_NAME,
     identities_server::SERVICE_NAME,
+    key_centre_server::SERVICE_NAME,
     residents_server::SERVICE_NAME,
     cards_server::SERVICE_NAME,
+    desks_server::SERVICE_NAME,
     visits_server::SERVICE_NAME,
     tokens_server::SERVICE_NAME,
     signing_server::SERVICE_NAME,
     audit_server::SERVICE_NAME,
     admin_server::SERVICE_NAME,
 ];
-/// How soon those who watch hear of a change.
+/// How soon those who watch hear of a change of which nothing tells: of a device.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// `grpc.health.v1.Health` of this service, kept true for as long as there is a registrar.
 pub(super) async fn service(registrar: &Arc<Registrar>) -> HealthServer<impl Health> {
     let (reporter, server) = health_reporter();
     tell(&reporter, registrar).await;
-    tokio::spawn(watch(reporter, Arc::downgrade(registrar)));
+    let writability = registrar.store().writability();
+    tokio::spawn(watch(reporter, Arc::downgrade(registrar), writability));
     server.max_decoding_message_size(MAX_STRANGERS_REQUEST)
 }
 
-async fn watch(reporter: HealthReporter, registrar: Weak<Registrar>) {
+async fn watch(
+    reporter: HealthReporter,
+    registrar: Weak<Registrar>,
+    mut writability: watch::Receiver<bool>,
+) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        looks.tick().await;
+        tokio::select! {
+            _ = looks.tick() => {}
+            Ok(()) = writability.changed() => {}
+        }
         let Some(registrar) = registrar.upgrade() else { break };
         tell(&reporter, &registrar).await;
     }
@@ -92,5 +105,26 @@ pub(super) async fn healthz(State(registrar): State<Arc<Registrar>>) -> Response
     match obstacle(&registrar) {
         None => format!("ok\n{}", lost_devices(&registrar)).into_response(),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use prost::Message as _;
+    use prost_types::FileDescriptorSet;
+
+    use super::*;
+
+    #[test]
+    fn every_service_of_the_interface_is_a_part() {
+        let interface = FileDescriptorSet::decode(proto::DESCRIPTORS).unwrap();
+        let services = interface.file.iter().flat_map(|file| {
+            let named = |service| format!("{}.{}", file.package(), service);
+            file.service.iter().map(move |service| named(service.name()))
+        });
+        let parts = PARTS.iter().filter(|part| !part.is_empty()).map(|&part| part.to_owned());
+        assert_eq!(parts.collect::<BTreeSet<_>>(), services.collect());
     }
 }

@@ -133,10 +133,17 @@ impl Store {
         self.inner.verifier_key()
     }
 
-    /// Whether the last commit succeeded: false after one failed, until one with leaves is on disk.
+    /// Whether the log can be written: false after a commit failed, until one with leaves is on disk or
+    /// the writer, which tries that out by itself, finds that one would be.
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.inner.published().is_writable()
+    }
+
+    /// Follows [`is_writable`](Self::is_writable): for whoever is to be told of each change.
+    #[must_use]
+    pub fn writability(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.inner.published().writability()
     }
 
     /// Commits since the store was opened, and the leaves they carried.

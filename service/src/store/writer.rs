@@ -4,13 +4,17 @@ use std::{
     panic::{self, AssertUnwindSafe},
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::{runtime::Builder, sync::mpsc, time::timeout};
+use tokio::{
+    runtime::Builder,
+    sync::{mpsc, watch},
+    time::timeout,
+};
 
 use super::{
     StoreError,
@@ -42,7 +46,7 @@ pub(super) struct Published {
     head: RwLock<Head>,
     commits: AtomicU64,
     leaves: AtomicU64,
-    writable: AtomicBool,
+    writable: watch::Sender<bool>,
 }
 
 impl Published {
@@ -51,7 +55,7 @@ impl Published {
             head: RwLock::new(head),
             commits: AtomicU64::new(0),
             leaves: AtomicU64::new(0),
-            writable: AtomicBool::new(true),
+            writable: watch::Sender::new(true),
         }
     }
 
@@ -71,7 +75,12 @@ impl Published {
     }
 
     pub(super) fn is_writable(&self) -> bool {
-        self.writable.load(Ordering::Relaxed)
+        *self.writable.borrow()
+    }
+
+    /// Follows whether commits succeed.
+    pub(super) fn writability(&self) -> watch::Receiver<bool> {
+        self.writable.subscribe()
     }
 
     fn publish(&self, head: Head) {
@@ -83,11 +92,11 @@ impl Published {
     }
 
     fn recover(&self) {
-        self.writable.store(true, Ordering::Relaxed);
+        self.writable.send_replace(true);
     }
 
     fn fail(&self) {
-        self.writable.store(false, Ordering::Relaxed);
+        self.writable.send_replace(false);
     }
 }
 

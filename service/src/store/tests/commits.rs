@@ -10,6 +10,8 @@ use hsm::{
     sm2::{PublicKey, Signature},
 };
 
+use tokio::sync::mpsc;
+
 use super::*;
 use crate::store::facts::Found;
 
@@ -174,6 +176,8 @@ async fn a_full_disk_refuses_everything_and_harms_nothing() {
 struct Unpluggable {
     key: Arc<dyn Sm2Signer>,
     away: Arc<AtomicBool>,
+    /// Told of each time that it was asked in vain.
+    refused: mpsc::UnboundedSender<()>,
 }
 
 impl Sm2Signer for Unpluggable {
@@ -182,7 +186,11 @@ impl Sm2Signer for Unpluggable {
     }
 
     fn sign(&self, e: &[u8; 32]) -> Result<Signature, KeyError> {
-        if self.away.load(Ordering::Relaxed) { Err(KeyError::Locked) } else { self.key.sign(e) }
+        if self.away.load(Ordering::Relaxed) {
+            self.refused.send(()).unwrap();
+            return Err(KeyError::Locked);
+        }
+        self.key.sign(e)
     }
 }
 
@@ -191,7 +199,8 @@ impl Sm2Signer for Unpluggable {
 async fn a_log_that_can_be_written_again_says_so_before_anyone_writes() {
     let place = Place::new();
     let away = Arc::new(AtomicBool::new(false));
-    let signer = Arc::new(Unpluggable { key: signer(1), away: Arc::clone(&away) });
+    let (refused, mut tried) = mpsc::unbounded_channel();
+    let signer = Arc::new(Unpluggable { key: signer(1), away: Arc::clone(&away), refused });
     let keys = LogKeys { signer, earlier: Vec::new() };
     let store = Store::open(&place.path(), keys, ORIGIN).unwrap();
     let before = store.record_act(act("card.read")).await.unwrap();
@@ -200,15 +209,13 @@ async fn a_log_that_can_be_written_again_says_so_before_anyone_writes() {
     away.store(true, Ordering::Relaxed);
     store.record_act(act("card.read")).await.unwrap_err();
     assert!(!store.is_writable());
-    // It is tried out meanwhile, and does not become better by that.
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-    assert!(!store.is_writable());
-    away.store(false, Ordering::Relaxed);
-    let start = std::time::Instant::now();
-    while !store.is_writable() {
-        assert!(start.elapsed() < std::time::Duration::from_secs(30), "nobody tried");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    // The commit, and two trials, of which the first is over when the second begins.
+    for _ in 0..3 {
+        tried.recv().await.unwrap();
     }
+    assert!(!store.is_writable(), "trying does not make it better");
+    away.store(false, Ordering::Relaxed);
+    store.writability().wait_for(|writable| *writable).await.unwrap();
     assert_eq!(store.checkpoint(), head, "trying out changes nothing");
     let after = store.record_act(act("card.read")).await.unwrap();
     assert_eq!(after.position, before.position + 1);
