@@ -15,6 +15,7 @@ use crate::{
 
 mod batches;
 mod bindings;
+mod card_changes;
 mod card_life;
 mod card_list;
 mod certificates;
