@@ -11,12 +11,8 @@ use super::{
     BenchError,
     ground::Ground,
     measure::{Measured, milliseconds, rate, ratio},
-    tokens::{cores, sm2_alone},
+    tokens::{CALLERS, CONNECTIONS, connections, cores, sm2_alone},
 };
-
-/// Callers at once, and the connections they share.
-const CALLERS: usize = 64;
-const CONNECTIONS: usize = 4;
 
 pub(super) async fn ask(
     directory: &Path,
@@ -25,10 +21,7 @@ pub(super) async fn ask(
     let time = Duration::from_secs(seconds);
     let ground = Ground::make(directory).await?;
     let sm2 = sm2_alone(time)?;
-    let mut channels = Vec::new();
-    for _ in 0..CONNECTIONS {
-        channels.push(ground.connect().await?);
-    }
+    let channels = connections(&ground).await?;
     let bearer = Arc::new(ground.log_in(&channels[0], &ground.operator).await?);
     let identity = ground.doctor_id.to_string();
     let callers = (0..CALLERS).map(|caller| {
