@@ -74,7 +74,7 @@ impl Counter {
     }
 
     /// A reading is dated to the second, and counts as of its end: what happens next is later.
-    fn into_the_next_second(&self) {
+    fn wait_for_the_next_second(&self) {
         let second = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
         let begun = second();
         while second() == begun {
@@ -252,7 +252,7 @@ fn a_reading_is_held_against_the_state_of_its_own_time() {
         counter.desk.kill();
         // By the time the desk tells of it the card was found again.
         counter.hospital.stage.serve().unwrap();
-        counter.into_the_next_second();
+        counter.wait_for_the_next_second();
         counter.hospital.granted(CLERK.key, &["card", "release", &card]);
         counter.start_desk_then_service();
         assert_eq!(contradictions(&mut counter), json!(["CONTRADICTION_NOT_ACTIVE"]));
@@ -261,7 +261,7 @@ fn a_reading_is_held_against_the_state_of_its_own_time() {
         counter.desk.kill();
         // And the other way round: it was lost afterwards.
         counter.hospital.stage.serve().unwrap();
-        counter.into_the_next_second();
+        counter.wait_for_the_next_second();
         counter.hospital.granted(CLERK.key, &["card", "report-loss", &card]);
         counter.start_desk_then_service();
         assert_eq!(contradictions(&mut counter), json!([]));
