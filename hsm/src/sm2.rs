@@ -17,6 +17,7 @@
 //! # Ok::<(), hsm::KeyError>(())
 //! ```
 
+mod agreement;
 mod asn1;
 mod ciphertext;
 mod encryption;
@@ -31,6 +32,7 @@ mod signature;
 mod signing;
 mod table;
 
+pub use agreement::EphemeralKey;
 pub use ciphertext::{Ciphertext, MalformedCiphertext};
 pub use encryption::{BadCiphertext, MAX_PLAINTEXT, NotEncryptable};
 pub use envelope::{EnvelopeError, open_envelope, seal_envelope};

@@ -33,6 +33,8 @@ pub enum KeyUse {
     SignRecords,
     /// Decrypts keys that were enveloped for it (加密密钥对): it never signs.
     Decrypt,
+    /// Signs handshakes of national TLS (RFC 8998): the service shows who it is.
+    SignHandshakes,
 }
 
 /// How keys of a use compute.
@@ -53,7 +55,7 @@ pub enum KeyAlgorithm {
 
 impl KeyUse {
     /// Every use, in the order of their codes.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::SignCertificates,
         Self::SignTokens,
         Self::SignLog,
@@ -67,6 +69,7 @@ impl KeyUse {
         Self::SignCardLists,
         Self::SignRecords,
         Self::Decrypt,
+        Self::SignHandshakes,
     ];
 
     /// The algorithm of keys of this use.
@@ -80,7 +83,8 @@ impl KeyUse {
             | Self::SignTimestamps
             | Self::SignCodes
             | Self::SignCardLists
-            | Self::SignRecords => KeyAlgorithm::Sm2,
+            | Self::SignRecords
+            | Self::SignHandshakes => KeyAlgorithm::Sm2,
             Self::Decrypt => KeyAlgorithm::Sm2Decryption,
             Self::SealData => KeyAlgorithm::Sm4Gcm,
             Self::Index | Self::MacCodes => KeyAlgorithm::HmacSm3,
@@ -105,6 +109,7 @@ impl KeyUse {
             Self::SignCardLists => "sign-card-lists",
             Self::SignRecords => "sign-records",
             Self::Decrypt => "decrypt",
+            Self::SignHandshakes => "sign-handshakes",
         }
     }
 }

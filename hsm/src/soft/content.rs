@@ -48,6 +48,7 @@ fn code(key_use: KeyUse) -> u8 {
         KeyUse::SignCardLists => 12,
         KeyUse::SignRecords => 13,
         KeyUse::Decrypt => 14,
+        KeyUse::SignHandshakes => 15,
     }
 }
 
