@@ -11,7 +11,7 @@ use std::{
 use ca::{
     Authority, Certificate, Issuer, Name, Order, Profile, Serial,
     chain::{self, Anchors, Purpose},
-    crl::{Crl, Edition, Reason, Revocation},
+    crl::{Changes, Crl, Edition, Reason, Revocation, Scope},
     pem,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -52,7 +52,11 @@ impl County {
         let doctor = order(Profile::Person, doctor.unwrap(), &doctor_key);
         let doctor = people.draft(doctor, serial(3), ISSUED).unwrap().sign(&people_key).unwrap();
         let list = |issuer: &Issuer, key: &SecretKey| {
-            issuer.draft_crl(edition(), &revocations(100)).unwrap().sign(key).unwrap()
+            issuer
+                .draft_crl(edition(), &Scope::All, None, &revocations(100))
+                .unwrap()
+                .sign(key)
+                .unwrap()
         };
         let lists = [list(&root, &root_key), list(&people, &people_key)];
         Self { root: root.certificate().clone(), people, people_key, doctor, lists }
@@ -141,7 +145,7 @@ fn lists(c: &mut Criterion) {
     for count in [1_000, 100_000] {
         let revoked = revocations(count);
         let make = || {
-            let draft = county.people.draft_crl(edition(), &revoked).unwrap();
+            let draft = county.people.draft_crl(edition(), &Scope::All, None, &revoked).unwrap();
             draft.sign(&county.people_key).unwrap()
         };
         group.bench_function(format!("make, {count}"), |b| b.iter(make));
@@ -153,6 +157,14 @@ fn lists(c: &mut Criterion) {
             });
         });
     }
+    // What has changed since the last list that somebody may still hold.
+    let changes = Changes { revoked: revocations(1_000), released: Vec::new() };
+    group.bench_function("make what has changed, 1000", |b| {
+        b.iter(|| {
+            let draft = county.people.draft_delta_crl(edition(), &Scope::All, 6, &changes).unwrap();
+            draft.sign(&county.people_key).unwrap()
+        });
+    });
     group.finish();
 }
 

@@ -14,8 +14,8 @@ use hsm::sm2::PublicKey;
 use time::OffsetDateTime;
 
 use crate::{
-    Certificate,
-    crl::{Crl, CrlError, Revocation},
+    Certificate, Serial,
+    crl::{Crl, CrlError, Edition, Reason, Revocation},
     extension::{ExtendedKeyUsage, KeyUsage},
 };
 
@@ -67,7 +67,14 @@ pub struct Anchors {
 struct Known {
     certificate: Arc<Certificate>,
     above: Option<usize>,
-    crl: Option<Arc<Crl>>,
+    lists: Vec<Held>,
+}
+
+/// The newest complete list of one scope, and the newest of what has changed since.
+#[derive(Clone, Debug)]
+struct Held {
+    complete: Arc<Crl>,
+    delta: Option<Arc<Crl>>,
 }
 
 /// The authorities above a certificate that was verified, nearest first, the root last.
@@ -101,7 +108,9 @@ impl Anchors {
         if root.subject() != root.issuer() || !root.is_signed_by(root.public_key()) {
             return Err(ChainError::NotSelfSigned);
         }
-        Ok(Self { known: vec![Known { certificate: Arc::new(root), above: None, crl: None }] })
+        Ok(Self {
+            known: vec![Known { certificate: Arc::new(root), above: None, lists: Vec::new() }],
+        })
     }
 
     /// The root.
@@ -114,9 +123,14 @@ impl Anchors {
         self.known[1..].iter().map(|known| known.certificate.as_ref())
     }
 
-    /// The revocation lists held, one for each authority that has one.
+    /// The complete revocation lists held, one for each scope of each authority that has one.
     pub fn crls(&self) -> impl Iterator<Item = &Crl> {
-        self.known.iter().filter_map(|known| known.crl.as_deref())
+        self.known.iter().flat_map(|known| &known.lists).map(|held| held.complete.as_ref())
+    }
+
+    /// The lists of what has changed since those, where there are any.
+    pub fn delta_crls(&self) -> impl Iterator<Item = &Crl> {
+        self.known.iter().flat_map(|known| &known.lists).filter_map(|held| held.delta.as_deref())
     }
 
     /// Adds an authority that one of the known ones vouches for. Adding it twice changes nothing.
@@ -138,18 +152,23 @@ impl Anchors {
         if too_deep || beyond {
             return Err(ChainError::PathTooLong { serial: certificate.serial().clone() });
         }
-        let held = self.known.iter().filter_map(|known| known.crl.as_ref());
-        let of_same_key = held.filter(|crl| crl.verify(&certificate).is_ok());
-        let crl = of_same_key.max_by_key(|crl| crl.edition().number).cloned();
-        self.known.push(Known { certificate: Arc::new(certificate), above: Some(above), crl });
+        // A renewed authority has two certificates for one key, and its lists count for both.
+        let same_key = self.known.iter().find(|known| {
+            known.certificate.subject() == certificate.subject()
+                && known.certificate.public_key() == certificate.public_key()
+        });
+        let lists = same_key.map(|known| known.lists.clone()).unwrap_or_default();
+        self.known.push(Known { certificate: Arc::new(certificate), above: Some(above), lists });
         Ok(())
     }
 
-    /// Adds or replaces the revocation list of a known authority.
+    /// Adds or replaces a revocation list of a known authority. A delta list is added to the complete
+    /// one of its scope, and says more than that until there is a newer one.
     ///
     /// # Errors
     /// [`ChainError::Crl`] when no known authority made it; [`ChainError::CrlOlder`] when a newer
-    /// one is held, so that nobody can bring a revoked certificate back with an old list.
+    /// one is held, so that nobody can bring a revoked certificate back with an old list;
+    /// [`ChainError::CrlBaseMissing`] for a delta list that builds on a list which is not held.
     pub fn add_crl(&mut self, crl: Crl) -> Result<(), ChainError> {
         let mut refused = CrlError::NameMismatch;
         let mut makers = Vec::new();
@@ -164,13 +183,11 @@ impl Anchors {
         if makers.is_empty() {
             return Err(refused.into());
         }
-        let offered = crl.edition().number;
-        let held = makers.iter().filter_map(|at| self.known[*at].crl.as_ref());
-        if let Some(held) = held.map(|held| held.edition().number).find(|held| *held > offered) {
-            return Err(ChainError::CrlOlder { offered, held });
+        for at in &makers {
+            self.known[*at].takes(&crl)?;
         }
         let crl = Arc::new(crl);
-        makers.into_iter().for_each(|at| self.known[at].crl = Some(Arc::clone(&crl)));
+        makers.into_iter().for_each(|at| self.known[at].take(&crl));
         Ok(())
     }
 
@@ -249,7 +266,7 @@ impl Anchors {
         let mut holder = leaf;
         for authority in self.upwards(issuer).into_iter().map(|at| &self.known[at]) {
             times.iter().try_for_each(|at| valid_at(&authority.certificate, *at))?;
-            let revocation = authority.current_crl(now)?.revocation(holder.serial());
+            let revocation = authority.revocation(holder, now)?;
             if let Some(Revocation { serial, at, reason }) = revocation.filter(&voids) {
                 return Err(ChainError::Revoked { serial, at, reason });
             }
@@ -296,10 +313,44 @@ impl Anchors {
 }
 
 impl Known {
-    fn current_crl(&self, now: OffsetDateTime) -> Result<&Crl, ChainError> {
+    /// Whether a list that this authority made is newer than what is held of its scope.
+    fn takes(&self, crl: &Crl) -> Result<(), ChainError> {
+        let offered = crl.edition().number;
+        let held = self.lists.iter().find(|held| held.complete.scope() == crl.scope());
+        match (held, crl.base()) {
+            (Some(held), _) if held.number() > offered => {
+                Err(ChainError::CrlOlder { offered, held: held.number() })
+            }
+            (Some(held), Some(base)) if held.complete.edition().number >= base => Ok(()),
+            (_, Some(base)) => Err(ChainError::CrlBaseMissing { base }),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// Puts a list that [`takes`](Self::takes) lets pass into its place.
+    fn take(&mut self, crl: &Arc<Crl>) {
+        let at = self.lists.iter().position(|held| held.complete.scope() == crl.scope());
+        match (at, crl.base()) {
+            (Some(at), Some(_)) => self.lists[at].delta = Some(Arc::clone(crl)),
+            (at, None) => {
+                at.map(|at| self.lists.swap_remove(at));
+                self.lists.push(Held { complete: Arc::clone(crl), delta: None });
+            }
+            (None, Some(_)) => {}
+        }
+    }
+
+    /// What the newest list that speaks of this certificate says of it.
+    fn revocation(
+        &self,
+        certificate: &Certificate,
+        now: OffsetDateTime,
+    ) -> Result<Option<Revocation>, ChainError> {
         let issuer = || self.certificate.serial().clone();
-        let crl = self.crl.as_deref().ok_or_else(|| ChainError::CrlMissing { issuer: issuer() })?;
-        let edition = crl.edition();
+        let speaking = self.lists.iter().filter(|held| held.complete.scope().covers(certificate));
+        let held = speaking.max_by_key(|held| (held.edition().this_update, held.number()));
+        let held = held.ok_or_else(|| ChainError::CrlMissing { issuer: issuer() })?;
+        let edition = held.edition();
         if now < edition.this_update {
             return Err(ChainError::CrlNotYetValid {
                 issuer: issuer(),
@@ -312,7 +363,29 @@ impl Known {
                 next_update: edition.next_update,
             });
         }
-        Ok(crl)
+        Ok(held.revocation(certificate.serial()))
+    }
+}
+
+impl Held {
+    /// Number and period of the newest.
+    fn edition(&self) -> Edition {
+        self.delta.as_ref().unwrap_or(&self.complete).edition()
+    }
+
+    fn number(&self) -> u64 {
+        self.edition().number
+    }
+
+    fn revocation(&self, serial: &Serial) -> Option<Revocation> {
+        let changed = self.delta.as_ref();
+        if let Some(revocation) = changed.and_then(|delta| delta.revocation(serial)) {
+            return Some(revocation);
+        }
+        let released = changed.is_some_and(|delta| delta.releases(serial));
+        let held = self.complete.revocation(serial)?;
+        // What was revoked for good is not released by anybody.
+        (!released || held.reason != Reason::Hold).then_some(held)
     }
 }
 
@@ -347,7 +420,9 @@ pub fn verify(
     for authority in ascent.into_iter().rev() {
         anchors.add_issuer(authority.clone())?;
     }
-    for crl in crls {
+    let (deltas, complete): (Vec<&Crl>, Vec<&Crl>) =
+        crls.iter().partition(|crl| crl.base().is_some());
+    for crl in complete.into_iter().chain(deltas) {
         match anchors.add_crl(crl.clone()) {
             // Not of an authority on the path; or an older edition beside a newer one.
             Ok(()) | Err(ChainError::Crl(CrlError::NameMismatch) | ChainError::CrlOlder { .. }) => {

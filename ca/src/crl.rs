@@ -1,21 +1,31 @@
 //! Revocation lists (证书撤销列表, CRL; RFC 5280, 5): drafted and signed, read, verified and asked.
+//!
+//! A complete list (完全列表) says of each certificate in its [`Scope`] whether it is revoked; a delta list
+//! (增量列表) says what has changed since a complete one of the same scope, so that whoever holds that need not fetch
+//! all of it again.
 
-use std::{collections::HashMap, fmt, ops::Range};
+mod draft;
+mod scope;
 
-use hsm::{
-    Sm2Signer,
-    sm2::{PublicKey, Signature, SignerId},
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    ops::Range,
 };
+
+use hsm::sm2::{Signature, SignerId};
 use time::OffsetDateTime;
 
 use crate::{
-    Certificate, IssueError, Issuer, Name, Serial, algorithm,
+    Certificate, Name, Serial, algorithm,
     algorithm::Signed,
-    der::{DerError, Reader, read_time, sequence, tag, tlv, unsigned, write_time},
+    der::{DerError, Reader, read_time, tag},
     extension::{self, Extension, KeyIdentifier, KeyUsage},
-    issuer::sign_body,
     oid,
 };
+
+pub use draft::{Changes, CrlDraft};
+pub use scope::{Scope, SerialRange};
 
 /// Why a certificate was revoked (RFC 5280, 5.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +59,7 @@ impl Reason {
         (Self::Superseded, 4),
         (Self::CessationOfOperation, 5),
         (Self::Hold, 6),
-        // 8, removeFromCRL, belongs to delta lists, which are not used.
+        // 8, removeFromCRL, is no reason: see `Crl::releases`.
         (Self::PrivilegeWithdrawn, 9),
         (Self::AttributeAuthorityCompromise, 10),
     ];
@@ -97,83 +107,6 @@ pub struct Edition {
     pub next_update: OffsetDateTime,
 }
 
-/// A revocation list of which every signed octet is fixed, and which nobody has signed yet.
-#[derive(Debug)]
-pub struct CrlDraft {
-    body: Vec<u8>,
-    signer: PublicKey,
-}
-
-impl Issuer {
-    /// Fixes a revocation list with all certificates of this authority that were ever revoked,
-    /// expired ones included: a signature of ten years ago is judged by today's list.
-    ///
-    /// # Errors
-    /// [`IssueError::BadList`], when the period is empty or a serial number occurs twice.
-    pub fn draft_crl(
-        &self,
-        edition: Edition,
-        revoked: &[Revocation],
-    ) -> Result<CrlDraft, IssueError> {
-        let mut sorted: Vec<&Revocation> = revoked.iter().collect();
-        sorted.sort_by(|one, other| one.serial.cmp(&other.serial));
-        let twice = sorted.windows(2).any(|pair| pair[0].serial == pair[1].serial);
-        if twice || edition.next_update <= edition.this_update {
-            return Err(IssueError::BadList);
-        }
-        let entries: Vec<u8> = sorted.into_iter().flat_map(write_entry).collect();
-        // The list is absent, not empty, when nothing is revoked (5.1.2.6).
-        let entries = if entries.is_empty() { entries } else { sequence(&[&entries]) };
-        // The authority's own key identifier, not the one of the authority above it (5.2.1).
-        let extensions = sequence(&[
-            &extension::write(
-                &oid::AUTHORITY_KEY_IDENTIFIER,
-                &self.key_identifier().write_authority(),
-            ),
-            &extension::write(&oid::CRL_NUMBER, &unsigned(&edition.number.to_be_bytes())),
-        ]);
-        let body = sequence(&[
-            &[tag::INTEGER, 1, 1],
-            &algorithm::sm2_with_sm3(),
-            self.certificate().subject().der(),
-            &write_time(edition.this_update),
-            &write_time(edition.next_update),
-            &entries,
-            &tlv(tag::constructed(0), &[&extensions]),
-        ]);
-        Ok(CrlDraft { body, signer: self.certificate().public_key().clone() })
-    }
-}
-
-fn write_entry(revocation: &Revocation) -> Vec<u8> {
-    let reason = match revocation.reason {
-        // An absent reason says the same, and should be preferred (5.3.1).
-        Reason::Unspecified => Vec::new(),
-        reason => {
-            let code = tlv(tag::ENUMERATED, &[&[reason.code()]]);
-            sequence(&[&extension::write(&oid::REASON_CODE, &code)])
-        }
-    };
-    sequence(&[&revocation.serial.write(), &write_time(revocation.at), &reason])
-}
-
-impl CrlDraft {
-    /// The list's body (TBSCertList, DER), to be recorded before the key is touched.
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// Signs the body, and reads back what was made.
-    ///
-    /// # Errors
-    /// [`IssueError::WrongKey`], [`IssueError::Sign`], [`IssueError::FalseSignature`], or
-    /// [`IssueError::BadList`] when the list has grown beyond [`Crl::MAX_LEN`].
-    pub fn sign(self, key: &dyn Sm2Signer) -> Result<Crl, IssueError> {
-        let signature = sign_body(&self.body, &self.signer, key)?;
-        Crl::parse(&Signed::write(&self.body, &signature)).map_err(|_| IssueError::BadList)
-    }
-}
-
 /// A revocation list, read strictly. Who signed it is answered by [`Crl::verify`].
 #[derive(Clone)]
 pub struct Crl {
@@ -182,8 +115,17 @@ pub struct Crl {
     issuer: Name,
     authority_key: Option<KeyIdentifier>,
     edition: Edition,
-    revoked: HashMap<Serial, (OffsetDateTime, Reason)>,
+    scope: Scope,
+    base: Option<u64>,
+    entries: Entries,
     signature: Signature,
+}
+
+/// What a list says, by serial number.
+#[derive(Clone, Default)]
+struct Entries {
+    revoked: HashMap<Serial, (OffsetDateTime, Reason)>,
+    released: HashSet<Serial>,
 }
 
 /// Why octets are not a revocation list that is understood here, or not one of this issuer.
@@ -215,11 +157,17 @@ pub enum CrlError {
         /// The serial number.
         serial: Serial,
     },
-    /// A reason that is unknown or does not belong in a full list.
+    /// A reason that is unknown or does not belong in a list of this kind.
     #[error("a reason code is unknown")]
     Reason,
-    /// A critical extension is not understood: the list may be partial, and absence from it would
-    /// say nothing.
+    /// The list is about some kinds of certificates or reasons only, about those of other
+    /// authorities, or says so in a way that readers may pass over.
+    #[error("the revocation list does not say plainly which certificates it is about")]
+    Scope,
+    /// The list tells changes, and not plainly since which list before it.
+    #[error("the delta list does not say plainly since which list")]
+    Base,
+    /// A critical extension is not understood: absence from the list may say nothing.
     #[error("critical extension {oid} is not understood")]
     UnknownCritical {
         /// The extension's identifier, dotted.
@@ -263,34 +211,42 @@ impl Crl {
             return Err(CrlError::Edition);
         }
         let next_update = read_time(&mut fields)?;
-        let revoked = match fields.optional(tag::SEQUENCE)? {
-            Some(entries) => read_entries(Reader::new(entries))?,
-            None => HashMap::new(),
+        let entries = match fields.optional(tag::SEQUENCE)? {
+            Some(entries) => Entries::read(Reader::new(entries))?,
+            None => Entries::default(),
         };
         let list = fields.optional(tag::constructed(0))?.ok_or(CrlError::Edition)?;
         fields.end()?;
-        let (mut authority_key, mut number) = (None, None);
+        let (mut authority_key, mut number, mut base) = (None, None, None);
+        let mut scope = Scope::All;
         for Extension { oid, critical, value } in
             extension::read_list(Reader::only(list, tag::SEQUENCE)?)?
         {
             if oid == oid::AUTHORITY_KEY_IDENTIFIER {
                 authority_key = KeyIdentifier::read_authority(value)?;
             } else if oid == oid::CRL_NUMBER {
-                let mut value = Reader::new(value);
-                number = Some(value.unsigned()?);
-                value.end()?;
+                number = Some(read_number(value)?);
+            } else if oid == oid::DELTA_CRL_INDICATOR {
+                base = Some(read_number(value)?).filter(|_| critical);
+                base.ok_or(CrlError::Base)?;
+            } else if oid == oid::ISSUING_DISTRIBUTION_POINT {
+                scope = Some(Scope::read(value)?).filter(|_| critical).ok_or(CrlError::Scope)?;
             } else if critical {
-                // Among them issuingDistributionPoint and deltaCRLIndicator: both make a list
-                // partial.
                 return Err(CrlError::UnknownCritical { oid: oid.to_string() });
             }
         }
         let number = number.filter(|_| next_update > this_update).ok_or(CrlError::Edition)?;
         let edition = Edition { number, this_update, next_update };
+        match base {
+            Some(base) if base >= number => return Err(CrlError::Base),
+            None if !entries.released.is_empty() => return Err(CrlError::Reason),
+            _ => {}
+        }
         let signature = Signature::from_der(signed.signature).map_err(|_| CrlError::Malformed)?;
         let start = signed.body.as_ptr() as usize - der.as_ptr() as usize;
         let body = start..start + signed.body.len();
-        Ok(Self { der: der.to_vec(), body, issuer, authority_key, edition, revoked, signature })
+        let der = der.to_vec();
+        Ok(Self { der, body, issuer, authority_key, edition, scope, base, entries, signature })
     }
 
     /// Whether `issuer` made this list: its name, its key identifier, its right to do so, its
@@ -329,62 +285,103 @@ impl Crl {
         self.edition
     }
 
-    /// How many certificates are revoked.
-    pub fn len(&self) -> usize {
-        self.revoked.len()
+    /// Which certificates of the authority the list is about.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
     }
 
-    /// Whether no certificate is revoked.
+    /// Of a delta list, the number of the complete list since which it tells the changes.
+    pub fn base(&self) -> Option<u64> {
+        self.base
+    }
+
+    /// How many certificates are revoked, or were since the base of a delta list.
+    pub fn len(&self) -> usize {
+        self.entries.revoked.len()
+    }
+
+    /// Whether no certificate is revoked, or none was since the base of a delta list.
     pub fn is_empty(&self) -> bool {
-        self.revoked.is_empty()
+        self.entries.revoked.is_empty()
     }
 
     /// What the list says of the certificate with this serial number.
     pub fn revocation(&self, serial: &Serial) -> Option<Revocation> {
-        let (at, reason) = *self.revoked.get(serial)?;
+        let (at, reason) = *self.entries.revoked.get(serial)?;
         Some(Revocation { serial: serial.clone(), at, reason })
+    }
+
+    /// Whether a delta list takes back that this certificate was suspended (removeFromCRL).
+    pub fn releases(&self, serial: &Serial) -> bool {
+        self.entries.released.contains(serial)
     }
 }
 
 impl fmt::Debug for Crl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Crl(number {}, {} revoked)", self.edition.number, self.len())
+        let Edition { number, .. } = self.edition;
+        match self.base {
+            None => write!(f, "Crl(number {number}, {} revoked)", self.len()),
+            Some(base) => write!(f, "Crl(number {number} since {base}, {} revoked)", self.len()),
+        }
     }
 }
 
-fn read_entries(
-    mut entries: Reader<'_>,
-) -> Result<HashMap<Serial, (OffsetDateTime, Reason)>, CrlError> {
-    let mut revoked = HashMap::new();
-    while !entries.is_empty() {
-        let mut fields = entries.sequence()?;
-        let serial = Serial::read(fields.value(tag::INTEGER)?)?;
-        let at = read_time(&mut fields)?;
-        let mut reason = Reason::Unspecified;
-        if let Some(list) = fields.optional(tag::SEQUENCE)? {
-            for Extension { oid, critical, value } in extension::read_list(Reader::new(list))? {
-                if oid == oid::REASON_CODE {
-                    let mut outer = Reader::new(value);
-                    let code = match outer.value(tag::ENUMERATED)? {
-                        [code] => Reason::from_code(*code),
-                        _ => None,
-                    };
-                    outer.end()?;
-                    reason = code.ok_or(CrlError::Reason)?;
-                } else if critical {
-                    // Among them certificateIssuer: the entry would be about another authority's
-                    // certificate.
-                    return Err(CrlError::UnknownCritical { oid: oid.to_string() });
-                }
+/// The reason code of a certificate that is in force again (removeFromCRL; RFC 5280, 5.3.1).
+const RELEASED: u8 = 8;
+
+impl Entries {
+    fn read(mut list: Reader<'_>) -> Result<Self, CrlError> {
+        let mut entries = Self::default();
+        while !list.is_empty() {
+            let mut fields = list.sequence()?;
+            let serial = Serial::read(fields.value(tag::INTEGER)?)?;
+            let at = read_time(&mut fields)?;
+            let code = match fields.optional(tag::SEQUENCE)? {
+                Some(list) => read_code(Reader::new(list))?,
+                None => Reason::Unspecified.code(),
+            };
+            fields.end()?;
+            if entries.revoked.contains_key(&serial) || entries.released.contains(&serial) {
+                return Err(CrlError::Twice { serial });
+            }
+            if code == RELEASED {
+                entries.released.insert(serial);
+            } else {
+                let reason = Reason::from_code(code).ok_or(CrlError::Reason)?;
+                entries.revoked.insert(serial, (at, reason));
             }
         }
-        fields.end()?;
-        if revoked.contains_key(&serial) {
-            return Err(CrlError::Twice { serial });
+        match entries.revoked.is_empty() && entries.released.is_empty() {
+            true => Err(DerError::Count.into()),
+            false => Ok(entries),
         }
-        revoked.insert(serial, (at, reason));
     }
-    if revoked.is_empty() { Err(DerError::Count.into()) } else { Ok(revoked) }
+}
+
+/// The reason code among the extensions of an entry.
+fn read_code(list: Reader<'_>) -> Result<u8, CrlError> {
+    let mut read = Reason::Unspecified.code();
+    for Extension { oid, critical, value } in extension::read_list(list)? {
+        if oid == oid::REASON_CODE {
+            let mut outer = Reader::new(value);
+            let [code] = *outer.value(tag::ENUMERATED)? else { return Err(CrlError::Reason) };
+            outer.end()?;
+            read = code;
+        } else if critical {
+            // Among them certificateIssuer: the entry would be about another authority's
+            // certificate.
+            return Err(CrlError::UnknownCritical { oid: oid.to_string() });
+        }
+    }
+    Ok(read)
+}
+
+fn read_number(value: &[u8]) -> Result<u64, DerError> {
+    let mut value = Reader::new(value);
+    let number = value.unsigned()?;
+    value.end()?;
+    Ok(number)
 }
 
 #[cfg(test)]

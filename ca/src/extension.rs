@@ -362,9 +362,7 @@ impl Extensions {
             list.extend(write(&oid::AUTHORITY_KEY_IDENTIFIER, &key.write_authority()));
         }
         if let Some(url) = &self.crl_url {
-            let full_name = tlv(tag::constructed(0), &[&uri(url)]);
-            let point = sequence(&[&tlv(tag::constructed(0), &[&full_name])]);
-            list.extend(write(&oid::CRL_DISTRIBUTION_POINTS, &sequence(&[&point])));
+            list.extend(write(&oid::CRL_DISTRIBUTION_POINTS, &write_point(url)));
         }
         let accesses = [(oid::OCSP, &self.status_url), (oid::CA_ISSUERS, &self.issuer_url)];
         let accesses: Vec<u8> = accesses
@@ -380,8 +378,14 @@ impl Extensions {
 }
 
 /// GeneralName of a URI.
-fn uri(url: &str) -> Vec<u8> {
+pub(crate) fn uri(url: &str) -> Vec<u8> {
     tlv(tag::context(6), &[url.as_bytes()])
+}
+
+/// CRLDistributionPoints with one point that has one address.
+pub(crate) fn write_point(url: &str) -> Vec<u8> {
+    let full_name = tlv(tag::constructed(0), &[&uri(url)]);
+    sequence(&[&sequence(&[&tlv(tag::constructed(0), &[&full_name])])])
 }
 
 fn read_purposes(value: &[u8]) -> Result<Vec<ExtendedKeyUsage>, DerError> {
@@ -424,6 +428,19 @@ fn read_access(value: &[u8]) -> Result<(Option<String>, Option<String>), DerErro
         }
     }
     Ok((status, issuer))
+}
+
+/// All of GeneralNames, 1 to `most`, if each is a URI.
+pub(crate) fn read_uris(
+    mut names: Reader<'_>,
+    most: usize,
+) -> Result<Option<Vec<String>>, DerError> {
+    let mut uris = Vec::new();
+    while !names.is_empty() {
+        let Some(text) = names.optional(tag::context(6))? else { return Ok(None) };
+        uris.push(read_text(Text::Ia5, text)?.to_owned());
+    }
+    Ok(Some(uris).filter(|uris| (1..=most).contains(&uris.len())))
 }
 
 fn read_uri(mut names: Reader<'_>) -> Result<Option<String>, DerError> {

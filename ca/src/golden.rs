@@ -10,7 +10,7 @@ use time::{Duration, macros::datetime};
 use crate::{
     Authority, Digest, Issuer, Name, Order, Profile, Serial,
     cms::{SignedAttributes, World},
-    crl::{Edition, Reason, Revocation},
+    crl::{Changes, Edition, Reason, Revocation, Scope},
     der::{Reader, tag},
     ocsp::{self, CertificateId, Status},
     timestamp,
@@ -58,7 +58,18 @@ fn what_is_signed_is_what_it_was() {
     let revoked = [(1, Reason::KeyCompromise), (2, Reason::Unspecified)].map(|(number, reason)| {
         Revocation { serial: crate::workshop::serial(number), at: NOW, reason }
     });
-    check("crl", hospital.people.draft_crl(edition, &revoked).expect("a draft").body());
+    check(
+        "crl",
+        hospital.people.draft_crl(edition, &Scope::All, None, &revoked).expect("a draft").body(),
+    );
+
+    let range = Scope::Points(vec!["http://ca.example.invalid/people-41.crl".to_owned()]);
+    let delta_url = Some("http://ca.example.invalid/people-41-delta.crl");
+    let of_range = hospital.people.draft_crl(edition, &range, delta_url, &revoked);
+    check("crl_range", of_range.expect("a draft").body());
+    let changes = Changes { revoked: revoked.into(), released: vec![crate::workshop::serial(3)] };
+    let delta = hospital.people.draft_delta_crl(edition, &range, 299, &changes);
+    check("crl_delta", delta.expect("a draft").body());
 
     check("ocsp", &status_body(&hospital));
     check("timestamp", &statement(&hospital));

@@ -6,6 +6,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     Certificate, CertificateError, Name, Profile, Serial, algorithm,
+    crl::SerialRange,
     der::{Text, read_text, sequence, tag, tlv, write_time},
     extension::{BasicConstraints, Extensions, KeyIdentifier, KeyUsage},
     lint::{self, LintError},
@@ -103,9 +104,27 @@ pub struct Order {
 pub struct Issuer {
     certificate: Certificate,
     authority: Authority,
-    crl_url: Option<String>,
+    crl_url: Option<ListUrl>,
     issuer_url: Option<String>,
     status_url: Option<String>,
+}
+
+/// Where the lists of an authority are offered.
+#[derive(Clone, Debug)]
+enum ListUrl {
+    /// One list for all certificates.
+    One(String),
+    /// One for each range of serial numbers, which stands between the two.
+    Ranged(String, String),
+}
+
+impl ListUrl {
+    fn of(&self, serial: &Serial) -> String {
+        match self {
+            Self::One(url) => url.clone(),
+            Self::Ranged(before, after) => format!("{before}{}{after}", SerialRange::of(serial)),
+        }
+    }
 }
 
 /// A certificate of which every signed octet is fixed, and which nobody has signed yet.
@@ -140,7 +159,17 @@ impl Issuer {
     /// # Errors
     /// [`IssueError::BadUrl`], when it is not plain ASCII of at most 256 octets.
     pub fn with_crl_url(self, url: &str) -> Result<Self, IssueError> {
-        Ok(Self { crl_url: Some(checked_url(url)?), ..self })
+        Ok(Self { crl_url: Some(ListUrl::One(checked_url(url)?)), ..self })
+    }
+
+    /// Writes into each certificate where the list of its [`SerialRange`] is offered: the range
+    /// stands between these two. What is offered there may be a list of all certificates as well.
+    ///
+    /// # Errors
+    /// [`IssueError::BadUrl`], when it is not plain ASCII of at most 256 octets.
+    pub fn with_ranged_crl_url(self, before: &str, after: &str) -> Result<Self, IssueError> {
+        checked_url(&format!("{before}00{after}"))?;
+        Ok(Self { crl_url: Some(ListUrl::Ranged(before.to_owned(), after.to_owned())), ..self })
     }
 
     /// Writes into each certificate where this authority's own certificate is offered.
@@ -203,7 +232,7 @@ impl Issuer {
         }
         let mut extensions = extensions(&order, rules);
         extensions.authority_key = Some(self.key_identifier());
-        extensions.crl_url.clone_from(&self.crl_url);
+        extensions.crl_url = self.crl_url.as_ref().map(|url| url.of(&serial));
         extensions.issuer_url.clone_from(&self.issuer_url);
         if !rules.no_check {
             extensions.status_url.clone_from(&self.status_url);
@@ -300,7 +329,7 @@ pub(crate) fn sign_body(
     Ok(signature)
 }
 
-fn checked_url(url: &str) -> Result<String, IssueError> {
+pub(crate) fn checked_url(url: &str) -> Result<String, IssueError> {
     let text = read_text(Text::Ia5, url.as_bytes()).map_err(|_| IssueError::BadUrl)?;
     if text.contains(' ') { Err(IssueError::BadUrl) } else { Ok(text.to_owned()) }
 }

@@ -19,7 +19,7 @@
 //!
 //! ```
 //! use ca::chain::{Anchors, Purpose};
-//! use ca::{Authority, Issuer, Name, Order, Profile, Serial, crl::Edition, request};
+//! use ca::{Authority, Issuer, Name, Order, Profile, Serial, crl::{Edition, Scope}, request};
 //! use hsm::{Sm2Signer, sm2::SecretKey};
 //! use time::{Duration, macros::datetime};
 //!
@@ -60,8 +60,8 @@
 //! let edition = Edition { number: 1, this_update: now, next_update: now + Duration::days(7) };
 //! let mut anchors = Anchors::new(root.certificate().clone())?;
 //! anchors.add_issuer(people.certificate().clone())?;
-//! anchors.add_crl(root.draft_crl(edition, &[])?.sign(&root_key)?)?;
-//! anchors.add_crl(people.draft_crl(edition, &[])?.sign(&people_key)?)?;
+//! anchors.add_crl(root.draft_crl(edition, &Scope::All, None, &[])?.sign(&root_key)?)?;
+//! anchors.add_crl(people.draft_crl(edition, &Scope::All, None, &[])?.sign(&people_key)?)?;
 //! anchors.verify(&doctor, Purpose::Login, now)?;
 //! # Ok(())
 //! # }

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime, macros::datetime};
 use crate::{
     Authority, Certificate, Issuer, Name, Order, Profile, Serial, algorithm,
     chain::Anchors,
-    crl::{Crl, Edition, Revocation},
+    crl::{Changes, Crl, Edition, Revocation, Scope},
     der::{Reader, bit_string, sequence, tag, tlv, write_time},
     extension::{BasicConstraints, ExtendedKeyUsage, Extensions, KeyIdentifier, KeyUsage},
 };
@@ -115,7 +115,19 @@ impl Hospital {
 /// A list made at [`ISSUED`], good for a week.
 pub(crate) fn crl(issuer: &Issuer, of: u8, number: u64, revoked: &[Revocation]) -> Crl {
     let edition = Edition { number, this_update: ISSUED, next_update: ISSUED + Duration::days(7) };
-    issuer.draft_crl(edition, revoked).and_then(|draft| draft.sign(&key(of))).expect("a list")
+    issuer
+        .draft_crl(edition, &Scope::All, None, revoked)
+        .and_then(|draft| draft.sign(&key(of)))
+        .expect("a list")
+}
+
+/// What has changed since list `base`, told at [`ISSUED`].
+pub(crate) fn delta(issuer: &Issuer, of: u8, (base, number): (u64, u64), changes: &Changes) -> Crl {
+    let edition = Edition { number, this_update: ISSUED, next_update: ISSUED + Duration::days(7) };
+    issuer
+        .draft_delta_crl(edition, &Scope::All, base, changes)
+        .and_then(|draft| draft.sign(&key(of)))
+        .expect("a delta list")
 }
 
 /// A certificate with any field set as a test wants it. Begins as what the people's authority would

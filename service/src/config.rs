@@ -1,6 +1,7 @@
 //! Settings: read as written (`RawConfig`, unknown keys refused), checked once into [`Config`].
 
 mod devices;
+mod revocation_lists;
 mod time_stamps;
 
 use std::{
@@ -17,6 +18,7 @@ use hsm::soft::PassphraseError;
 use serde::{Deserialize, Serialize};
 
 pub use self::devices::{DeviceSettings, RawDevice, RawKeyPlace};
+pub use self::revocation_lists::RawRevocationLists;
 pub use self::time_stamps::{Clients, RawTimeStamps, TimeStamps};
 use crate::policy::{Policy, PolicyError};
 
@@ -70,6 +72,9 @@ pub struct RawConfig {
     /// How times are stamped.
     #[serde(default)]
     pub time_stamps: RawTimeStamps,
+    /// How revocation lists are divided.
+    #[serde(default)]
+    pub revocation_lists: RawRevocationLists,
     /// Cryptographic devices, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub devices: BTreeMap<String, RawDevice>,
@@ -177,6 +182,9 @@ pub struct Config {
     pub card_keys: CardKeys,
     /// How times are stamped.
     pub time_stamps: TimeStamps,
+    /// Revoked certificates of one authority above which each range of serial numbers has a list of its
+    /// own.
+    pub ranges_above: usize,
     /// Cryptographic devices, and the keys that are in them.
     pub devices: DeviceSettings,
 }
@@ -372,6 +380,7 @@ impl Config {
             card_rules,
             card_keys: CardKeys { security, diversification },
             time_stamps: TimeStamps::check(raw.time_stamps)?,
+            ranges_above: raw.revocation_lists.check()?,
             devices: DeviceSettings::check(raw.devices, raw.keys, data)?,
         })
     }
@@ -437,6 +446,10 @@ mod tests {
             (format!("{good}[time_stamps]\npolicy='1'"), "setting `time_stamps.policy`"),
             (format!("{good}[time_stamps]\naccuracy=0"), "setting `time_stamps.accuracy`"),
             (format!("{good}[time_stamps]\nform='cms'"), "setting `time_stamps.form`"),
+            (
+                format!("{good}[revocation_lists]\nranges_above=100001"),
+                "setting `revocation_lists.ranges_above`",
+            ),
             (format!("{good}policy='none.toml'"), "reading "),
             (format!("{good}card_script='none.txt'"), "reading "),
             (format!("{good}card_security='sam'\ncard_script='a'"), "setting `card_script`"),

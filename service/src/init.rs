@@ -158,6 +158,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         devices: BTreeMap::new(),
         keys: BTreeMap::new(),
         time_stamps: config::RawTimeStamps::default(),
+        revocation_lists: config::RawRevocationLists::default(),
         card_security: config::default_card_security(),
         card_diversification: config::default_card_diversification(),
     };
@@ -243,7 +244,9 @@ async fn found(
         store.record_authority(record, entry).await?;
     }
     let root = certificates[0].1.to_pem();
-    let authorities = Authorities::load(&keys, certificates, [], config.public_url.as_deref())?;
+    let plan = start::list_plan(&store, &config).await?;
+    let authorities =
+        Authorities::load(&keys, certificates, [], config.public_url.as_deref(), plan)?;
     let registrar: Registrar =
         start::registrar(config, keys, authorities, store).await.map_err(Box::new)?;
 

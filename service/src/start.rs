@@ -18,7 +18,9 @@ use crate::{
     config::Config,
     devices::Devices,
     keys::{self, AUTHORITIES, Keys, authority_name},
-    registrar::{Authorities, AuthorityError, Error, Parts, Registrar, key_made},
+    registrar::{
+        Authorities, AuthorityError, Error, ListPlan, Parts, Registrar, key_made, list_address,
+    },
     serve::{self, ListenError, Protection},
     store::{Store, StoreError},
     telemetry,
@@ -111,7 +113,8 @@ pub async fn open_tested<'a>(
         // The service stopped between draft and signature: it may have been signed, and nobody has it.
         tracing::warn!(serial = draft.serial, "a certificate was drafted and never given out");
     }
-    let authorities = authorities(&store, &keys, config.public_url.as_deref()).await?;
+    let plan = list_plan(&store, &config).await?;
+    let authorities = authorities(&store, &keys, config.public_url.as_deref(), plan).await?;
     registrar(config, keys, authorities, store).await
 }
 
@@ -158,6 +161,7 @@ async fn authorities(
     store: &Store,
     keys: &Keys,
     public_url: Option<&str>,
+    plan: ListPlan,
 ) -> Result<Authorities, StartError> {
     let records = store.authorities().await?;
     let mut certificates = Vec::new();
@@ -171,13 +175,29 @@ async fn authorities(
         let certificate = Certificate::parse(&record.der)
             .map_err(|_| AuthorityError::Record("certificate of an authority"))?;
         certificates.push((authority, certificate));
-        if let Some(list) = store.crl(name).await? {
-            let list =
-                Crl::parse(&list.der).map_err(|_| AuthorityError::Record("revocation list"))?;
+    }
+    for record in store.revocation_lists().await? {
+        for der in [Some(record.complete), record.delta].into_iter().flatten() {
+            let list = Crl::parse(&der).map_err(|_| AuthorityError::Record("revocation list"))?;
             lists.push(list);
         }
     }
-    Ok(Authorities::load(keys, certificates, lists, public_url)?)
+    Ok(Authorities::load(keys, certificates, lists, public_url, plan)?)
+}
+
+/// How lists are divided and where they are found; the address of today is on record from now on, since
+/// certificates will name it.
+pub(crate) async fn list_plan(store: &Store, config: &Config) -> Result<ListPlan, StoreError> {
+    let mut addresses = store.list_addresses().await?;
+    if let Some(url) = &config.public_url {
+        if !addresses.contains(url) {
+            store.record_list_address(url, list_address(&config.name, url, clock::now())).await?;
+        }
+        // The newest last, whenever it was first used.
+        addresses.retain(|address| address != url);
+        addresses.push(url.clone());
+    }
+    Ok(ListPlan { addresses, ranges_above: config.ranges_above })
 }
 
 /// Serves until `stop` turns true. Calls `ready` with the address once connections are accepted.

@@ -40,6 +40,7 @@ mod life;
 mod pairs;
 mod readme;
 mod recovery;
+mod revocation_lists;
 mod rights;
 mod sdf_device;
 mod security_modules;

@@ -107,6 +107,12 @@ pub enum ChainError {
         /// Number of the list that is held.
         held: u64,
     },
+    /// A delta list tells what has changed since a complete one that is not held, nor one after it.
+    #[error("the complete revocation list {base} of this scope is not held, nor one after it")]
+    CrlBaseMissing {
+        /// Number of the complete list.
+        base: u64,
+    },
     /// A revocation list is not what its authority would have made.
     #[error("checking a revocation list")]
     Crl(#[from] CrlError),

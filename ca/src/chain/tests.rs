@@ -10,6 +10,8 @@ use crate::{
     workshop::{DOCTOR_KEY, Forgery, Hospital, ISSUED, NOW, PEOPLE_KEY, ROOT_KEY, crl, serial},
 };
 
+mod lists;
+
 fn authority(name: &str) -> Name {
     Name::of_authority("Test health region", name).expect("a good name")
 }
@@ -320,36 +322,6 @@ fn a_list_is_needed_and_has_to_be_current() {
             .err(),
         Some(ChainError::CrlNotYetValid { issuer: issuer(), this_update: made })
     );
-}
-
-#[test]
-fn a_list_is_taken_from_its_authority_only_and_never_older() {
-    let hospital = Hospital::new();
-    let mut anchors = hospital.anchors();
-    anchors.add_crl(crl(&hospital.people, PEOPLE_KEY, 5, &[])).expect("newer");
-    let older = anchors.add_crl(crl(&hospital.people, PEOPLE_KEY, 4, &[])).err();
-    assert_eq!(older, Some(ChainError::CrlOlder { offered: 4, held: 5 }));
-
-    let stranger =
-        Forgery::authority(&hospital, 50, (&authority("root"), ROOT_KEY), &authority("stranger"));
-    let stranger =
-        crate::Issuer::new(stranger.certificate(), crate::Authority::People).expect("an authority");
-    let unknown = anchors.add_crl(crl(&stranger, 50, 1, &[])).err();
-    assert_eq!(unknown, Some(ChainError::Crl(CrlError::NameMismatch)));
-
-    // The name of the devices' authority and no key identifier, signed by the people's key.
-    let mut posing = Forgery::authority(
-        &hospital,
-        PEOPLE_KEY,
-        (&authority("root"), ROOT_KEY),
-        &authority("devices"),
-    );
-    posing.extensions.subject_key = hospital.devices.certificate().key_identifier().cloned();
-    let posing =
-        crate::Issuer::new(posing.certificate(), crate::Authority::People).expect("an authority");
-    let forged = anchors.add_crl(crl(&posing, PEOPLE_KEY, 9, &[])).err();
-    assert_eq!(forged, Some(ChainError::Crl(CrlError::BadSignature)));
-    assert_eq!(anchors.crls().map(|crl| crl.edition().number).collect::<Vec<_>>(), [1, 5, 1]);
 }
 
 #[test]

@@ -1,9 +1,11 @@
+use hsm::Sm2Signer as _;
 use proptest::prelude::*;
 use time::Duration;
 
 use super::*;
 use crate::{
-    der::{bit_string, oid as write_oid},
+    IssueError,
+    der::{bit_string, oid as write_oid, sequence, tlv, unsigned, write_time},
     workshop::{Hospital, ISSUED, NOW, PEOPLE_KEY, ROOT_KEY, crl, key, serial},
 };
 
@@ -55,10 +57,77 @@ fn a_list_that_says_nothing_clear_is_not_drafted() {
     let twice = [revocation(10, Reason::Hold), revocation(10, Reason::KeyCompromise)];
     let empty = Edition { next_update: ISSUED, ..edition };
     for (edition, entries) in [(edition, &twice[..]), (empty, &[])] {
-        assert!(matches!(hospital.people.draft_crl(edition, entries), Err(IssueError::BadList)));
+        assert!(matches!(
+            hospital.people.draft_crl(edition, &Scope::All, None, entries),
+            Err(IssueError::BadList)
+        ));
     }
-    let draft = hospital.people.draft_crl(edition, &[]).expect("a draft");
+    let draft = hospital.people.draft_crl(edition, &Scope::All, None, &[]).expect("a draft");
     assert!(matches!(draft.sign(&key(ROOT_KEY)), Err(IssueError::WrongKey)));
+
+    let points = |count| Scope::Points(vec!["http://ca.example.invalid/40.crl".to_owned(); count]);
+    for (scope, delta_url) in [(points(0), None), (points(65), None)] {
+        let refused = hospital.people.draft_crl(edition, &scope, delta_url, &[]);
+        assert!(matches!(refused, Err(IssueError::BadList)));
+    }
+    for (scope, delta_url) in
+        [(Scope::Points(vec!["http://县/".to_owned()]), None), (Scope::All, Some("with space"))]
+    {
+        let refused = hospital.people.draft_crl(edition, &scope, delta_url, &[]);
+        assert!(matches!(refused, Err(IssueError::BadUrl)));
+    }
+    let both = Changes { revoked: vec![revocation(10, Reason::Hold)], released: vec![serial(10)] };
+    for (base, changes) in [(0, &both), (1, &Changes::default()), (2, &Changes::default())] {
+        let refused = hospital.people.draft_delta_crl(edition, &Scope::All, base, changes);
+        assert!(matches!(refused, Err(IssueError::BadList)), "{base}");
+    }
+}
+
+#[test]
+fn a_list_says_which_certificates_it_is_about() {
+    let hospital = Hospital::new();
+    let edition = Edition { number: 3, this_update: ISSUED, next_update: NOW };
+    let points = ["http://ca.example.invalid/crl", "http://ca.example.invalid/41.crl"];
+    let all: Vec<String> = points.map(str::to_owned).into();
+    for (scope, covers) in [
+        (Scope::All, true),
+        (Scope::Points(all.clone()), true),
+        (Scope::Points(all[1..].to_vec()), false),
+    ] {
+        let draft = hospital.people.draft_crl(edition, &scope, None, &[]).expect("a draft");
+        let list = draft.sign(&key(PEOPLE_KEY)).expect("signed");
+        let read = Crl::parse(list.der()).expect("what is written is read");
+        assert_eq!((read.scope(), read.base()), (&scope, None));
+        // The doctor's certificate names the first of them.
+        assert_eq!(read.scope().covers(&hospital.doctor), covers);
+        assert_eq!(read.scope().covers(&hospital.desk), covers);
+        assert_eq!(
+            read.scope().covers(hospital.root.certificate()),
+            scope == Scope::All,
+            "it names no list"
+        );
+    }
+}
+
+#[test]
+fn a_delta_list_says_what_has_changed_since_which_list() {
+    let hospital = Hospital::new();
+    let edition = Edition { number: 9, this_update: ISSUED, next_update: NOW };
+    let changes = Changes {
+        revoked: vec![revocation(30, Reason::KeyCompromise), revocation(10, Reason::Hold)],
+        released: vec![serial(20)],
+    };
+    let scope = Scope::Points(vec!["http://ca.example.invalid/41.crl".to_owned()]);
+    let draft = hospital.people.draft_delta_crl(edition, &scope, 4, &changes).expect("a draft");
+    let list = draft.sign(&key(PEOPLE_KEY)).expect("signed");
+    let read = Crl::parse(list.der()).expect("what is written is read");
+    assert_eq!(read.verify(hospital.people.certificate()), Ok(()));
+    assert_eq!((read.base(), read.scope(), read.len()), (Some(4), &scope, 2));
+    for entry in &changes.revoked {
+        assert_eq!(read.revocation(&entry.serial).as_ref(), Some(entry));
+    }
+    assert_eq!(read.revocation(&serial(20)), None);
+    assert!(read.releases(&serial(20)) && !read.releases(&serial(10)));
 }
 
 /// TBSCertList with these parts in place of good ones, signed by the people's authority.
@@ -85,12 +154,22 @@ fn a_field_that_is_not_as_it_should_be_is_refused() {
     let wrap = |list: &[u8]| tlv(tag::constructed(0), &[&sequence(&[list])]);
     let number = extension::write(&oid::CRL_NUMBER, &unsigned(&[1]));
     let with_number = wrap(&number);
-    let entry = write_entry(&revocation(10, Reason::KeyCompromise));
+    let entry = draft::write(&serial(10), NOW, Some(Reason::KeyCompromise.code()));
     let with = |kind: &const_oid::ObjectIdentifier, value: &[u8]| {
         wrap(&[&number[..], &extension::write_critical(kind, value)].concat())
     };
-    let partial = const_oid::ObjectIdentifier::new_unwrap("2.5.29.28");
-    let delta = const_oid::ObjectIdentifier::new_unwrap("2.5.29.27");
+    let passed_over = |kind: &const_oid::ObjectIdentifier, value: &[u8]| {
+        wrap(&[&number[..], &extension::write(kind, value)].concat())
+    };
+    let narrowed = |fields: &[u8]| with(&oid::ISSUING_DISTRIBUTION_POINT, &sequence(&[fields]));
+    let uri = tlv(tag::context(6), &[b"http://ca/crl"]);
+    let full = |names: &[u8]| tlv(tag::constructed(0), &[&tlv(tag::constructed(0), &[names])]);
+    let only_people = [full(&uri), tlv(tag::context(1), &[&[0xff]])].concat();
+    let mail = tlv(tag::context(1), &[b"ca@example.invalid"]);
+    let relative = tlv(tag::constructed(0), &[&tlv(tag::constructed(1), &[])]);
+    let point = oid::ISSUING_DISTRIBUTION_POINT;
+    let delta = |base: u8| with(&oid::DELTA_CRL_INDICATOR, &[2, 1, base]);
+    let base = [2, 1, 0];
     let coded = |extension: &[u8]| {
         sequence(&[&sequence(&[&serial(10).write(), &write_time(NOW), &sequence(&[extension])])])
     };
@@ -111,10 +190,23 @@ fn a_field_that_is_not_as_it_should_be_is_refused() {
         ("padded number", list(v2, &algorithm, &times, &[], &wrap(&padded)), Some(E::Der(DerError::Integer))),
         ("RFC 5280, 5.1.2.6: empty list", list(v2, &algorithm, &times, &sequence(&[]), &with_number), Some(E::Der(DerError::Count))),
         ("entry twice", list(v2, &algorithm, &times, &sequence(&[&entry, &entry]), &with_number), Some(E::Twice { serial: serial(10) })),
-        ("RFC 5280, 5.2.5: partial list", list(v2, &algorithm, &times, &[], &with(&partial, &[0x30, 0])), Some(E::UnknownCritical { oid: "2.5.29.28".into() })),
-        ("RFC 5280, 5.2.4: delta list", list(v2, &algorithm, &times, &[], &with(&delta, &[2, 1, 1])), Some(E::UnknownCritical { oid: "2.5.29.27".into() })),
+        ("a part of the certificates", list(v2, &algorithm, &times, &[], &narrowed(&full(&uri))), None),
+        ("RFC 5280, 5.2.5: nothing said", list(v2, &algorithm, &times, &[], &narrowed(&[])), Some(E::Scope)),
+        ("not critical", list(v2, &algorithm, &times, &[], &passed_over(&point, &sequence(&[&full(&uri)]))), Some(E::Scope)),
+        ("certificates of people only", list(v2, &algorithm, &times, &[], &narrowed(&only_people)), Some(E::Scope)),
+        ("some reasons only", list(v2, &algorithm, &times, &[], &narrowed(&tlv(tag::context(3), &[&[6, 0x40]]))), Some(E::Scope)),
+        ("other issuers too", list(v2, &algorithm, &times, &[], &narrowed(&tlv(tag::context(4), &[&[0xff]]))), Some(E::Scope)),
+        ("a mail address", list(v2, &algorithm, &times, &[], &narrowed(&full(&mail))), Some(E::Scope)),
+        ("an address and a mail address", list(v2, &algorithm, &times, &[], &narrowed(&full(&[&uri[..], &mail].concat()))), Some(E::Scope)),
+        ("no address", list(v2, &algorithm, &times, &[], &narrowed(&full(&[]))), Some(E::Scope)),
+        ("more addresses than there are ranges", list(v2, &algorithm, &times, &[], &narrowed(&full(&uri.repeat(65)))), Some(E::Scope)),
+        ("name relative to the issuer", list(v2, &algorithm, &times, &[], &narrowed(&relative)), Some(E::Scope)),
+        ("changes", list(v2, &algorithm, &times, &reason(8), &delta(0)), None),
+        ("RFC 5280, 5.2.4: since a later list", list(v2, &algorithm, &times, &[], &delta(1)), Some(E::Base)),
+        ("not critical", list(v2, &algorithm, &times, &[], &passed_over(&oid::DELTA_CRL_INDICATOR, &base)), Some(E::Base)),
+        ("RFC 5280, 5.2.6: another critical one", list(v2, &algorithm, &times, &[], &with(&oid::FRESHEST_CRL, &[0x30, 0])), Some(E::UnknownCritical { oid: "2.5.29.46".into() })),
         ("RFC 5280, 5.3.1: reason 7", list(v2, &algorithm, &times, &reason(7), &with_number), Some(E::Reason)),
-        ("RFC 5280, 5.3.1: removed from a delta list", list(v2, &algorithm, &times, &reason(8), &with_number), Some(E::Reason)),
+        ("RFC 5280, 5.3.1: released in a complete list", list(v2, &algorithm, &times, &reason(8), &with_number), Some(E::Reason)),
         ("RFC 5280, 5.3.3: another issuer's certificate", list(v2, &algorithm, &times, &coded(&extension::write_critical(&issuer, &[0x30, 0])), &with_number), Some(E::UnknownCritical { oid: "2.5.29.29".into() })),
     ];
     for (what, der, why) in cases {

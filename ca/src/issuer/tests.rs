@@ -38,6 +38,27 @@ fn a_certificate_is_what_its_profile_says() {
 }
 
 #[test]
+fn a_certificate_names_the_list_of_its_range() {
+    let hospital = Hospital::new();
+    let people = hospital.people.with_ranged_crl_url("http://ca.example.invalid/people-", ".crl");
+    let people = people.expect("a good address");
+    for (octet, url) in [
+        (0x00, "http://ca.example.invalid/people-40.crl"),
+        (0x2a, "http://ca.example.invalid/people-6a.crl"),
+        (0xff, "http://ca.example.invalid/people-7f.crl"),
+    ] {
+        let serial = Serial::from_random([octet; 16]);
+        let draft = people.draft(order(Profile::Person), serial, NOW).expect("a draft");
+        let nurse = draft.sign(&key(PEOPLE_KEY)).expect("signed");
+        assert_eq!(nurse.crl_url(), Some(url));
+    }
+    let refused = people.clone().with_ranged_crl_url("http://县/", ".crl");
+    assert!(matches!(refused, Err(IssueError::BadUrl)));
+    let refused = people.with_ranged_crl_url(&"a".repeat(250), ".crl ");
+    assert!(matches!(refused, Err(IssueError::BadUrl)));
+}
+
+#[test]
 fn an_order_that_does_not_fit_is_refused() {
     use IssueError as E;
     let hospital = Hospital::new();

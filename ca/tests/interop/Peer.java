@@ -21,6 +21,7 @@ import org.bouncycastle.cert.X509CertificateHolder;
 import org.bouncycastle.cert.jcajce.JcaCertStore;
 import org.bouncycastle.cms.*;
 import org.bouncycastle.cms.jcajce.*;
+import org.bouncycastle.jcajce.PKIXExtendedParameters;
 import org.bouncycastle.jce.provider.BouncyCastleProvider;
 import org.bouncycastle.operator.ContentSigner;
 import org.bouncycastle.operator.jcajce.*;
@@ -84,6 +85,27 @@ public class Peer {
         } catch (CertPathValidatorException refused) {
             boolean revoked = refused.getMessage().contains("revo");
             System.out.println("nurse: " + (revoked ? "certificate revoked" : refused.getMessage()));
+        }
+        // The same with the list of a part, in which nobody is, and with what has changed since.
+        for (boolean changes : new boolean[] {false, true}) {
+            List<Object> held = new ArrayList<>(List.of(people, list("part.crl"), rootList));
+            if (changes) held.add(list("delta.crl"));
+            PKIXParameters only = new PKIXParameters(Set.of(new TrustAnchor(root, null)));
+            only.setDate(now);
+            only.addCertStore(CertStore.getInstance("Collection", new CollectionCertStoreParameters(held), "BC"));
+            PKIXExtendedParameters extended =
+                new PKIXExtendedParameters.Builder(only).setUseDeltasEnabled(changes).build();
+            for (X509Certificate holder : List.of(doctor, nurse)) {
+                String who = holder == doctor ? "doctor" : "nurse";
+                String by = changes ? "part and changes" : "part";
+                try {
+                    validator.validate(factory.generateCertPath(List.of(holder, people)), extended);
+                    System.out.println(who + " by " + by + ": path valid");
+                } catch (CertPathValidatorException refused) {
+                    boolean revoked = refused.getMessage().contains("revo");
+                    System.out.println(who + " by " + by + ": " + (revoked ? "certificate revoked" : refused.getMessage()));
+                }
+            }
         }
         boolean signed = true;
         try {

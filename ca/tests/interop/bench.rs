@@ -10,7 +10,7 @@ use std::{
 use ca::{
     Authority, Certificate, Issuer, Name, Order, Profile, Serial,
     cms::{SignedAttributes, SignedData},
-    crl::{Crl, Edition, Reason, Revocation},
+    crl::{Changes, Crl, Edition, Reason, Revocation, Scope},
     request::request,
 };
 use hsm::{Sm2Signer, sm2::SecretKey, sm3};
@@ -30,6 +30,9 @@ pub(crate) struct Bench {
     pub(crate) doctor: Certificate,
     pub(crate) nurse: Certificate,
     pub(crate) crls: [Crl; 2],
+    /// Of the people's authority: the list of the part that all certificates here name, with nobody in
+    /// it, and what has changed since.
+    pub(crate) part: [Crl; 2],
     pub(crate) doctor_key: SecretKey,
 }
 
@@ -72,12 +75,23 @@ impl Bench {
             reason: Reason::KeyCompromise,
         };
         let crls = [
-            root.draft_crl(edition, &[]).unwrap().sign(&root_key).unwrap(),
-            people.draft_crl(edition, &[lost]).unwrap().sign(&people_key).unwrap(),
+            root.draft_crl(edition, &Scope::All, None, &[]).unwrap().sign(&root_key).unwrap(),
+            people
+                .draft_crl(edition, &Scope::All, None, std::slice::from_ref(&lost))
+                .unwrap()
+                .sign(&people_key)
+                .unwrap(),
         ];
+        let scope = Scope::Points(vec!["http://ca.example.invalid/people.crl".to_owned()]);
+        let delta_url = Some("http://ca.example.invalid/people-delta.crl");
+        let complete = people.draft_crl(edition, &scope, delta_url, &[]).unwrap();
+        let changes = Changes { revoked: vec![lost], released: Vec::new() };
+        let later = Edition { number: 8, ..edition };
+        let delta = people.draft_delta_crl(later, &scope, 7, &changes).unwrap();
+        let part = [complete, delta].map(|draft| draft.sign(&people_key).unwrap());
         let (root, people) = (root.certificate().clone(), people.certificate().clone());
         let folder = TempDir::new().unwrap();
-        let bench = Self { folder, root, people, doctor, nurse, crls, doctor_key };
+        let bench = Self { folder, root, people, doctor, nurse, crls, part, doctor_key };
         bench.write_all();
         bench
     }
@@ -101,6 +115,9 @@ impl Bench {
             self.write(&format!("{name}.pem"), certificate.to_pem().as_bytes());
         }
         for (name, crl) in ["root", "people"].iter().zip(&self.crls) {
+            self.write(&format!("{name}.crl"), crl.der());
+        }
+        for (name, crl) in ["part", "delta"].iter().zip(&self.part) {
             self.write(&format!("{name}.crl"), crl.der());
         }
         self.write("doctor.key", self.doctor_key.to_pkcs8_pem().as_bytes());

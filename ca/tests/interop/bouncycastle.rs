@@ -36,6 +36,10 @@ fn bouncy_castle_agrees() {
     for line in [
         "doctor: path valid, 2 certificates",
         "nurse: certificate revoked",
+        "doctor by part: path valid",
+        "nurse by part: path valid",
+        "doctor by part and changes: path valid",
+        "nurse by part and changes: certificate revoked",
         "people.crl: signature true, nurse revoked true, doctor revoked false",
         "request: signature true",
         "message: signature true, time 2025-03-03T09:30:00Z",

@@ -90,6 +90,37 @@ fn openssl_reads_a_revocation_list() {
 }
 
 #[test]
+fn openssl_reads_a_list_of_a_part_and_its_changes() {
+    let bench = Bench::new();
+    let show = |list: &str| {
+        let (good, said) =
+            bench.run("openssl", &["crl", "-inform", "DER", "-in", list, "-noout", "-text"]);
+        assert!(good, "{said}");
+        // How deep a line stands is its own affair.
+        said.lines().map(str::trim).collect::<Vec<_>>().join("\n")
+    };
+    let point = "Issuing Distribution Point: critical\nFull Name:\nURI:http://ca.example.invalid/people.crl";
+    let part = show("part.crl");
+    for expected in [
+        point,
+        "X509v3 CRL Number:\n7",
+        "X509v3 Freshest CRL:\nFull Name:\nURI:http://ca.example.invalid/people-delta.crl",
+        "No Revoked Certificates",
+    ] {
+        assert!(part.contains(expected), "{expected} is not in {part}");
+    }
+    let delta = show("delta.crl");
+    for expected in [
+        point,
+        "X509v3 CRL Number:\n8",
+        "X509v3 Delta CRL Indicator: critical\n7",
+        "Key Compromise",
+    ] {
+        assert!(delta.contains(expected), "{expected} is not in {delta}");
+    }
+}
+
+#[test]
 fn requests_are_read_both_ways() {
     let bench = Bench::new();
     let arguments =

@@ -95,24 +95,22 @@ async fn jwks(State(registrar): State<Arc<Registrar>>) -> Response {
     ([(header::CONTENT_TYPE, "application/jwk-set+json")], registrar.token_keys()).into_response()
 }
 
-/// `/crl/ca-people.crl`: the newest list of an authority (RFC 5280, 4.2.1.13).
+/// `/crl/ca-people-4a.crl`, `/crl/ca-people-4a-delta.crl`: the newest list of an authority, of a range of
+/// serial numbers, of what has changed (RFC 5280, 4.2.1.13 and 5.2.6).
 async fn revocation_list(
     State(registrar): State<Arc<Registrar>>,
     Path(file): Path<String>,
 ) -> Response {
-    let list = authority_of(&file, ".crl").and_then(|at| registrar.newest_list(at));
+    let name = file.strip_suffix(".crl").and_then(|name| name.parse().ok());
+    let list = name.and_then(|name| registrar.newest_list(name));
     found("application/pkix-crl", list)
 }
 
 /// `/ca/ca-people.cer`: the certificate of an authority (RFC 5280, 4.2.2.1).
 async fn authority(State(registrar): State<Arc<Registrar>>, Path(file): Path<String>) -> Response {
-    let certificate =
-        authority_of(&file, ".cer").and_then(|at| registrar.authority_certificate(at));
+    let authority = file.strip_suffix(".cer").and_then(authority_named);
+    let certificate = authority.and_then(|authority| registrar.authority_certificate(authority));
     found("application/pkix-cert", certificate)
-}
-
-fn authority_of(file: &str, extension: &str) -> Option<ca::Authority> {
-    authority_named(file.strip_suffix(extension)?)
 }
 
 fn found(content_type: &'static str, der: Option<Vec<u8>>) -> Response {

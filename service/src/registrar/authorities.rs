@@ -3,11 +3,14 @@
 use std::sync::{PoisonError, RwLock};
 
 use ca::chain::{Anchors, Path, Purpose};
-use ca::crl::{Crl, Edition, Revocation};
+use ca::crl::{Changes, Crl, Edition, Revocation, Scope, SerialRange};
 use ca::{Authority, BadName, Certificate, ChainError, IssueError, Issuer, Order, Profile, Serial};
 use hsm::{KeyError, Sm2Signer};
 
-use super::Error;
+use super::{
+    Error,
+    list_names::{ListKind, ListName},
+};
 use crate::{
     clock::UtcTime,
     keys::{AUTHORITIES, Keys, authority_name},
@@ -19,9 +22,24 @@ const LIST_LIFE: time::Duration = time::Duration::days(7);
 /// How far a list is dated back, so that it is good at once for verifiers whose clock is behind.
 const CLOCK_SKEW: time::Duration = time::Duration::minutes(5);
 
+/// Most revoked certificates that one list tells, well within [`Crl::MAX_LEN`].
+const MOST_IN_A_LIST: usize = 150_000;
+
+/// How the lists of an authority are divided, and where they are found.
+#[derive(Clone, Debug, Default)]
+pub struct ListPlan {
+    /// Addresses below which certificates say that their lists are; the newest last. Without one all
+    /// certificates of an authority are in one list.
+    pub addresses: Vec<String>,
+    /// Revoked certificates of one authority above which each range of serial numbers has a list of
+    /// its own.
+    pub ranges_above: usize,
+}
+
 /// The authorities of a service.
 pub struct Authorities {
     issuers: Vec<Issuer>,
+    plan: ListPlan,
     anchors: RwLock<Anchors>,
 }
 
@@ -104,6 +122,7 @@ impl Authorities {
         certificates: Vec<(Authority, Certificate)>,
         lists: impl IntoIterator<Item = Crl>,
         public_url: Option<&str>,
+        plan: ListPlan,
     ) -> Result<Self, AuthorityError> {
         let mut anchors: Option<Anchors> = None;
         let mut issuers = Vec::new();
@@ -118,8 +137,12 @@ impl Authorities {
             let mut issuer = Issuer::new(certificate, authority)?;
             if let Some(url) = public_url {
                 let name = authority_name(authority);
+                issuer = match authority {
+                    // It certifies four authorities.
+                    Authority::Root => issuer.with_crl_url(&format!("{url}/crl/{name}.crl"))?,
+                    _ => issuer.with_ranged_crl_url(&format!("{url}/crl/{name}-"), ".crl")?,
+                };
                 issuer = issuer
-                    .with_crl_url(&format!("{url}/crl/{name}.crl"))?
                     .with_issuer_url(&format!("{url}/ca/{name}.cer"))?
                     .with_status_url(&format!("{url}/ocsp"))?;
             }
@@ -129,7 +152,7 @@ impl Authorities {
         for list in lists {
             anchors.add_crl(list)?;
         }
-        Ok(Self { issuers, anchors: RwLock::new(anchors) })
+        Ok(Self { issuers, plan, anchors: RwLock::new(anchors) })
     }
 
     /// The authority as an issuer.
@@ -145,37 +168,100 @@ impl Authorities {
         &self.issuers
     }
 
-    /// Makes the next list of an authority. It is put into use by [`adopt`](Self::adopt).
-    pub(crate) fn next_list(
-        &self,
-        keys: &Keys,
-        authority: Authority,
-        number: u64,
-        revoked: &[Revocation],
-        now: UtcTime,
-    ) -> Result<Crl, AuthorityError> {
-        let this_update = now.replace_nanosecond(0).unwrap_or(now) - CLOCK_SKEW;
-        let edition = Edition { number, this_update, next_update: this_update + LIST_LIFE };
-        let draft = self.issuer(authority)?.draft_crl(edition, revoked)?;
-        Ok(draft.sign(&*keys.authority(authority)?)?)
+    /// The complete lists that an authority makes when so many of its certificates are revoked. Once
+    /// there are lists of ranges, they stay: certificates are looked for in them.
+    pub(crate) fn parts(&self, authority: Authority, revoked: usize) -> Vec<ListName> {
+        let all = ListName::complete(authority, None);
+        let mut parts: Vec<_> =
+            Some(all).filter(|_| revoked <= MOST_IN_A_LIST).into_iter().collect();
+        let divided = self.plan.addresses.is_empty() || authority == Authority::Root;
+        if !divided && (revoked > self.plan.ranges_above || self.has_ranges(authority)) {
+            parts
+                .extend(SerialRange::all().map(|range| ListName::complete(authority, Some(range))));
+        }
+        // Without an address there is no saying which list a certificate is in.
+        if parts.is_empty() { vec![all] } else { parts }
     }
 
-    /// Puts a list into use.
+    fn has_ranges(&self, authority: Authority) -> bool {
+        self.with_anchors(|anchors| {
+            let mut of_authority = anchors.crls().filter(|list| self.is_of(list, authority));
+            of_authority.any(|list| *list.scope() != Scope::All)
+        })
+    }
+
+    fn is_of(&self, list: &Crl, authority: Authority) -> bool {
+        let issuer = self.issuer(authority);
+        issuer.is_ok_and(|issuer| list.issuer() == issuer.certificate().subject())
+    }
+
+    /// Which certificates a list is about.
+    fn scope(&self, name: ListName) -> Scope {
+        let complete = ListName::complete(name.authority, name.range);
+        match name.range {
+            None => Scope::All,
+            Some(_) => {
+                Scope::Points(self.plan.addresses.iter().map(|url| complete.url(url)).collect())
+            }
+        }
+    }
+
+    /// Lends the list of this name that is in use.
+    pub(crate) fn with_list<T>(&self, name: ListName, look: impl FnOnce(&Crl) -> T) -> Option<T> {
+        let scope = self.scope(name);
+        let fits = |list: &&Crl| self.is_of(list, name.authority) && *list.scope() == scope;
+        self.with_anchors(|anchors| {
+            let list = match name.kind {
+                ListKind::Complete => anchors.crls().find(fits),
+                ListKind::Delta => anchors.delta_crls().find(fits),
+            };
+            list.map(look)
+        })
+    }
+
+    /// Makes the next complete list of this name, and the one of what has changed `since` the list of
+    /// that number. They are put into use by [`adopt`](Self::adopt).
+    pub(crate) fn next_lists(
+        &self,
+        keys: &Keys,
+        name: ListName,
+        number: u64,
+        revoked: &[Revocation],
+        since: Option<(u64, Changes)>,
+        now: UtcTime,
+    ) -> Result<(Crl, Option<Crl>), AuthorityError> {
+        let this_update = now.replace_nanosecond(0).unwrap_or(now) - CLOCK_SKEW;
+        let edition = Edition { number, this_update, next_update: this_update + LIST_LIFE };
+        let (issuer, scope) = (self.issuer(name.authority)?, self.scope(name));
+        let delta_url = self.plan.addresses.last().map(|url| name.delta().url(url));
+        let key = keys.authority(name.authority)?;
+        let complete = issuer.draft_crl(edition, &scope, delta_url.as_deref(), revoked)?;
+        let delta = since
+            .map(|(base, changes)| issuer.draft_delta_crl(edition, &scope, base, &changes))
+            .transpose()?;
+        let delta = delta.map(|draft| draft.sign(&*key)).transpose()?;
+        Ok((complete.sign(&*key)?, delta))
+    }
+
+    /// Puts a list into use; one of what has changed after the complete one.
     pub(crate) fn adopt(&self, list: Crl) -> Result<(), AuthorityError> {
         Ok(self.anchors.write().unwrap_or_else(PoisonError::into_inner).add_crl(list)?)
     }
 
-    /// Authorities whose list is over by then, with its end; without one for those that have no list.
-    pub(crate) fn lists_over_by(&self, at: UtcTime) -> Vec<(Authority, Option<UtcTime>)> {
-        self.with_anchors(|anchors| {
-            let end = |issuer: &Issuer| {
-                let subject = issuer.certificate().subject();
-                let list = anchors.crls().find(|list| list.issuer() == subject)?;
-                Some(list.edition().next_update)
-            };
-            let ends = self.issuers.iter().map(|issuer| (issuer.authority(), end(issuer)));
-            ends.filter(|(_, end)| end.is_none_or(|end| end <= at)).collect()
-        })
+    /// Lists that are over by then, with their end; without one for authorities that have no list.
+    pub(crate) fn lists_over_by(&self, at: UtcTime) -> Vec<(ListName, Option<UtcTime>)> {
+        let mut over = Vec::new();
+        for authority in self.issuers.iter().map(Issuer::authority) {
+            let ranges = SerialRange::all().map(Some).filter(|_| self.has_ranges(authority));
+            for range in [None].into_iter().chain(ranges) {
+                let name = ListName::complete(authority, range);
+                let end = self.with_list(name, |list| list.edition().next_update);
+                if end.is_none_or(|end| end <= at) {
+                    over.push((name, end));
+                }
+            }
+        }
+        over
     }
 
     /// Whether a certificate may be relied on now.
@@ -216,17 +302,17 @@ mod tests {
         keystore.save().unwrap();
         let keys = Keys::new(keystore, Ok(()));
         let certificates = Authorities::found(&keys, "county", new_serial, now).unwrap();
-        let authorities = Authorities::load(&keys, certificates, [], None).unwrap();
-        let none: Vec<_> = AUTHORITIES.map(|authority| (authority, None)).into();
-        assert_eq!(authorities.lists_over_by(now), none);
+        let plan = ListPlan::default();
+        let authorities = Authorities::load(&keys, certificates, [], None, plan).unwrap();
+        let whole = AUTHORITIES.map(|authority| ListName::complete(authority, None));
+        assert_eq!(authorities.lists_over_by(now), whole.map(|name| (name, None)));
 
-        for authority in AUTHORITIES {
-            let list = authorities.next_list(&keys, authority, 1, &[], now).unwrap();
-            authorities.adopt(list).unwrap();
+        for name in whole {
+            let lists = authorities.next_lists(&keys, name, 1, &[], None, now).unwrap();
+            authorities.adopt(lists.0).unwrap();
         }
         let end = now - CLOCK_SKEW + LIST_LIFE;
         assert_eq!(authorities.lists_over_by(end - Duration::SECOND), []);
-        let all: Vec<_> = AUTHORITIES.map(|authority| (authority, Some(end))).into();
-        assert_eq!(authorities.lists_over_by(end), all);
+        assert_eq!(authorities.lists_over_by(end), whole.map(|name| (name, Some(end))));
     }
 }

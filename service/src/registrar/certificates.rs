@@ -277,7 +277,7 @@ impl Registrar {
         changed.iter().for_each(|serial| self.responders.forget(serial));
         // The change stands; a list that could not be made now is made by the next look at them.
         if let Some(authority) = authority_named(issuer)
-            && let Err(error) = self.renew_list(authority, now).await
+            && let Err(error) = self.renew_lists_of(authority, changed, now).await
         {
             let cause = telemetry::chain(&error);
             tracing::error!(cause, "making the revocation list");

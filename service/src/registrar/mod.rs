@@ -44,6 +44,7 @@ mod identities;
 mod issuing;
 mod key_centre;
 mod key_recoveries;
+mod list_names;
 mod look_alikes;
 mod pairs;
 mod personal;
@@ -60,7 +61,7 @@ mod tokens;
 mod visits;
 
 pub use auditing::Proof;
-pub use authorities::{Authorities, AuthorityError};
+pub use authorities::{Authorities, AuthorityError, ListPlan};
 pub use bindings::{BindingRecord, Bound, History, NumberOrder};
 pub use card_changes::ReviewedChange;
 pub use card_list::ListUpdate;
@@ -344,6 +345,12 @@ fn service_actor(name: &str) -> Actor {
 /// The entry for a key that the service made for itself at start.
 pub(crate) fn key_made(name: &str, key: &hsm::KeyRef, now: UtcTime) -> Entry {
     entry_by(service_actor(name), Act::KeyMake, Outcome::Granted, now).on("key", key.to_string())
+}
+
+/// The entry for an address below which certificates say from now on that their lists are.
+pub(crate) fn list_address(name: &str, url: &str, now: UtcTime) -> Entry {
+    entry_by(service_actor(name), Act::ListIssue, Outcome::Granted, now)
+        .on("revocation-lists", url.to_owned())
 }
 
 /// The entry for what happens to a version of a key, and what tells it from all others.

@@ -1,15 +1,17 @@
 //! What vouches for all certificates, and the lists of those that were revoked.
 
 use audit::Outcome;
-use ca::Authority;
-use ca::crl::Revocation;
+use ca::crl::{Changes, Crl, Revocation, Scope, SerialRange};
+use ca::{Authority, Serial};
 
-use super::{Error, Registrar, authorities::AuthorityError, entry_by, service_actor};
+use super::{
+    Error, Registrar, authorities::AuthorityError, entry_by, list_names::ListName, service_actor,
+};
 use crate::{
     clock::{self, UtcTime},
     keys::authority_name,
     policy::Act,
-    store::RevocationList,
+    store::{RevocationLists, RevokedSerial},
 };
 
 /// The certificates that vouch for all others, DER.
@@ -18,7 +20,7 @@ pub struct Published {
     pub root: Vec<u8>,
     /// The authorities below it.
     pub issuers: Vec<Vec<u8>>,
-    /// Their newest lists.
+    /// Their newest lists of all certificates.
     pub lists: Vec<Vec<u8>>,
 }
 
@@ -29,18 +31,24 @@ impl Registrar {
         self.authorities.with_anchors(|anchors| Published {
             root: anchors.root().der().to_vec(),
             issuers: anchors.issuers().map(|issuer| issuer.der().to_vec()).collect(),
-            lists: anchors.crls().map(|list| list.der().to_vec()).collect(),
+            lists: anchors
+                .crls()
+                .filter(|list| *list.scope() == Scope::All)
+                .map(|list| list.der().to_vec())
+                .collect(),
         })
     }
 
-    /// The newest list of an authority, DER. Public.
+    /// The newest list of this name, DER. Public. While an authority's lists are not divided, the one
+    /// of all its certificates stands for each range.
     #[must_use]
-    pub fn newest_list(&self, authority: Authority) -> Option<Vec<u8>> {
-        let issuer = self.authorities.issuer(authority).ok()?;
-        let subject = issuer.certificate().subject();
-        self.authorities.with_anchors(|anchors| {
-            anchors.crls().find(|list| list.issuer() == subject).map(|list| list.der().to_vec())
-        })
+    pub fn newest_list(&self, name: ListName) -> Option<Vec<u8>> {
+        let of = |name| self.authorities.with_list(name, |list| list.der().to_vec());
+        let complete = ListName::complete(name.authority, name.range);
+        match self.authorities.with_list(complete, |_| ()) {
+            Some(()) => of(name),
+            None => of(name.of_all()),
+        }
     }
 
     /// The certificate of an authority, DER. Public.
@@ -57,19 +65,39 @@ impl Registrar {
     pub async fn renew_lists(&self, now: UtcTime, ahead: time::Duration) -> Result<(), Error> {
         for issuer in self.authorities.issuers() {
             let authority = issuer.authority();
-            let revoked = self.revoked(authority).await?;
-            let good = self.authorities.with_anchors(|anchors| {
-                anchors.crls().any(|list| {
+            for name in self.parts(authority).await? {
+                let revoked = self.store.revocations(&name.part(), now).await?;
+                let revoked = parsed(&revoked.revoked)?;
+                let good = self.authorities.with_list(name, |list| {
                     let edition = list.edition();
-                    list.issuer() == issuer.certificate().subject()
-                        && list.len() == revoked.len()
+                    list.len() == revoked.len()
                         && revoked.iter().all(|it| list.revocation(&it.serial).as_ref() == Some(it))
                         && edition.this_update <= now
                         && edition.next_update > now + ahead
-                })
-            });
-            if !good {
-                self.renew_list(authority, now).await?;
+                });
+                if good != Some(true) {
+                    self.renew_list(name, now).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the lists anew that tell of these certificates, whose status has changed.
+    pub(super) async fn renew_lists_of(
+        &self,
+        authority: Authority,
+        changed: &[String],
+        now: UtcTime,
+    ) -> Result<(), Error> {
+        let changed: Vec<SerialRange> = changed
+            .iter()
+            .filter_map(|serial| Some(SerialRange::of(&serial.parse().ok()?)))
+            .collect();
+        for name in self.parts(authority).await? {
+            let concerned = name.range.is_none_or(|range| changed.contains(&range));
+            if concerned || self.authorities.with_list(name, |_| ()).is_none() {
+                self.renew_list(name, now).await?;
             }
         }
         Ok(())
@@ -78,48 +106,83 @@ impl Registrar {
     /// Says in the process log which lists end within `ahead`, dated after `now`, because renewing
     /// them fails: when one is over, nobody whom its authority certified gets in.
     pub fn tell_ending_lists(&self, now: UtcTime, ahead: time::Duration) {
-        for (authority, end) in self.authorities.lists_over_by(now + ahead) {
-            let (authority, end) = (authority_name(authority), end.map(clock::rfc3339));
-            tracing::error!(authority, end, "a revocation list ends soon and was not renewed");
+        for (list, end) in self.authorities.lists_over_by(now + ahead) {
+            let (list, end) = (list.to_string(), end.map(clock::rfc3339));
+            tracing::error!(list, end, "a revocation list ends soon and was not renewed");
         }
     }
 
-    /// The certificates of an authority that are revoked or suspended, as the record has them.
-    async fn revoked(&self, authority: Authority) -> Result<Vec<Revocation>, Error> {
-        let rows = self.store.revoked_serials(authority_name(authority)).await?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(Revocation {
-                    serial: row
-                        .serial
-                        .parse()
-                        .map_err(|e| Error::internal("a serial number", e))?,
-                    at: row.revoked_at.truncate_to_second(),
-                    reason: u8::try_from(row.reason)
-                        .ok()
-                        .and_then(ca::crl::Reason::from_code)
-                        .ok_or(Error::Internal { what: "an unknown reason", source: None })?,
-                })
-            })
-            .collect::<Result<Vec<_>, Error>>()
+    /// The complete lists that an authority makes as things stand.
+    async fn parts(&self, authority: Authority) -> Result<Vec<ListName>, Error> {
+        let revoked = self.store.count_revoked(authority_name(authority)).await?;
+        Ok(self.authorities.parts(authority, revoked))
     }
 
-    pub(super) async fn renew_list(&self, authority: Authority, now: UtcTime) -> Result<(), Error> {
+    async fn renew_list(&self, name: ListName, now: UtcTime) -> Result<(), Error> {
         let _one_at_a_time = self.lists.lock().await;
-        let name = authority_name(authority);
-        let number = self.store.crl(name).await?.map_or(1, |list| list.number + 1);
-        let revoked = self.revoked(authority).await?;
-        let list = self
+        let part = name.part();
+        let last = self.store.last_list_number(&part.issuer).await?;
+        let number = last.map_or(1, |last| last + 1);
+        let found = self.store.revocations(&part, now).await?;
+        let revoked = parsed(&found.revoked)?;
+        let since = found.since.map(|(base, changed)| changes(&revoked, &changed, base));
+        let (complete, delta) = self
             .authorities
-            .next_list(&self.keys, authority, number, &revoked, now)
+            .next_lists(&self.keys, name, number, &revoked, since.transpose()?, now)
             .map_err(fault)?;
-        let entry = entry_by(service_actor(&self.name), Act::ListIssue, Outcome::Granted, now)
-            .on("revocation-list", name)
+        let mut entry = entry_by(service_actor(&self.name), Act::ListIssue, Outcome::Granted, now)
+            .on("revocation-list", name.to_string())
             .with("number", number.to_string());
-        let record = RevocationList { issuer: name.to_owned(), number, der: list.der().to_vec() };
-        self.store.record_crl(record, entry).await?;
-        self.authorities.adopt(list).map_err(fault)
+        if let Some(base) = delta.as_ref().and_then(Crl::base) {
+            entry = entry.with("delta-since", base.to_string());
+        }
+        let record = RevocationLists {
+            part,
+            number,
+            complete: complete.der().to_vec(),
+            delta: delta.as_ref().map(|delta| delta.der().to_vec()),
+        };
+        let times = (now, complete.edition().next_update);
+        self.store.record_revocation_lists(record, found.changes, times, entry).await?;
+        for list in [Some(complete), delta].into_iter().flatten() {
+            self.authorities.adopt(list).map_err(fault)?;
+        }
+        Ok(())
     }
+}
+
+/// What is on record, as lists have it.
+fn parsed(rows: &[RevokedSerial]) -> Result<Vec<Revocation>, Error> {
+    rows.iter()
+        .map(|row| {
+            Ok(Revocation {
+                serial: serial(&row.serial)?,
+                at: row.revoked_at.truncate_to_second(),
+                reason: u8::try_from(row.reason)
+                    .ok()
+                    .and_then(ca::crl::Reason::from_code)
+                    .ok_or(Error::Internal { what: "an unknown reason", source: None })?,
+            })
+        })
+        .collect()
+}
+
+/// How certificates stand whose status has changed since list `base`; `revoked` is in the order of
+/// serial numbers.
+fn changes(revoked: &[Revocation], changed: &[String], base: u64) -> Result<(u64, Changes), Error> {
+    let mut changes = Changes::default();
+    for text in changed {
+        let serial = serial(text)?;
+        match revoked.binary_search_by(|it| it.serial.cmp(&serial)) {
+            Ok(at) => changes.revoked.push(revoked[at].clone()),
+            Err(_) => changes.released.push(serial),
+        }
+    }
+    Ok((base, changes))
+}
+
+fn serial(text: &str) -> Result<Serial, Error> {
+    text.parse().map_err(|e| Error::internal("a serial number", e))
 }
 
 pub(super) fn fault(error: AuthorityError) -> Error {

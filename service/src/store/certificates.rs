@@ -4,7 +4,7 @@ use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{
-    Change, IdentityId, Obstacle, Receipt, Record, Store, StoreError, facts::Found,
+    Change, IdentityId, Obstacle, Receipt, Record, RevokedSerial, Store, StoreError, facts::Found,
     key_centre::end_keys_of, micros::Micros,
 };
 use crate::clock::UtcTime;
@@ -66,17 +66,6 @@ pub const HOLD: u32 = 6;
 
 /// Reason code of a certificate that another takes the place of, while its key is as good as before.
 pub(super) const SUPERSEDED: u32 = 4;
-
-/// A line of a revocation list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RevokedSerial {
-    /// Serial number, hexadecimal.
-    pub serial: String,
-    /// When.
-    pub revoked_at: UtcTime,
-    /// Why (RFC 5280, 5.3.1).
-    pub reason: u32,
-}
 
 impl Certificate {
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -302,26 +291,6 @@ impl Store {
                 "SELECT * FROM certificate WHERE der IS NULL ORDER BY drafted_at",
             )?;
             let rows = select.query_map([], Certificate::read)?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        })
-        .await
-    }
-
-    /// What the next revocation list of an authority says, by serial number.
-    pub async fn revoked_serials(&self, issuer: &str) -> Result<Vec<RevokedSerial>, StoreError> {
-        let issuer = issuer.to_owned();
-        self.read(move |db| {
-            let mut select = db.prepare_cached(
-                "SELECT serial, revoked_at, revocation_reason FROM certificate
-                 WHERE issuer = ?1 AND revoked_at IS NOT NULL ORDER BY serial",
-            )?;
-            let rows = select.query_map([issuer], |row| {
-                Ok(RevokedSerial {
-                    serial: row.get(0)?,
-                    revoked_at: row.get::<_, Micros>(1)?.0,
-                    reason: row.get(2)?,
-                })
-            })?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
         .await

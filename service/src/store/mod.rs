@@ -44,6 +44,7 @@ mod presences;
 mod readers;
 mod renewals;
 mod residents;
+mod revocation_lists;
 mod schema;
 mod sessions;
 mod signings;
@@ -59,7 +60,7 @@ mod words;
 mod writer;
 
 pub use auditing::{Cursor, LogEntry, SearchFilter};
-pub use authorities::{Authority, RevocationList};
+pub use authorities::Authority;
 pub use batches::{
     Abandoned, Batch, BatchChip, BatchRow, Begun, Checked, ChipState, MadeCard, NewBatch, NewRow,
     Reviewed, RowState, RowWords, Stop,
@@ -68,7 +69,7 @@ pub use bindings::{Binding, Ended as BindingEnded, NewBinding};
 pub use card_changes::{CardChange, CardOrder, ChangeState, NewCardChange, Review, Verdict};
 pub use card_list::{ChangedChip, ListChange, ListIssue};
 pub use cards::{Activation, Card, CardCursor, CardFilter, Chip, NewApplication, NewCard};
-pub use certificates::{Certificate, CertificateDraft, HOLD, RevokedSerial};
+pub use certificates::{Certificate, CertificateDraft, HOLD};
 pub use codes::{Code, CodeKind, CodeUse};
 pub use desks::{Closing, NewOfflineReading, NewTask, OfflineReading, Task};
 pub use electronic_cards::{ElectronicCard, ElectronicCardStatus};
@@ -91,6 +92,7 @@ pub use look_alikes::{Decision, Likeness, LookAlike};
 pub use presences::{Evidence, Presence};
 pub use renewals::RenewalDraft;
 pub use residents::Resident;
+pub use revocation_lists::{ListPart, RevocationLists, Revocations, RevokedSerial};
 pub use sessions::{NewSession, Session};
 pub use signings::{NewSigning, Signing};
 pub use tail::LogKeys;

@@ -28,6 +28,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0018_certificate_ends", include_str!("migrations/0018_certificate_ends.sql")),
     ("0019_renewals", include_str!("migrations/0019_renewals.sql")),
     ("0020_certificates_of_a_key", include_str!("migrations/0020_certificates_of_a_key.sql")),
+    ("0021_list_parts", include_str!("migrations/0021_list_parts.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

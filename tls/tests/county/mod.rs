@@ -11,7 +11,7 @@ use std::{
 use ca::{
     Authority, Certificate, ChainError, Issuer, Name, Order, Profile, Serial,
     chain::{Anchors, Purpose},
-    crl::{Edition, Reason, Revocation},
+    crl::{Edition, Reason, Revocation, Scope},
 };
 use hsm::{Sm2Signer, sm2::SecretKey};
 use national_tls::{certified, signature_verification};
@@ -138,7 +138,8 @@ impl County {
         let root = Issuer::new(self.root.clone(), Authority::Root).unwrap();
         let all = self.issuers.iter().map(|(issuer, key)| (issuer, key, revoked));
         for (issuer, key, revoked) in all.chain([(&root, &self.root_key, &[][..])]) {
-            let list = issuer.draft_crl(edition, revoked).unwrap().sign(key).unwrap();
+            let list =
+                issuer.draft_crl(edition, &Scope::All, None, revoked).unwrap().sign(key).unwrap();
             clients.anchors.lock().unwrap().add_crl(list).unwrap();
         }
     }

@@ -27,6 +27,7 @@ mod key_centre;
 mod presences;
 mod reads;
 mod records;
+mod revocation_lists;
 mod rollback;
 mod search;
 mod succession;
