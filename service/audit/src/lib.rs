@@ -5,10 +5,11 @@
 //! says how a service keeps all three. A range of the log travels as a [`bundle`]. [`check`] tells
 //! whether a log is whole, and if not, which entry was changed, removed, inserted or moved. The
 //! log's key also signs the [`manifest`] of each batch of cards, which is checked the same way; the
-//! transcript of a key [`ceremony`] is checked with the root certificate. Nothing here needs the
-//! service.
+//! transcript of a key [`ceremony`] is checked with the root certificate, and an [`approval`] of a
+//! certificate with those of the two who signed it. Nothing here needs the service.
 #![warn(missing_docs)]
 
+pub mod approval;
 pub mod bundle;
 pub mod ceremony;
 pub mod check;
