@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 15] = [
+const FILES: [&str; 16] = [
     "admin",
     "audit",
     "card_data",
@@ -13,6 +13,7 @@ const FILES: [&str; 15] = [
     "codes",
     "common",
     "desks",
+    "enrolments",
     "identities",
     "key_centre",
     "residents",

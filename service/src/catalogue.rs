@@ -94,6 +94,19 @@ catalogue! {
     /// A grade that is not covered.
     GRADE_TOO_HIGH: "申请的数据级别过高", "请降低数据级别后重试", "the grade of data asked for is too high", "ask for a lower grade";
 
+    // Two persons
+    /// What was signed is not what is on record.
+    STATEMENT_DIFFERS: "签名声明与所录入或待复核的内容不一致", "请核对身份、角色和证书申请后重新签名；复核时请重新查看录入内容", "the signed statement does not say what is entered or on record", "check identity, role and request, and sign again; look at what was entered again before a review";
+    /// The time of the statement is not now.
+    STATEMENT_LATE: "签名声明的时间与本系统相差超过 5 分钟", "请校准本机时间后重新签名", "the time of the signed statement is more than five minutes off", "set this machine's clock and sign again";
+    /// The signature is not by the key of the certificate.
+    STATEMENT_NOT_SIGNED: "签名声明的签名验证不通过", "请用登录所用证书的私钥签名；若是此前的录入，请驳回并报告", "the signature over the statement does not verify", "sign with the key of the certificate you logged in with; if it is of an earlier entry, reject it and report it";
+    /// The certificate of who entered it was revoked since.
+    ENTRY_VOID: "录入人的证书已失效，录入作废", "请由有效的人员重新录入", "the certificate with which it was entered is no longer in force; the entry is void", "have it entered again by somebody in force";
+
+    /// Another entry for this key waits.
+    ENROLMENT_PENDING: "此密钥已有待复核的证书申请", "请先复核该申请（healthcard enrolment list）", "another enrolment of this key waits for its review", "review that one first (`healthcard enrolment list`)";
+
     // Requests
     /// A field of the request is not acceptable.
     FIELD_INVALID: "请求中有字段不符合要求", "请按提示修改后重试", "a field of the request is not acceptable", "correct the field and try again";
@@ -154,7 +167,7 @@ catalogue! {
     /// Reviewed before, or too late.
     CHANGE_OVER: "该变更已复核或已超过复核期限", "如仍需要，请重新录入", "the change was reviewed before, or its time is over", "enter it again if it is still needed";
     /// The person who entered it cannot review it.
-    SECOND_PERSON_REQUIRED: "录入人不能复核自己录入的变更", "请由本机构另一位窗口人员或管理员复核", "whoever entered a change cannot review it", "have another clerk or operator of your institution review it";
+    SECOND_PERSON_REQUIRED: "录入人不能复核自己录入的内容", "请由另一位有权复核的人员复核；同一人的其他身份不算", "whoever entered something cannot review it", "have another person review it who may; another identity of the same person is not another person";
     // Other numbers, look-alikes, guardians
     /// Residents on record look like this one, or have the number.
     LOOK_ALIKE: "已有相似的居民登记，或该号码已属于其他居民", "请查验证件原件；确认不是同一人时附判断重新提交，是同一人时请使用原登记", "residents on record look like this one, or have the number", "see the documents, then repeat the call with your decision: different people, or the same person";
@@ -372,6 +385,7 @@ needs! {
     GuardianshipEnd: "不早于开始日期的结束日期，成年人必填", "a last day not before the first; it is needed for adults";
     MinorsEnd: "不晚于被监护人十八周岁生日", "no later than the ward's 18th birthday";
     MistakeNote: "误绑的原因说明", "a few words on the mistake";
+    StaffIdNumber: "本人的 18 位公民身份号码；管理员必填，窗口设备和系统不填", "the person's ID number of 18 characters; needed for operators, and left out for desks and systems";
     ValidDays: "不超过该类证书的最长有效期", "no longer than the profile of the certificate allows";
 }
 

@@ -1,6 +1,7 @@
 //! Settings: read as written (`RawConfig`, unknown keys refused), checked once into [`Config`].
 
 mod devices;
+mod enrolment;
 mod revocation_lists;
 mod time_stamps;
 
@@ -18,6 +19,7 @@ use hsm::soft::PassphraseError;
 use serde::{Deserialize, Serialize};
 
 pub use self::devices::{DeviceSettings, RawDevice, RawKeyPlace};
+pub use self::enrolment::{EnrolmentRules, RawEnrolment};
 pub use self::revocation_lists::RawRevocationLists;
 pub use self::time_stamps::{Clients, RawTimeStamps, TimeStamps};
 use crate::policy::{Policy, PolicyError};
@@ -69,6 +71,9 @@ pub struct RawConfig {
     /// Times in the life of a card.
     #[serde(default)]
     pub cards: RawCards,
+    /// How certificates are issued.
+    #[serde(default)]
+    pub enrolment: RawEnrolment,
     /// How times are stamped.
     #[serde(default)]
     pub time_stamps: RawTimeStamps,
@@ -178,6 +183,8 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// Times in the life of a card.
     pub card_rules: CardRules,
+    /// How certificates are issued.
+    pub enrolment_rules: EnrolmentRules,
     /// Who computes with card keys, and how.
     pub card_keys: CardKeys,
     /// How times are stamped.
@@ -366,6 +373,8 @@ impl Config {
                 Some(script.map_err(ConfigError::CardScript)?)
             }
         };
+        let policy = policy.map_err(ConfigError::Policy)?;
+        let enrolment_rules = EnrolmentRules::check(raw.enrolment, &policy)?;
         Ok(Self {
             name: raw.name,
             listen,
@@ -373,11 +382,12 @@ impl Config {
             database: data.join(raw.database),
             tls_certificate: data.join(raw.tls.certificate),
             tls_key: data.join(raw.tls.key),
-            policy: policy.map_err(ConfigError::Policy)?,
+            policy,
             card_script,
             public_url,
             lifetimes,
             card_rules,
+            enrolment_rules,
             card_keys: CardKeys { security, diversification },
             time_stamps: TimeStamps::check(raw.time_stamps)?,
             ranges_above: raw.revocation_lists.check()?,
@@ -443,6 +453,10 @@ mod tests {
             (format!("{good}[lifetimes]\ncode=9"), "setting `lifetimes.code`"),
             (format!("{good}[cards]\nloss_days=366"), "setting `cards.loss_days`"),
             (format!("{good}[cards]\nreview_hours=0"), "setting `cards.review_hours`"),
+            (format!("{good}[enrolment]\nreview_hours=721"), "setting `enrolment.review_hours`"),
+            (format!("{good}[enrolment]\none_person=['clerk']"), "setting `enrolment.one_person`"),
+            (format!("{good}[enrolment]\none_person=['desk']"), "setting `enrolment.one_person`"),
+            (format!("{good}[enrolment]\none_person=['all']"), "unknown variant `all`"),
             (format!("{good}[time_stamps]\npolicy='1'"), "setting `time_stamps.policy`"),
             (format!("{good}[time_stamps]\naccuracy=0"), "setting `time_stamps.accuracy`"),
             (format!("{good}[time_stamps]\nform='cms'"), "setting `time_stamps.form`"),

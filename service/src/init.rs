@@ -1,5 +1,5 @@
 //! `healthcardd init`: everything a new service needs, made once in an empty directory: settings,
-//! keys, authorities, database, TLS certificate, and the first operator.
+//! keys, authorities, database, TLS certificate, and the first two operators.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ use crate::{
     clock::{self, UtcTime},
     config::{self, Config, ConfigError, RawConfig},
     keys::{self, Keys, authority_name},
-    registrar::{Authorities, AuthorityError, Error, Founding, Registrar, new_serial},
+    registrar::{Authorities, AuthorityError, Enrolled, Error, Founding, Registrar, new_serial},
     start::{self, StartError},
     store::{self, Store, StoreError},
     telemetry,
@@ -32,6 +32,9 @@ use crate::{
 
 /// Directory of the first operator's identity, within the data directory.
 pub const OPERATOR: &str = "operator";
+
+/// Directory of the second operator's identity, within the data directory: for another person.
+pub const REVIEWER: &str = "reviewer";
 
 /// The card issuer's certificate (发卡机构证书), 180 bytes, within the data directory.
 pub const CARD_ISSUER: &str = "card-issuer.cer";
@@ -59,6 +62,8 @@ pub struct InitOptions {
     pub hosts: Vec<String>,
     /// The first operator's certification request, when the operator made the key.
     pub operator_request: Option<PathBuf>,
+    /// The second operator's, of whom the same is true.
+    pub reviewer_request: Option<PathBuf>,
     /// Who is present, by role: they get a transcript of the keys that were made.
     pub participants: Vec<Label>,
 }
@@ -73,6 +78,9 @@ pub enum InitError {
         /// The directory.
         path: PathBuf,
     },
+    /// One key cannot be two people's.
+    #[error("the first two operators ask for certificates with the same key")]
+    OneKey,
     /// The name cannot name a service.
     #[error("a service is named by 1 to 64 letters, digits, dots and hyphens")]
     Name,
@@ -106,8 +114,8 @@ pub enum InitError {
     /// The authorities could not be founded.
     #[error("founding the authorities")]
     Authorities(#[from] AuthorityError),
-    /// The first operator could not be put on record.
-    #[error("putting the first operator on record")]
+    /// The first operators could not be put on record.
+    #[error("putting the first operators on record")]
     Operator(#[from] Error),
     /// The TLS certificate could not be made.
     #[error("making the TLS certificate")]
@@ -134,6 +142,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         listen,
         hosts,
         operator_request,
+        reviewer_request,
         participants,
     } = options;
     self_test::run(&mut SystemRandom)?;
@@ -141,7 +150,11 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         return Err(InitError::Name);
     }
     // All that can be wrong with what was asked for comes before anything is written.
-    let operator = operator_request.as_deref().map(requested_key).transpose()?;
+    let asked = |request: Option<&Path>| request.map(requested_key).transpose();
+    let operators = [asked(operator_request.as_deref())?, asked(reviewer_request.as_deref())?];
+    if operators[0].is_some() && operators[0] == operators[1] {
+        return Err(InitError::OneKey);
+    }
     let hosts = rcgen::CertificateParams::new(hosts)?.subject_alt_names;
     make_empty(&data)?;
     let raw = RawConfig {
@@ -152,6 +165,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         tls: config::RawTls::default(),
         policy: None,
         card_script: None,
+        enrolment: config::RawEnrolment::default(),
         public_url: None,
         lifetimes: config::RawLifetimes::default(),
         cards: config::RawCards::default(),
@@ -172,7 +186,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
     keystore.save()?;
     tls(&config, hosts)?;
     let ceremony = Ceremony { participants, began };
-    found(config, Keys::new(keystore, Ok(())), &data, operator, ceremony).await?;
+    found(config, Keys::new(keystore, Ok(())), &data, operators, ceremony).await?;
     write(&data.join(config::FILE), settings.as_bytes(), Secrecy::Public)
 }
 
@@ -223,13 +237,13 @@ struct Ceremony {
     began: UtcTime,
 }
 
-/// Authorities, their first lists, and the first operator: with a key of their own when `operator`
-/// is given, otherwise with one that is made here.
+/// Authorities, their first lists, and the first two operators: each with a key of their own where one is
+/// given, otherwise with one that is made here.
 async fn found(
     config: Config,
     keys: Keys,
     data: &Path,
-    operator: Option<PublicKey>,
+    operators: [Option<PublicKey>; 2],
     Ceremony { participants, began }: Ceremony,
 ) -> Result<(), InitError> {
     let now = clock::now();
@@ -253,22 +267,24 @@ async fn found(
     let issuer = registrar.card_issuer().certificate.to_bytes();
     write(&data.join(CARD_ISSUER), &issuer, Secrecy::Public)?;
 
-    let directory = data.join(OPERATOR);
-    make_empty(&directory)?;
-    let key = match operator {
-        Some(key) => key,
-        None => {
-            let key = SecretKey::generate();
-            write(&directory.join("key.pem"), key.to_pkcs8_pem().as_bytes(), Secrecy::Secret)?;
-            key.public_key().clone()
-        }
-    };
-    let operator = registrar.found_operator(&founding, key).await?;
-    let certificate = operator.certificate.der();
-    write(&directory.join("certificate.der"), certificate, Secrecy::Public)?;
-    let chain: String =
-        operator.chain.iter().map(|der| ca::pem::encode("CERTIFICATE", der)).collect();
-    write(&directory.join("chain.pem"), chain.as_bytes(), Secrecy::Public)?;
+    let directories = [OPERATOR, REVIEWER].map(|name| data.join(name));
+    let mut keys = Vec::new();
+    for (directory, key) in directories.iter().zip(operators) {
+        make_empty(directory)?;
+        keys.push(match key {
+            Some(key) => key,
+            None => {
+                let key = SecretKey::generate();
+                write(&directory.join("key.pem"), key.to_pkcs8_pem().as_bytes(), Secrecy::Secret)?;
+                key.public_key().clone()
+            }
+        });
+    }
+    let [first, second] = [keys[0].clone(), keys[1].clone()];
+    let founded = registrar.found_operators(&founding, [first, second]).await?;
+    for (directory, operator) in directories.iter().zip(founded) {
+        write_certificate(directory, &operator)?;
+    }
     write(&data.join("root.pem"), root.as_bytes(), Secrecy::Public)?;
     if participants.is_empty() {
         return Ok(());
@@ -277,6 +293,30 @@ async fn found(
         registrar.hold_ceremony(&participants, began, clock::now()).map_err(Error::from)?;
     registrar.store().record_act(entry).await?;
     write(&data.join(TRANSCRIPT), transcript.as_bytes(), Secrecy::Public)
+}
+
+/// Makes an operator where there are not two in force, for the key of a request; the certificate goes into
+/// `out`, a new directory.
+///
+/// # Errors
+/// [`InitError`]; STATE_CONFLICT within it while there are two.
+pub async fn another_operator(
+    registrar: &Registrar,
+    request: &Path,
+    out: &Path,
+) -> Result<(), InitError> {
+    let key = requested_key(request)?;
+    make_empty(out)?;
+    let founding = Founding::new(registrar.name(), clock::now());
+    write_certificate(out, &registrar.found_another_operator(&founding, key).await?)
+}
+
+fn write_certificate(directory: &Path, operator: &Enrolled) -> Result<(), InitError> {
+    let certificate = operator.certificate.der();
+    write(&directory.join("certificate.der"), certificate, Secrecy::Public)?;
+    let chain: String =
+        operator.chain.iter().map(|der| ca::pem::encode("CERTIFICATE", der)).collect();
+    write(&directory.join("chain.pem"), chain.as_bytes(), Secrecy::Public)
 }
 
 /// An ordinary certificate for the TLS listener, under an authority of its own.

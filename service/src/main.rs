@@ -32,8 +32,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// 建立服务：密钥、证书、数据库、首位管理员 · Make a service: keys, certificates, database, first operator.
+    /// 建立服务：密钥、证书、数据库、首两位管理员 · Make a service: keys, certificates, database, first two operators.
     Init(Init),
+    /// 有效管理员不足两位时另立一位：双人操作由此可继续 · Make another operator where there are not two in force.
+    Operator(Operator),
     /// 运行服务 · Run the service.
     Serve(Serve),
     /// 检查设置、密钥、证书和日志末端，不开放端口 · Check settings, keys, certificates and the end of the log.
@@ -62,11 +64,26 @@ struct Init {
     /// 首位管理员的证书申请（healthcard key new），私钥不离开管理员；省略时在数据目录内生成 · The first operator's certification request (`healthcard key new`), whose key stays with them; made in the data directory when absent.
     #[arg(long, value_name = "FILE")]
     operator_request: Option<PathBuf>,
+    /// 第二位管理员（另一个人）的证书申请；首位录入，第二位复核，任何一人都不能单独签发证书 · The certification request of the second operator, another person: one enters what the other reviews.
+    #[arg(long, value_name = "FILE")]
+    reviewer_request: Option<PathBuf>,
     /// 密钥仪式在场者的角色，可多次；在数据目录内留下由根密钥签名的记录 · Role of a participant of the key ceremony; may be repeated. Leaves a transcript signed by the root in the data directory.
     #[arg(long = "participant", value_name = "ROLE")]
     participants: Vec<Label>,
     #[command(flatten)]
     stretching: Stretching,
+}
+
+#[derive(Args)]
+struct Operator {
+    #[command(flatten)]
+    place: Place,
+    /// 其证书申请（healthcard key new） · Their certification request (`healthcard key new`).
+    #[arg(long, value_name = "FILE")]
+    request: PathBuf,
+    /// 存放 certificate.der 和 chain.pem 的新目录 · New directory for certificate.der and chain.pem.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -125,6 +142,7 @@ fn main() -> ExitCode {
     protect_memory();
     let outcome = match arguments.command {
         Command::Init(options) => make(options),
+        Command::Operator(options) => another_operator(options),
         Command::Serve(options) => run(options),
         Command::Check(place) => check(place),
         Command::Keys(keys) => keys.run(),
@@ -154,7 +172,8 @@ fn protect_memory() {
 }
 
 fn make(options: Init) -> Result<(), Failure> {
-    let Init { place, name, listen, hosts, operator_request, participants, stretching } = options;
+    let Init { place, name, listen, hosts, operator_request, reviewer_request, .. } = options;
+    let (participants, stretching) = (options.participants, options.stretching);
     let passphrase = place.new_passphrase()?;
     let data = place.data;
     let listen = listen.to_string();
@@ -167,14 +186,32 @@ fn make(options: Init) -> Result<(), Failure> {
         listen,
         hosts,
         operator_request,
+        reviewer_request,
         participants,
     };
     runtime()?.block_on(init::init(init))?;
     println!(
-        "服务已建立：{0}\n首位管理员：{0}/{1}\n启动：healthcardd serve --data {0}\n\
-         made a service in {0}; its first operator is in {0}/{1}",
+        "服务已建立：{0}\n首位管理员：{0}/{1}，第二位：{0}/{2}；请分别交给两个人\n启动：healthcardd serve --data {0}\n\
+         made a service in {0}; its first operators are in {0}/{1} and {0}/{2}: give them to two people",
         data.display(),
         init::OPERATOR,
+        init::REVIEWER,
+    );
+    Ok(())
+}
+
+fn another_operator(options: Operator) -> Result<(), Failure> {
+    let Operator { place, request, out } = options;
+    let config = Config::load(&place.data)?;
+    let opening = place.opening()?;
+    runtime()?.block_on(async {
+        let registrar = start::open(config, opening.unseal()).await?;
+        init::another_operator(&registrar, &request, &out).await?;
+        Ok::<_, Failure>(())
+    })?;
+    println!(
+        "已另立一位管理员，证书在 {0}\nmade another operator; the certificate is in {0}",
+        out.display(),
     );
     Ok(())
 }

@@ -125,8 +125,8 @@ pub(crate) async fn registrar(
     authorities: Authorities,
     store: Store,
 ) -> Result<Registrar, StartError> {
-    let Config { name, policy, lifetimes, card_rules, card_keys, card_script, time_stamps, .. } =
-        config;
+    let Config { name, policy, lifetimes, card_rules, card_keys, card_script, .. } = config;
+    let Config { time_stamps, enrolment_rules, .. } = config;
     let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
     let parts = Parts {
         name,
@@ -136,6 +136,7 @@ pub(crate) async fn registrar(
         policy,
         lifetimes,
         card_rules,
+        enrolment_rules,
         card_keys,
         card_issuer,
         card_script,
@@ -149,6 +150,7 @@ pub(crate) async fn registrar(
     }
     registrar.renew_lists(clock::now(), LIST_AHEAD).await?;
     keep_own(&registrar).await;
+    registrar.tell_lone_operator().await?;
     let filled = registrar.fill_likenesses(clock::now()).await?;
     if filled > 0 {
         tracing::info!(residents = filled, "residents of before are compared with new ones now");

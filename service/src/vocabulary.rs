@@ -56,6 +56,32 @@ words! {
 }
 
 words! {
+    /// What is issued for one request.
+    CertificateSet {
+        /// A signing certificate alone.
+        Signing = "signing",
+        /// A signing and an encryption certificate (双证书).
+        Pair = "pair",
+    }
+}
+
+words! {
+    /// How an enrolment stands.
+    EnrolmentState {
+        /// It waits for another person, until its time is over.
+        Pending = "pending",
+        /// Another person approved it.
+        Approved = "approved",
+        /// Another person rejected it.
+        Rejected = "rejected",
+        /// It was issued on its entry, as the settings allow for this role.
+        Alone = "alone",
+        /// Nobody reviewed it in time.
+        Expired = "expired",
+    }
+}
+
+words! {
     /// Why a batch is given up before every row is done.
     Abandonment {
         /// The rows themselves are wrong (数据有误).

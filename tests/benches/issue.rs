@@ -92,6 +92,7 @@ async fn main() {
         listen: "127.0.0.1:0".to_owned(),
         hosts: Vec::new(),
         operator_request: None,
+        reviewer_request: None,
         participants: Vec::new(),
     };
     init::init(options).await.unwrap();

@@ -23,6 +23,7 @@ mod device_keys;
 mod doctor;
 mod dump;
 mod e2e;
+mod enrolments;
 mod faults;
 mod flood;
 mod interface;

@@ -10,12 +10,7 @@ use tests::hospital::{Hospital, text};
 
 /// Makes a key for somebody new on record, and asks for a certificate pair; the answer's file and what the command said.
 fn enroll(hospital: &Hospital, who: &str, id: &str) -> (String, Value) {
-    let directory = hospital.stage.identity(who);
-    let out = hospital.stage.path("records").join(format!("{who}-pair"));
-    let request = directory.join("request.der").to_string_lossy().into_owned();
-    let out = out.to_string_lossy().into_owned();
-    let order = ["identity", "enroll-pair", "--id", id, "--request", &request, "--out", &out];
-    let issued = hospital.granted("operator", &order);
+    let issued = hospital.stage.certify(who, id, &["--pair"]).unwrap();
     (text(&issued, "answer_file"), issued)
 }
 
@@ -137,8 +132,7 @@ fn a_holder_gets_a_pair_whose_encryption_key_only_the_holder_can_open() {
     hospital.refused("encrypting", &["session", "open"], "CERTIFICATE_WRONG_USE");
     // A signing key is certified once, be it in a pair or alone.
     let request = home.join("request.der").to_string_lossy().into_owned();
-    let again =
-        ["identity", "enroll-pair", "--id", &id, "--request", &request, "--out", "/nowhere"];
+    let again = ["enrolment", "enter", "--id", &id, "--request", &request, "--pair"];
     hospital.refused("operator", &again, "ALREADY_REGISTERED");
 
     // Both are on record, and go together.
@@ -202,7 +196,11 @@ fn the_centre_keeps_keys_ahead_and_none_in_clear() {
     let certified =
         hospital.granted("auditor", &["audit", "search", "--action", "certificate.issue"]);
     let entries = certified["entries"].to_string();
-    assert_eq!(entries.matches("encryption-key").count(), 4, "{entries}");
+    assert_eq!(entries.matches("encryption-certificate").count(), 2, "{entries}");
+    let reviewed =
+        hospital.granted("auditor", &["audit", "search", "--action", "certificate.review"]);
+    let entries = reviewed["entries"].to_string();
+    assert_eq!(entries.matches("encryption-key").count(), 2, "{entries}");
     let made = hospital.granted("auditor", &["audit", "search", "--action", "key-centre.make"]);
     assert!(!made["entries"].as_array().unwrap().is_empty());
     let copy = hospital.stage.path("records/copy.db");
@@ -226,26 +224,22 @@ fn a_key_is_recovered_by_two_persons_to_its_holder_or_by_an_order() {
     hospital.granted("deputy", &["key", "new"]);
     let person = serde_json::json!({
         "institution_id": hospital.institution_id, "name": "副管理员", "number": "deputy",
+        "id_number": "990000198802290026",
     });
     let person = hospital.record("deputy.json", &person);
     let order = ["identity", "register", "--role", "operator", "--file", &person];
     let deputy = text(&hospital.granted("operator", &order), "identity_id");
-    let enroll_alone = |who: &str, id: &str| {
-        let home = hospital.stage.identity(who);
-        let request = home.join("request.der").to_string_lossy().into_owned();
-        let home = home.to_string_lossy().into_owned();
-        let order = ["identity", "enroll", "--id", id, "--request", &request, "--out", &home];
-        text(&hospital.granted("operator", &order), "serial")
-    };
-    let seconds = enroll_alone("deputy", &deputy);
-    // Whoever certifies an operator is seen: an operator could make a second one of themselves.
-    let order = ["audit", "search", "--action", "certificate.issue"];
+    let enrol =
+        |who: &str, id: &str| text(&hospital.stage.certify(who, id, &[]).unwrap(), "serial");
+    let seconds = enrol("deputy", &deputy);
+    // Whoever certifies an operator is seen.
+    let order = ["audit", "search", "--action", "certificate.review"];
     let issued_to = hospital.granted("auditor", &order)["entries"].to_string();
     assert!(issued_to.contains(&seconds) && issued_to.contains("operator-certificate"));
 
     // The holder lost everything and has a new key with a new certificate.
     hospital.granted("newcomer-again", &["key", "new"]);
-    let signing = enroll_alone("newcomer-again", &id);
+    let signing = enrol("newcomer-again", &id);
     let doctor = text(&hospital.granted("doctor", &["key", "show"])["certificate"], "serial");
     let to = |serial: &str, to: &str| {
         ["key-centre", "recover", "--serial", serial, "--to", to].map(str::to_owned)
@@ -407,21 +401,8 @@ fn a_pair_is_renewed_for_the_same_keys() {
     let hospital = Hospital::open();
     let id = newcomer(&hospital, "newcomer");
     let home = hospital.stage.identity("newcomer");
-    let (request, out) = (home.join("request.der"), hospital.stage.path("records/short"));
-    let (request, out) = (request.to_string_lossy(), out.to_string_lossy());
-    let order = [
-        "identity",
-        "enroll-pair",
-        "--id",
-        &id,
-        "--request",
-        &request,
-        "--out",
-        &out,
-        "--valid-days",
-        "30",
-    ];
-    let issued = hospital.granted("operator", &order);
+    let issued =
+        hospital.stage.certify("newcomer", &id, &["--pair", "--valid-days", "30"]).unwrap();
     let (serial, answer) = (text(&issued, "serial"), text(&issued, "answer_file"));
     hospital.granted("newcomer", &["key", "accept", "--answer", &answer]);
     let before =

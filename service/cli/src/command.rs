@@ -6,6 +6,7 @@ mod card;
 mod ceremony;
 mod desk;
 mod doctor;
+mod enrolment;
 mod identity;
 mod institution;
 mod issue;
@@ -37,6 +38,9 @@ pub(crate) enum Command {
     /// 人员、窗口设备和系统的身份 | Identities of staff, desks and systems
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
+    /// 证书申请：一人录入，另一人复核，均签名留证 | Certificates to be issued: entered by one, reviewed by another, signed by both
+    #[command(subcommand)]
+    Enrolment(enrolment::EnrolmentCommand),
     /// 密钥管理中心：代持的加密密钥 | Key management centre: encryption keys held for their owners
     #[command(subcommand)]
     KeyCentre(key_centre::KeyCentreCommand),
@@ -95,6 +99,7 @@ impl Command {
             Self::Session(command) => command.run(context).await,
             Self::Institution(command) => command.run(context).await,
             Self::Identity(command) => command.run(context).await,
+            Self::Enrolment(command) => command.run(context).await,
             Self::KeyCentre(command) => command.run(context).await,
             Self::Authority(command) => command.run(context).await,
             Self::Resident(command) => command.run(context).await,

@@ -1,6 +1,7 @@
 //! `healthcard`, the command line: an ordinary client of the service. It can only ask: policy, card
 //! keys and the log are the service's.
 
+mod approval;
 mod arguments;
 mod attributes;
 mod batch;

@@ -1,6 +1,7 @@
 //! Messages of the service as pages for people.
 
 mod bound;
+mod enrolment;
 
 use card::codes::ETHNIC_GROUPS;
 use proto::v1;
@@ -11,6 +12,7 @@ use crate::{
 };
 
 pub(crate) use bound::{alike, binding, bindings, guardians, guardianship, stopped};
+pub(crate) use enrolment::{enrolment, enrolments};
 
 /// Where the act stands in the log.
 pub(crate) fn receipt(page: Page, receipt: Option<&v1::Receipt>) -> Page {

@@ -10,7 +10,7 @@ use std::{env, ffi::OsString};
 pub(crate) use self::{
     label::*,
     problem::{Problem, problems},
-    word::{parser, word_of},
+    word::{name_of, parser, word_named, word_of},
 };
 
 /// Language of what people read.

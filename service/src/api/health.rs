@@ -13,8 +13,9 @@ use axum::{
 };
 use hsm_device::DeviceState;
 use proto::v1::{
-    admin_server, audit_server, cards_server, desks_server, identities_server, key_centre_server,
-    residents_server, sessions_server, signing_server, tokens_server, visits_server,
+    admin_server, audit_server, cards_server, desks_server, enrolments_server, identities_server,
+    key_centre_server, residents_server, sessions_server, signing_server, tokens_server,
+    visits_server,
 };
 use tokio::{
     sync::watch,
@@ -30,10 +31,11 @@ use super::MAX_STRANGERS_REQUEST;
 use crate::registrar::Registrar;
 
 /// The service as a whole, and each of its parts: all need the log.
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 13] = [
     "",
     sessions_server::SERVICE_NAME,
     identities_server::SERVICE_NAME,
+    enrolments_server::SERVICE_NAME,
     key_centre_server::SERVICE_NAME,
     residents_server::SERVICE_NAME,
     cards_server::SERVICE_NAME,

@@ -49,6 +49,10 @@ impl Identities for Desk {
             role: role(message.role)?,
             name: Zeroizing::new(short_text("name", message.name, 90)?),
             number: short_text("number", message.number, 32)?,
+            id_number: match message.id_number.as_str() {
+                "" => None,
+                text => Some(parsed("id_number", text, Needs::StaffIdNumber)?),
+            },
             department: match message.department.is_empty() {
                 true => String::new(),
                 false => short_text("department", message.department, 50)?,
@@ -58,38 +62,6 @@ impl Identities for Desk {
         Ok(Response::new(v1::RegisterIdentityResponse {
             identity_id: identity.to_string(),
             receipt: receipt(recorded),
-        }))
-    }
-
-    async fn enroll(&self, request: Request<v1::EnrollRequest>) -> Reply<v1::EnrollResponse> {
-        let caller = self.caller(&request).await?;
-        let message = request.into_inner();
-        let identity = id("identity_id", &message.identity_id)?;
-        let days = (message.valid_days > 0).then_some(message.valid_days);
-        let enrolled = self.registrar.enroll(&caller, identity, &message.request, days).await?;
-        Ok(Response::new(v1::EnrollResponse {
-            certificate: enrolled.certificate.der().to_vec(),
-            chain: enrolled.chain,
-            receipt: receipt(enrolled.receipt),
-        }))
-    }
-
-    async fn enroll_pair(
-        &self,
-        request: Request<v1::EnrollRequest>,
-    ) -> Reply<v1::EnrollPairResponse> {
-        let caller = self.caller(&request).await?;
-        let message = request.into_inner();
-        let identity = id("identity_id", &message.identity_id)?;
-        let days = (message.valid_days > 0).then_some(message.valid_days);
-        let registrar = Arc::clone(&self.registrar);
-        let pair = registrar.enroll_pair(caller, identity, &message.request, days).await?;
-        Ok(Response::new(v1::EnrollPairResponse {
-            answer: pair.answer,
-            signing_certificate: pair.signing.der().to_vec(),
-            encryption_certificate: pair.encryption.der().to_vec(),
-            chain: pair.chain,
-            receipt: receipt(pair.receipt),
         }))
     }
 

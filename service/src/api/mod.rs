@@ -19,6 +19,7 @@ mod cards;
 mod codes;
 mod convert;
 mod desks;
+mod enrolments;
 mod events;
 mod gate;
 mod health;

@@ -12,10 +12,10 @@ use axum::{
 };
 use proto::v1::{
     admin_server::AdminServer, audit_server::AuditServer, cards_server::CardsServer,
-    desks_server::DesksServer, identities_server::IdentitiesServer,
-    key_centre_server::KeyCentreServer, residents_server::ResidentsServer,
-    sessions_server::SessionsServer, signing_server::SigningServer, tokens_server::TokensServer,
-    visits_server::VisitsServer,
+    desks_server::DesksServer, enrolments_server::EnrolmentsServer,
+    identities_server::IdentitiesServer, key_centre_server::KeyCentreServer,
+    residents_server::ResidentsServer, sessions_server::SessionsServer,
+    signing_server::SigningServer, tokens_server::TokensServer, visits_server::VisitsServer,
 };
 use tonic::service::Routes;
 
@@ -57,6 +57,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
     }
     let grpc = Routes::new(limited!(SessionsServer, MAX_STRANGERS_REQUEST))
         .add_service(limited!(IdentitiesServer))
+        .add_service(limited!(EnrolmentsServer))
         .add_service(limited!(KeyCentreServer))
         .add_service(limited!(ResidentsServer))
         .add_service(limited!(CardsServer))

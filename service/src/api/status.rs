@@ -75,8 +75,10 @@ fn code(reason: Reason) -> Code {
         | R::CARD_SPOILED
         | R::ISSUER_NAME_UNFIT => Code::FailedPrecondition,
         R::ALREADY_REGISTERED | R::ACTIVE_CARD_EXISTS => Code::AlreadyExists,
+        R::STATEMENT_DIFFERS | R::STATEMENT_LATE | R::STATEMENT_NOT_SIGNED => Code::InvalidArgument,
         R::SECOND_PERSON_REQUIRED => Code::PermissionDenied,
-        R::CARD_IN_FORCE
+        R::ENTRY_VOID
+        | R::CARD_IN_FORCE
         | R::CARD_NOT_ACTIVATED
         | R::CARD_FROZEN
         | R::CARD_BLACKLISTED
@@ -85,6 +87,7 @@ fn code(reason: Reason) -> Code {
         | R::CARD_TO_BE_REPLACED
         | R::LOSS_RECENT
         | R::CHANGE_PENDING
+        | R::ENROLMENT_PENDING
         | R::CHANGE_OVER => Code::FailedPrecondition,
         R::LOOK_ALIKE
         | R::NUMBER_SHARED

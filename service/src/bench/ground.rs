@@ -22,23 +22,23 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 use zeroize::Zeroizing;
 
-use super::BenchError;
+use super::{BenchError, two_persons::Wanted};
 use crate::{
     clock,
     config::Config,
     init::{self, InitOptions},
     registrar::sessions::login_message,
     registrar::{
-        Caller, Holder, NewCard, NewIdentity, NewInstitution, NewResident, NewVisit, Registered,
-        Registrar,
+        Caller, EnrolmentOrder, Holder, NewCard, NewIdentity, NewInstitution, NewResident,
+        NewVisit, Registered, Registrar, ReviewOrder,
     },
     serve::{self, Protection},
     start,
     store::{
-        Activation, IdentityId, InstitutionId, NewSession, Presence, PresenceId, ResidentId, Store,
-        VisitId,
+        Activation, EnrolmentId, IdentityId, InstitutionId, NewSession, Presence, PresenceId,
+        ResidentId, Store, VisitId,
     },
-    vocabulary::Role,
+    vocabulary::{CertificateSet, Role},
 };
 
 /// Department of the doctor and of the visit.
@@ -50,6 +50,8 @@ pub(super) struct Ground {
     pub(super) address: SocketAddr,
     pub(super) visit: VisitId,
     pub(super) operator: Person,
+    pub(super) reviewer: Person,
+    pub(super) hospital: InstitutionId,
     pub(super) doctor_id: IdentityId,
     pub(super) doctor: Person,
     pub(super) auditor: Person,
@@ -60,14 +62,14 @@ pub(super) struct Ground {
 
 /// Somebody with a key and a certificate.
 pub(super) struct Person {
-    key: SecretKey,
+    pub(super) key: SecretKey,
     pub(super) certificate: Vec<u8>,
 }
 
 impl Person {
-    /// The first operator, whom `init` made.
-    fn founder(data: &Path) -> Result<Self, BenchError> {
-        let directory = data.join(init::OPERATOR);
+    /// One of the first two operators, whom `init` made.
+    fn founder(data: &Path, name: &str) -> Result<Self, BenchError> {
+        let directory = data.join(name);
         let pem = Zeroizing::new(fs::read_to_string(directory.join("key.pem"))?);
         let key = SecretKey::from_pkcs8_pem(&pem)?;
         Ok(Self { key, certificate: fs::read(directory.join("certificate.der"))? })
@@ -85,8 +87,10 @@ impl Ground {
         let tls = client_tls(&data.join("tls/ca.pem"))?;
         let passphrase = Passphrase::from_file(&passphrase_file(data))?;
         let registrar = Arc::new(start::open(config, &passphrase).await?);
-        let operator = Person::founder(data)?;
-        let (visit, doctor_id, doctor, auditor) = people(&registrar).await?;
+        let operator = Person::founder(data, init::OPERATOR)?;
+        let reviewer = Person::founder(data, init::REVIEWER)?;
+        let made = people(&registrar, [&operator, &reviewer]).await?;
+        let (hospital, visit, doctor_id, doctor, auditor) = made;
 
         let listener = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let address = listener.local_addr()?;
@@ -99,6 +103,8 @@ impl Ground {
             address,
             visit,
             operator,
+            reviewer,
+            hospital,
             doctor_id,
             doctor,
             auditor,
@@ -173,6 +179,7 @@ pub(super) async fn make_service(data: &Path) -> Result<(), BenchError> {
         listen: "127.0.0.1:0".to_owned(),
         hosts: Vec::new(),
         operator_request: None,
+        reviewer_request: None,
         participants: Vec::new(),
     };
     Ok(init::init(options).await?)
@@ -186,9 +193,14 @@ pub(super) fn passphrase_file(data: &Path) -> std::path::PathBuf {
 /// A hospital, a doctor, an auditor, a resident with a card, and an open visit. The card is not
 /// read here: its presence is put on record as if it had been.
 async fn people(
-    registrar: &Registrar,
-) -> Result<(VisitId, IdentityId, Person, Person), BenchError> {
-    let operator = caller(Role::Operator, IdentityId::generate(), InstitutionId::generate());
+    registrar: &Arc<Registrar>,
+    operators: [&Person; 2],
+) -> Result<(InstitutionId, VisitId, IdentityId, Person, Person), BenchError> {
+    let as_caller = |person: &Person| -> Result<Caller, BenchError> {
+        let [identity, institution, serial] = person.names()?;
+        Ok(caller(Role::Operator, identity.parse()?, institution.parse()?, &serial))
+    };
+    let (operator, reviewer) = (as_caller(operators[0])?, as_caller(operators[1])?);
     let order = NewInstitution {
         credit_code: "91350100M000100Y43".parse()?,
         name: "县医院".to_owned(),
@@ -203,20 +215,49 @@ async fn people(
             name: Zeroizing::new(number.to_owned()),
             number: number.to_owned(),
             department: department.to_owned(),
+            id_number: None,
         };
         let (id, _) = registrar.register_identity(&operator, order).await?;
         let key = SecretKey::generate();
         let name = ca::Name::of_authority("bench", number)?;
         let request = ca::request::request(&name, &key)?;
-        let enrolled = registrar.enroll(&operator, id, &request, None).await?;
-        let certificate = enrolled.certificate.der().to_vec();
+        let wanted = Wanted {
+            service: registrar.name(),
+            identity: id.to_string(),
+            institution: hospital.to_string(),
+            role,
+            certificates: CertificateSet::Signing,
+            request,
+        };
+        let enrolment = EnrolmentId::generate();
+        let entry = wanted.entry(enrolment, operators[0])?;
+        let approval = wanted.approval(enrolment, &entry, operators[1])?;
+        let order = EnrolmentOrder {
+            id: enrolment,
+            identity: id,
+            certificates: CertificateSet::Signing,
+            days: None,
+            request: wanted.request,
+            statement: entry.text,
+            signature: entry.signature,
+        };
+        Arc::clone(registrar).enter_enrolment(operator.clone(), order).await?;
+        let order = ReviewOrder {
+            id: enrolment,
+            rejection: None,
+            statement: approval.text,
+            signature: approval.signature,
+        };
+        let reviewed = Arc::clone(registrar).review_enrolment(reviewer.clone(), order).await?;
+        let issued = reviewed.issued.ok_or("an approval without a certificate")?;
+        let certificate = issued.signing.der().to_vec();
         Ok::<_, BenchError>((id, Person { key, certificate }))
     };
     let (doctor_id, doctor) = enroll(Role::Doctor, "doctor").await?;
     let (_, auditor) = enroll(Role::Auditor, "auditor").await?;
     let (clerk_id, clerk_person) = enroll(Role::Clerk, "clerk").await?;
 
-    let clerk = caller(Role::Clerk, clerk_id, hospital);
+    let clerk = caller(Role::Clerk, clerk_id, hospital, "00");
     let session = NewSession {
         digest: clerk.holder.session,
         identity: clerk_id,
@@ -254,7 +295,7 @@ async fn people(
         attending: vec![doctor_id],
     };
     let (visit, _) = registrar.open_visit(&clerk, order).await?;
-    Ok((visit.id, doctor_id, doctor, auditor))
+    Ok((hospital, visit.id, doctor_id, doctor, auditor))
 }
 
 async fn put_presence(
@@ -279,12 +320,17 @@ async fn put_presence(
 }
 
 /// A caller as if logged in. The service itself never makes one but from a session.
-fn caller(role: Role, identity: IdentityId, institution: InstitutionId) -> Caller {
+fn caller(
+    role: Role,
+    identity: IdentityId,
+    institution: InstitutionId,
+    certificate: &str,
+) -> Caller {
     let now = clock::now();
     let holder = Holder {
         session: [0; 32],
         identity,
-        certificate: "00".to_owned(),
+        certificate: certificate.to_owned(),
         key_thumbprint: String::new(),
         role,
         institution,

@@ -18,6 +18,7 @@ mod recovery;
 mod size;
 mod status;
 mod tokens;
+mod two_persons;
 
 /// A question to the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

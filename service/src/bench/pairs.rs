@@ -1,9 +1,10 @@
-//! How many certificate pairs a second, from request to answer, recorded and audited.
+//! How many certificate pairs a second, from request to answer, entered by one and reviewed by another, recorded
+//! and audited.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use hsm::sm2::SecretKey;
-use proto::v1::{self, identities_client::IdentitiesClient};
+use proto::v1::{self, enrolments_client::EnrolmentsClient};
 use serde_json::{Value, json};
 use tonic::{Request, metadata::MetadataValue};
 
@@ -12,6 +13,11 @@ use super::{
     ground::Ground,
     measure::{Measured, milliseconds, rate, ratio},
     tokens::{CALLERS, CONNECTIONS, connections, cores, sm2_alone},
+    two_persons::Wanted,
+};
+use crate::{
+    store::EnrolmentId,
+    vocabulary::{CertificateSet, Role},
 };
 
 pub(super) async fn ask(
@@ -22,25 +28,31 @@ pub(super) async fn ask(
     let ground = Ground::make(directory).await?;
     let sm2 = sm2_alone(time)?;
     let channels = connections(&ground).await?;
-    let bearer = Arc::new(ground.log_in(&channels[0], &ground.operator).await?);
-    let identity = ground.doctor_id.to_string();
-    let callers = (0..CALLERS).map(|caller| {
-        let client = IdentitiesClient::new(channels[caller % CONNECTIONS].clone());
-        let (bearer, identity) = (Arc::clone(&bearer), identity.clone());
-        move || enroll(client.clone(), Arc::clone(&bearer), identity.clone())
-    });
+    let bearers = [
+        ground.log_in(&channels[0], &ground.operator).await?,
+        ground.log_in(&channels[0], &ground.reviewer).await?,
+    ];
     let before = ground.store().stats();
+    let ground = Arc::new(ground);
+    let callers = (0..CALLERS).map(|caller| {
+        let client = EnrolmentsClient::new(channels[caller % CONNECTIONS].clone());
+        let (ground, bearers) = (Arc::clone(&ground), bearers.clone());
+        move || enrol(client.clone(), Arc::clone(&ground), bearers.clone())
+    });
     let pairs = Measured::during(time, callers.collect()).await?;
     let after = ground.store().stats();
     let held = ground.store().key_counts().await?;
-    ground.end().await?;
+    Arc::into_inner(ground).ok_or("a caller is left")?.end().await?;
     if held.in_use != pairs.count() as u64 {
         return Err("another number of encryption keys in use than of pairs".into());
     }
 
     let commits = (after.commits - before.commits) as f64;
     Ok(vec![
-        ("pairs/s from key and request to answer, 64 callers".into(), rate(pairs.per_second())),
+        (
+            "pairs/s from key to answer, entered and reviewed, 64 callers".into(),
+            rate(pairs.per_second()),
+        ),
         ("  p50, ms".into(), milliseconds(pairs.percentile(50))),
         ("  p99, ms".into(), milliseconds(pairs.percentile(99))),
         ("  commits to disk for each pair".into(), ratio(commits, pairs.count() as f64)),
@@ -49,16 +61,40 @@ pub(super) async fn ask(
     ])
 }
 
-/// What a holder does, and the service with it: a key, a request for it, and the answer.
-async fn enroll(
-    mut client: IdentitiesClient<tonic::transport::Channel>,
-    bearer: Arc<MetadataValue<tonic::metadata::Ascii>>,
-    identity_id: String,
+/// What a holder, two operators and the service do: a key, a request for it, an entry, a review, and the answer.
+async fn enrol(
+    mut client: EnrolmentsClient<tonic::transport::Channel>,
+    ground: Arc<Ground>,
+    [entering, reviewing]: [MetadataValue<tonic::metadata::Ascii>; 2],
 ) -> Result<(), BenchError> {
     let key = SecretKey::generate();
-    let request = ca::request::request(&ca::Name::of_authority("bench", "holder")?, &key)?;
-    let mut request = Request::new(v1::EnrollRequest { identity_id, request, valid_days: 0 });
-    request.metadata_mut().insert("authorization", (*bearer).clone());
-    let answer = client.enroll_pair(request).await?.into_inner();
-    if answer.answer.is_empty() { Err("an answer without content".into()) } else { Ok(()) }
+    let wanted = Wanted {
+        service: ground.registrar.name(),
+        identity: ground.doctor_id.to_string(),
+        institution: ground.hospital.to_string(),
+        role: Role::Doctor,
+        certificates: CertificateSet::Pair,
+        request: ca::request::request(&ca::Name::of_authority("bench", "holder")?, &key)?,
+    };
+    let id = EnrolmentId::generate();
+    let entry = wanted.entry(id, &ground.operator)?;
+    let approval = wanted.approval(id, &entry, &ground.reviewer)?;
+    let mut order = Request::new(v1::EnterEnrolmentRequest {
+        enrolment_id: id.to_string(),
+        identity_id: wanted.identity,
+        certificates: v1::CertificateSet::Pair.into(),
+        request: wanted.request,
+        valid_days: 0,
+        statement: Some(entry),
+    });
+    order.metadata_mut().insert("authorization", entering);
+    client.enter(order).await?;
+    let mut order = Request::new(v1::ReviewEnrolmentRequest {
+        enrolment_id: id.to_string(),
+        statement: Some(approval),
+        rejection: String::new(),
+    });
+    order.metadata_mut().insert("authorization", reviewing);
+    let issued = client.review(order).await?.into_inner().issued.unwrap_or_default();
+    if issued.answer.is_empty() { Err("an answer without content".into()) } else { Ok(()) }
 }

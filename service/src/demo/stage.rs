@@ -16,6 +16,7 @@ use super::card_contents::every_item;
 use super::people::{HOSPITAL, Institution, Resident, Staff};
 use super::programs::{Background, Finished, Program, ProgramError, Programs};
 use super::{DemoError, Language};
+use crate::init;
 
 /// Longest wait for a thing that takes milliseconds when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -140,7 +141,10 @@ impl Stage {
     /// Directory with key and certificate of somebody.
     #[must_use]
     pub fn identity(&self, key: &str) -> PathBuf {
-        if key == OPERATOR { self.path("data/operator") } else { self.path("people").join(key) }
+        match key {
+            OPERATOR | REVIEWER => self.path("data").join(key),
+            _ => self.path("people").join(key),
+        }
     }
 
     /// Writes a file that only its owner reads.
@@ -158,7 +162,7 @@ impl Stage {
         Ok(path)
     }
 
-    /// Makes keys, certificate authorities, database and the first operator (`healthcardd init`).
+    /// Makes keys, certificate authorities, database and the first two operators (`healthcardd init`).
     ///
     /// # Errors
     /// [`DemoError`] when it cannot be done.
@@ -256,7 +260,8 @@ impl Stage {
         Ok(field(&answer.granted()?, "institution_id")?.to_owned())
     }
 
-    /// Makes somebody's key, puts them on record and enrolls them; their identity's id.
+    /// Makes somebody's key, puts them on record and has their certificate issued: one operator enters it, the
+    /// other reviews it; their identity's id.
     ///
     /// # Errors
     /// [`DemoError::Unexpected`] when it was refused.
@@ -271,23 +276,24 @@ impl Stage {
         let order = ["identity", "register", "--role", staff.role, "--file", &file];
         let registered = self.ask(OPERATOR, &order)?;
         let id = field(&registered.granted()?, "identity_id")?.to_owned();
-        let directory = self.identity(staff.key);
-        let request = directory.join("request.der");
-        self.ask(
-            OPERATOR,
-            &[
-                "identity",
-                "enroll",
-                "--id",
-                &id,
-                "--request",
-                &request.to_string_lossy(),
-                "--out",
-                &directory.to_string_lossy(),
-            ],
-        )?
-        .granted()?;
+        self.certify(staff.key, &id, &[])?;
         Ok(id)
+    }
+
+    /// Has a certificate issued on somebody's request by two operators, into their directory; what the review
+    /// answered. `more` for the one who enters it, such as `--pair`.
+    ///
+    /// # Errors
+    /// [`DemoError::Unexpected`] when it was refused.
+    pub fn certify(&self, key: &str, id: &str, more: &[&str]) -> Result<Value, DemoError> {
+        let directory = self.identity(key);
+        let request = directory.join("request.der").to_string_lossy().into_owned();
+        let order = ["enrolment", "enter", "--id", id, "--request", &request];
+        let entered = self.ask(OPERATOR, &[&order, more].concat())?.granted()?;
+        let enrolment = field(&entered, "enrolment_id")?;
+        let out = directory.to_string_lossy();
+        let order = ["enrolment", "review", enrolment, "--approve", "--out", &out];
+        self.ask(REVIEWER, &order)?.granted()
     }
 
     /// Puts a resident on record; their pseudonym.
@@ -416,8 +422,11 @@ pub enum CardKeys {
     Forged,
 }
 
-/// The identity that `init` makes.
-pub const OPERATOR: &str = "operator";
+/// The first identity that `init` makes.
+pub const OPERATOR: &str = init::OPERATOR;
+
+/// The second one, which reviews what the first enters.
+pub const REVIEWER: &str = init::REVIEWER;
 
 /// First day of validity of all cards of the demo.
 const ISSUED_ON: &str = "2024-01-01";

@@ -11,7 +11,7 @@ use super::people::{
 };
 use super::readers::{Desk, VirtualReaders};
 use super::report::{Report, Text, text};
-use super::stage::{CardKeys, OPERATOR, Stage, field};
+use super::stage::{CardKeys, OPERATOR, REVIEWER, Stage, field};
 
 /// Resource server that the tokens of the demo are for.
 pub(super) const AUDIENCE: &str = "emr.example";
@@ -46,8 +46,8 @@ impl Story {
             || {
                 stage.init()?;
                 Ok(text(
-                    "密钥库已加密保存；根 CA、各签发 CA、数据库和首位管理员已就绪。",
-                    "The keystore is sealed; root CA, issuing CAs, database and the first operator exist.",
+                    "密钥库已加密保存；根 CA、各签发 CA、数据库和首两位管理员已就绪。",
+                    "The keystore is sealed; root CA, issuing CAs, database and the first two operators exist.",
                 ))
             },
         )?;
@@ -80,8 +80,8 @@ impl Story {
                 || {
                     let id = stage.engage(&institution, &staff)?;
                     let told = text(
-                        format!("{} 自己生成 SM2 密钥，凭 PKCS#10 申请领到证书。", staff.name),
-                        "The key was made by its holder; the certificate was issued on its PKCS#10 request.",
+                        format!("{} 自己生成 SM2 密钥；一位管理员录入其 PKCS#10 申请，另一位复核，均签名留证。", staff.name),
+                        "The key was made by its holder; one operator entered its PKCS#10 request, another reviewed it, and both signed.",
                     );
                     if staff.key == DOCTOR.key {
                         doctor_id = id;
@@ -390,9 +390,16 @@ impl Story {
             self.stage.identity(DESK.key).display(),
             self.stage.programs().directory().display(),
         );
-        for key in
-            [OPERATOR, CLERK.key, DESK.key, DOCTOR.key, COLLEAGUE.key, AUDITOR.key, RECORDS.key]
-        {
+        for key in [
+            OPERATOR,
+            REVIEWER,
+            CLERK.key,
+            DESK.key,
+            DOCTOR.key,
+            COLLEAGUE.key,
+            AUDITOR.key,
+            RECORDS.key,
+        ] {
             let directory = self.stage.identity(key);
             settings += &format!("export {}='{}'\n", key.to_uppercase(), directory.display());
         }

@@ -15,7 +15,13 @@ words! {
         IdentityRegister = "identity.register",
         /// Reading who is on record.
         IdentityRead = "identity.read",
-        /// Issuing a certificate.
+        /// Entering that a certificate is to be issued.
+        CertificateEnter = "certificate.enter",
+        /// Reviewing what another person entered.
+        CertificateReview = "certificate.review",
+        /// Collecting what was approved.
+        CertificateCollect = "certificate.collect",
+        /// Signing a certificate that was approved. Done by the service itself.
         CertificateIssue = "certificate.issue",
         /// Revoking a certificate.
         CertificateRevoke = "certificate.revoke",
@@ -171,7 +177,9 @@ words! {
         KeyLabel = "key.label",
         /// Signing the transcript of a key ceremony.
         KeyCeremony = "key.ceremony",
-        /// Founding the authorities and putting the first operator on record, once.
+        /// Founding the authorities and putting the first two operators on record, once.
         ServiceInit = "service.init",
+        /// Making an operator where there are not two. Done with the keystore's passphrase.
+        OperatorFound = "operator.found",
     }
 }

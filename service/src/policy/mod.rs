@@ -23,6 +23,29 @@ pub use standing::Standing;
 /// The rules that ship with the service.
 const DEFAULT_RULES: &str = include_str!("default.toml");
 
+/// What makes a role one whose certificates take two persons.
+const POWERS: [Act; 19] = [
+    Act::InstitutionRegister,
+    Act::IdentityRegister,
+    Act::CertificateEnter,
+    Act::CertificateReview,
+    Act::CertificateRevoke,
+    Act::CertificateRenew,
+    Act::CertificateSuspend,
+    Act::CertificateRelease,
+    Act::ServiceStatus,
+    Act::KeyCentreMake,
+    Act::KeyRecoveryEnter,
+    Act::KeyRecoveryReview,
+    Act::ResidentRegister,
+    Act::CardRegister,
+    Act::CardIssue,
+    Act::CardReplace,
+    Act::CardUnblacklist,
+    Act::CardReview,
+    Act::AuditRead,
+];
+
 /// A set of rules, checked, with the digest of its text.
 #[derive(Debug)]
 pub struct Policy {
@@ -227,6 +250,14 @@ impl Policy {
             Some(roles) if roles.contains(&role) => Ok(()),
             _ => Err(Denial::Role),
         }
+    }
+
+    /// Whether certificates of this role always take two persons: devices and systems, and whoever enrols,
+    /// reviews, administers or audits by these rules. One person could make others of them.
+    #[must_use]
+    pub fn takes_two_persons(&self, role: Role) -> bool {
+        matches!(role, Role::Desk | Role::System)
+            || POWERS.iter().any(|act| self.may(role, *act).is_ok())
     }
 
     /// The most successful verifications that a code is made for.

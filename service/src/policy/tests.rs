@@ -160,9 +160,21 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::KeystorePassphrase,
             Act::KeyLabel,
             Act::KeyCeremony,
+            Act::CertificateIssue,
             Act::LikenessFill,
+            Act::OperatorFound,
             Act::ServiceInit,
         ];
         assert_eq!(policy.acts.contains_key(act), !without_rule.contains(act), "{act}");
     }
+}
+
+#[test]
+fn whoever_could_make_or_be_a_second_person_takes_two() {
+    let policy = Policy::shipped().unwrap();
+    let alone: Vec<Role> =
+        Role::ALL.iter().copied().filter(|role| !policy.takes_two_persons(*role)).collect();
+    assert_eq!(alone, [Role::Doctor, Role::Nurse]);
+    let reviewing = "access=[]\n[acts]\n'card.review'=['nurse']";
+    assert!(Policy::parse(reviewing).unwrap().takes_two_persons(Role::Nurse));
 }

@@ -1,4 +1,4 @@
-//! Certificates of staff, desks and systems: issued, and revoked.
+//! Certificates of staff, desks and systems: what they are made of, and how they are revoked.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::{
     policy::Act,
     store::{
         Certificate as CertificateRecord, CertificateCursor, CertificateDraft, Change, Identity,
-        IdentityId, InstitutionId, Receipt,
+        InstitutionId, Receipt,
     },
     telemetry,
     vocabulary::Role,
@@ -44,58 +44,26 @@ pub(super) struct Prepared {
 }
 
 impl Registrar {
-    /// Issues a certificate for a key that its holder made.
-    ///
-    /// # Errors
-    /// IDENTITY_NOT_FOUND; FIELD_INVALID for a request that does not prove possession of an SM2
-    /// key; ROLE_NOT_ALLOWED.
-    pub async fn enroll(
-        &self,
-        caller: &Caller,
-        identity: IdentityId,
-        request: &[u8],
-        days: Option<u32>,
-    ) -> Result<Enrolled, Error> {
-        self.allow(caller, Act::CertificateIssue).await?;
-        let row = self.known_identity(identity).await?;
-        let key = requested_key(request)?;
-        let entry = || self.entry(caller, Act::CertificateIssue, Outcome::Granted);
-        match self.issue(&row, key, days, caller.now, entry).await {
-            Err(Error::Store(error)) => {
-                let refused = self
-                    .entry(caller, Act::CertificateIssue, Outcome::Refused)
-                    .with("identity", identity.to_string());
-                self.settle(refused, Err(error)).await
-            }
-            issued => issued,
-        }
-    }
-
-    /// Draft, record, sign, record: after a crash there is a record of everything that may have
-    /// been signed.
+    /// Issues the certificate of an operator without anybody's entry or review: when the service is founded, and
+    /// with what opens its keystore. Draft, record, sign, record: after a crash there is a record of everything
+    /// that may have been signed.
     pub(super) async fn issue(
         &self,
         holder: &Identity,
         public_key: PublicKey,
-        days: Option<u32>,
         now: UtcTime,
         entry: impl Fn() -> Entry,
     ) -> Result<Enrolled, Error> {
         let profile = profile(stored_role(&holder.role)?);
-        let prepared = self.prepare(holder, profile, public_key, days, now)?;
+        let prepared = self.prepare(holder, profile, public_key, None, now)?;
         let Prepared { authority, draft, record } = prepared;
         let serial = record.serial.clone();
         let entry = |step| {
-            let entry = entry()
+            entry()
                 .on("certificate", serial.as_str())
                 .with("identity", holder.id.to_string())
                 .with("issuer", authority_name(authority))
-                .with("step", step);
-            // Operators certify others: whoever certifies one is seen.
-            match holder.role == Role::Operator.as_str() {
-                true => entry.with("alert", "operator-certificate"),
-                false => entry,
-            }
+                .with("step", step)
         };
         // A key is certified once: not again after it was compromised, and not for somebody else.
         self.store.record_certificate_draft(record, entry("draft")).await?;

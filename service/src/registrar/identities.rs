@@ -1,7 +1,7 @@
 //! Institutions, staff and devices on record.
 
 use audit::{Actor, Entry, Outcome};
-use card::{CityCode, CreditCode};
+use card::{CityCode, CreditCode, ResidentIdNumber};
 use hsm::sm2::PublicKey;
 use zeroize::Zeroizing;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     catalogue::{Needs, Reason},
-    clock::UtcTime,
+    clock::{self, UtcTime},
     policy::Act,
     store::{
         Certificate as CertificateRecord, Identity as IdentityRow, IdentityId, Institution,
@@ -42,6 +42,8 @@ pub struct NewIdentity {
     pub number: String,
     /// Department of a doctor or nurse.
     pub department: String,
+    /// ID number of the person: kept as a keyed digest alone, to tell one person with two identities.
+    pub id_number: Option<ResidentIdNumber>,
 }
 
 /// An identity on record with its certificates.
@@ -72,7 +74,11 @@ impl Founding {
     /// The entry for one thing that came to be.
     #[must_use]
     pub fn entry(&self, kind: &str, id: &str) -> Entry {
-        entry_by(self.actor.clone(), Act::ServiceInit, Outcome::Granted, self.now).on(kind, id)
+        self.plain_entry(Act::ServiceInit).on(kind, id)
+    }
+
+    fn plain_entry(&self, act: Act) -> Entry {
+        entry_by(self.actor.clone(), act, Outcome::Granted, self.now)
     }
 }
 
@@ -117,6 +123,11 @@ impl Registrar {
         if treats == order.department.is_empty() {
             return Err(Error::Field { field: "department", needs: Needs::Department });
         }
+        let is_person = !matches!(order.role, Role::Desk | Role::System);
+        let named = order.id_number.is_some();
+        if (named && !is_person) || (!named && order.role == Role::Operator) {
+            return Err(Error::Field { field: "id_number", needs: Needs::StaffIdNumber });
+        }
         let institution = self.store.institution(order.institution).await?;
         institution.ok_or(Reason::INSTITUTION_NOT_FOUND)?;
         let id = IdentityId::generate();
@@ -128,6 +139,7 @@ impl Registrar {
             number: order.number,
             department: order.department,
             registered_at: caller.now,
+            person: order.id_number.map(|it| self.personal.person_index(&it)).transpose()?,
         };
         let entry = self
             .entry(caller, Act::IdentityRegister, Outcome::Granted)
@@ -139,17 +151,17 @@ impl Registrar {
         Ok((id, self.settle(refused, answer).await?))
     }
 
-    /// Puts the institution that runs the service and its first operator on record, and issues the
-    /// operator's certificate. Whoever founds the service does this once; all others are put on
-    /// record by an operator.
+    /// Puts the institution that runs the service and its first two operators on record, and issues their
+    /// certificates: what one enters the other reviews, so that nobody ever holds the power alone. Whoever
+    /// founds the service does this once; all others are put on record by an operator.
     ///
     /// # Errors
-    /// ALREADY_REGISTERED when it was done before.
-    pub async fn found_operator(
+    /// ALREADY_REGISTERED when it was done before, or both keys are one.
+    pub async fn found_operators(
         &self,
         founding: &Founding,
-        key: PublicKey,
-    ) -> Result<Enrolled, Error> {
+        keys: [PublicKey; 2],
+    ) -> Result<[Enrolled; 2], Error> {
         let institution = Institution {
             id: InstitutionId::generate(),
             // The service itself is no institution with a credit code; the empty one can be taken once.
@@ -158,23 +170,84 @@ impl Registrar {
             region: String::new(),
             registered_at: founding.now,
         };
+        let entry = founding.entry("institution", &institution.id.to_string());
+        let home = institution.id;
+        self.store.record_institution(institution, entry).await?;
+        let [first, second] = keys;
+        let found = async |number: u32, key| {
+            let entry = || founding.plain_entry(Act::ServiceInit);
+            self.found_operator(home, number, key, founding.now, entry).await
+        };
+        Ok([found(1, first).await?, found(2, second).await?])
+    }
+
+    /// Makes an operator where there are not two in force, so that the work of two persons can go on: in an
+    /// installation of before, or when one of two lost their key. With what opens the keystore; seen in the log.
+    ///
+    /// # Errors
+    /// STATE_CONFLICT while there are two; ALREADY_REGISTERED for a key that is certified.
+    pub async fn found_another_operator(
+        &self,
+        founding: &Founding,
+        key: PublicKey,
+    ) -> Result<Enrolled, Error> {
+        let standing = self.store.operators(founding.now).await?;
+        if standing.in_force >= 2 {
+            return Err(Reason::STATE_CONFLICT.into());
+        }
+        let home = standing.home.ok_or(Reason::INSTITUTION_NOT_FOUND)?;
+        // Nobody reviewed it: it is seen.
+        let entry =
+            || founding.plain_entry(Act::OperatorFound).with("alert", "operator-certificate");
+        self.found_operator(home, standing.last_number + 1, key, founding.now, entry).await
+    }
+
+    async fn found_operator(
+        &self,
+        home: InstitutionId,
+        number: u32,
+        key: PublicKey,
+        now: UtcTime,
+        entry: impl Fn() -> Entry,
+    ) -> Result<Enrolled, Error> {
         let id = IdentityId::generate();
         let operator = IdentityRow {
             id,
-            institution: institution.id,
+            institution: home,
             role: Role::Operator.as_str().to_owned(),
             sealed_name: self.personal.seal_staff_name(id, Role::Operator.as_str())?,
-            number: "1".to_owned(),
+            number: number.to_string(),
             department: String::new(),
-            registered_at: founding.now,
+            registered_at: now,
+            person: None,
         };
-        let entry = founding.entry("institution", &institution.id.to_string());
-        self.store.record_institution(institution, entry).await?;
-        let entry = founding.entry("identity", &id.to_string());
-        self.store.record_identity(operator.clone(), entry).await?;
-        let entry =
-            || entry_by(founding.actor.clone(), Act::ServiceInit, Outcome::Granted, founding.now);
-        self.issue(&operator, key, None, founding.now, entry).await
+        let recorded = entry().on("identity", id.to_string());
+        self.store.record_identity(operator.clone(), recorded).await?;
+        self.issue(&operator, key, now, entry).await
+    }
+
+    /// Says so at start where one operator is alone: nothing that takes two persons can be done.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn tell_lone_operator(&self) -> Result<(), Error> {
+        // A service that is being founded has none yet.
+        let standing = self.store.operators(clock::now()).await?;
+        if standing.home.is_some() && standing.in_force < 2 {
+            tracing::warn!(
+                operators = standing.in_force,
+                "fewer than two operators have certificates in force, and certificates take two persons: \
+                 make another with `healthcardd operator`"
+            );
+        }
+        if standing.by_one_person > 0 {
+            tracing::warn!(
+                operators = standing.by_one_person,
+                "certificates of operators that one person issued are in force, from before two were asked \
+                 for: revoke those that are not known"
+            );
+        }
+        Ok(())
     }
 
     /// An identity with its certificates.

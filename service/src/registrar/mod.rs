@@ -14,7 +14,7 @@ use crate::{
     ceremony,
     clock::{self, UtcTime},
     code::CodeKeys,
-    config::{self, CardRules, CardSecurity, Lifetimes},
+    config::{self, CardRules, CardSecurity, EnrolmentRules, Lifetimes},
     devices::Devices,
     keys::Keys,
     policy::{Act, Policy},
@@ -38,6 +38,7 @@ mod certificates;
 mod challenges;
 mod codes;
 mod desks;
+mod enrolments;
 mod error;
 mod guardians;
 mod identities;
@@ -46,7 +47,6 @@ mod key_centre;
 mod key_recoveries;
 mod list_names;
 mod look_alikes;
-mod pairs;
 mod personal;
 mod refused_logins;
 mod renewals;
@@ -72,6 +72,10 @@ pub use certificate_status::StatusResponse;
 pub use certificates::{Enrolled, new_serial};
 pub use codes::{CodeForm, CodeOrder, CreatedCode, ShownCode, VerifiedCode};
 pub use desks::{Contradiction, Reconciled, TaskResult};
+pub use enrolments::{
+    EnrolmentEvidence, EnrolmentKey, EnrolmentOrder, EnteredEnrolment, IssuedCertificates,
+    ReviewOrder, ReviewedEnrolment,
+};
 pub use error::Error;
 pub use guardians::{GuardianshipOrder, GuardianshipRecord, Guardianships};
 pub use identities::{Founding, IdentityRecord, NewIdentity, NewInstitution};
@@ -82,7 +86,6 @@ pub use issuing::{
 pub use key_centre::MOST_MADE;
 pub use key_recoveries::{RecoveryTo, ReviewedRecovery};
 pub use look_alikes::{Alike, Decision, DecisionRecord};
-pub use pairs::EnrolledPair;
 pub use renewals::Renewed;
 pub use residents::{NewResident, Registered, ResidentRecord};
 pub use revocation_lists::Published;
@@ -102,6 +105,7 @@ pub struct Registrar {
     policy_hash: String,
     lifetimes: Lifetimes,
     card_rules: CardRules,
+    enrolment_rules: EnrolmentRules,
     tokens: TokenKeys,
     personal: personal::Seals,
     card_keys: card::SoftSecurityModule,
@@ -175,6 +179,8 @@ pub struct Parts {
     pub lifetimes: Lifetimes,
     /// Times in the life of a card.
     pub card_rules: CardRules,
+    /// How certificates are issued.
+    pub enrolment_rules: EnrolmentRules,
     /// Who computes with card keys, and how.
     pub card_keys: config::CardKeys,
     /// The service as card issuer.
@@ -192,7 +198,7 @@ impl Registrar {
     /// [`Error::Key`] when a key of the service is missing.
     pub fn new(parts: Parts) -> Result<Self, Error> {
         let Parts { name, store, keys, authorities, policy, lifetimes, card_rules, .. } = parts;
-        let Parts { card_keys, card_issuer, card_script, time_stamps, .. } = parts;
+        let Parts { card_keys, card_issuer, card_script, time_stamps, enrolment_rules, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             personal: personal::Seals::new(&keys)?,
@@ -218,6 +224,7 @@ impl Registrar {
             policy,
             lifetimes,
             card_rules,
+            enrolment_rules,
             card_security: card_keys.security,
             card_issuer,
         })

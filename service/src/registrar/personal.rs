@@ -27,6 +27,8 @@ pub(super) use bound::Remark;
 const ID_NUMBER: &str = "resident.id-number";
 /// Domain of the blind index of the ids that codes of electronic cards show.
 const CARD_ID: &str = "electronic-card.card-id";
+/// Domain of the digests of ID numbers of staff.
+const STAFF: &str = "identity.id-number";
 /// Domain of the digests of rows of batches.
 const BATCH_ROW: &str = "batch.row";
 /// Names of the sealed fields of a resident: part of the place that each is bound to.
@@ -52,6 +54,11 @@ impl Seals {
         id_number: &ResidentIdNumber,
     ) -> Result<[u8; 32], KeyError> {
         self.index.index(ID_NUMBER, id_number.as_str().as_bytes())
+    }
+
+    /// By what one member of staff with two identities is told. No resident is found by it.
+    pub(super) fn person_index(&self, id_number: &ResidentIdNumber) -> Result<[u8; 32], KeyError> {
+        self.index.index(STAFF, id_number.as_str().as_bytes())
     }
 
     /// A fresh key for the rows of a batch, sealed.

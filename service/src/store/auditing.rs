@@ -116,8 +116,8 @@ impl SearchFilter {
             values.push(cursor.at.into());
             values.push(i64::try_from(cursor.position).unwrap_or(i64::MAX).into());
         }
-        if exception.is_some() || self.alerts {
-            // What lets the planner use the index of exceptions, or that of alerts.
+        if exception.is_some() {
+            // What lets the planner use the index of exceptions.
             sql.push_str(" AND outcome <> 'granted'");
         }
         if self.alerts {

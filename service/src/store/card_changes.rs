@@ -10,6 +10,7 @@ use super::{
     Receipt, Record, Store, StoreError, Unique,
     cards::{Day, do_act, find, insert_card},
     micros::Micros,
+    two_persons::check_two_persons,
 };
 use crate::{
     card_life::{CardAct, CardStatus, LiftingCause, ReplacementCause},
@@ -263,9 +264,7 @@ impl Store {
             if change.state_at(at) != ChangeState::Pending {
                 return Err(StoreError::Conflict(Obstacle::ChangeOver));
             }
-            if change.entered.entered_by == by {
-                return Err(StoreError::Conflict(Obstacle::SamePerson));
-            }
+            check_two_persons(db, change.entered.entered_by, by)?;
             let id = change.entered.id;
             let (state, why, made) = match verdict {
                 Verdict::Reject { why } => ("rejected", Some(why), None),

@@ -80,6 +80,8 @@ pub enum Unique {
     Replacement,
     /// Change of a card that waits for its review.
     PendingChange,
+    /// Enrolment of a public key that waits for its review.
+    PendingEnrolment,
     /// A number that is bound to the resident.
     Binding,
     /// A guardian of the resident, at any day of the same time.
@@ -103,6 +105,7 @@ impl fmt::Display for Unique {
             Self::Application => "an application of the resident",
             Self::Replacement => "a replacement of the card",
             Self::PendingChange => "a pending change of the card",
+            Self::PendingEnrolment => "an enrolment of the public key",
             Self::Binding => "the number of the resident",
             Self::Guardianship => "the guardian of the resident",
         })
@@ -205,6 +208,8 @@ pub enum Obstacle {
     SamePerson,
     /// The change was reviewed before, or its time is over.
     ChangeOver,
+    /// The certificate with which the change was entered is no longer in force.
+    EntryVoid,
     /// The newest list of cards is not the one before this.
     OtherCardList,
     /// The presence opened a visit before.
@@ -256,6 +261,7 @@ impl fmt::Display for Obstacle {
             Self::RenewalPending => "another renewal is pending",
             Self::SamePerson => "the change was entered by the same person",
             Self::ChangeOver => "the change was reviewed before, or its time is over",
+            Self::EntryVoid => "the certificate of who entered the change is not in force",
             Self::OtherCardList => "the newest list of cards is another",
             Self::PresenceUsed => "the presence was used before",
             Self::PresenceOver => "the presence is over",
@@ -318,6 +324,7 @@ fn unique(message: &str) -> Option<Unique> {
         "electronic_card.resident" => Unique::ActiveElectronicCard,
         "card.replaces" => Unique::Replacement,
         "card_change.card" => Unique::PendingChange,
+        "enrolment.key_digest" => Unique::PendingEnrolment,
         "binding.resident, binding.number_index" => Unique::Binding,
         _ => Unique::Id,
     })

@@ -23,6 +23,21 @@ pub struct Identity {
     pub department: String,
     /// When it was put on record.
     pub registered_at: UtcTime,
+    /// Keyed digest of the person's ID number, where it was given.
+    pub person: Option<[u8; 32]>,
+}
+
+/// The operators there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operators {
+    /// The service itself as an institution; `None` until it is founded.
+    pub home: Option<InstitutionId>,
+    /// Operators with a certificate in force.
+    pub in_force: u32,
+    /// Certificates of operators elsewhere that no two persons stand behind.
+    pub by_one_person: u32,
+    /// The highest number that the service itself gave.
+    pub last_number: u32,
 }
 
 impl std::fmt::Debug for Identity {
@@ -41,6 +56,7 @@ impl Identity {
             number: row.get("number")?,
             department: row.get("department")?,
             registered_at: row.get::<_, Micros>("registered_at")?.0,
+            person: row.get("person")?,
         })
     }
 }
@@ -57,11 +73,22 @@ impl Store {
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
-            let Identity { id, institution, role, sealed_name, number, department, registered_at } =
-                identity;
-            let at = Micros(registered_at);
-            db.prepare_cached("INSERT INTO identity VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-                .execute((id, institution, role, sealed_name, number, department, at))?;
+            let i = identity;
+            db.prepare_cached(
+                "INSERT INTO identity (id, institution, role, sealed_name, number, department,
+                    registered_at, person)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute((
+                i.id,
+                i.institution,
+                i.role,
+                i.sealed_name,
+                i.number,
+                i.department,
+                Micros(i.registered_at),
+                i.person,
+            ))?;
             Ok(())
         })
         .await
@@ -72,6 +99,31 @@ impl Store {
         self.read(move |db| {
             let mut select = db.prepare_cached("SELECT * FROM identity WHERE id = ?1")?;
             Ok(select.query_row([id], Identity::read).optional()?)
+        })
+        .await
+    }
+
+    /// How many operators there are to enter and to review.
+    pub async fn operators(&self, now: UtcTime) -> Result<Operators, StoreError> {
+        self.read(move |db| {
+            let home = "SELECT id FROM institution WHERE credit_code = ''";
+            let home = db.prepare_cached(home)?.query_row([], |row| row.get(0)).optional()?;
+            let mut select = db.prepare_cached(
+                "SELECT
+                   (SELECT count(DISTINCT identity) FROM certificate JOIN identity ON id = identity
+                    WHERE role = 'operator' AND der IS NOT NULL AND revoked_at IS NULL
+                      AND not_after >= ?1),
+                   (SELECT count(*) FROM certificate JOIN identity ON id = certificate.identity
+                    WHERE role = 'operator' AND der IS NOT NULL AND revoked_at IS NULL
+                      AND not_after >= ?1 AND renews IS NULL AND institution <> coalesce(?2, '')
+                      AND NOT EXISTS (SELECT 1 FROM enrolment WHERE certificate = serial)),
+                   (SELECT coalesce(max(CAST(number AS INTEGER)), 0) FROM identity
+                    WHERE institution = ?2)",
+            )?;
+            Ok(select.query_row((Micros(now), home), |row| {
+                let (in_force, by_one_person) = (row.get(0)?, row.get(1)?);
+                Ok(Operators { home, in_force, by_one_person, last_number: row.get(2)? })
+            })?)
         })
         .await
     }

@@ -107,6 +107,8 @@ ids! {
     EscrowedKeyId,
     /// A recovery of such a key pair.
     RecoveryId,
+    /// A certificate that is to be issued.
+    EnrolmentId,
 }
 
 /// One form only, so that an identifier is equal to another exactly if its text is.

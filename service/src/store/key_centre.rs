@@ -138,37 +138,6 @@ impl Store {
         .await
     }
 
-    /// Records what is about to be signed for a pair, and takes the spare key pair into use: all of
-    /// it, or nothing.
-    ///
-    /// # Errors
-    /// As for [`record_certificate_draft`](Self::record_certificate_draft), and
-    /// [`StoreError::Conflict`] when the key pair is no longer spare.
-    pub async fn record_pair_draft(
-        &self,
-        pair: PairDraft,
-        entry: Entry,
-    ) -> Result<Receipt, StoreError> {
-        self.record(entry, move |db, _| {
-            let PairDraft { holder, signing, encryption, key } = pair;
-            let (at, until) = (Micros(encryption.drafted_at), Micros(encryption.not_after));
-            let taken = db
-                .prepare_cached(
-                    "UPDATE escrowed_key SET state = 'in-use', holder = ?2, taken_at = ?3, until = ?4
-                     WHERE id = ?1 AND state = 'spare' AND key_digest = ?5",
-                )?
-                .execute((key, holder, at, until, encryption.key_digest))?;
-            if taken != 1 {
-                return Err(StoreError::Conflict(Obstacle::KeyNotSpare));
-            }
-            let signing_serial = signing.serial.clone();
-            insert_draft(db, signing, Relations::default())?;
-            let pair_of = Some(signing_serial.as_str());
-            insert_draft(db, encryption, Relations { pair_of, renews: None })
-        })
-        .await
-    }
-
     /// Records certificates that were signed together: all, or none.
     ///
     /// # Errors
@@ -237,6 +206,25 @@ impl Store {
         })
         .await
     }
+}
+
+/// Within a fact: records what is about to be signed for a pair, and takes the spare key pair into use.
+pub(super) fn insert_pair_draft(db: &Connection, pair: PairDraft) -> Result<(), StoreError> {
+    let PairDraft { holder, signing, encryption, key } = pair;
+    let (at, until) = (Micros(encryption.drafted_at), Micros(encryption.not_after));
+    let taken = db
+        .prepare_cached(
+            "UPDATE escrowed_key SET state = 'in-use', holder = ?2, taken_at = ?3, until = ?4
+             WHERE id = ?1 AND state = 'spare' AND key_digest = ?5",
+        )?
+        .execute((key, holder, at, until, encryption.key_digest))?;
+    if taken != 1 {
+        return Err(StoreError::Conflict(Obstacle::KeyNotSpare));
+    }
+    let signing_serial = signing.serial.clone();
+    insert_draft(db, signing, Relations::default())?;
+    let pair_of = Some(signing_serial.as_str());
+    insert_draft(db, encryption, Relations { pair_of, renews: None })
 }
 
 /// Within a fact that revokes certificates: the key pairs that have no other certificate in force go

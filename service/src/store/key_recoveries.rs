@@ -6,7 +6,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row, types::FromSqlError};
 
 use super::{
     EscrowedKey, EscrowedKeyId, IdentityId, MAX_PAGE, Obstacle, Receipt, Record, RecoveryId, Store,
-    StoreError, micros::Micros,
+    StoreError,
+    micros::Micros,
+    two_persons::{check_entry_stands, check_in_force, check_two_persons},
 };
 use crate::clock::UtcTime;
 
@@ -182,11 +184,11 @@ impl Store {
     }
 
     /// Records a review. The holder's signing certificate, and the one with which it was entered, must
-    /// still be in force for an approval; the reviewer's must be older than the recovery.
+    /// still be in force for an approval, and the reviewer's.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the reviewer entered it, it was reviewed
-    /// before or its time is over, or the signing certificate was revoked or is over.
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the reviewer is the person who entered it, it
+    /// was reviewed before or its time is over, or one of those certificates was revoked or is over.
     pub async fn record_recovery_reviewed(
         &self,
         review: RecoveryReview,
@@ -199,15 +201,12 @@ impl Store {
             if found.state != RecoveryState::Pending || entered.expires_at <= at {
                 return Err(StoreError::Conflict(Obstacle::ChangeOver));
             }
-            // Whoever may enter it can have a certificate issued to anybody: one that is newer than
-            // the recovery may have been made for it.
-            if entered.entered_by == by || !is_older(db, &with, entered.entered_at)? {
-                return Err(StoreError::Conflict(Obstacle::SamePerson));
-            }
+            check_two_persons(db, entered.entered_by, by)?;
+            check_in_force(db, &with, at)?;
             let state = match verdict {
                 RecoveryVerdict::Reject => "rejected",
                 RecoveryVerdict::Approve => {
-                    check_in_force(db, &entered.entered_with, at)?;
+                    check_entry_stands(db, &entered.entered_with, at)?;
                     if let RecoveryRecipient::Holder { signing } = &entered.recipient {
                         check_in_force(db, signing, at)?;
                     }
@@ -265,21 +264,4 @@ impl Store {
 fn find(db: &Connection, id: RecoveryId) -> Result<Option<Recovery>, StoreError> {
     let mut select = db.prepare_cached("SELECT * FROM key_recovery WHERE id = ?1")?;
     Ok(select.query_row([id], Recovery::read).optional()?)
-}
-
-fn is_older(db: &Connection, serial: &str, at: UtcTime) -> rusqlite::Result<bool> {
-    db.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM certificate WHERE serial = ?1 AND drafted_at < ?2)",
-    )?
-    .query_row((serial, Micros(at)), |row| row.get(0))
-}
-
-fn check_in_force(db: &Connection, serial: &str, at: UtcTime) -> Result<(), StoreError> {
-    let in_force: bool = db
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM certificate WHERE serial = ?1 AND der IS NOT NULL
-             AND revoked_at IS NULL AND not_before <= ?2 AND not_after >= ?2)",
-        )?
-        .query_row((serial, Micros(at)), |row| row.get(0))?;
-    if in_force { Ok(()) } else { Err(StoreError::Conflict(Obstacle::CertificateNotValid)) }
 }

@@ -27,6 +27,7 @@ mod codes;
 mod desks;
 mod electronic_cards;
 mod ending_certificates;
+mod enrolments;
 mod error;
 mod export;
 mod facts;
@@ -54,6 +55,7 @@ mod tail;
 mod tests;
 mod time_stamps;
 mod tokens;
+mod two_persons;
 mod visits;
 mod wal;
 mod words;
@@ -74,12 +76,15 @@ pub use codes::{Code, CodeKind, CodeUse};
 pub use desks::{Closing, NewOfflineReading, NewTask, OfflineReading, Task};
 pub use electronic_cards::{ElectronicCard, ElectronicCardStatus};
 pub use ending_certificates::CertificateCursor;
+pub use enrolments::{
+    Enrolment, EnrolmentDraft, EnrolmentReview, EnrolmentVerdict, NewEnrolment, SignedStatement,
+};
 pub use error::{Cause, Obstacle, Record, StoreError, Unique};
 pub use facts::{Change, Receipt};
 pub use guardians::{Guardianship, GuardianshipEnd, NewGuardianship};
-pub use identities::Identity;
+pub use identities::{Identity, Operators};
 pub use ids::{
-    BadId, BatchId, BindingId, CardId, ChangeId, CodeId, DecisionId, ElectronicCardId,
+    BadId, BatchId, BindingId, CardId, ChangeId, CodeId, DecisionId, ElectronicCardId, EnrolmentId,
     EscrowedKeyId, GuardianshipId, IdentityId, InstitutionId, PresenceId, RecoveryId, ResidentId,
     SigningId, TaskId, TokenId, VisitId,
 };

@@ -29,6 +29,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0019_renewals", include_str!("migrations/0019_renewals.sql")),
     ("0020_certificates_of_a_key", include_str!("migrations/0020_certificates_of_a_key.sql")),
     ("0021_list_parts", include_str!("migrations/0021_list_parts.sql")),
+    ("0022_enrolments", include_str!("migrations/0022_enrolments.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

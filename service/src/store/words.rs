@@ -5,7 +5,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use crate::{
     likeness::{Rule, Verdict},
     numbers::NumberKind,
-    vocabulary::{Abandonment, Basis, BindingEnd, GuardianScope, Kinship},
+    vocabulary::{Abandonment, Basis, BindingEnd, CertificateSet, GuardianScope, Kinship},
 };
 
 macro_rules! spelled {
@@ -24,4 +24,14 @@ macro_rules! spelled {
     )+ };
 }
 
-spelled!(Rule, Verdict, NumberKind, Basis, BindingEnd, GuardianScope, Kinship, Abandonment);
+spelled!(
+    Rule,
+    Verdict,
+    NumberKind,
+    Basis,
+    BindingEnd,
+    GuardianScope,
+    Kinship,
+    Abandonment,
+    CertificateSet
+);

@@ -2,7 +2,10 @@
 
 mod status;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use clap::Subcommand;
 use der::Decode as _;
@@ -55,6 +58,21 @@ pub(super) async fn authorities(context: &Context) -> Result<AuthoritiesResponse
             client.max_decoding_message_size(LARGEST).authorities(AuthoritiesRequest {}).await
         })
         .await
+}
+
+/// The certificates of the authorities: from a file, or as the service gives them.
+pub(super) async fn known_issuers(
+    context: &Context,
+    file: Option<&Path>,
+) -> Result<Vec<Certificate>, Failure> {
+    if let Some(file) = file {
+        let pem = files::read(file, 256 * 1024)?;
+        return Certificate::load_pem_chain(&pem)
+            .map_err(|_| Failure::of(problems::CERTIFICATE_MALFORMED).about(file.display()));
+    }
+    let found = authorities(context).await?;
+    let read = found.issuers.iter().map(|der| Certificate::from_der(der));
+    read.collect::<Result<_, _>>().map_err(|_| problems::SERVICE_ANSWER_MALFORMED.into())
 }
 
 async fn export(context: &Context, out: PathBuf) -> Outcome {

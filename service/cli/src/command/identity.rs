@@ -3,20 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use der::{Decode as _, Encode as _};
 use proto::v1::{
-    EnrollRequest, GetIdentityRequest, ListEndingCertificatesRequest, ListIdentitiesRequest,
+    GetIdentityRequest, ListEndingCertificatesRequest, ListIdentitiesRequest,
     RegisterIdentityRequest, ReleaseCertificateRequest, RenewCertificateRequest, RevocationReason,
     RevokeCertificateRequest, Role, SuspendCertificateRequest, identities_client::IdentitiesClient,
 };
-use x509_cert::request::CertReq;
 
 use super::Pages;
 use crate::{
     context::{Context, Outcome},
-    csr_response::CsrResponse,
     failure::Failure,
-    files::{self, Audience, NewFile},
+    files::{self, Audience},
     identity::{Certificate, pem_chain},
     input,
     page::{Page, instant},
@@ -28,10 +25,6 @@ use crate::{
 pub(crate) enum IdentityCommand {
     /// 登记人员、窗口设备或系统 | Put a member of staff, a desk or a system on record
     Register(Register),
-    /// 凭证书申请签发证书 | Issue a certificate on a request
-    Enroll(Enroll),
-    /// 凭证书申请签发证书对：签名证书，以及密钥管理中心密钥的加密证书 | Issue a certificate pair on a request: for signing, and for an encryption key of the key management centre
-    EnrollPair(Enroll),
     /// 吊销证书；签名证书连同其加密证书 | Revoke a certificate; a signing certificate with its encryption certificate
     Revoke {
         /// 证书序列号，十六进制 | Serial number of the certificate, hexadecimal
@@ -85,7 +78,7 @@ pub(crate) enum IdentityCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct Register {
-    /// JSON 或 TOML 文件：name（姓名或名称）、number（工号），可含下列各项；- 为标准输入 | JSON or TOML with name and number, and any of the following; - is standard input
+    /// JSON 或 TOML 文件：name（姓名或名称）、number（工号），管理员另须 id_number（公民身份号码），可含下列各项；- 为标准输入 | JSON or TOML with name and number, of operators id_number, and any of the following; - is standard input
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
     /// 机构编号 | Number of the institution
@@ -97,22 +90,6 @@ pub(crate) struct Register {
     /// 科室 | Department
     #[arg(long, value_name = "DEPARTMENT")]
     department: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Enroll {
-    /// 身份编号 | Number of the identity
-    #[arg(long, value_name = "IDENTITY")]
-    id: String,
-    /// 证书申请（PKCS#10，DER） | Certificate request (PKCS#10, DER)
-    #[arg(long, value_name = "FILE")]
-    request: PathBuf,
-    /// 存放 chain.pem 和 certificate.der（证书对为 answer.der）的目录 | Directory for chain.pem and certificate.der, or answer.der of a pair
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// 有效天数；0 为最长 | Days of validity; 0 gives the most
-    #[arg(long, value_name = "DAYS", default_value_t = 0)]
-    valid_days: u32,
 }
 
 #[derive(Debug, Args)]
@@ -132,8 +109,6 @@ impl IdentityCommand {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
             Self::Register(order) => register(context, order).await,
-            Self::Enroll(order) => enroll(context, order).await,
-            Self::EnrollPair(order) => enroll_pair(context, order).await,
             Self::Revoke { serial, reason } => {
                 let request = RevokeCertificateRequest { serial, reason: reason.into() };
                 let revoked = context
@@ -233,82 +208,6 @@ async fn register(context: &Context, order: Register) -> Outcome {
         (text::IDENTITY_ID, &made.identity_id),
         made.receipt.as_ref(),
     )
-}
-
-/// A request for a certificate, and the key that it asks for.
-fn asked(order: &Enroll) -> Result<(EnrollRequest, Option<Vec<u8>>), Failure> {
-    let request = files::read(&order.request, 16 * 1024)?.to_vec();
-    let key = CertReq::from_der(&request).ok().and_then(|it| it.info.public_key.to_der().ok());
-    let identity_id = order.id.clone();
-    Ok((EnrollRequest { identity_id, request, valid_days: order.valid_days }, key))
-}
-
-/// A certificate for the key of the request: with another its holder could not use it.
-fn certificate_for(key: Option<&[u8]>, der: &[u8]) -> Result<Certificate, Failure> {
-    Certificate::parse(der.to_vec())
-        .ok()
-        .filter(|certificate| Some(certificate.public_key_der().as_slice()) == key)
-        .ok_or(problems::SERVICE_ANSWER_MALFORMED.into())
-}
-
-async fn enroll(context: &Context, order: Enroll) -> Outcome {
-    let (request, key) = asked(&order)?;
-    let issued = context
-        .service
-        .ask(async |channel| IdentitiesClient::new(channel).enroll(request.clone()).await)
-        .await?;
-    let certificate = certificate_for(key.as_deref(), &issued.certificate)?;
-    let chain = pem_chain(&issued.chain)?;
-    let path = order.out.join("certificate.der");
-    files::make_directory(&order.out)?;
-    files::write(&order.out.join("chain.pem"), chain.as_bytes(), Audience::Everyone)?;
-    files::write(&path, certificate.der(), Audience::Everyone)?;
-    let page = Page::titled(text::IDENTITY_ENROLLED)
-        .row(text::SUBJECT, certificate.subject())
-        .row(text::SERIAL, certificate.serial())
-        .row(text::NOT_AFTER, instant(certificate.not_after()))
-        .row(text::CERTIFICATE_FILE, path.display().to_string());
-    let page = show::receipt(page, issued.receipt.as_ref());
-    let mut json = crate::json::of("EnrollResponse", &issued);
-    json["serial"] = certificate.serial().into();
-    json["certificate_file"] = path.display().to_string().into();
-    context.screen.show(&json, &page);
-    Ok(crate::exit::Exit::Done)
-}
-
-async fn enroll_pair(context: &Context, order: Enroll) -> Outcome {
-    let (request, key) = asked(&order)?;
-    // The encryption key is in the answer alone: where that goes is made before it is asked for.
-    files::make_directory(&order.out)?;
-    let path = order.out.join("answer.der");
-    let mut file = NewFile::create(&path, Audience::Everyone)?;
-    let issued = context
-        .service
-        .ask(async |channel| IdentitiesClient::new(channel).enroll_pair(request.clone()).await)
-        .await?;
-    let signing = certificate_for(key.as_deref(), &issued.signing_certificate)?;
-    let answer = CsrResponse::parse(&issued.answer).ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
-    if (answer.signing, answer.encryption) != (signing.der(), &issued.encryption_certificate[..]) {
-        return Err(problems::SERVICE_ANSWER_MALFORMED.into());
-    }
-    let encryption = Certificate::parse(issued.encryption_certificate.clone())?;
-    let chain = pem_chain(&issued.chain)?;
-    file.append(&issued.answer)?;
-    file.finish()?;
-    files::write(&order.out.join("chain.pem"), chain.as_bytes(), Audience::Everyone)?;
-    let page = Page::titled(text::PAIR_ENROLLED)
-        .row(text::SUBJECT, signing.subject())
-        .row(text::SERIAL, signing.serial())
-        .row(text::ENCRYPTION_SERIAL, encryption.serial())
-        .row(text::NOT_AFTER, instant(signing.not_after()))
-        .row(text::ANSWER_FILE, path.display().to_string());
-    let page = show::receipt(page, issued.receipt.as_ref());
-    let mut json = crate::json::of("EnrollPairResponse", &issued);
-    json["serial"] = signing.serial().into();
-    json["encryption_serial"] = encryption.serial().into();
-    json["answer_file"] = path.display().to_string().into();
-    context.screen.show(&json, &page);
-    Ok(crate::exit::Exit::Done)
 }
 
 async fn renew(context: &Context, order: Renew) -> Outcome {

@@ -24,7 +24,7 @@ pub(crate) enum KeyCommand {
     New,
     /// 收下证书对：用签名密钥取出加密密钥，并保存两张证书 | Take a certificate pair: open the encryption key with the signing key, and store both certificates
     Accept {
-        /// 答复文件（healthcard identity enroll-pair 给出的 answer.der） | File with the answer: answer.der of healthcard identity enroll-pair
+        /// 答复文件（healthcard enrolment review 或 collect 给出的 answer.der） | File with the answer: answer.der of healthcard enrolment review or collect
         #[arg(long, value_name = "FILE")]
         answer: PathBuf,
     },

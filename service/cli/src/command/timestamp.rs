@@ -4,12 +4,10 @@ use std::path::{Path, PathBuf};
 
 use axum::http::StatusCode;
 use clap::{Args, Subcommand};
-use der::Decode as _;
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
-use x509_cert::Certificate;
 
-use super::authority::authorities;
+use super::authority::known_issuers;
 use crate::{
     clock,
     context::{Context, Outcome},
@@ -94,20 +92,6 @@ async fn ask(context: &Context, query: &[u8]) -> Result<Vec<u8>, Failure> {
         (StatusCode::FORBIDDEN, _) => Err(problems::TIME_STAMPS_NOT_ALLOWED.into()),
         _ => Err(problems::TIME_NOT_STAMPED.into()),
     }
-}
-
-async fn known_issuers(
-    context: &Context,
-    file: Option<&Path>,
-) -> Result<Vec<Certificate>, Failure> {
-    if let Some(file) = file {
-        let pem = files::read(file, 256 * 1024)?;
-        return Certificate::load_pem_chain(&pem)
-            .map_err(|_| Failure::of(problems::CERTIFICATE_MALFORMED).about(file.display()));
-    }
-    let found = authorities(context).await?;
-    let read = found.issuers.iter().map(|der| Certificate::from_der(der));
-    read.collect::<Result<_, _>>().map_err(|_| problems::SERVICE_ANSWER_MALFORMED.into())
 }
 
 fn show(context: &Context, title: Text, stamp: &Stamp, file: Option<&Path>) -> Exit {

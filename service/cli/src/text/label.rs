@@ -21,8 +21,11 @@ labels! {
     SESSION_NONE: "尚未登录；需要时会自动登录", "Not logged in; commands log in by themselves when needed";
     INSTITUTION_REGISTERED: "机构已登记", "The institution is on record";
     IDENTITY_REGISTERED: "身份已登记", "The identity is on record";
-    IDENTITY_ENROLLED: "证书已签发", "The certificate was issued";
-    PAIR_ENROLLED: "签名证书和加密证书已签发", "Signing and encryption certificate were issued";
+    ENROLMENT_ENTERED: "证书申请已录入并签名，待另一人复核（healthcard enrolment review）", "Entered and signed; another person reviews it (healthcard enrolment review)";
+    ENROLMENT_ISSUED: "证书已签发", "Issued";
+    ENROLMENT_GENUINE: "录入和复核的签名均有效", "The signatures of entry and review are good";
+    ENROLMENTS: "证书申请", "Enrolments";
+    CERTIFICATES_COLLECTED: "已领取证书", "The certificate was collected";
     PAIR_ACCEPTED: "证书对已保存；加密密钥已用本人的签名密钥取出", "The pair was stored; the signing key opened the encryption key";
     KEY_CENTRE: "密钥管理中心", "Key management centre";
     RECOVERY_ENTERED: "密钥恢复已录入，待另一人复核", "The recovery was entered; another person reviews it";
@@ -204,6 +207,12 @@ labels! {
     ANSWER_FILE: "答复文件", "Answer file";
     ENCRYPTION_SERIAL: "加密证书序列号", "Serial of the encryption certificate";
     ENCRYPTION_KEY_FILE: "加密密钥文件", "File of the encryption key";
+    ENROLMENT_ID: "申请编号", "Enrolment";
+    CERTIFICATE_SET: "证书种类", "Certificates";
+    REQUEST_DIGEST: "证书申请（SM3 摘要）", "Request (SM3)";
+    STATE: "状态", "State";
+    ENTERED_AT: "录入时间", "Entered at";
+    REVIEWED_AT: "复核时间", "Reviewed at";
     RECOVERY_ID: "恢复编号", "Number of the recovery";
     RECOVERY_STATE: "状态", "State";
     RECIPIENT_SERIAL: "接收方签名证书序列号", "Serial of the recipient's signing certificate";

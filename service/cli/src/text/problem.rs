@@ -61,16 +61,20 @@ pub(crate) mod problems {
     SM2_NOT_RECOGNIZED Refused: "看不出这是什么：不是所说的 SM2 数据，或文件不完整", "请确认文件，可为 DER、PEM、Base64 或十六进制", "this is not recognized: it is not the SM2 object that was named, or the file is cut", "check the file; DER, PEM, Base64 and hexadecimal are read";
     SM2_KEY_UNKNOWN Refused: "文件中没有可用的 SM2 密钥", "请给出公钥、证书或未加密的私钥；可用 healthcard doctor sm2 key 查看", "there is no usable SM2 key in the file", "name a public key, a certificate, or a private key that is not encrypted; `healthcard doctor sm2 key` looks at it";
     SM2_IDENTIFIER_UNUSABLE Usage: "签名者标识不可用：每个最多 8191 字节，最多 16 个，--id-hex 须为十六进制", "请检查 --id 和 --id-hex", "a signer's identifier cannot be used: at most 8191 octets each, at most 16, and --id-hex takes hexadecimal digits", "check --id and --id-hex";
-    CERTIFICATE_MISSING Refused: "身份目录中没有证书", "请将证书申请交管理员签发（healthcard identity enroll）", "there is no certificate in the identity directory", "give the request to an operator (`healthcard identity enroll`)";
+    CERTIFICATE_MISSING Refused: "身份目录中没有证书", "请将证书申请交管理员签发（healthcard enrolment enter）", "there is no certificate in the identity directory", "give the request to an operator (`healthcard enrolment enter`)";
     CERTIFICATE_MALFORMED Refused: "证书文件已损坏", "请向管理员重新领取证书文件", "the certificate file is damaged", "get the certificate from an operator again";
     CERTIFICATE_OTHER_KEY Refused: "证书与私钥不匹配", "请使用对应的证书和私钥", "the certificate belongs to another key", "put the matching key and certificate together";
-    PAIR_MALFORMED Refused: "证书对的答复格式不正确", "请重新领取答复文件（healthcard identity enroll-pair）", "the answer with the certificate pair is malformed", "get the answer again (`healthcard identity enroll-pair`)";
+    PAIR_MALFORMED Refused: "证书对的答复格式不正确", "请重新领取答复文件（healthcard enrolment collect）", "the answer with the certificate pair is malformed", "get the answer again (`healthcard enrolment collect`)";
     PAIR_OTHER_KEY Refused: "加密密钥不是为本身份的签名密钥封装的", "请使用提交证书申请时的身份目录（--as）", "the encryption key was enveloped to another key than this identity's", "use the identity directory that the request came from (--as)";
     PAIR_MISMATCH Tampered: "加密密钥、加密证书与签名证书不相符", "请勿使用；请报告管理员", "encryption key, encryption certificate and signing certificate do not belong together", "do not use them, and report this to an operator";
     CERTIFICATE_EXPIRED Refused: "证书已过有效期", "请联系管理员换发证书", "the certificate has expired", "ask an operator for a new certificate";
     CERTIFICATE_EXPIRES_SOON Refused: "证书即将到期", "请尽快联系管理员换发证书", "the certificate expires soon", "ask an operator for a new certificate soon";
     CERTIFICATE_NOT_YET_VALID Refused: "证书尚未生效", "请检查本机时间", "the certificate is not valid yet", "check the clock of this machine";
     RANDOMNESS_UNAVAILABLE Refused: "系统随机数不可用", "请联系系统管理员", "the system gives no randomness", "contact the system's administrator";
+    // two persons
+    REQUEST_MALFORMED Refused: "证书申请文件无法读取", "请使用 healthcard key new 生成的 request.der", "the certificate request cannot be read", "use the request.der that `healthcard key new` made";
+    APPROVAL_NOT_GENUINE Tampered: "录入或复核的签名与所签发的内容不符，可能被改动", "请勿复核或采信；请报告审计员", "the signed entry or review does not hold, or is about something else: it may have been altered", "do not approve or rely on it, and report it to the auditor";
+    APPROVAL_ISSUER_UNKNOWN Unverifiable: "没有签发录入人或复核人证书的机构", "请取得签发机构的 issuers.pem（healthcard authority export）", "whoever certified a signer is not known", "get the issuers.pem of that authority (`healthcard authority export`)";
     // the SAM
     SAM_UNREADABLE Refused: "SAM 卡无法使用", "请检查 SAM 卡及其卡槽，核对 --sam 的名称", "the SAM cannot be used", "check the SAM and its slot, and the name given with --sam";
     SAM_PIN_WRONG Refused: "SAM 卡 PIN 不正确，剩余次数见详情", "请核对 PIN，勿反复尝试", "the PIN of the SAM is wrong; the detail has the tries that are left", "check the PIN; do not keep trying";

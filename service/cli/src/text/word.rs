@@ -2,10 +2,11 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use proto::v1::{
-    Basis, BindingEnd, CardFieldProblem, CardFileState, CardProfile, CardStatus, CodeForm,
-    Contradiction, DataClass, ElectronicCardStatus, GuardianScope, Kinship, LiftingCause,
+    Basis, BindingEnd, CardFieldProblem, CardFileState, CardProfile, CardStatus, CertificateSet,
+    CodeForm, Contradiction, DataClass, ElectronicCardStatus, GuardianScope, Kinship, LiftingCause,
     LookAlikeVerdict, NumberKind, Purpose, RecordSignature, ReplacementCause, RevocationReason,
-    Role, Sex, TaskResult, card_event::Kind, key_recovery::State as RecoveryState,
+    Role, Sex, TaskResult, card_event::Kind, enrolment::State as EnrolmentState,
+    key_recovery::State as RecoveryState,
 };
 
 use super::Text;
@@ -58,6 +59,12 @@ words! {
     RecoveryState:
         Pending "pending" "待复核" "waits for a review", Approved "approved" "已通过" "approved",
         Rejected "rejected" "已驳回" "rejected", Expired "expired" "已过期" "expired";
+    EnrolmentState:
+        Pending "pending" "待复核" "waits for a review", Approved "approved" "已签发" "issued",
+        Rejected "rejected" "已驳回" "rejected", Expired "expired" "已过期" "expired",
+        Alone "alone" "已签发（无须复核）" "issued without a review";
+    CertificateSet:
+        Signing "signing" "签名证书" "signing certificate", Pair "pair" "证书对" "pair";
     CardProfile:
         Full "full" "32K 全功能卡" "32K, full", Reduced "reduced" "16K 精简卡" "16K, reduced";
     CardFileState:
@@ -147,6 +154,17 @@ words! {
 pub(crate) fn word_of<W: Word>(value: i32) -> Option<Text> {
     let value = W::try_from(value).ok()?;
     W::TABLE.iter().find(|(known, ..)| *known == value).map(|(.., text)| *text)
+}
+
+/// A value as received, by its name on the command line; unknown ones have none.
+pub(crate) fn name_of<W: Word>(value: i32) -> Option<&'static str> {
+    let value = W::try_from(value).ok()?;
+    W::TABLE.iter().find(|(known, ..)| *known == value).map(|(_, name, _)| *name)
+}
+
+/// The text of a value that came by its name.
+pub(crate) fn word_named<W: Word>(name: &str) -> Option<Text> {
+    W::TABLE.iter().find(|(_, known, _)| *known == name).map(|(.., text)| *text)
 }
 
 /// Reads a value on the command line.

@@ -22,6 +22,7 @@ mod certificates;
 mod checker;
 mod codes;
 mod commits;
+mod enrolments;
 mod guardians;
 mod key_centre;
 mod presences;
@@ -108,6 +109,7 @@ pub(super) fn identity(institution: InstitutionId, number: &str) -> Identity {
         number: number.into(),
         department: "内科".into(),
         registered_at: NOW,
+        person: None,
     }
 }
 

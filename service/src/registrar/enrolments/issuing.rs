@@ -1,0 +1,216 @@
+//! Issuing what was entered and approved: draft, record, sign, record. The drafts are recorded with the approval; what
+//! was recorded is signed at once, or, when something stopped in between, as soon as somebody collects it.
+
+use std::sync::Arc;
+
+use audit::{Entry, Outcome};
+use ca::{Certificate, request};
+use hsm::sm2::{PublicKey, seal_envelope};
+
+use super::{
+    super::{Caller, Error, Registrar, certificates::Prepared, revocation_lists::fault},
+    profile_of,
+};
+use crate::{
+    catalogue::Reason,
+    clock::UtcTime,
+    keys::{authority_name, authority_named},
+    policy::Act,
+    store::{
+        Certificate as CertificateRecord, Enrolment, EnrolmentDraft, Identity, NewEnrolment,
+        NewEscrowedKey, Obstacle, PairDraft, Receipt, SignedDraft, StoreError,
+    },
+    telemetry,
+    vocabulary::CertificateSet,
+};
+
+/// Certificates that were issued on an enrolment.
+pub struct IssuedCertificates {
+    /// The signing certificate.
+    pub signing: Certificate,
+    /// Of a pair, the encryption certificate.
+    pub encryption: Option<Certificate>,
+    /// Of a pair, the answer for the holder: both certificates and the enveloped encryption key (CSRResponse,
+    /// GM/T 0092-2020), DER.
+    pub answer: Option<Vec<u8>>,
+    /// The authorities above, without the root, DER.
+    pub chain: Vec<Vec<u8>>,
+}
+
+/// Certificates of which every octet is fixed, to be recorded before they are signed.
+pub(super) struct Fixed {
+    draft: EnrolmentDraft,
+    /// Of a pair, the key pair of the centre.
+    spare: Option<NewEscrowedKey>,
+    issuer: &'static str,
+}
+
+impl Fixed {
+    /// The entry says which certificates were drafted.
+    pub(super) fn tell(&self, entry: Entry) -> Entry {
+        let entry = entry.with("issuer", self.issuer).with("step", "draft");
+        match &self.draft {
+            EnrolmentDraft::Signing(draft) => entry.on("certificate", draft.serial.as_str()),
+            EnrolmentDraft::Pair { drafts, .. } => entry
+                .on("certificate", drafts.signing.serial.as_str())
+                .with("encryption-certificate", drafts.encryption.serial.as_str())
+                .with("encryption-key", drafts.key.to_string()),
+        }
+    }
+
+    pub(super) fn split(self) -> (EnrolmentDraft, Option<NewEscrowedKey>) {
+        (self.draft, self.spare)
+    }
+}
+
+impl Registrar {
+    /// Fixes what is issued on an enrolment. Of a pair, a key pair of the centre is taken: it goes on record
+    /// with the draft, or back ([`settle_key`](Self::settle_key)).
+    pub(super) async fn fix(
+        &self,
+        holder: &Identity,
+        enrolment: &NewEnrolment,
+        key: PublicKey,
+        now: UtcTime,
+    ) -> Result<Fixed, Error> {
+        let profile = profile_of(holder)?;
+        let days = enrolment.days;
+        if enrolment.certificates == CertificateSet::Signing {
+            let Prepared { authority, record, .. } =
+                self.prepare(holder, profile, key, days, now)?;
+            let (draft, issuer) = (EnrolmentDraft::Signing(record), authority_name(authority));
+            return Ok(Fixed { draft, spare: None, issuer });
+        }
+        let made = || self.centre_entry(Act::KeyCentreMake, now);
+        let spare = self.key_centre.take(&self.store, made, now).await?;
+        match self.fix_pair(holder, key, &spare, days, now) {
+            Ok((draft, issuer)) => Ok(Fixed { draft, spare: Some(spare), issuer }),
+            Err(error) => {
+                self.key_centre.give_back(spare).await;
+                Err(error)
+            }
+        }
+    }
+
+    fn fix_pair(
+        &self,
+        holder: &Identity,
+        key: PublicKey,
+        spare: &NewEscrowedKey,
+        days: Option<u32>,
+        now: UtcTime,
+    ) -> Result<(EnrolmentDraft, &'static str), Error> {
+        let profile = profile_of(holder)?;
+        let encryption_profile = profile
+            .encryption()
+            .ok_or(Error::Internal { what: "a role without a certificate pair", source: None })?;
+        // Before anything is recorded: a key pair that does not open is not certified.
+        let secret = self.key_centre.open(spare)?;
+        let envelope = seal_envelope(&key, &secret);
+        let encryption_key = secret.public().clone();
+        drop(secret);
+        let Prepared { authority, record: signing, .. } =
+            self.prepare(holder, profile, key, days, now)?;
+        let Prepared { record: encryption, .. } =
+            self.prepare(holder, encryption_profile, encryption_key, days, now)?;
+        let drafts = PairDraft { holder: holder.id, signing, encryption, key: spare.id };
+        let drafts = Box::new(drafts);
+        Ok((EnrolmentDraft::Pair { drafts, envelope }, authority_name(authority)))
+    }
+
+    /// What becomes of the key pair that was taken: it is in use on record, or spare as before. More are made
+    /// ahead; nobody waits for that.
+    pub(super) async fn settle_key(
+        self: &Arc<Self>,
+        spare: Option<NewEscrowedKey>,
+        recorded: &Result<Receipt, StoreError>,
+        now: UtcTime,
+    ) {
+        let Some(spare) = spare else { return };
+        match recorded {
+            Ok(_) => {}
+            Err(StoreError::Conflict(Obstacle::KeyNotSpare)) => return,
+            Err(_) => return self.key_centre.give_back(spare).await,
+        }
+        let registrar = Arc::clone(self);
+        tokio::spawn(async move {
+            let made = || registrar.centre_entry(Act::KeyCentreMake, now);
+            if let Err(error) = registrar.key_centre.refill(&registrar.store, made, now).await {
+                tracing::error!(cause = telemetry::chain(&error), "making key pairs ahead");
+            }
+        });
+    }
+
+    /// What was issued on an enrolment, signed now when it was not before. After a crash between record and
+    /// signature the same octets are signed: nobody has had the certificate.
+    pub(super) async fn finish(
+        &self,
+        caller: &Caller,
+        enrolment: &Enrolment,
+    ) -> Result<IssuedCertificates, Error> {
+        let serial = enrolment.certificate.as_deref().ok_or(Reason::STATE_CONFLICT)?;
+        let mut records = self.issued_records(serial).await?;
+        if records.iter().any(|record| record.der.is_none()) {
+            let signed = records.iter().map(|record| self.sign_record(record));
+            let signed = signed.collect::<Result<Vec<_>, _>>()?;
+            let entry = |outcome| {
+                let entry = self
+                    .entry(caller, Act::CertificateIssue, outcome)
+                    .on("certificate", serial)
+                    .with("enrolment", enrolment.entered.id.to_string())
+                    .with("identity", enrolment.entered.identity.to_string())
+                    .with("step", "signed");
+                match &records[1..] {
+                    [pair] => entry.with("encryption-certificate", pair.serial.as_str()),
+                    _ => entry,
+                }
+            };
+            match self.store.record_all_signed(signed, entry(Outcome::Granted)).await {
+                // Somebody else collected it at the same time.
+                Ok(_) | Err(StoreError::Conflict(Obstacle::CertificateSigned)) => {}
+                Err(error) => {
+                    return self.settle(entry(Outcome::Refused), Err(error)).await;
+                }
+            }
+            records = self.issued_records(serial).await?;
+        }
+        let read = |record: &CertificateRecord| {
+            let der = record.der.as_deref().ok_or(Reason::CERTIFICATE_NOT_FOUND)?;
+            Certificate::parse(der).map_err(|e| Error::internal("a certificate on record", e))
+        };
+        let signing = read(&records[0])?;
+        let encryption = records.get(1).map(read).transpose()?;
+        let answer = match (&encryption, &enrolment.envelope) {
+            (Some(encryption), Some(envelope)) => Some(
+                request::answer(&signing, envelope, encryption)
+                    .map_err(|e| Error::internal("writing the answer to a request", e))?,
+            ),
+            _ => None,
+        };
+        let authority = authority_named(&records[0].issuer)
+            .ok_or(Error::Internal { what: "an unknown issuer on record", source: None })?;
+        Ok(IssuedCertificates { signing, encryption, answer, chain: self.chain(authority)? })
+    }
+
+    /// The signing certificate, and the encryption certificate of its pair.
+    async fn issued_records(&self, serial: &str) -> Result<Vec<CertificateRecord>, Error> {
+        let signing = self.store.certificate(serial).await?;
+        let mut records = vec![signing.ok_or(Reason::CERTIFICATE_NOT_FOUND)?];
+        if let Some(other) = self.store.encryption_certificate_of(serial).await? {
+            records.extend(self.store.certificate(&other).await?);
+        }
+        Ok(records)
+    }
+
+    fn sign_record(&self, record: &CertificateRecord) -> Result<SignedDraft, Error> {
+        let authority = authority_named(&record.issuer)
+            .ok_or(Error::Internal { what: "an unknown issuer on record", source: None })?;
+        let key = self.keys.authority(authority)?;
+        let issuer = self.authorities.issuer(authority).map_err(fault)?;
+        let certificate = issuer
+            .recorded(record.body.clone())
+            .and_then(|draft| draft.sign(&*key))
+            .map_err(|e| Error::internal("signing a certificate", e))?;
+        Ok(SignedDraft { serial: record.serial.clone(), der: certificate.der().to_vec() })
+    }
+}
