@@ -67,6 +67,8 @@ catalogue! {
     CERTIFICATE_SUSPENDED: "证书已暂停使用", "请联系管理员；恢复后可继续使用", "the certificate is suspended", "contact an operator; it can be used again once it is released";
     /// A certificate for another use.
     CERTIFICATE_WRONG_USE: "证书用途不符，不能用于登录或签名", "请使用个人、窗口设备或系统的签名证书", "the certificate is for another use", "use the signing certificate of a person, desk or system";
+    /// The connection was opened with another certificate than the session, or the one logged in with.
+    PEER_MISMATCH: "建立连接所用的证书与登录所用的证书不是同一张", "请用同一身份建立连接并登录；若非本人操作，请立即报告", "the connection was opened with another certificate than the login", "connect and log in as one identity; report it if that was not you";
     /// The challenge is unknown, used or over.
     CHALLENGE_INVALID: "登录挑战无效、已使用或已过期", "请重新登录；若反复出现，请检查网络是否有人重放数据", "the challenge is unknown, used or over", "log in again; if it happens again, somebody may be replaying messages";
     /// The signature does not verify.

@@ -2,6 +2,7 @@
 
 mod devices;
 mod enrolment;
+mod national;
 mod revocation_lists;
 mod time_stamps;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::devices::{DeviceSettings, RawDevice, RawKeyPlace};
 pub use self::enrolment::{EnrolmentRules, RawEnrolment};
+pub use self::national::RawNational;
 pub use self::revocation_lists::RawRevocationLists;
 pub use self::time_stamps::{Clients, RawTimeStamps, TimeStamps};
 use crate::policy::{Policy, PolicyError};
@@ -54,6 +56,9 @@ pub struct RawConfig {
     /// Certificate chain and key of the TLS listener, PEM.
     #[serde(default)]
     pub tls: RawTls,
+    /// The national listener; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub national: Option<RawNational>,
     /// Rules of access; the shipped ones when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PathBuf>,
@@ -173,6 +178,8 @@ pub struct Config {
     pub tls_certificate: PathBuf,
     /// Private key of the TLS listener.
     pub tls_key: PathBuf,
+    /// Address of the national listener, if there is to be one.
+    pub national: Option<SocketAddr>,
     /// Rules of access.
     pub policy: Policy,
     /// How blank cards are made into cards, when not by the commands of our own card software.
@@ -382,6 +389,7 @@ impl Config {
             database: data.join(raw.database),
             tls_certificate: data.join(raw.tls.certificate),
             tls_key: data.join(raw.tls.key),
+            national: national::check(raw.national)?,
             policy,
             card_script,
             public_url,
@@ -449,6 +457,8 @@ mod tests {
             ("name='a b'\nlisten='127.0.0.1:1'".to_owned(), "setting `name`"),
             ("name='a'\nlisten='localhost'".to_owned(), "setting `listen`"),
             (format!("{good}passphrase='x'"), "unknown field `passphrase`"),
+            (format!("{good}[national]"), "missing field `listen`"),
+            (format!("{good}[national]\nlisten='gm'"), "setting `national.listen`"),
             (format!("{good}[lifetimes]\nsession=1"), "setting `lifetimes.session`"),
             (format!("{good}[lifetimes]\ncode=9"), "setting `lifetimes.code`"),
             (format!("{good}[cards]\nloss_days=366"), "setting `cards.loss_days`"),

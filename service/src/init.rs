@@ -163,6 +163,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         keystore: config::default_keystore(),
         database: config::default_database(),
         tls: config::RawTls::default(),
+        national: None,
         policy: None,
         card_script: None,
         enrolment: config::RawEnrolment::default(),

@@ -67,12 +67,15 @@ const STATUS: &str = "ocsp";
 /// Name of the key that stamps times.
 const TIME_STAMPS: &str = "tsa";
 
+/// Name of the key with which the service shows who it is on the national listener.
+const NATIONAL: &str = "national";
+
 /// Name of the key under which the key management centre seals what it holds for others.
 const KEY_CENTRE: &str = "kmc";
 
 /// Keys that came with a later version, and their uses. A keystore made before gets them at start:
 /// nothing rests on them yet.
-const LATER: [(&str, KeyUse); 9] = [
+const LATER: [(&str, KeyUse); 10] = [
     (CODE, KeyUse::SignCodes),
     (CODE_MAC, KeyUse::MacCodes),
     (CARD_ISSUER, KeyUse::SignCertificates),
@@ -82,6 +85,7 @@ const LATER: [(&str, KeyUse); 9] = [
     (STATUS, KeyUse::SignStatus),
     (TIME_STAMPS, KeyUse::SignTimestamps),
     (KEY_CENTRE, KeyUse::SealData),
+    (NATIONAL, KeyUse::SignHandshakes),
 ];
 
 /// How a key of a service is succeeded.
@@ -107,6 +111,7 @@ impl Succession {
             // A new version gets a certificate of its own at the next start.
             | KeyUse::SignStatus
             | KeyUse::SignTimestamps
+            | KeyUse::SignHandshakes
             | KeyUse::SealData => Self::Version,
             KeyUse::Index | KeyUse::MacCodes | KeyUse::CardMaster => Self::Name,
             // SignCertificates, SignRecords, and any use to come until
@@ -239,6 +244,14 @@ impl Keys {
     /// See [`Keys::authority`].
     pub fn time_stamps(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
         self.keystore.signer(&soft(TIME_STAMPS), KeyUse::SignTimestamps)
+    }
+
+    /// Shows on the national listener who the service is.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn national(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        self.keystore.signer(&soft(NATIONAL), KeyUse::SignHandshakes)
     }
 
     /// Whether what this key signed is believed: a version of a key of ours that is neither destroyed nor

@@ -35,6 +35,7 @@ pub mod key_list;
 pub mod keys;
 pub mod likeness;
 pub mod memory;
+pub mod national;
 pub mod numbers;
 pub mod policy;
 mod rate;

@@ -219,7 +219,8 @@ fn another_operator(options: Operator) -> Result<(), Failure> {
 fn run(options: Serve) -> Result<(), Failure> {
     let Serve { place, listen, insecure_plaintext } = options;
     let config = Config::load(&place.data)?;
-    let listen = listen.unwrap_or(config.listen);
+    let listen =
+        start::Addresses { ordinary: listen.unwrap_or(config.listen), national: config.national };
     let protection = if insecure_plaintext {
         tracing::warn!("serving without TLS");
         Protection::InsecurePlaintext
@@ -233,7 +234,10 @@ fn run(options: Serve) -> Result<(), Failure> {
         drop(opening);
         init::keep_card_issuer(&place.data, &registrar);
         start::run(registrar, listen, protection, stop, |address| {
-            println!("listening on {address}");
+            println!("listening on {}", address.ordinary);
+            if let Some(national) = address.national {
+                println!("national listener on {national}");
+            }
         })
         .await?;
         Ok(())

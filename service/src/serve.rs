@@ -29,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 mod calls;
 mod shares;
 
+use crate::national::National;
 use calls::{Calls, Quiet};
 pub(crate) use shares::{Share, Shares, network};
 
@@ -58,6 +59,8 @@ const CONNECTION_WINDOW: u32 = 256 * 1024;
 pub enum Protection {
     /// TLS 1.3 with an ordinary certificate.
     Tls(Arc<ServerConfig>),
+    /// TLS 1.3 with the national algorithms, and certificates of both ends.
+    National(Arc<National>),
     /// None. For tests and for a proxy on the same machine.
     InsecurePlaintext,
 }
@@ -123,10 +126,7 @@ pub async fn serve(
     router: axum::Router,
     mut stop: watch::Receiver<bool>,
 ) {
-    let acceptor = match protection {
-        Protection::Tls(config) => Some(TlsAcceptor::from(config)),
-        Protection::InsecurePlaintext => None,
-    };
+    let protection = Arc::new(protection);
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let peers = Arc::new(Shares::default());
     loop {
@@ -152,10 +152,10 @@ pub async fn serve(
             tracing::debug!(%peer, "too many connections of one peer");
             continue;
         };
-        let (acceptor, router, stop) = (acceptor.clone(), router.clone(), stop.clone());
+        let (protection, router, stop) = (Arc::clone(&protection), router.clone(), stop.clone());
         tokio::spawn(async move {
             let _held = (place, share);
-            if let Err(error) = connection(stream, peer, acceptor, router, stop).await {
+            if let Err(error) = connection(stream, peer, &protection, router, stop).await {
                 tracing::debug!(error, "a connection ended");
             }
         });
@@ -178,18 +178,26 @@ fn most_of(peer: IpAddr) -> usize {
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    acceptor: Option<TlsAcceptor>,
+    protection: &Protection,
     router: axum::Router,
     stop: watch::Receiver<bool>,
 ) -> Result<(), String> {
     stream.set_nodelay(true).map_err(|e| e.to_string())?;
-    match acceptor {
-        None => http(stream, peer, router, stop, QUIET).await,
-        Some(acceptor) => {
+    match protection {
+        Protection::InsecurePlaintext => http(stream, peer, router, stop, QUIET).await,
+        Protection::Tls(config) => {
+            let acceptor = TlsAcceptor::from(Arc::clone(config));
             let stream = timeout(HANDSHAKE, acceptor.accept(stream))
                 .await
                 .map_err(|_| "the handshake took too long".to_owned())?
                 .map_err(|e| format!("handshake: {e}"))?;
+            http(stream, peer, router, stop, QUIET).await
+        }
+        Protection::National(national) => {
+            if !national.admits(peer.ip()) {
+                return Err("too many handshakes of one peer".to_owned());
+            }
+            let (stream, router) = national.accept(stream, peer, HANDSHAKE, router).await?;
             http(stream, peer, router, stop, QUIET).await
         }
     }

@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     devices::Devices,
     keys::{self, AUTHORITIES, Keys, authority_name},
+    national::National,
     registrar::{
         Authorities, AuthorityError, Error, ListPlan, Parts, Registrar, key_made, list_address,
     },
@@ -126,7 +127,7 @@ pub(crate) async fn registrar(
     store: Store,
 ) -> Result<Registrar, StartError> {
     let Config { name, policy, lifetimes, card_rules, card_keys, card_script, .. } = config;
-    let Config { time_stamps, enrolment_rules, .. } = config;
+    let Config { time_stamps, national, enrolment_rules, .. } = config;
     let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
     let parts = Parts {
         name,
@@ -141,6 +142,7 @@ pub(crate) async fn registrar(
         card_issuer,
         card_script,
         time_stamps,
+        national: national.is_some(),
     };
     let registrar = Registrar::new(parts)?;
     if registrar.tested().is_err() {
@@ -202,27 +204,49 @@ pub(crate) async fn list_plan(store: &Store, config: &Config) -> Result<ListPlan
     Ok(ListPlan { addresses, ranges_above: config.ranges_above })
 }
 
-/// Serves until `stop` turns true. Calls `ready` with the address once connections are accepted.
+/// Where the service is reached.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// By everybody.
+    pub ordinary: SocketAddr,
+    /// By national TLS, if there is such a listener.
+    pub national: Option<SocketAddr>,
+}
+
+/// Serves until `stop` turns true. Calls `ready` with the addresses once connections are accepted.
 ///
 /// # Errors
-/// [`StartError`] when the listener cannot be set up.
+/// [`StartError`] when a listener cannot be set up.
 pub async fn run(
     registrar: Registrar,
-    listen: SocketAddr,
+    listen: Addresses,
     protection: Protection,
     stop: watch::Receiver<bool>,
-    ready: impl FnOnce(SocketAddr),
+    ready: impl FnOnce(Addresses),
 ) -> Result<(), StartError> {
     let registrar = Arc::new(registrar);
     let router = api::router(Arc::clone(&registrar)).await?;
-    let listener = serve::bind(listen).await?;
-    let address = listener.local_addr().unwrap_or(listen);
+    let listener = serve::bind(listen.ordinary).await?;
+    let ordinary = listener.local_addr().unwrap_or(listen.ordinary);
+    let national = match listen.national {
+        Some(address) => {
+            let protection = National::new(Arc::clone(&registrar)).map_err(ListenError::from)?;
+            Some((serve::bind(address).await?, Protection::National(Arc::new(protection))))
+        }
+        None => None,
+    };
+    let bound = national.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
     let renewal = tokio::spawn(keep_status_fresh(Arc::clone(&registrar), stop.clone()));
     let card_list = tokio::spawn(keep_card_list_fresh(Arc::clone(&registrar), stop.clone()));
     let devices = tokio::spawn(watch_devices(registrar.devices().clone(), stop.clone()));
     let watch = tokio::spawn(watch_clock(registrar, stop.clone()));
-    ready(address);
-    serve::serve(listener, protection, router, stop).await;
+    ready(Addresses { ordinary, national: bound });
+    let nationally = async {
+        if let Some((listener, protection)) = national {
+            serve::serve(listener, protection, router.clone(), stop.clone()).await;
+        }
+    };
+    tokio::join!(serve::serve(listener, protection, router.clone(), stop.clone()), nationally);
     renewal.abort();
     card_list.abort();
     devices.abort();
@@ -249,6 +273,10 @@ async fn keep_own(registrar: &Registrar) {
     let kept = [
         ("renewing the certificates of responders", registrar.keep_responders(clock::now()).await),
         ("renewing the certificate for time stamps", registrar.keep_stamper(clock::now()).await),
+        (
+            "renewing the certificate of the national listener",
+            registrar.keep_shown(clock::now()).await,
+        ),
         ("ending the use of key pairs", registrar.end_escrowed_keys(clock::now()).await),
     ];
     for (what, kept) in kept {

@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench ends where something is wrong")]
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ fn caller(role: Role, institution: InstitutionId) -> Caller {
         department: String::new(),
         expires_at: now + time::Duration::HOUR,
     };
-    Caller { holder: Arc::new(holder), address: Ipv4Addr::LOCALHOST.into(), now }
+    Caller { holder: Arc::new(holder), origin: IpAddr::from(Ipv4Addr::LOCALHOST).into(), now }
 }
 
 /// A number with its check character (GB 11643-1999).

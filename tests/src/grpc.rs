@@ -95,6 +95,12 @@ impl Holder {
         Self { certificate, key: Arc::new(key) }
     }
 
+    /// The key, as a keystore lends it.
+    #[must_use]
+    pub fn key(&self) -> Arc<dyn Sm2Signer> {
+        Arc::clone(&self.key)
+    }
+
     /// An answer to a challenge.
     ///
     /// # Panics
@@ -129,12 +135,19 @@ impl Holder {
 pub async fn log_in(stage: &Stage, who: &str) -> Caller {
     let channel = connect(stage).await;
     let holder = Holder::read(&stage.identity(who));
+    let token = open_session(&channel, &holder).await.expect("a session");
+    bearing(channel, &token)
+}
+
+/// Tries to log somebody in; the session's secret.
+///
+/// # Errors
+/// What the service says.
+pub async fn open_session(channel: &Channel, holder: &Holder) -> Result<String, Status> {
     let mut sessions = SessionsClient::new(channel.clone());
     let certificate = holder.certificate.clone();
-    let challenge =
-        sessions.challenge(ChallengeRequest { certificate }).await.expect("a challenge");
-    let opened = sessions.open(holder.answer(challenge.get_ref())).await.expect("a session");
-    bearing(channel, &opened.get_ref().token)
+    let challenge = sessions.challenge(ChallengeRequest { certificate }).await?.into_inner();
+    Ok(sessions.open(holder.answer(&challenge)).await?.into_inner().token)
 }
 
 /// A channel that carries this session.

@@ -14,21 +14,13 @@ use proto::v1::{
     ListVisitsRequest, Purpose, RevokeTokenRequest,
 };
 use service::demo::people::{COLLEAGUE, DOCTOR, RECORDS, Staff};
-use tests::grpc::{Holder, bearing, connect, log_in, reason};
+use tests::grpc::{Holder, bearing, connect, log_in, open_session, reason};
 use tests::hospital::{Hospital, text};
 use tests::relay;
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 /// Where Debian puts it.
 const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-
-async fn try_to_log_in(channel: &Channel, holder: &Holder) -> Result<String, Status> {
-    let mut sessions = SessionsClient::new(channel.clone());
-    let certificate = holder.certificate.clone();
-    let challenge = sessions.challenge(ChallengeRequest { certificate }).await?.into_inner();
-    Ok(sessions.open(holder.answer(&challenge)).await?.into_inner().token)
-}
 
 #[track_caller]
 fn refusal<T>(outcome: Result<T, Status>) -> String {
@@ -74,7 +66,7 @@ async fn a_login_challenge_is_good_once_and_for_one_certificate() {
         answer.signature = signature;
         assert_eq!(refusal(sessions.open(answer).await), "SIGNATURE_INVALID");
     }
-    try_to_log_in(&channel, &doctor).await.unwrap();
+    open_session(&channel, &doctor).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -92,21 +84,21 @@ async fn certificates_of_nobody_of_others_and_of_the_past() {
     let trailing = [&genuine.certificate[..], &[0]].concat();
     for certificate in [Vec::new(), vec![0x30, 0x00], vec![0x30; 4096], trailing] {
         let stranger = Holder::new(certificate, Arc::new(key()));
-        assert_eq!(refusal(try_to_log_in(&channel, &stranger).await), "CERTIFICATE_MALFORMED");
+        assert_eq!(refusal(open_session(&channel, &stranger).await), "CERTIFICATE_MALFORMED");
     }
 
     // One that another hospital's root vouches for.
     let other = Hospital::open();
     let stranger = Holder::read(&other.stage.identity(DOCTOR.key));
-    assert_eq!(refusal(try_to_log_in(&channel, &stranger).await), "CERTIFICATE_UNTRUSTED");
+    assert_eq!(refusal(open_session(&channel, &stranger).await), "CERTIFICATE_UNTRUSTED");
 
     // A genuine one of an authority, whose key is not for logging in.
     let (authority, signer) = authority_for_people(&hospital);
     let stranger = Holder::new(authority.der().to_vec(), signer);
-    assert_eq!(refusal(try_to_log_in(&channel, &stranger).await), "CERTIFICATE_WRONG_USE");
+    assert_eq!(refusal(open_session(&channel, &stranger).await), "CERTIFICATE_WRONG_USE");
 
     // Revoked: its session ends at once, and it opens no other.
-    let session = bearing(channel.clone(), &try_to_log_in(&channel, &genuine).await.unwrap());
+    let session = bearing(channel.clone(), &open_session(&channel, &genuine).await.unwrap());
     let mut visits = VisitsClient::new(session);
     visits.list(ListVisitsRequest::default()).await.unwrap();
     let serial = text(&hospital.granted(DOCTOR.key, &["key", "show"])["certificate"], "serial");
@@ -115,7 +107,7 @@ async fn certificates_of_nobody_of_others_and_of_the_past() {
         &["identity", "revoke", "--serial", &serial, "--reason", "key-compromise"],
     );
     assert_eq!(refusal(visits.list(ListVisitsRequest::default()).await), "SESSION_INVALID");
-    assert_eq!(refusal(try_to_log_in(&channel, &genuine).await), "CERTIFICATE_REVOKED");
+    assert_eq!(refusal(open_session(&channel, &genuine).await), "CERTIFICATE_REVOKED");
 
     // Expired: the service believes that it is four years later.
     // A service that ends waits for its callers a while; there shall be none.
@@ -123,7 +115,7 @@ async fn certificates_of_nobody_of_others_and_of_the_past() {
     serve_later(&mut hospital, "+1500d");
     let channel = connect(&hospital.stage).await;
     let late = Holder::read(&hospital.stage.identity(COLLEAGUE.key));
-    assert_eq!(refusal(try_to_log_in(&channel, &late).await), "CERTIFICATE_EXPIRED");
+    assert_eq!(refusal(open_session(&channel, &late).await), "CERTIFICATE_EXPIRED");
 }
 
 /// Starts the service again, in the belief that this much time has passed.
@@ -177,7 +169,7 @@ async fn a_certificate_that_is_on_no_record() {
     let forged = draft.sign(&*signer).unwrap();
     let stranger = Holder::new(forged.der().to_vec(), Arc::new(key));
     let channel = connect(&hospital.stage).await;
-    assert_eq!(refusal(try_to_log_in(&channel, &stranger).await), "CERTIFICATE_UNKNOWN");
+    assert_eq!(refusal(open_session(&channel, &stranger).await), "CERTIFICATE_UNKNOWN");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -344,5 +336,5 @@ async fn requests_of_four_megabytes_and_sessions_that_are_none() {
     assert_eq!(refusal(visits.list(ListVisitsRequest::default()).await), "SESSION_MISSING");
 
     let doctor = Holder::read(&hospital.stage.identity(DOCTOR.key));
-    try_to_log_in(&channel, &doctor).await.unwrap();
+    open_session(&channel, &doctor).await.unwrap();
 }

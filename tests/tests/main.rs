@@ -38,6 +38,7 @@ mod keys;
 mod keystores;
 mod leak;
 mod life;
+mod national;
 mod pairs;
 mod readme;
 mod recovery;

@@ -7,7 +7,8 @@ use proto::v1::tokens_client::TokensClient;
 use proto::v1::{DataClass, IntrospectTokenRequest, IssueTokenRequest, Purpose, TokenKeysRequest};
 use service::config::Config;
 use service::demo::people::{DOCTOR, RECORDS};
-use service::{serve, start};
+use service::serve;
+use service::start::{self, Addresses};
 use tests::grpc::{connect, log_in};
 use tests::hospital::Hospital;
 use tests::relay;
@@ -54,7 +55,8 @@ async fn a_bad_generator_stops_signing_and_nothing_else() {
     let protection = serve::tls(&config.tls_certificate, &config.tls_key).unwrap();
     let passphrase = Passphrase::from_file(&hospital.stage.path("passphrase")).unwrap();
     let registrar = start::open_tested(config, &passphrase, tested).await.unwrap();
-    let listen = hospital.stage.url().replacen("https://", "", 1).parse().unwrap();
+    let ordinary = hospital.stage.url().replacen("https://", "", 1).parse().unwrap();
+    let listen = Addresses { ordinary, national: None };
     let ((ready, listening), (stop, stopped)) = (oneshot::channel(), watch::channel(false));
     let service = tokio::spawn(start::run(registrar, listen, protection, stopped, |_| {
         ready.send(()).unwrap();

@@ -25,7 +25,7 @@ const EXIT_CODES: &str = "退出码：0 完成；1 被拒绝或失败；2 用法
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct Global {
-    /// 服务地址 | Address of the service
+    /// 服务地址；国密 TLS 为 national://主机:端口 | Address of the service; national://host:port for national TLS
     #[arg(
         long,
         global = true,
@@ -37,6 +37,9 @@ pub(crate) struct Global {
     /// 服务证书的签发机构（PEM）；缺省为身份目录下的 tls-ca.pem | Authority of the server's certificate, PEM; by default tls-ca.pem in the identity directory
     #[arg(long, global = true, env = "HEALTHCARD_TLS_CA", value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
+    /// 国密 TLS 所信任的根证书（PEM）；缺省为身份目录下的 root.pem | Root that is believed on national TLS, PEM; by default root.pem in the identity directory
+    #[arg(long, global = true, env = "HEALTHCARD_NATIONAL_ROOT", value_name = "FILE")]
+    pub(crate) national_root: Option<PathBuf>,
     /// 允许 http:// 不加密传输，仅供测试 | Allow http:// without encryption, for tests only
     #[arg(long, global = true)]
     pub(crate) insecure_plaintext: bool,

@@ -127,6 +127,7 @@ fn server(
     match (answered, context.service.address().security) {
         (Err(failure), _) => Err(failure.clone()),
         (Ok(_), Security::Tls) => Ok(text::TLS_TRUSTED.into()),
+        (Ok(_), Security::National) => Ok(text::NATIONAL_TLS_TRUSTED.into()),
         (Ok(_), Security::InsecurePlaintext) => Ok(text::NOT_ENCRYPTED.into()),
     }
 }

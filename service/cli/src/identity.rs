@@ -84,6 +84,11 @@ impl Home {
         self.dir.join("tls-ca.pem")
     }
 
+    /// The root of the service's authorities, when kept with the identity.
+    pub(crate) fn root_path(&self) -> PathBuf {
+        self.dir.join("root.pem")
+    }
+
     /// The passphrase as given in a file, if one was named.
     pub(crate) fn named_passphrase(&self) -> Result<Option<Passphrase>, Failure> {
         self.passphrase_file.as_deref().map(Passphrase::from_file).transpose()

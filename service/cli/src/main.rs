@@ -41,7 +41,7 @@ use crate::{
     failure::Failure,
     identity::Home,
     screen::Screen,
-    service::{Address, Service, TlsCa},
+    service::{Address, Security, Service, TlsCa},
     text::{Lang, problems},
 };
 
@@ -67,7 +67,10 @@ async fn run(cli: Cli, screen: Screen) -> Outcome {
     let Cli { global, command } = cli;
     let address = Address::parse(&global.server, global.insecure_plaintext)?;
     let home = Home::new(global.identity, global.passphrase_file, screen)?;
-    let tls_ca = TlsCa { named: global.tls_ca, beside: home.tls_ca_path() };
+    let tls_ca = match address.security {
+        Security::National => TlsCa { named: global.national_root, beside: home.root_path() },
+        _ => TlsCa { named: global.tls_ca, beside: home.tls_ca_path() },
+    };
     let context = Context { screen, service: Arc::new(Service::new(address, tls_ca, home)) };
     command.run(&context).await
 }

@@ -3,8 +3,12 @@
 mod address;
 mod connection;
 mod http;
+mod national;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use proto::v1::{
     ChallengeRequest, CloseSessionRequest, OpenSessionRequest, OpenSessionResponse,
@@ -20,6 +24,7 @@ use tonic::{
 };
 use zeroize::Zeroizing;
 
+use self::national::Credentials;
 pub(crate) use self::{
     address::{Address, Security},
     connection::TlsCa,
@@ -58,11 +63,13 @@ pub(crate) struct Service {
     tls_ca: TlsCa,
     home: Home,
     channel: OnceCell<Channel>,
+    /// What a national line was opened with: sessions on it are of the same.
+    shown: OnceLock<Arc<Credentials>>,
 }
 
 impl Service {
     pub(crate) fn new(address: Address, tls_ca: TlsCa, home: Home) -> Self {
-        Self { address, tls_ca, home, channel: OnceCell::new() }
+        Self { address, tls_ca, home, channel: OnceCell::new(), shown: OnceLock::new() }
     }
 
     pub(crate) fn home(&self) -> &Home {
@@ -75,8 +82,36 @@ impl Service {
 
     /// The connection, made at the first call and remade by itself when it breaks.
     pub(crate) async fn channel(&self) -> Result<Channel, Failure> {
-        let connect = || connection::connect(&self.address, &self.tls_ca, PATIENCE);
+        let connect = async || {
+            let own = match self.address.security {
+                Security::National => Some(self.credentials()?),
+                Security::Tls | Security::InsecurePlaintext => None,
+            };
+            connection::connect(&self.address, &self.tls_ca, own.as_ref(), PATIENCE).await
+        };
         self.channel.get_or_try_init(connect).await.cloned()
+    }
+
+    /// Key and certificate. A national line keeps to those that it was opened with, also when others are in
+    /// the directory by now.
+    fn credentials(&self) -> Result<Arc<Credentials>, Failure> {
+        if let Some(shown) = self.shown.get() {
+            return Ok(Arc::clone(shown));
+        }
+        let (key, certificate) = self.home.credentials()?;
+        let own = Arc::new(Credentials { key, certificate });
+        match self.address.security {
+            Security::National => Ok(Arc::clone(self.shown.get_or_init(|| own))),
+            Security::Tls | Security::InsecurePlaintext => Ok(own),
+        }
+    }
+
+    /// Serial number of the certificate that sessions are opened with.
+    fn certificate(&self) -> Result<String, Failure> {
+        match self.shown.get() {
+            Some(shown) => Ok(shown.certificate.serial()),
+            None => Ok(self.home.certificate()?.serial()),
+        }
     }
 
     /// Makes a call that needs no session.
@@ -106,7 +141,7 @@ impl Service {
     /// A channel with a session that looks good from here.
     pub(crate) async fn authorized(&self) -> Result<(Authorized, Fresh), Failure> {
         if let Some(session) = self.home.session() {
-            let certificate = self.home.certificate()?.serial();
+            let certificate = self.certificate()?;
             if session.serves(&self.address.origin(), &certificate, clock::now()) {
                 let channel = self.channel().await?;
                 return Ok((with_session(channel, &session.token)?, Fresh::Saved));
@@ -117,9 +152,9 @@ impl Service {
 
     /// Logs in with the key and saves the session.
     pub(crate) async fn log_in(&self) -> Result<(Authorized, OpenSessionResponse), Failure> {
-        let (key, certificate) = self.home.credentials()?;
+        let own = self.credentials()?;
         let channel = self.channel().await?;
-        let mut opened = open(channel.clone(), &key, &certificate).await?;
+        let mut opened = open(channel.clone(), &own.key, &own.certificate).await?;
         let token = Zeroizing::new(std::mem::take(&mut opened.token));
         let expires_at = opened
             .expires_at
@@ -130,7 +165,7 @@ impl Service {
             token,
             server: self.address.origin(),
             identity_id: opened.identity_id.clone(),
-            certificate: certificate.serial(),
+            certificate: own.certificate.serial(),
             role: opened.role,
             institution_id: opened.institution_id.clone(),
             expires_at,

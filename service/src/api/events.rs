@@ -244,8 +244,8 @@ impl Watch {
                 return;
             };
             // Whoever's session is over learns no more.
-            let address = self.caller.address;
-            let session = self.desk.registrar.caller(&self.token, address, clock::now()).await;
+            let origin = self.caller.origin.clone();
+            let session = self.desk.registrar.caller(&self.token, origin, clock::now()).await;
             if let Err(error) = session {
                 self.tell(Err(error.into())).await;
                 return;

@@ -3,7 +3,6 @@
 
 use std::{
     collections::HashSet,
-    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -19,8 +18,12 @@ use tokio::time::timeout;
 use tonic::Status;
 use zeroize::Zeroizing;
 
-use super::{Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, peer_of, token_of};
-use crate::{catalogue::Reason, clock, registrar::Error};
+use super::{Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, origin_of, token_of};
+use crate::{
+    catalogue::Reason,
+    clock,
+    registrar::{Error, Origin},
+};
 
 /// Calls that need no session: they open one, or answer what anybody may know.
 const OPEN: [&str; 6] = [
@@ -73,8 +76,8 @@ impl Gate {
         let open = is_open(path);
         let one_message = !STREAMS.contains(&path) && !path.starts_with(REFLECTION);
         if !open {
-            let (token, address) = session_of(&request)?;
-            self.check_session(&token, address).await?;
+            let (token, origin) = session_of(&request)?;
+            self.check_session(&token, origin).await?;
         }
         match one_message {
             true => received(request, if open { MAX_STRANGERS_REQUEST } else { MAX_REQUEST }).await,
@@ -83,13 +86,13 @@ impl Gate {
     }
 
     /// Whether the token is a session's. The service asks again when the whole request is there.
-    async fn check_session(&self, token: &str, address: IpAddr) -> Result<(), Error> {
+    async fn check_session(&self, token: &str, origin: Origin) -> Result<(), Error> {
         let (digest, now) = (hsm::sm3::digest(token.as_bytes()), clock::now());
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known().contains(&digest) && !self.desk.logins.admit(address, now) {
+        if !known().contains(&digest) && !self.desk.logins.admit(origin.address, now) {
             return Err(Reason::RATE_LIMITED.into());
         }
-        match self.desk.registrar.caller(token, address, now).await {
+        match self.desk.registrar.caller(token, origin, now).await {
             Ok(_) => {
                 let mut known = known();
                 if known.len() >= MOST {
@@ -107,14 +110,14 @@ impl Gate {
 }
 
 /// The token that a call bears, if it has the form of one, and where the call comes from.
-fn session_of(request: &Request) -> Result<(Zeroizing<String>, IpAddr), Error> {
+fn session_of(request: &Request) -> Result<(Zeroizing<String>, Origin), Error> {
     let header = request.headers().get(AUTHORIZATION);
     let token = token_of(header.and_then(|value| value.to_str().ok()))?;
     if !has_form(token) {
         return Err(Reason::SESSION_INVALID.into());
     }
-    let peer = peer_of(request.extensions().get())?;
-    Ok((Zeroizing::new(token.to_owned()), peer.ip()))
+    let origin = origin_of(request.extensions())?;
+    Ok((Zeroizing::new(token.to_owned()), origin))
 }
 
 fn is_open(path: &str) -> bool {

@@ -3,12 +3,13 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use axum::http::Extensions;
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use crate::{
     catalogue::Reason,
     clock,
-    registrar::{Caller, Error, Registrar},
+    registrar::{Caller, Error, Origin, Peer, Registrar},
 };
 
 mod admin;
@@ -60,8 +61,8 @@ impl Desk {
     /// The caller's session, from `authorization: Bearer <token>`.
     async fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
         let token = bearer(request.metadata())?;
-        let peer = peer(request)?;
-        Ok(self.registrar.caller(token, peer.ip(), clock::now()).await?)
+        let origin = origin_of(request.extensions())?;
+        Ok(self.registrar.caller(token, origin, clock::now()).await?)
     }
 }
 
@@ -79,6 +80,12 @@ fn token_of(authorization: Option<&str>) -> Result<&str, Error> {
 /// The address that the listener noted for this connection.
 fn peer<T>(request: &Request<T>) -> Result<SocketAddr, Error> {
     peer_of(request.extensions().get())
+}
+
+/// Where a call comes from, as the listener noted it for this connection.
+fn origin_of(noted: &Extensions) -> Result<Origin, Error> {
+    let address = peer_of(noted.get())?.ip();
+    Ok(Origin { address, peer: noted.get::<Arc<Peer>>().cloned() })
 }
 
 fn peer_of(noted: Option<&SocketAddr>) -> Result<SocketAddr, Error> {

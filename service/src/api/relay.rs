@@ -353,8 +353,8 @@ impl Relay {
 
     /// Notes who the session's holder is now, and the time.
     async fn check_session(&mut self) -> Result<(), Error> {
-        let address = self.caller.address;
-        self.caller = self.desk.registrar.caller(&self.token, address, clock::now()).await?;
+        let origin = self.caller.origin.clone();
+        self.caller = self.desk.registrar.caller(&self.token, origin, clock::now()).await?;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use tonic::{Request, Response};
 use super::{
     Desk, Reply,
     convert::{receipt, role_number, timestamp},
-    peer,
+    origin_of, peer,
 };
 use crate::{catalogue::Reason, clock, registrar::Error};
 
@@ -33,7 +33,7 @@ impl Sessions for Desk {
         request: Request<v1::OpenSessionRequest>,
     ) -> Reply<v1::OpenSessionResponse> {
         self.admit_login(&request)?;
-        let address = peer(&request)?.ip();
+        let origin = origin_of(request.extensions())?;
         let message = request.into_inner();
         let opened = self
             .registrar
@@ -41,7 +41,7 @@ impl Sessions for Desk {
                 &message.challenge,
                 &message.certificate,
                 &message.signature,
-                address,
+                &origin,
                 clock::now(),
             )
             .await?;

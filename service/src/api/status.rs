@@ -28,7 +28,8 @@ fn code(reason: Reason) -> Code {
         | R::CHALLENGE_INVALID
         | R::SIGNATURE_INVALID => Code::Unauthenticated,
         R::RATE_LIMITED => Code::ResourceExhausted,
-        R::ROLE_NOT_ALLOWED
+        R::PEER_MISMATCH
+        | R::ROLE_NOT_ALLOWED
         | R::OTHER_INSTITUTION
         | R::VISIT_CLOSED
         | R::PURPOSE_NOT_ALLOWED

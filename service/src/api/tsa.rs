@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::{rate::PeerRate, token_of};
 use crate::{
     clock,
-    registrar::{Caller, Error, Registrar},
+    registrar::{Caller, Error, Origin, Peer, Registrar},
 };
 
 const QUERY: &str = "application/timestamp-query";
@@ -34,9 +34,11 @@ pub(super) struct Stamps {
 pub(super) async fn post(
     State(Stamps { registrar, rate }): State<Stamps>,
     Extension(peer): Extension<SocketAddr>,
+    national: Option<Extension<Arc<Peer>>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    let origin = Origin { address: peer.ip(), peer: national.map(|Extension(peer)| peer) };
     if headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind != QUERY) {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
@@ -47,7 +49,7 @@ pub(super) async fn post(
     let authorization = headers.get(header::AUTHORIZATION).map(|value| value.to_str().ok());
     let caller = match authorization {
         None if registrar.stamps_for_anybody() => None,
-        given => match caller(&registrar, given.flatten(), peer).await {
+        given => match caller(&registrar, given.flatten(), origin).await {
             Ok(caller) => Some(caller),
             Err(error) => return refused(&error),
         },
@@ -69,9 +71,9 @@ pub(super) async fn post(
 async fn caller(
     registrar: &Registrar,
     authorization: Option<&str>,
-    peer: SocketAddr,
+    origin: Origin,
 ) -> Result<Caller, Error> {
-    registrar.caller(token_of(authorization)?, peer.ip(), clock::now()).await
+    registrar.caller(token_of(authorization)?, origin, clock::now()).await
 }
 
 /// Who may not is told by the code alone.

@@ -337,7 +337,7 @@ fn caller(
         department: String::new(),
         expires_at: now + time::Duration::HOUR,
     };
-    Caller { holder: Arc::new(holder), address: Ipv4Addr::LOCALHOST.into(), now }
+    Caller { holder: Arc::new(holder), origin: IpAddr::from(Ipv4Addr::LOCALHOST).into(), now }
 }
 
 fn client_tls(authority: &Path) -> Result<Arc<rustls::ClientConfig>, BenchError> {

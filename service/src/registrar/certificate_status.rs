@@ -210,7 +210,10 @@ impl Registrar {
         let authorities = || self.authorities.issuers().iter().any(|at| is(at.certificate()));
         let responders =
             || self.responders.lock().current.iter().any(|(_, at)| is(at.certificate()));
-        authorities() || responders() || self.stamping.is(issuer, serial)
+        authorities()
+            || responders()
+            || self.stamping.is(issuer, serial)
+            || self.shown.is(issuer, serial)
     }
 
     /// Whether this is the number of a certificate of the service's own that was replaced, and whose key

@@ -3,7 +3,7 @@
 //! Each act goes one way: the policy is asked, the facts are gathered, and the change is recorded
 //! together with its audit entry in one transaction. Only then is there an answer.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use audit::{Actor, Entry, Outcome};
 use hsm::{key::Label, self_test::SelfTestError, soft::Iterations};
@@ -47,6 +47,7 @@ mod key_centre;
 mod key_recoveries;
 mod list_names;
 mod look_alikes;
+mod national;
 mod personal;
 mod refused_logins;
 mod renewals;
@@ -86,6 +87,7 @@ pub use issuing::{
 pub use key_centre::MOST_MADE;
 pub use key_recoveries::{RecoveryTo, ReviewedRecovery};
 pub use look_alikes::{Alike, Decision, DecisionRecord};
+pub use national::{Origin, Peer};
 pub use renewals::Renewed;
 pub use residents::{NewResident, Registered, ResidentRecord};
 pub use revocation_lists::Published;
@@ -125,6 +127,7 @@ pub struct Registrar {
     refused_logins: refused_logins::RefusedLogins,
     responders: certificate_status::Responders,
     stamping: time_stamps::Stamping,
+    shown: national::Shown,
     key_centre: key_centre::KeyCentre,
     /// One revocation list is made at a time, so that none is made from old serial numbers.
     lists: tokio::sync::Mutex<()>,
@@ -157,8 +160,8 @@ pub struct Holder {
 pub struct Caller {
     /// Holder of the session.
     pub holder: Arc<Holder>,
-    /// Network address the call came from.
-    pub address: IpAddr,
+    /// Where the call came from.
+    pub origin: Origin,
     /// The time of the call.
     pub now: UtcTime,
 }
@@ -189,6 +192,8 @@ pub struct Parts {
     pub card_script: Option<card::personalise::Script>,
     /// How times are stamped.
     pub time_stamps: config::TimeStamps,
+    /// Whether there is a national listener.
+    pub national: bool,
 }
 
 impl Registrar {
@@ -198,7 +203,8 @@ impl Registrar {
     /// [`Error::Key`] when a key of the service is missing.
     pub fn new(parts: Parts) -> Result<Self, Error> {
         let Parts { name, store, keys, authorities, policy, lifetimes, card_rules, .. } = parts;
-        let Parts { card_keys, card_issuer, card_script, time_stamps, enrolment_rules, .. } = parts;
+        let Parts { card_keys, card_issuer, card_script, time_stamps, national, .. } = parts;
+        let Parts { enrolment_rules, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             personal: personal::Seals::new(&keys)?,
@@ -213,6 +219,7 @@ impl Registrar {
             refused_logins: refused_logins::RefusedLogins::default(),
             responders: certificate_status::Responders::default(),
             stamping: time_stamps::Stamping::new(time_stamps),
+            shown: national::Shown::new(national),
             key_centre: key_centre::KeyCentre::new(keys.key_centre()?),
             lists: tokio::sync::Mutex::default(),
             policy_hash: hex::encode(policy.digest()),
@@ -322,7 +329,7 @@ impl Registrar {
             certificate: Some(holder.certificate.clone()),
             role: Some(holder.role.as_str().to_owned()),
             institution: Some(holder.institution.to_string()),
-            address: Some(caller.address.to_string()),
+            address: Some(caller.origin.address.to_string()),
         };
         entry_by(actor, act, outcome, caller.now)
     }

@@ -1,6 +1,6 @@
 //! Logging in: a challenge, the holder's signature over it, and a session.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use audit::{Actor, Outcome};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -8,7 +8,7 @@ use ca::{Certificate, ChainError, chain::Purpose};
 use hsm::sm2::{Signature, SignerId};
 use zeroize::Zeroizing;
 
-use super::{Caller, Error, Holder, Registrar, entry_by, uncut};
+use super::{Caller, Error, Holder, Origin, Registrar, entry_by, uncut};
 use crate::{
     catalogue::Reason,
     clock::UtcTime,
@@ -61,14 +61,15 @@ impl Registrar {
     /// Opens a session for the holder of the certificate's key.
     ///
     /// # Errors
-    /// CERTIFICATE_…, CHALLENGE_INVALID, SIGNATURE_INVALID. Refusals of a certificate that this
+    /// CERTIFICATE_…, CHALLENGE_INVALID, SIGNATURE_INVALID; PEER_MISMATCH when the connection was opened
+    /// with another certificate. Refusals of a certificate that this
     /// service issued leave an entry in the log; strangers do not, so that they cannot fill it.
     pub async fn open_session(
         &self,
         challenge: &[u8],
         certificate: &[u8],
         signature: &[u8],
-        address: IpAddr,
+        origin: &Origin,
         now: UtcTime,
     ) -> Result<OpenedSession, Error> {
         let certificate = parse(certificate)?;
@@ -77,19 +78,21 @@ impl Registrar {
         if let Err(error @ (ChainError::UnknownIssuer { .. } | ChainError::BadSignature { .. })) =
             trusted
         {
-            tracing::info!(%address, "a certificate of strangers was refused");
+            tracing::info!(address = %origin.address, "a certificate of strangers was refused");
             return Err(chain_reason(error));
         }
         // The challenge is used up either way; what is wrong with the certificate itself is said first.
         let proven = self.prove_key(challenge, &certificate, signature, now);
+        let foreign = origin.peer.as_ref().is_some_and(|peer| !peer.is(&certificate));
         let checked = match (trusted, proven) {
+            (Ok(_), Ok(())) if foreign => Err(Reason::PEER_MISMATCH.into()),
             (Ok(_), Ok(())) => self.known_holder(&certificate, now).await,
             (Ok(_), Err(error)) => Err(error),
             (Err(error), _) => Err(chain_reason(error)),
         };
         let actor = Actor {
             certificate: Some(serial.clone()),
-            address: Some(address.to_string()),
+            address: Some(origin.address.to_string()),
             ..Actor::default()
         };
         let mut holder = match checked {
@@ -194,13 +197,9 @@ impl Registrar {
     /// The caller behind a session's token.
     ///
     /// # Errors
-    /// SESSION_INVALID when the session is unknown, closed or over, or its certificate revoked.
-    pub async fn caller(
-        &self,
-        token: &str,
-        address: IpAddr,
-        now: UtcTime,
-    ) -> Result<Caller, Error> {
+    /// SESSION_INVALID when the session is unknown, closed or over, or its certificate revoked;
+    /// PEER_MISMATCH when the connection was opened with another certificate.
+    pub async fn caller(&self, token: &str, origin: Origin, now: UtcTime) -> Result<Caller, Error> {
         let digest = hsm::sm3::digest(token.as_bytes());
         let holder = match self.sessions.find(&digest) {
             Some(holder) => holder,
@@ -209,7 +208,9 @@ impl Registrar {
         if holder.expires_at <= now {
             return Err(Reason::SESSION_INVALID.into());
         }
-        Ok(Caller { holder, address, now })
+        let caller = Caller { holder, origin, now };
+        self.check_peer(&caller).await?;
+        Ok(caller)
     }
 
     async fn look_up_session(&self, digest: [u8; 32]) -> Result<Arc<Holder>, Error> {

@@ -125,23 +125,26 @@ impl County {
         Arc::new(clients)
     }
 
-    /// Revokes a certificate.
-    pub(crate) fn revoke(&self, clients: &Clients, certificate: &Certificate) {
+    /// Revokes a certificate; the lists of all authorities, PEM.
+    pub(crate) fn revoke(&self, clients: &Clients, certificate: &Certificate) -> String {
         let serial = certificate.serial().clone();
         let revocation = Revocation { serial, at: now(), reason: Reason::KeyCompromise };
-        self.publish(clients, 2, &[revocation]);
+        self.publish(clients, 2, &[revocation])
     }
 
-    fn publish(&self, clients: &Clients, number: u64, revoked: &[Revocation]) {
+    fn publish(&self, clients: &Clients, number: u64, revoked: &[Revocation]) -> String {
         let this_update = now() - Duration::minutes(5);
         let edition = Edition { number, this_update, next_update: this_update + Duration::days(7) };
         let root = Issuer::new(self.root.clone(), Authority::Root).unwrap();
         let all = self.issuers.iter().map(|(issuer, key)| (issuer, key, revoked));
+        let mut lists = String::new();
         for (issuer, key, revoked) in all.chain([(&root, &self.root_key, &[][..])]) {
             let list =
                 issuer.draft_crl(edition, &Scope::All, None, revoked).unwrap().sign(key).unwrap();
+            lists.push_str(&ca::pem::encode("X509 CRL", list.der()));
             clients.anchors.lock().unwrap().add_crl(list).unwrap();
         }
+        lists
     }
 }
 

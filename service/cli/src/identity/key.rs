@@ -118,6 +118,12 @@ impl ClientKey {
         key.decrypt_der(ciphertext).ok().map(Zeroizing::new)
     }
 
+    /// The same under another identifier than the default one; nothing when that is too long.
+    pub(crate) fn sign_as(&self, identifier: &str, message: &[u8]) -> Option<Vec<u8>> {
+        let signature = SigningKey::new(identifier, &self.0).ok()?.sign(message);
+        signature.to_der().to_der().ok()
+    }
+
     fn signature(&self, message: &[u8]) -> Signature {
         // Made for the occasion, since this type does not wipe itself.
         SigningKey::new(DEFAULT_IDENTIFIER, &self.0)

@@ -4,7 +4,7 @@ use http::Uri;
 
 use crate::{failure::Failure, text::problems};
 
-/// `https://host:port`, or `http://` where that was asked for.
+/// `https://host:port`, `national://host:port`, or `http://` where that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     pub(crate) security: Security,
@@ -18,6 +18,8 @@ pub(crate) struct Address {
 pub(crate) enum Security {
     /// TLS 1.3.
     Tls,
+    /// National TLS, with the certificate of this identity.
+    National,
     /// Nothing. For tests.
     InsecurePlaintext,
 }
@@ -29,6 +31,7 @@ impl Address {
         let uri: Uri = text.parse().map_err(|_| malformed())?;
         let security = match uri.scheme_str() {
             Some("https") => Security::Tls,
+            Some("national") => Security::National,
             Some("http") if plaintext_allowed => Security::InsecurePlaintext,
             Some("http") => return Err(Failure::of(problems::PLAINTEXT_NOT_ALLOWED).about(text)),
             _ => return Err(malformed()),
@@ -41,6 +44,7 @@ impl Address {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         // What follows the host: nothing, or a colon and a number.
         let port = match &authority.as_str()[authority.host().len()..] {
+            "" if security == Security::National => 7444,
             "" => 7443,
             _ => authority.port_u16().ok_or_else(malformed)?,
         };
@@ -54,6 +58,7 @@ impl Address {
     pub(crate) fn origin(&self) -> String {
         let scheme = match self.security {
             Security::Tls => "https",
+            Security::National => "national",
             Security::InsecurePlaintext => "http",
         };
         format!("{scheme}://{}", self.authority())
@@ -73,10 +78,12 @@ mod tests {
     #[test]
     fn addresses_are_checked() {
         #[rustfmt::skip]
-        let cases: [(&str, bool, Result<&str, &str>); 12] = [
+        let cases: [(&str, bool, Result<&str, &str>); 14] = [
             ("https://localhost:7443", false, Ok("https://localhost:7443")),
             ("https://localhost", false, Ok("https://localhost:7443")),
             ("https://[::1]:7443/", false, Ok("https://[::1]:7443")),
+            ("national://localhost:7000", false, Ok("national://localhost:7000")),
+            ("national://localhost", false, Ok("national://localhost:7444")),
             ("http://127.0.0.1:80", true, Ok("http://127.0.0.1:80")),
             ("http://127.0.0.1:80", false, Err("PLAINTEXT_NOT_ALLOWED")),
             ("localhost:7443", false, Err("SERVER_ADDRESS_MALFORMED")),
@@ -100,7 +107,7 @@ mod tests {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
 
         #[test]
-        fn addresses_have_one_spelling(text in "(https?://)?[a-z0-9.:@/\\[\\]]{0,24}") {
+        fn addresses_have_one_spelling(text in "((https?|national)://)?[a-z0-9.:@/\\[\\]]{0,24}") {
             if let Ok(address) = Address::parse(&text, true) {
                 let again = Address::parse(&address.origin(), true).unwrap();
                 proptest::prop_assert_eq!(again, address);

@@ -22,11 +22,14 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-use super::{Address, Security};
+use super::{
+    Address, Security,
+    national::{self, Credentials},
+};
 use crate::{
     failure::{Failure, root_cause},
     files,
-    text::problems,
+    text::{Problem, problems},
 };
 
 /// Longest wait for the line to stand.
@@ -38,6 +41,17 @@ pub(crate) struct TlsCa {
     pub(crate) named: Option<PathBuf>,
     /// Beside the identity; used when none is named.
     pub(crate) beside: PathBuf,
+}
+
+impl TlsCa {
+    /// The file that there is.
+    fn file(&self, otherwise: Problem) -> Result<&Path, Failure> {
+        match &self.named {
+            Some(named) => Ok(named),
+            None if self.beside.exists() => Ok(&self.beside),
+            None => Err(otherwise.into()),
+        }
+    }
 }
 
 /// Why the line does not stand.
@@ -58,10 +72,16 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
 pub(super) async fn connect(
     address: &Address,
     tls_ca: &TlsCa,
+    own: Option<&Arc<Credentials>>,
     patience: Duration,
 ) -> Result<Channel, Failure> {
     let tls = match address.security {
         Security::Tls => Some((tls_config(tls_ca)?, server_name(address)?)),
+        Security::National => {
+            let own = own.ok_or(problems::CERTIFICATE_MISSING)?;
+            let root = tls_ca.file(problems::NATIONAL_ROOT_MISSING)?;
+            Some((national::config(own, root)?, server_name(address)?))
+        }
         Security::InsecurePlaintext => None,
     };
     // The scheme stays `http`: TLS is ours, done below the transport.
@@ -70,11 +90,11 @@ pub(super) async fn connect(
         .timeout(patience)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(10));
-    let target = (address.host.clone(), address.port);
+    let (target, security) = ((address.host.clone(), address.port), address.security);
     let dial = move |_: Uri| {
         let (target, tls) = (target.clone(), tls.clone());
         async move {
-            let standing = timeout(CONNECT_PATIENCE, line(target, tls)).await;
+            let standing = timeout(CONNECT_PATIENCE, line(target, tls, security)).await;
             standing.unwrap_or(Err(LineError::TooSlow)).map(TokioIo::new)
         }
     };
@@ -84,6 +104,7 @@ pub(super) async fn connect(
 async fn line(
     (host, port): (String, u16),
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    security: Security,
 ) -> Result<Box<dyn Line>, LineError> {
     let tcp = TcpStream::connect((host, port)).await.map_err(LineError::Dial)?;
     tcp.set_nodelay(true).map_err(LineError::Dial)?;
@@ -91,19 +112,18 @@ async fn line(
         None => Ok(Box::new(tcp)),
         Some((config, name)) => {
             let stream = TlsConnector::from(config).connect(name, tcp).await;
-            Ok(Box::new(stream.map_err(LineError::Handshake)?))
+            let mut stream = stream.map_err(LineError::Handshake)?;
+            if security == Security::National {
+                national::accepted(&mut stream).await.map_err(LineError::Handshake)?;
+            }
+            Ok(Box::new(stream))
         }
     }
 }
 
 /// TLS 1.3 only, and only under the authority that was named.
 fn tls_config(tls_ca: &TlsCa) -> Result<Arc<ClientConfig>, Failure> {
-    let path = match &tls_ca.named {
-        Some(named) => named,
-        None if tls_ca.beside.exists() => &tls_ca.beside,
-        None => return Err(problems::TLS_CA_MISSING.into()),
-    };
-    let roots = roots(path)?;
+    let roots = roots(tls_ca.file(problems::TLS_CA_MISSING)?, problems::TLS_CA_MALFORMED)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -114,8 +134,8 @@ fn tls_config(tls_ca: &TlsCa) -> Result<Arc<ClientConfig>, Failure> {
     Ok(Arc::new(config))
 }
 
-fn roots(path: &Path) -> Result<RootCertStore, Failure> {
-    let malformed = || Failure::of(problems::TLS_CA_MALFORMED).about(path.display());
+pub(super) fn roots(path: &Path, otherwise: Problem) -> Result<RootCertStore, Failure> {
+    let malformed = || Failure::of(otherwise).about(path.display());
     let pem = files::read(path, 256 * 1024)?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
@@ -134,17 +154,31 @@ fn explain(error: &(dyn Error + 'static)) -> Failure {
     let mut cause = Some(error);
     while let Some(found) = cause {
         if let Some(LineError::Handshake(below)) = found.downcast_ref() {
-            let untrusted = matches!(
-                below.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()),
-                Some(rustls::Error::InvalidCertificate(_))
-            );
-            let problem =
-                if untrusted { problems::SERVICE_UNTRUSTED } else { problems::SERVICE_UNREACHABLE };
-            return Failure::of(problem).about(below);
+            let told = below.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            return Failure::of(told.map_or(problems::SERVICE_UNREACHABLE, problem)).about(below);
         }
         cause = found.source();
     }
     Failure::of(problems::SERVICE_UNREACHABLE).about(root_cause(error))
+}
+
+/// What a handshake that failed means to whoever connects. Alerts about certificates are about ours.
+fn problem(told: &rustls::Error) -> Problem {
+    use rustls::AlertDescription as Alert;
+    match told {
+        rustls::Error::InvalidCertificate(_) => problems::SERVICE_UNTRUSTED,
+        rustls::Error::AlertReceived(Alert::CertificateRevoked) => problems::CERTIFICATE_REVOKED,
+        rustls::Error::AlertReceived(Alert::CertificateExpired) => problems::CERTIFICATE_EXPIRED,
+        rustls::Error::AlertReceived(
+            Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateUnknown
+            | Alert::CertificateRequired
+            | Alert::UnknownCA
+            | Alert::AccessDenied,
+        ) => problems::CERTIFICATE_NOT_ACCEPTED,
+        _ => problems::SERVICE_UNREACHABLE,
+    }
 }
 
 #[cfg(test)]
@@ -159,7 +193,7 @@ mod tests {
         drop(listener);
         let address = Address::parse(&format!("http://127.0.0.1:{port}"), true).unwrap();
         let tls_ca = TlsCa { named: None, beside: PathBuf::new() };
-        let failure = connect(&address, &tls_ca, CONNECT_PATIENCE).await.unwrap_err();
+        let failure = connect(&address, &tls_ca, None, CONNECT_PATIENCE).await.unwrap_err();
         assert_eq!(failure.reason, "SERVICE_UNREACHABLE");
         assert_eq!(failure.exit.code(), 3);
     }
@@ -170,11 +204,11 @@ mod tests {
         let address = Address::parse("https://localhost", false).unwrap();
         let ca = dir.path().join("tls-ca.pem");
         let missing = TlsCa { named: None, beside: ca.clone() };
-        let failure = connect(&address, &missing, CONNECT_PATIENCE).await.unwrap_err();
+        let failure = connect(&address, &missing, None, CONNECT_PATIENCE).await.unwrap_err();
         assert_eq!(failure.reason, "TLS_CA_MISSING");
         std::fs::write(&ca, "no certificate").unwrap();
         let empty = TlsCa { named: Some(ca), beside: PathBuf::new() };
-        let failure = connect(&address, &empty, CONNECT_PATIENCE).await.unwrap_err();
+        let failure = connect(&address, &empty, None, CONNECT_PATIENCE).await.unwrap_err();
         assert_eq!(failure.reason, "TLS_CA_MALFORMED");
     }
 }

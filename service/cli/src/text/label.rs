@@ -443,6 +443,7 @@ labels! {
     DAYS_LEFT: "还有 {} 天到期", "{} days left";
     CLOCK_SKEW: "与服务相差 {} 秒", "{} s away from the service";
     NOT_ENCRYPTED: "未加密传输（仅供测试）", "not encrypted (for tests only)";
+    NATIONAL_TLS_TRUSTED: "国密 TLS（SM2/SM3/SM4），双方证书可信", "national TLS (SM2, SM3, SM4), both certificates trusted";
     TLS_TRUSTED: "TLS 1.3，证书可信", "TLS 1.3, certificate trusted";
     ALL_GOOD: "一切正常", "All is well";
     SOME_BAD: "有 {} 项需要处理", "{} things need attention";

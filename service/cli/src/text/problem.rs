@@ -96,12 +96,16 @@ pub(crate) mod problems {
     STAMP_NOT_GENUINE Tampered: "时间戳的签名或证书不正确", "请勿采信该时间戳；它可能被改动或伪造", "the signature or the certificate of the time stamp is wrong", "do not rely on it: it was altered or forged";
     STAMP_ISSUER_UNKNOWN Unverifiable: "没有签发该时间戳证书的机构", "请取得签发机构的 issuers.pem（healthcard authority export）", "whoever certified the stamper is not known", "get the issuers.pem of that authority (`healthcard authority export`)";
     // reaching the service
-    SERVER_ADDRESS_MALFORMED Usage: "服务地址格式不正确", "请使用 https://主机:端口", "the server's address is malformed", "write https://host:port";
+    SERVER_ADDRESS_MALFORMED Usage: "服务地址格式不正确", "请使用 https://主机:端口，或国密 TLS 的 national://主机:端口", "the server's address is malformed", "write https://host:port, or national://host:port for national TLS";
     PLAINTEXT_NOT_ALLOWED Usage: "地址为 http://，数据将不加密", "请使用 https://；仅在测试时可加 --insecure-plaintext", "an http:// address would send data unencrypted", "use https://; for tests only, add --insecure-plaintext";
     TLS_CA_MISSING Usage: "未指定服务证书的签发机构", "请用 --tls-ca 指定 PEM 文件，或将其存为身份目录下的 tls-ca.pem", "no authority is named for the server's certificate", "name its PEM file with --tls-ca, or keep it as tls-ca.pem in the identity directory";
     TLS_CA_MALFORMED Usage: "--tls-ca 文件中没有可用的证书", "请向管理员索取正确的 PEM 文件", "the --tls-ca file holds no usable certificate", "ask an operator for the right PEM file";
+    NATIONAL_ROOT_MISSING Usage: "未指定国密 TLS 所信任的根证书", "请用 --national-root 指定 root.pem，或将其存于身份目录（healthcard authority export）", "no root is named for national TLS", "name root.pem with --national-root, or keep it in the identity directory (`healthcard authority export`)";
+    NATIONAL_ROOT_MALFORMED Usage: "--national-root 文件中没有可用的根证书", "请使用 root.pem（healthcard authority export）", "the --national-root file holds no usable root", "use root.pem (`healthcard authority export`)";
+    CERTIFICATE_REVOKED Refused: "服务拒绝连接：本身份的证书已被吊销或暂停", "请联系管理员；如非本人申请，请立即报告", "the service refused the connection: this identity's certificate is revoked or suspended", "contact an operator; report it at once if you did not ask for this";
+    CERTIFICATE_NOT_ACCEPTED Refused: "服务不接受本身份的证书，连接未建立", "请使用该服务签发的登录证书（--as），并核对服务地址；服务的日志有原因", "the service does not accept this identity's certificate; there is no connection", "use a certificate for logging in that this service issued (--as), and check the address; the service's log says why";
     SERVICE_UNREACHABLE Unreachable: "无法连接服务", "请检查网络、服务地址，以及服务是否在运行", "cannot reach the service", "check the network, the address, and that the service is running";
-    SERVICE_UNTRUSTED Unreachable: "服务的证书不受信任，已停止连接", "请核对 --tls-ca 和服务地址；若此前正常，请立即报告", "the server's certificate is not trusted; nothing was sent", "check --tls-ca and the address; report it if it worked before";
+    SERVICE_UNTRUSTED Unreachable: "服务的证书不受信任，已停止连接", "请核对 --tls-ca（国密 TLS 为 --national-root）和服务地址；若此前正常，请立即报告", "the server's certificate is not trusted; nothing was sent", "check --tls-ca (--national-root for national TLS) and the address; report it if it worked before";
     SERVICE_TIMEOUT Unreachable: "服务未在规定时间内答复", "请稍后重试；操作可能已完成，请先查询", "the service did not answer in time", "try again later; the act may have happened, so look first";
     SERVICE_ANSWER_MALFORMED Refused: "服务的答复不符合约定", "请核对客户端与服务的版本", "the service's answer is not as agreed", "compare the versions of client and service";
     SERVICE_OTHER Refused: "所连接的服务不是签发您证书的服务，未登录", "请核对 --server 和 --as；若地址无误，请立即报告", "this is not the service that issued your certificate; you were not logged in", "check --server and --as; report it at once if they are right";

@@ -232,8 +232,8 @@ impl Issue {
     }
 
     async fn check_session(&mut self) -> Result<(), Error> {
-        let address = self.caller.address;
-        self.caller = self.desk.registrar.caller(&self.token, address, clock::now()).await?;
+        let origin = self.caller.origin.clone();
+        self.caller = self.desk.registrar.caller(&self.token, origin, clock::now()).await?;
         Ok(())
     }
 
