@@ -96,6 +96,9 @@ catalogue! {
     /// A grade that is not covered.
     GRADE_TOO_HIGH: "申请的数据级别过高", "请降低数据级别后重试", "the grade of data asked for is too high", "ask for a lower grade";
 
+    /// The last day of the signer's qualification is over.
+    QUALIFICATION_ENDED: "执业资格已到期，暂停签署病历；登录和查阅不受影响", "请向管理员提交新的执业资格有效期", "the signer's qualification has ended: no records are signed; logging in and reading go on", "have an operator put the new end of the qualification on record";
+
     // Two persons
     /// What was signed is not what is on record.
     STATEMENT_DIFFERS: "签名声明与所录入或待复核的内容不一致", "请核对身份、角色和证书申请后重新签名；复核时请重新查看录入内容", "the signed statement does not say what is entered or on record", "check identity, role and request, and sign again; look at what was entered again before a review";
@@ -387,6 +390,7 @@ needs! {
     GuardianshipEnd: "不早于开始日期的结束日期，成年人必填", "a last day not before the first; it is needed for adults";
     MinorsEnd: "不晚于被监护人十八周岁生日", "no later than the ward's 18th birthday";
     MistakeNote: "误绑的原因说明", "a few words on the mistake";
+    Qualification: "有权签署病历者的执业资格到期日，如 2030-12-31；其他角色不填", "the last day of the qualification of somebody who may sign records, such as 2030-12-31; left out for other roles";
     StaffIdNumber: "本人的 18 位公民身份号码；管理员必填，窗口设备和系统不填", "the person's ID number of 18 characters; needed for operators, and left out for desks and systems";
     ValidDays: "不超过该类证书的最长有效期", "no longer than the profile of the certificate allows";
 }

@@ -40,6 +40,7 @@ mod leak;
 mod life;
 mod national;
 mod pairs;
+mod qualifications;
 mod readme;
 mod recovery;
 mod revocation_lists;

@@ -47,6 +47,7 @@ pub(crate) fn identity(identity: &v1::Identity) -> Page {
         .row(text::NUMBER, &identity.number)
         .row(text::DEPARTMENT, &identity.department)
         .row(text::INSTITUTION_ID, &identity.institution_id)
+        .row(text::QUALIFIED_UNTIL, &identity.qualified_until)
         .row(text::CERTIFICATES, lines(false).join("\n"))
         .maybe(
             text::ENCRYPTION_CERTIFICATES,
@@ -78,6 +79,15 @@ pub(crate) fn ending_certificates(list: &v1::ListEndingCertificatesResponse) -> 
         .collect();
     let headings = [text::NOT_AFTER, text::SERIAL, text::IDENTITY_ID];
     listed(text::CERTIFICATES_ENDING, &headings, lines, &list.next_page_token)
+}
+
+pub(crate) fn ending_qualifications(list: &v1::ListEndingQualificationsResponse) -> Page {
+    let line = |it: &v1::EndingQualification| {
+        [&it.qualified_until, &it.identity_id].map(Cell::from).to_vec()
+    };
+    let lines = list.qualifications.iter().map(line).collect();
+    let headings = [text::QUALIFIED_UNTIL, text::IDENTITY_ID];
+    listed(text::QUALIFICATIONS_ENDING, &headings, lines, &list.next_page_token)
 }
 
 pub(crate) fn identities(list: &v1::ListIdentitiesResponse) -> Page {

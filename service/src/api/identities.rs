@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use ca::crl::Reason;
 use proto::v1::{self, identities_server::Identities};
+use time::Date;
 use tonic::{Request, Response};
 use zeroize::Zeroizing;
 
 use super::{
     Desk, Reply,
-    convert::{id, page, parsed, receipt, role, role_number, short_text, timestamp},
+    convert::{date, id, page, parsed, receipt, role, role_number, short_text, timestamp},
 };
 use crate::catalogue::Needs;
 use crate::registrar::{Error, IdentityRecord, NewIdentity, NewInstitution};
@@ -49,6 +50,7 @@ impl Identities for Desk {
             role: role(message.role)?,
             name: Zeroizing::new(short_text("name", message.name, 90)?),
             number: short_text("number", message.number, 32)?,
+            qualified_until: last_day(&message.qualified_until)?,
             id_number: match message.id_number.as_str() {
                 "" => None,
                 text => Some(parsed("id_number", text, Needs::StaffIdNumber)?),
@@ -153,6 +155,48 @@ impl Identities for Desk {
         }))
     }
 
+    async fn set_qualification(
+        &self,
+        request: Request<v1::SetQualificationRequest>,
+    ) -> Reply<v1::SetQualificationResponse> {
+        let caller = self.caller(&request).await?;
+        let message = request.into_inner();
+        let identity = id("identity_id", &message.identity_id)?;
+        let until = last_day(&message.qualified_until)?;
+        let recorded = self.registrar.qualify(&caller, identity, until).await?;
+        Ok(Response::new(v1::SetQualificationResponse { receipt: receipt(recorded) }))
+    }
+
+    async fn list_ending_qualifications(
+        &self,
+        request: Request<v1::ListEndingQualificationsRequest>,
+    ) -> Reply<v1::ListEndingQualificationsResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.into_inner();
+        if asked.within_days > MOST_DAYS {
+            return Err(Error::Field { field: "within_days", needs: Needs::Days }.into());
+        }
+        let institution = match asked.institution_id.as_str() {
+            "" => None,
+            text => Some(id("institution_id", text)?),
+        };
+        let (after, size) = page(asked.page_size, 100, &asked.page_token)?;
+        let days = asked.within_days;
+        let found = self.registrar.ending_qualifications(&caller, days, institution, after, size);
+        let (found, next) = found.await?;
+        let qualifications = found
+            .into_iter()
+            .map(|(identity, until)| v1::EndingQualification {
+                identity_id: identity.to_string(),
+                qualified_until: until.to_string(),
+            })
+            .collect();
+        Ok(Response::new(v1::ListEndingQualificationsResponse {
+            qualifications,
+            next_page_token: next.map(|cursor| cursor.to_string()).unwrap_or_default(),
+        }))
+    }
+
     async fn get(&self, request: Request<v1::GetIdentityRequest>) -> Reply<v1::Identity> {
         let caller = self.caller(&request).await?;
         let identity = id("identity_id", &request.get_ref().identity_id)?;
@@ -192,6 +236,14 @@ impl Identities for Desk {
     }
 }
 
+/// The last day of a qualification; none where the text is empty.
+fn last_day(text: &str) -> Result<Option<Date>, Error> {
+    match text {
+        "" => Ok(None),
+        text => Ok(Some(date("qualified_until", text)?)),
+    }
+}
+
 fn message(record: IdentityRecord) -> v1::Identity {
     let certificates = record
         .certificates
@@ -207,6 +259,7 @@ fn message(record: IdentityRecord) -> v1::Identity {
         number: record.row.number,
         department: record.row.department,
         certificates,
+        qualified_until: record.row.qualified_until.map(|day| day.to_string()).unwrap_or_default(),
     }
 }
 

@@ -78,7 +78,8 @@ fn code(reason: Reason) -> Code {
         R::ALREADY_REGISTERED | R::ACTIVE_CARD_EXISTS => Code::AlreadyExists,
         R::STATEMENT_DIFFERS | R::STATEMENT_LATE | R::STATEMENT_NOT_SIGNED => Code::InvalidArgument,
         R::SECOND_PERSON_REQUIRED => Code::PermissionDenied,
-        R::ENTRY_VOID
+        R::QUALIFICATION_ENDED
+        | R::ENTRY_VOID
         | R::CARD_IN_FORCE
         | R::CARD_NOT_ACTIVATED
         | R::CARD_FROZEN

@@ -216,6 +216,7 @@ async fn people(
             number: number.to_owned(),
             department: department.to_owned(),
             id_number: None,
+            qualified_until: None,
         };
         let (id, _) = registrar.register_identity(&operator, order).await?;
         let key = SecretKey::generate();

@@ -13,6 +13,8 @@ words! {
         InstitutionRegister = "institution.register",
         /// Putting a person, desk or system on record.
         IdentityRegister = "identity.register",
+        /// Setting the last day of a clinician's qualification.
+        IdentityQualify = "identity.qualify",
         /// Reading who is on record.
         IdentityRead = "identity.read",
         /// Entering that a certificate is to be issued.

@@ -24,9 +24,10 @@ pub use standing::Standing;
 const DEFAULT_RULES: &str = include_str!("default.toml");
 
 /// What makes a role one whose certificates take two persons.
-const POWERS: [Act; 19] = [
+const POWERS: [Act; 20] = [
     Act::InstitutionRegister,
     Act::IdentityRegister,
+    Act::IdentityQualify,
     Act::CertificateEnter,
     Act::CertificateReview,
     Act::CertificateRevoke,

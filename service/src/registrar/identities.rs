@@ -3,6 +3,7 @@
 use audit::{Actor, Entry, Outcome};
 use card::{CityCode, CreditCode, ResidentIdNumber};
 use hsm::sm2::PublicKey;
+use time::Date;
 use zeroize::Zeroizing;
 
 use super::{
@@ -15,7 +16,7 @@ use crate::{
     policy::Act,
     store::{
         Certificate as CertificateRecord, Identity as IdentityRow, IdentityId, Institution,
-        InstitutionId, Receipt,
+        InstitutionId, QualificationCursor, Receipt,
     },
     vocabulary::Role,
 };
@@ -44,6 +45,8 @@ pub struct NewIdentity {
     pub department: String,
     /// ID number of the person: kept as a keyed digest alone, to tell one person with two identities.
     pub id_number: Option<ResidentIdNumber>,
+    /// Last day of the qualification of a clinician, where it has one.
+    pub qualified_until: Option<Date>,
 }
 
 /// An identity on record with its certificates.
@@ -128,6 +131,7 @@ impl Registrar {
         if (named && !is_person) || (!named && order.role == Role::Operator) {
             return Err(Error::Field { field: "id_number", needs: Needs::StaffIdNumber });
         }
+        self.check_qualification(order.role, order.qualified_until)?;
         let institution = self.store.institution(order.institution).await?;
         institution.ok_or(Reason::INSTITUTION_NOT_FOUND)?;
         let id = IdentityId::generate();
@@ -140,6 +144,7 @@ impl Registrar {
             department: order.department,
             registered_at: caller.now,
             person: order.id_number.map(|it| self.personal.person_index(&it)).transpose()?,
+            qualified_until: order.qualified_until,
         };
         let entry = self
             .entry(caller, Act::IdentityRegister, Outcome::Granted)
@@ -149,6 +154,71 @@ impl Registrar {
         let answer = self.store.record_identity(identity, entry).await;
         let refused = self.entry(caller, Act::IdentityRegister, Outcome::Refused);
         Ok((id, self.settle(refused, answer).await?))
+    }
+
+    /// Sets the last day on which somebody signs records, or that no end is known.
+    ///
+    /// # Errors
+    /// IDENTITY_NOT_FOUND; FIELD_INVALID for a role that signs none; ROLE_NOT_ALLOWED.
+    pub async fn qualify(
+        &self,
+        caller: &Caller,
+        id: IdentityId,
+        until: Option<Date>,
+    ) -> Result<Receipt, Error> {
+        self.allow(caller, Act::IdentityQualify).await?;
+        let entry = |outcome| {
+            let entry =
+                self.entry(caller, Act::IdentityQualify, outcome).on("identity", id.to_string());
+            match until {
+                Some(until) => entry.with("until", until.to_string()),
+                None => entry,
+            }
+        };
+        let Some(row) = self.store.identity(id).await? else {
+            return self.refuse(entry(Outcome::Refused), Reason::IDENTITY_NOT_FOUND).await;
+        };
+        if let Err(error) = self.check_qualification(stored_role(&row.role)?, until) {
+            return self.refuse(entry(Outcome::Refused), error).await;
+        }
+        Ok(self.store.record_qualification(id, until, entry(Outcome::Granted)).await?)
+    }
+
+    /// Identities whose qualification ends within so many days or has ended, the first to end first, with where
+    /// to go on.
+    ///
+    /// # Errors
+    /// ROLE_NOT_ALLOWED.
+    pub async fn ending_qualifications(
+        &self,
+        caller: &Caller,
+        days: u32,
+        institution: Option<InstitutionId>,
+        after: Option<QualificationCursor>,
+        limit: u32,
+    ) -> Result<(Vec<(IdentityId, Date)>, Option<QualificationCursor>), Error> {
+        self.allow(caller, Act::CertificateList).await?;
+        let entry = self.entry(caller, Act::CertificateList, Outcome::Granted);
+        let entry = match institution {
+            Some(institution) => entry.on("institution", institution.to_string()),
+            None => entry,
+        };
+        self.record_act(entry.with("qualifications", days.to_string())).await?;
+        let by = clock::date_at_desk(caller.now) + time::Duration::days(days.into());
+        let found = self.store.ending_qualifications(by, institution, after, limit).await?;
+        let full = found.len() == limit as usize;
+        let ends = found.iter().filter_map(|it| Some((it.id, it.qualified_until?)));
+        let ends: Vec<_> = ends.collect();
+        let next = ends.last().filter(|_| full);
+        let next = next.map(|&(identity, until)| QualificationCursor { until, identity });
+        Ok((ends, next))
+    }
+
+    fn check_qualification(&self, role: Role, until: Option<Date>) -> Result<(), Error> {
+        if until.is_some() && self.policy.may(role, Act::RecordSign).is_err() {
+            return Err(Error::Field { field: "qualified_until", needs: Needs::Qualification });
+        }
+        Ok(())
     }
 
     /// Puts the institution that runs the service and its first two operators on record, and issues their
@@ -220,6 +290,7 @@ impl Registrar {
             department: String::new(),
             registered_at: now,
             person: None,
+            qualified_until: None,
         };
         let recorded = entry().on("identity", id.to_string());
         self.store.record_identity(operator.clone(), recorded).await?;

@@ -208,6 +208,8 @@ pub enum Obstacle {
     SamePerson,
     /// The change was reviewed before, or its time is over.
     ChangeOver,
+    /// The last day of the signer's qualification is over.
+    QualificationEnded,
     /// The certificate with which the change was entered is no longer in force.
     EntryVoid,
     /// The newest list of cards is not the one before this.
@@ -261,6 +263,7 @@ impl fmt::Display for Obstacle {
             Self::RenewalPending => "another renewal is pending",
             Self::SamePerson => "the change was entered by the same person",
             Self::ChangeOver => "the change was reviewed before, or its time is over",
+            Self::QualificationEnded => "the qualification of the signer has ended",
             Self::EntryVoid => "the certificate of who entered the change is not in force",
             Self::OtherCardList => "the newest list of cards is another",
             Self::PresenceUsed => "the presence was used before",

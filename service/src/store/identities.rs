@@ -3,7 +3,11 @@
 use audit::Entry;
 use rusqlite::{OptionalExtension as _, Row};
 
-use super::{IdentityId, InstitutionId, MAX_PAGE, Receipt, Store, StoreError, micros::Micros};
+use time::Date;
+
+use super::{
+    IdentityId, InstitutionId, MAX_PAGE, Receipt, Store, StoreError, cards::Day, micros::Micros,
+};
 use crate::clock::UtcTime;
 
 /// A member of staff, a desk or a system, with one role at one institution.
@@ -25,6 +29,8 @@ pub struct Identity {
     pub registered_at: UtcTime,
     /// Keyed digest of the person's ID number, where it was given.
     pub person: Option<[u8; 32]>,
+    /// Last day of the qualification of a clinician; `None` where no end is known.
+    pub qualified_until: Option<Date>,
 }
 
 /// The operators there are.
@@ -47,7 +53,7 @@ impl std::fmt::Debug for Identity {
 }
 
 impl Identity {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get("id")?,
             institution: row.get("institution")?,
@@ -57,6 +63,7 @@ impl Identity {
             department: row.get("department")?,
             registered_at: row.get::<_, Micros>("registered_at")?.0,
             person: row.get("person")?,
+            qualified_until: row.get::<_, Option<Day>>("qualified_until")?.map(|day| day.0),
         })
     }
 }
@@ -76,8 +83,8 @@ impl Store {
             let i = identity;
             db.prepare_cached(
                 "INSERT INTO identity (id, institution, role, sealed_name, number, department,
-                    registered_at, person)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    registered_at, person, qualified_until)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute((
                 i.id,
@@ -88,6 +95,7 @@ impl Store {
                 i.department,
                 Micros(i.registered_at),
                 i.person,
+                i.qualified_until.map(Day),
             ))?;
             Ok(())
         })

@@ -42,6 +42,7 @@ mod micros;
 mod note_file;
 mod opening;
 mod presences;
+mod qualifications;
 mod readers;
 mod renewals;
 mod residents;
@@ -95,6 +96,7 @@ pub use key_recoveries::{
 };
 pub use look_alikes::{Decision, Likeness, LookAlike};
 pub use presences::{Evidence, Presence};
+pub use qualifications::QualificationCursor;
 pub use renewals::RenewalDraft;
 pub use residents::Resident;
 pub use revocation_lists::{ListPart, RevocationLists, Revocations, RevokedSerial};

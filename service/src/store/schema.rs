@@ -30,6 +30,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0020_certificates_of_a_key", include_str!("migrations/0020_certificates_of_a_key.sql")),
     ("0021_list_parts", include_str!("migrations/0021_list_parts.sql")),
     ("0022_enrolments", include_str!("migrations/0022_enrolments.sql")),
+    ("0023_qualifications", include_str!("migrations/0023_qualifications.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, Row};
 
 use super::{
     IdentityId, Obstacle, Receipt, Record, SigningId, Store, StoreError, VisitId, micros::Micros,
-    sessions::check_certificate, visits::check_visit,
+    qualifications::check_qualified, sessions::check_certificate, visits::check_visit,
 };
 use crate::clock::UtcTime;
 
@@ -81,7 +81,8 @@ impl Store {
     /// Records what the signer is about to be shown.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the visit was closed or the certificate revoked meanwhile.
+    /// [`StoreError::Conflict`] when the visit was closed or the certificate revoked meanwhile, or the
+    /// signer's qualification has ended.
     pub async fn record_signing_prepared(
         &self,
         signing: NewSigning,
@@ -91,6 +92,7 @@ impl Store {
             let s = signing;
             check_visit(db, s.visit)?;
             check_certificate(db, &s.certificate)?;
+            check_qualified(db, s.identity, s.prepared_at)?;
             db.prepare_cached(
                 "INSERT INTO signing VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, NULL)",
             )?
@@ -140,7 +142,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when it was completed before, its time
-    /// is over, or the visit was closed or the certificate revoked meanwhile.
+    /// is over, the visit was closed or the certificate revoked meanwhile, or the qualification has ended.
     pub async fn record_signing_completed(
         &self,
         id: SigningId,
@@ -149,12 +151,14 @@ impl Store {
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, _| {
-            let signing: Option<(bool, Micros, String, VisitId)> = db
+            let signing: Option<(bool, Micros, String, VisitId, IdentityId)> = db
                 .prepare_cached(
-                    "SELECT completed_at IS NOT NULL, expires_at, certificate, visit
+                    "SELECT completed_at IS NOT NULL, expires_at, certificate, visit, identity
                      FROM signing WHERE id = ?1",
                 )?
-                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+                .query_row([id], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                })
                 .optional()?;
             match signing {
                 None => return Err(StoreError::NotFound(Record::Signing)),
@@ -162,9 +166,10 @@ impl Store {
                 Some((_, expires, ..)) if expires.0 <= at => {
                     return Err(StoreError::Conflict(Obstacle::Expired));
                 }
-                Some((.., certificate, visit)) => {
+                Some((.., certificate, visit, identity)) => {
                     check_visit(db, visit)?;
                     check_certificate(db, &certificate)?;
+                    check_qualified(db, identity, at)?;
                 }
             }
             db.prepare_cached(

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use proto::v1::{
-    GetIdentityRequest, ListEndingCertificatesRequest, ListIdentitiesRequest,
-    RegisterIdentityRequest, ReleaseCertificateRequest, RenewCertificateRequest, RevocationReason,
-    RevokeCertificateRequest, Role, SuspendCertificateRequest, identities_client::IdentitiesClient,
+    GetIdentityRequest, ListEndingCertificatesRequest, ListEndingQualificationsRequest,
+    ListIdentitiesRequest, RegisterIdentityRequest, ReleaseCertificateRequest,
+    RenewCertificateRequest, RevocationReason, RevokeCertificateRequest, Role,
+    SetQualificationRequest, SuspendCertificateRequest, identities_client::IdentitiesClient,
 };
 
 use super::Pages;
@@ -48,8 +49,13 @@ pub(crate) enum IdentityCommand {
         #[arg(long, value_name = "HEX")]
         serial: String,
     },
-    /// 列出即将到期且未吊销的证书 | List certificates that end soon and are not revoked
+    /// 设置执业资格到期日；到期后暂停签署病历，登录和查阅不受影响 | Set the last day of a qualification; after it no records are signed, logging in and reading go on
+    Qualify(Qualify),
+    /// 列出即将到期且未吊销的证书，或执业资格 | List certificates that end soon and are not revoked, or qualifications
     Ending {
+        /// 改为列出即将到期和已到期的执业资格 | Qualifications that end soon or have ended instead
+        #[arg(long)]
+        qualifications: bool,
         /// 多少天内到期 | Within so many days
         #[arg(long, value_name = "DAYS", default_value_t = 30,
             value_parser = clap::value_parser!(u32).range(0..=3660))]
@@ -78,7 +84,7 @@ pub(crate) enum IdentityCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct Register {
-    /// JSON 或 TOML 文件：name（姓名或名称）、number（工号），管理员另须 id_number（公民身份号码），可含下列各项；- 为标准输入 | JSON or TOML with name and number, of operators id_number, and any of the following; - is standard input
+    /// JSON 或 TOML 文件：name（姓名或名称）、number（工号），管理员另须 id_number（公民身份号码），可含 qualified_until（执业资格到期日）和下列各项；- 为标准输入 | JSON or TOML with name and number, of operators id_number, and possibly qualified_until and any of the following; - is standard input
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
     /// 机构编号 | Number of the institution
@@ -90,6 +96,20 @@ pub(crate) struct Register {
     /// 科室 | Department
     #[arg(long, value_name = "DEPARTMENT")]
     department: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("end").required(true)))]
+pub(crate) struct Qualify {
+    /// 身份编号 | Number of the identity
+    #[arg(long, value_name = "IDENTITY")]
+    id: String,
+    /// 到期日，YYYY-MM-DD | Last day, YYYY-MM-DD
+    #[arg(long, value_name = "DATE", group = "end")]
+    until: Option<String>,
+    /// 没有到期日 | There is none
+    #[arg(long, group = "end")]
+    unlimited: bool,
 }
 
 #[derive(Debug, Args)]
@@ -146,7 +166,40 @@ impl IdentityCommand {
                 let message = ("ReleaseCertificateResponse", &done);
                 context.made(message, text::CERTIFICATE_RELEASED, serial, done.receipt.as_ref())
             }
-            Self::Ending { within, institution, pages } => {
+            Self::Qualify(order) => {
+                let request = SetQualificationRequest {
+                    identity_id: order.id,
+                    qualified_until: order.until.unwrap_or_default(),
+                };
+                let set = context
+                    .service
+                    .ask(async |channel| {
+                        IdentitiesClient::new(channel).set_qualification(request.clone()).await
+                    })
+                    .await?;
+                let identity = (text::IDENTITY_ID, request.identity_id.as_str());
+                let message = ("SetQualificationResponse", &set);
+                context.made(message, text::QUALIFICATION_SET, identity, set.receipt.as_ref())
+            }
+            Self::Ending { qualifications: true, within, institution, pages } => {
+                let request = ListEndingQualificationsRequest {
+                    within_days: within,
+                    institution_id: institution,
+                    page_size: pages.page_size,
+                    page_token: pages.page_token,
+                };
+                let found = context
+                    .service
+                    .ask(async |channel| {
+                        IdentitiesClient::new(channel)
+                            .list_ending_qualifications(request.clone())
+                            .await
+                    })
+                    .await?;
+                let page = show::ending_qualifications(&found);
+                context.answer("ListEndingQualificationsResponse", &found, &page)
+            }
+            Self::Ending { qualifications: false, within, institution, pages } => {
                 let request = ListEndingCertificatesRequest {
                     within_days: within,
                     institution_id: institution,

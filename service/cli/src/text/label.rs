@@ -37,6 +37,8 @@ labels! {
     CERTIFICATE_SUSPENDED: "证书已暂停使用，其登录和令牌随即失效", "The certificate is suspended; its sessions and tokens ended";
     CERTIFICATE_RELEASED: "证书已恢复使用", "The certificate can be used again";
     CERTIFICATES_ENDING: "即将到期的证书", "Certificates that end soon";
+    QUALIFICATION_SET: "执业资格到期日已登记", "The end of the qualification is on record";
+    QUALIFICATIONS_ENDING: "即将到期和已到期的执业资格", "Qualifications that end soon or have ended";
     IDENTITY: "身份", "Identity";
     IDENTITIES: "身份", "Identities";
     AUTHORITIES_SAVED: "已保存根证书、签发证书和吊销列表", "Root, issuing certificates and revocation lists were saved";
@@ -246,6 +248,7 @@ labels! {
     LABEL: "名称", "Name";
     NUMBER: "工号", "Number";
     DEPARTMENT: "科室", "Department";
+    QUALIFIED_UNTIL: "执业资格至", "Qualified until";
     REASON: "事由", "Reason";
     ATTENDING: "接诊人员", "Attending";
     SEX: "性别", "Sex";

@@ -26,6 +26,7 @@ mod enrolments;
 mod guardians;
 mod key_centre;
 mod presences;
+mod qualifications;
 mod reads;
 mod records;
 mod revocation_lists;
@@ -110,6 +111,7 @@ pub(super) fn identity(institution: InstitutionId, number: &str) -> Identity {
         department: "内科".into(),
         registered_at: NOW,
         person: None,
+        qualified_until: None,
     }
 }
 
