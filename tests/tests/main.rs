@@ -51,5 +51,6 @@ mod self_test;
 mod softsdf;
 mod tamper;
 mod time_stamps;
+mod transparency;
 mod transports;
 mod write;

@@ -95,7 +95,7 @@ pub(crate) struct Pages {
 impl Command {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
-            Self::Key(command) => command.run(context),
+            Self::Key(command) => command.run(context).await,
             Self::Session(command) => command.run(context).await,
             Self::Institution(command) => command.run(context).await,
             Self::Identity(command) => command.run(context).await,

@@ -79,6 +79,30 @@ impl Home {
         self.dir.join("encryption-certificate.der")
     }
 
+    /// Digests of the keys that were made here, one a line.
+    fn made_keys_path(&self) -> PathBuf {
+        self.dir.join("made-keys")
+    }
+
+    /// Remembers the digest of a key that was made here: certificates are asked for with such keys only.
+    pub(crate) fn remember_key(&self, digest: &str) -> Result<(), Failure> {
+        let mut made = self.made_keys()?;
+        made.push(digest.to_owned());
+        let text: String = made.iter().map(|digest| format!("{digest}\n")).collect();
+        files::write(&self.made_keys_path(), text.as_bytes(), Audience::Owner)
+    }
+
+    /// Digests of the keys that were made here and remembered, the first first.
+    pub(crate) fn made_keys(&self) -> Result<Vec<String>, Failure> {
+        let path = self.made_keys_path();
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let bytes = files::read(&path, LIMIT)?;
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
     /// Authority of the server's certificate, when kept with the identity.
     pub(crate) fn tls_ca_path(&self) -> PathBuf {
         self.dir.join("tls-ca.pem")
@@ -162,6 +186,17 @@ impl Home {
             return Err(Failure::of(problems::CERTIFICATE_MISSING).about(path.display()));
         }
         Certificate::parse(files::read(&path, LIMIT)?.to_vec())
+            .map_err(|failure| failure.about(path.display()))
+    }
+
+    /// The encryption certificate that was accepted here, if there is one.
+    pub(crate) fn encryption_certificate(&self) -> Result<Option<Certificate>, Failure> {
+        let path = self.encryption_certificate_path();
+        if !path.exists() {
+            return Ok(None);
+        }
+        Certificate::parse(files::read(&path, LIMIT)?.to_vec())
+            .map(Some)
             .map_err(|failure| failure.about(path.display()))
     }
 

@@ -13,7 +13,7 @@ use super::{
     convert::{date, id, page, parsed, receipt, role, role_number, short_text, timestamp},
 };
 use crate::catalogue::Needs;
-use crate::registrar::{Error, IdentityRecord, NewIdentity, NewInstitution};
+use crate::registrar::{Error, IdentityRecord, NewIdentity, NewInstitution, OwnCertificate};
 use crate::store::{Certificate, HOLD};
 
 /// Furthest end that is looked for.
@@ -194,6 +194,34 @@ impl Identities for Desk {
         Ok(Response::new(v1::ListEndingQualificationsResponse {
             qualifications,
             next_page_token: next.map(|cursor| cursor.to_string()).unwrap_or_default(),
+        }))
+    }
+
+    async fn list_own(
+        &self,
+        request: Request<v1::ListOwnCertificatesRequest>,
+    ) -> Reply<v1::ListOwnCertificatesResponse> {
+        let caller = self.caller(&request).await?;
+        let found = self.registrar.own_certificates(&caller).await?;
+        let certificates = found
+            .certificates
+            .into_iter()
+            .map(|OwnCertificate { record, logged }| v1::OwnCertificate {
+                certificate: record.der.clone().unwrap_or_default(),
+                body: record.body.clone(),
+                logged: logged.map(|(position, entry, path)| v1::OwnCertificateEntry {
+                    position,
+                    entry,
+                    path: path.iter().map(|hash| hash.to_vec()).collect(),
+                }),
+                state: Some(state(record)),
+            })
+            .collect();
+        Ok(Response::new(v1::ListOwnCertificatesResponse {
+            certificates,
+            checkpoint: found.checkpoint,
+            tree_size: found.tree_size,
+            identity_id: caller.holder.identity.to_string(),
         }))
     }
 

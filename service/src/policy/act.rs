@@ -33,6 +33,8 @@ words! {
         CertificateSuspend = "certificate.suspend",
         /// Releasing a certificate that is suspended.
         CertificateRelease = "certificate.release",
+        /// Reading which certificates were issued in one's own name.
+        CertificateOwn = "certificate.own",
         /// Searching certificates.
         CertificateList = "certificate.list",
         /// Reading the state of the service.

@@ -11,6 +11,7 @@ use super::{
     Caller, Error, Registrar,
     revocation_lists::fault,
     sessions::{fill_random, stored_role},
+    transparency::with_digests,
     uncut,
 };
 use crate::{
@@ -71,7 +72,8 @@ impl Registrar {
             .sign(&*self.keys.authority(authority)?)
             .map_err(|e| Error::internal("signing a certificate", e))?;
         let der = certificate.der().to_vec();
-        let receipt = self.store.record_certificate_signed(&serial, der, entry("signed")).await?;
+        let signed = with_digests(entry("signed"), [certificate.der()]);
+        let receipt = self.store.record_certificate_signed(&serial, der, signed).await?;
         Ok(Enrolled { certificate, chain: self.chain(authority)?, receipt })
     }
 

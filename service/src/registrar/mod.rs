@@ -59,6 +59,7 @@ mod signing;
 mod status;
 mod time_stamps;
 mod tokens;
+mod transparency;
 mod visits;
 
 pub use auditing::Proof;
@@ -95,6 +96,7 @@ pub use sessions::{Challenge, OpenedSession};
 pub use signing::{Prepared, Verdict};
 pub use status::ServiceStatus;
 pub use tokens::{Introspection, IssuedToken, TokenOrder};
+pub use transparency::{OwnCertificate, OwnCertificates};
 pub use visits::NewVisit;
 
 /// Everything the service does, behind one value that handlers share.

@@ -9,6 +9,7 @@ use super::{
     Caller, Error, Registrar,
     certificates::{Prepared, profile},
     sessions::stored_role,
+    transparency::with_digests,
     uncut,
 };
 use crate::{
@@ -129,7 +130,9 @@ impl Registrar {
         let signed = signed
             .map(|it| SignedDraft { serial: it.serial().to_string(), der: it.der().to_vec() })
             .collect();
-        let receipt = self.store.record_all_signed(signed, entry("signed")).await?;
+        let der = [Some(&signing), encryption.as_ref()].into_iter().flatten().map(Certificate::der);
+        let entry = with_digests(entry("signed"), der);
+        let receipt = self.store.record_all_signed(signed, entry).await?;
         Ok(Renewed { signing, encryption, chain: self.chain(authority)?, receipt })
     }
 }

@@ -59,6 +59,8 @@ pub struct Certificate {
     pub pair_of: Option<String>,
     /// The certificate of the same key that it renews.
     pub renews: Option<String>,
+    /// Where the log says that it was signed; `None` for a draft, and for those of before this was kept.
+    pub log_position: Option<u64>,
 }
 
 /// Reason code of a certificate that is suspended (certificateHold; RFC 5280, 5.3.1).
@@ -83,6 +85,7 @@ impl Certificate {
             revocation_reason: row.get("revocation_reason")?,
             pair_of: row.get("pair_of")?,
             renews: row.get("renews")?,
+            log_position: row.get("log_position")?,
         })
     }
 }
@@ -112,7 +115,7 @@ impl Store {
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
         let serial = serial.to_owned();
-        self.record(entry, move |db, _| sign_draft(db, &serial, &der)).await
+        self.record(entry, move |db, position| sign_draft(db, &serial, &der, position)).await
     }
 
     /// Revokes a certificate, and the encryption certificate that makes a pair with it; ends the sessions
@@ -352,7 +355,12 @@ pub(super) fn insert_draft(
 }
 
 /// Within a fact: records the signed certificate of a draft.
-pub(super) fn sign_draft(db: &Connection, serial: &str, der: &[u8]) -> Result<(), StoreError> {
+pub(super) fn sign_draft(
+    db: &Connection,
+    serial: &str,
+    der: &[u8],
+    position: u64,
+) -> Result<(), StoreError> {
     let state: Option<(bool, bool)> = db
         .prepare_cached(
             "SELECT der IS NOT NULL, revoked_at IS NOT NULL FROM certificate WHERE serial = ?1",
@@ -366,7 +374,7 @@ pub(super) fn sign_draft(db: &Connection, serial: &str, der: &[u8]) -> Result<()
         Some((false, true)) => return Err(StoreError::Conflict(Obstacle::CertificateNotValid)),
         Some((false, false)) => {}
     }
-    db.prepare_cached("UPDATE certificate SET der = ?2 WHERE serial = ?1")?
-        .execute((serial, der))?;
+    db.prepare_cached("UPDATE certificate SET der = ?2, log_position = ?3 WHERE serial = ?1")?
+        .execute((serial, der, position))?;
     Ok(())
 }

@@ -147,8 +147,9 @@ impl Store {
         signed: Vec<SignedDraft>,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
-        self.record(entry, move |db, _| {
-            signed.into_iter().try_for_each(|signed| sign_draft(db, &signed.serial, &signed.der))
+        self.record(entry, move |db, position| {
+            let mut signed = signed.into_iter();
+            signed.try_for_each(|signed| sign_draft(db, &signed.serial, &signed.der, position))
         })
         .await
     }

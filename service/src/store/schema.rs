@@ -31,6 +31,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0021_list_parts", include_str!("migrations/0021_list_parts.sql")),
     ("0022_enrolments", include_str!("migrations/0022_enrolments.sql")),
     ("0023_qualifications", include_str!("migrations/0023_qualifications.sql")),
+    ("0024_certificate_positions", include_str!("migrations/0024_certificate_positions.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

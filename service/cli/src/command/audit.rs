@@ -114,7 +114,7 @@ impl Key {
     }
 
     /// The key given, or that of the service. The latter binds the service to its own words only.
-    async fn resolve(&self, context: &Context) -> Result<VerifierKey, Failure> {
+    pub(super) async fn resolve(&self, context: &Context) -> Result<VerifierKey, Failure> {
         match self.given()? {
             Some(key) => Ok(key),
             None => parse(&newest(context).await?.verifier_key),

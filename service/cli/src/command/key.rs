@@ -1,5 +1,7 @@
 //! `healthcard key`: the key is made here and stays here.
 
+mod monitor;
+
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -30,14 +32,17 @@ pub(crate) enum KeyCommand {
     },
     /// 显示密钥和证书的情况 | Show the key and its certificate
     Show,
+    /// 列出以本人名义签发的全部证书，核对日志证明，指出并非由此设备申请的 | List all certificates issued in one's name, check that the log has them, and tell those that this device did not ask for
+    Monitor(monitor::Monitor),
 }
 
 impl KeyCommand {
-    pub(crate) fn run(self, context: &Context) -> Outcome {
+    pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
             Self::New => new(context),
             Self::Accept { answer } => accept(context, &answer),
             Self::Show => show(context),
+            Self::Monitor(monitor) => monitor.run(context).await,
         }
     }
 }
@@ -54,7 +59,8 @@ fn new(context: &Context) -> Outcome {
     files::make_directory(home.dir())?;
     files::write(&path, key.to_pem(passphrase.as_ref())?.as_bytes(), Audience::Owner)?;
     files::write(&home.request_path(), &request, Audience::Everyone)?;
-    let digest = digest(&key);
+    let digest = digest(&key.public_key_der());
+    home.remember_key(&digest)?;
     let json = json!({
         "key_file": path,
         "request_file": home.request_path(),
@@ -109,7 +115,7 @@ fn show(context: &Context) -> Outcome {
     if certificate.as_ref().is_some_and(|held| held.public_key_der() != key.public_key_der()) {
         return Err(problems::CERTIFICATE_OTHER_KEY.into());
     }
-    let digest = digest(&key);
+    let digest = digest(&key.public_key_der());
     let json = json!({
         "key_file": home.key_path(),
         "public_key_sm3": digest,
@@ -133,6 +139,6 @@ fn show(context: &Context) -> Outcome {
 }
 
 /// SM3 of the SubjectPublicKeyInfo, hexadecimal: to compare a key by telephone.
-fn digest(key: &ClientKey) -> String {
-    hex::encode(Sm3::digest(key.public_key_der()))
+fn digest(public_key_der: &[u8]) -> String {
+    hex::encode(Sm3::digest(public_key_der))
 }

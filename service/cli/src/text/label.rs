@@ -26,6 +26,18 @@ labels! {
     ENROLMENT_GENUINE: "录入和复核的签名均有效", "The signatures of entry and review are good";
     ENROLMENTS: "证书申请", "Enrolments";
     CERTIFICATES_COLLECTED: "已领取证书", "The certificate was collected";
+    OWN_CERTIFICATES: "以本身份名义签发的全部证书", "All certificates issued in the name of this identity";
+    ALL_ASKED: "每张证书的密钥都出自此设备", "The key of each certificate was made on this device";
+    SOME_NOT_ASKED: "有证书的密钥不是在此设备上生成的。若也不是您在别的设备上申请的，请立即要求吊销该证书并告知审计员", "The key of a certificate was not made on this device. If you did not ask for it on another one either, have it revoked at once and tell an auditor";
+    SOME_NOT_PROVED: "没有日志位置的证书是在日志开始留存其摘要之前签发的，无法证明", "Certificates without a position were issued before the log kept their digests; they cannot be proved";
+    USE: "用途", "For";
+    USE_SIGNING: "签名", "signing";
+    USE_ENCRYPTION: "加密", "encryption";
+    ASKED_HERE: "出自此设备", "Asked for here";
+    CERTIFICATE_IN_FORCE: "有效", "in force";
+    CERTIFICATE_IS_REVOKED: "已吊销", "revoked";
+    CERTIFICATE_IS_SUSPENDED: "已挂起", "suspended";
+    CERTIFICATE_DRAFTED: "已备案，未发出", "recorded, not given out";
     PAIR_ACCEPTED: "证书对已保存；加密密钥已用本人的签名密钥取出", "The pair was stored; the signing key opened the encryption key";
     KEY_CENTRE: "密钥管理中心", "Key management centre";
     RECOVERY_ENTERED: "密钥恢复已录入，待另一人复核", "The recovery was entered; another person reviews it";

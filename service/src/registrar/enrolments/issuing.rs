@@ -8,7 +8,10 @@ use ca::{Certificate, request};
 use hsm::sm2::{PublicKey, seal_envelope};
 
 use super::{
-    super::{Caller, Error, Registrar, certificates::Prepared, revocation_lists::fault},
+    super::{
+        Caller, Error, Registrar, certificates::Prepared, revocation_lists::fault,
+        transparency::with_digests,
+    },
     profile_of,
 };
 use crate::{
@@ -165,7 +168,9 @@ impl Registrar {
                     _ => entry,
                 }
             };
-            match self.store.record_all_signed(signed, entry(Outcome::Granted)).await {
+            let granted =
+                with_digests(entry(Outcome::Granted), signed.iter().map(|it| it.der.as_slice()));
+            match self.store.record_all_signed(signed, granted).await {
                 // Somebody else collected it at the same time.
                 Ok(_) | Err(StoreError::Conflict(Obstacle::CertificateSigned)) => {}
                 Err(error) => {
