@@ -7,7 +7,7 @@ PROGRAMS = cargo build --locked -p service -p cli -p card-emulator -p card-inter
 # Tests at a time: two for each core, as they wait more than they work. With one a core they take half as long again.
 TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
 
-.PHONY: help setup demo test lint fmt bench fuzz
+.PHONY: help setup demo test interop lint fmt bench fuzz
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -25,6 +25,12 @@ test: setup lint ## everything that must hold: lints, documentation, and all tes
 	RUST_TEST_THREADS=$(TEST_THREADS) cargo test --workspace --locked
 	@if command -v cargo-deny >/dev/null; then cargo deny --locked check bans licenses sources; \
 	else echo 'cargo-deny is not installed; tests/tests/dependencies.rs kept its rules'; fi
+
+# A workspace of its own, so that nobody waits for OpenSSL and Tongsuo to be built who did not ask for it.
+interop: ## national TLS with OpenSSL 4 and Tongsuo, which are built from source first
+	@scripts/setup interop
+	cargo fmt --all --check --manifest-path tests/interop-tls/Cargo.toml
+	cargo test --locked --manifest-path tests/interop-tls/Cargo.toml --target-dir target/interop
 
 lint: ## format and clippy, warnings being errors
 	cargo fmt --all --check

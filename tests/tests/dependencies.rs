@@ -1,5 +1,5 @@
 //! Licences, sources and bans of everything that is linked, as in `deny.toml`, with no tool beside cargo; and that the fuzz
-//! targets, which are no part of the workspace, are whole.
+//! targets and the peers of national TLS, which are no part of the workspace, are whole.
 
 use std::fs;
 use std::process::Command;
@@ -129,11 +129,30 @@ fn each_fuzz_target_is_declared_and_what_it_needs_is_locked() {
         let file = file.unwrap().file_name().into_string().unwrap();
         assert!(manifest.contains(&format!("path = \"targets/{file}\"")), "{file} is not declared");
     }
+    assert!(own_crates_locked(&manifest, &lock) > 4);
+}
+
+#[test]
+fn what_the_peers_of_national_tls_need_is_locked() {
+    let place = repository().join("tests/interop-tls");
+    let [manifest, lock] =
+        ["Cargo.toml", "Cargo.lock"].map(|file| fs::read_to_string(place.join(file)).unwrap());
+    assert!(own_crates_locked(&manifest, &lock) > 2);
+    for library in ["openssl-src", "tongsuo-src"] {
+        assert!(lock.contains(&format!("name = \"{library}\"\n")), "{library}");
+        // Nothing that is shipped is built with them.
+        let workspace = fs::read_to_string(repository().join("Cargo.lock")).unwrap();
+        assert!(!workspace.contains(library), "{library}");
+    }
+}
+
+/// How many crates of the workspace a manifest names; each has to be in its lock, with what it needs in turn.
+fn own_crates_locked(manifest: &str, lock: &str) -> usize {
     let own = manifest.lines().filter(|line| line.contains("path = \"../../"));
     let own: Vec<_> = own.filter_map(|line| line.split_whitespace().next()).collect();
-    assert!(own.len() > 4, "{own:?}");
-    for name in own {
+    for name in &own {
         let locked = format!("[[package]]\nname = \"{name}\"\n");
         assert!(lock.contains(&locked), "{name} is not in the lock");
     }
+    own.len()
 }

@@ -1,0 +1,1 @@
+//! National TLS against implementations of others: see `tests`.
