@@ -29,7 +29,7 @@ use tonic::Status;
 
 use crate::{
     catalogue::Reason,
-    clock,
+    clock::{self, UtcTime},
     rate::Buckets,
     registrar::{Error, Peer, Registrar},
     serve::network,
@@ -46,7 +46,7 @@ const MOST: usize = 10_000;
 pub struct National {
     registrar: Arc<Registrar>,
     acceptor: TlsAcceptor,
-    handshakes: Buckets<IpAddr>,
+    handshakes: Handshakes,
 }
 
 tokio::task_local! {
@@ -66,14 +66,13 @@ impl National {
         Ok(Self {
             registrar,
             acceptor: TlsAcceptor::from(Arc::new(config)),
-            handshakes: Buckets::new(HANDSHAKES.0, HANDSHAKES.1, MOST),
+            handshakes: Handshakes::new(),
         })
     }
 
     /// Whether this address may begin one more handshake now.
     pub(crate) fn admits(&self, address: IpAddr) -> bool {
-        address.to_canonical().is_loopback()
-            || self.handshakes.admit(network(address), clock::now())
+        self.handshakes.admit(address, clock::now())
     }
 
     /// Makes the connection, and the router for it: calls know who is at the other end.
@@ -122,6 +121,19 @@ impl National {
         if let Err(error) = recorded.await {
             tracing::error!(cause = telemetry::chain(&error), "recording a refused peer");
         }
+    }
+}
+
+/// How many handshakes each address began of late.
+struct Handshakes(Buckets<IpAddr>);
+
+impl Handshakes {
+    fn new() -> Self {
+        Self(Buckets::new(HANDSHAKES.0, HANDSHAKES.1, MOST))
+    }
+
+    fn admit(&self, address: IpAddr, now: UtcTime) -> bool {
+        address.to_canonical().is_loopback() || self.0.admit(network(address), now)
     }
 }
 
@@ -211,5 +223,40 @@ fn alert(reason: Reason) -> CertificateError {
         Reason::CERTIFICATE_WRONG_USE => CertificateError::InvalidPurpose,
         Reason::REVOCATION_LIST_STALE => CertificateError::UnknownRevocationStatus,
         _ => CertificateError::UnknownIssuer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn one_address_begins_so_many_handshakes_and_takes_none_from_others() {
+        let (handshakes, now) = (Handshakes::new(), datetime!(2026-11-27 08:00 UTC));
+        let [far, other, here] =
+            ["10.0.0.1", "10.0.0.2", "::ffff:127.0.0.1"].map(|it| it.parse().unwrap());
+        let begun = |address, now| (0..1000).filter(|_| handshakes.admit(address, now)).count();
+        assert_eq!((begun(far, now), begun(other, now), begun(here, now)), (200, 200, 1000));
+        assert_eq!(begun(far, now + Duration::from_secs(1)), 20);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_has_its_alert() {
+        let alert = |reason| rustls::AlertDescription::from(alert(reason));
+        use rustls::AlertDescription as Alert;
+        let cases = [
+            (Reason::CERTIFICATE_REVOKED, Alert::CertificateRevoked),
+            (Reason::CERTIFICATE_SUSPENDED, Alert::CertificateRevoked),
+            (Reason::CERTIFICATE_EXPIRED, Alert::CertificateExpired),
+            (Reason::CERTIFICATE_NOT_YET_VALID, Alert::CertificateExpired),
+            (Reason::CERTIFICATE_WRONG_USE, Alert::UnsupportedCertificate),
+            (Reason::CERTIFICATE_UNTRUSTED, Alert::UnknownCA),
+            (Reason::REVOCATION_LIST_STALE, Alert::UnknownCA),
+        ];
+        for (reason, expected) in cases {
+            assert_eq!(alert(reason), expected, "{reason:?}");
+        }
     }
 }

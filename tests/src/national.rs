@@ -1,6 +1,7 @@
 //! The national listener of a hospital, and who connects to it by hand.
 
 use std::io;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,7 +90,17 @@ pub async fn over(stream: TlsStream<TcpStream>) -> Channel {
     endpoint.connect_with_connector(once).await.expect("the connection stands")
 }
 
-/// Runs `healthcard` over national TLS in somebody's name.
+/// `healthcard` over national TLS in somebody's name.
+#[must_use]
+pub fn command(hospital: &Hospital, address: &str, who: &str, arguments: &[&str]) -> Command {
+    let mut command = hospital.stage.programs().command(Program::Healthcard);
+    command.args(["--json", "--lang", "en", "--server", &format!("national://{address}")]);
+    command.arg("--national-root").arg(hospital.stage.path("data/root.pem"));
+    command.arg("--as").arg(hospital.stage.identity(who)).args(arguments);
+    command
+}
+
+/// Runs it.
 ///
 /// # Panics
 /// When it cannot be run.
@@ -101,11 +112,7 @@ pub fn healthcard(
     arguments: &[&str],
     environment: &[(&str, &str)],
 ) -> Finished {
-    let programs = hospital.stage.programs();
-    let mut command = programs.command(Program::Healthcard);
-    command.args(["--json", "--lang", "en", "--server", &format!("national://{address}")]);
-    command.arg("--national-root").arg(hospital.stage.path("data/root.pem"));
-    command.arg("--as").arg(hospital.stage.identity(who)).args(arguments);
+    let mut command = command(hospital, address, who, arguments);
     command.envs(environment.iter().copied());
-    programs.finish(Program::Healthcard, command).expect("it runs")
+    hospital.stage.programs().finish(Program::Healthcard, command).expect("it runs")
 }

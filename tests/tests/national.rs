@@ -14,10 +14,12 @@ use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CipherSuite, ClientConfig, HandshakeKind, SignatureScheme};
 use serde_json::{Value, json};
 use service::demo::people::{COLLEAGUE, DESK, DOCTOR, PATIENT};
-use service::demo::programs::Finished;
+use service::demo::programs::{Finished, Program};
+use service::demo::readers::{Desk, VirtualReaders};
 use tests::grpc::{Holder, bearing, log_in, open_session, reason};
 use tests::hospital::{Hospital, text};
-use tests::national::{address, client, dial, healthcard, open, over};
+use tests::national::{address, client, command, dial, healthcard, open, over};
+use tests::private::{PcscDaemon, in_private_space};
 use tests::relay::{Relay, card, present};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -125,11 +127,11 @@ fn the_command_line_speaks_it_and_says_who_is_not_believed() {
     let server = format!("national://{address}");
     let with = |root: Option<&str>| {
         let programs = hospital.stage.programs();
-        let mut command = programs.command(service::demo::programs::Program::Healthcard);
+        let mut command = programs.command(Program::Healthcard);
         command.args(["--json", "--server", &server, "--as"]).arg(&identity);
         command.args(root.into_iter().flat_map(|root| ["--national-root", root]));
         command.args(["visit", "list"]);
-        programs.finish(service::demo::programs::Program::Healthcard, command).unwrap()
+        programs.finish(Program::Healthcard, command).unwrap()
     };
     assert_eq!(refusal(&with(None)), "NATIONAL_ROOT_MISSING");
     std::fs::copy(hospital.stage.path("data/root.pem"), identity.join("root.pem")).unwrap();
@@ -144,9 +146,9 @@ fn the_command_line_speaks_it_and_says_who_is_not_believed() {
     let stranger = other.stage.identity(DOCTOR.key);
     std::fs::copy(hospital.stage.path("data/root.pem"), stranger.join("root.pem")).unwrap();
     let programs = hospital.stage.programs();
-    let mut command = programs.command(service::demo::programs::Program::Healthcard);
+    let mut command = programs.command(Program::Healthcard);
     command.args(["--json", "--server", &server, "--as"]).arg(&stranger).args(["visit", "list"]);
-    let finished = programs.finish(service::demo::programs::Program::Healthcard, command).unwrap();
+    let finished = programs.finish(Program::Healthcard, command).unwrap();
     assert_eq!(refusal(&finished), "CERTIFICATE_NOT_ACCEPTED");
 
     // Suspended and released, then revoked; the log has it once a minute for each certificate.
@@ -166,6 +168,23 @@ fn the_command_line_speaks_it_and_says_who_is_not_believed() {
     );
     assert_eq!(refusal(&run(COLLEAGUE.key, &["visit", "list"])), "CERTIFICATE_REVOKED");
     assert_eq!(refusals(&hospital, &number).len(), 1);
+}
+
+/// The desk agent, with a real PC/SC daemon.
+#[test]
+fn the_desk_agent_reads_cards_over_it() {
+    in_private_space(|| {
+        let mut hospital = Hospital::open();
+        let address = open(&mut hospital);
+        let stage = &hospital.stage;
+        let _daemon = PcscDaemon::start(&stage.path("log/pcscd")).unwrap();
+        let mut readers = VirtualReaders::start(stage).unwrap();
+        let agent = command(&hospital, &address, DESK.key, &["desk"]);
+        let mut desk = Desk::started(agent, &stage.path("log/desk")).unwrap();
+        readers.insert(0, &hospital.card_image()).unwrap();
+        let event = desk.outcome().unwrap();
+        assert_eq!(event["reading"]["name"], PATIENT.name, "{event}");
+    });
 }
 
 #[derive(Debug)]

@@ -14,19 +14,18 @@ use hsm::{
     sm2::SecretKey,
     soft::{Iterations, Passphrase},
 };
-use hyper_util::rt::TokioIo;
 use proto::v1::{self, sessions_client::SessionsClient};
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
-use tokio::{net::TcpStream, sync::watch, task::JoinHandle};
-use tokio_rustls::TlsConnector;
-use tonic::transport::{Channel, Endpoint, Uri};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use tokio::{sync::watch, task::JoinHandle};
+use tonic::transport::Channel;
 use zeroize::Zeroizing;
 
-use super::{BenchError, two_persons::Wanted};
+use super::{BenchError, national::Line, two_persons::Wanted};
 use crate::{
     clock,
     config::Config,
     init::{self, InitOptions},
+    national::National,
     registrar::sessions::login_message,
     registrar::{
         Caller, EnrolmentOrder, Holder, NewCard, NewIdentity, NewInstitution, NewResident,
@@ -56,13 +55,14 @@ pub(super) struct Ground {
     pub(super) doctor: Person,
     pub(super) auditor: Person,
     tls: Arc<rustls::ClientConfig>,
+    national: SocketAddr,
     stop: watch::Sender<bool>,
-    serving: JoinHandle<()>,
+    serving: [JoinHandle<()>; 2],
 }
 
 /// Somebody with a key and a certificate.
 pub(super) struct Person {
-    pub(super) key: SecretKey,
+    pub(super) key: Arc<SecretKey>,
     pub(super) certificate: Vec<u8>,
 }
 
@@ -72,7 +72,7 @@ impl Person {
         let directory = data.join(name);
         let pem = Zeroizing::new(fs::read_to_string(directory.join("key.pem"))?);
         let key = SecretKey::from_pkcs8_pem(&pem)?;
-        Ok(Self { key, certificate: fs::read(directory.join("certificate.der"))? })
+        Ok(Self { key: Arc::new(key), certificate: fs::read(directory.join("certificate.der"))? })
     }
 }
 
@@ -80,7 +80,9 @@ impl Ground {
     /// Makes it in `data`.
     pub(super) async fn make(data: &Path) -> Result<Self, BenchError> {
         make_service(data).await?;
-        let config = Config::load(data)?;
+        let mut config = Config::load(data)?;
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        config.national = Some(anywhere);
         let Protection::Tls(server) = serve::tls(&config.tls_certificate, &config.tls_key)? else {
             return Err("TLS settings without TLS".into());
         };
@@ -92,12 +94,18 @@ impl Ground {
         let made = people(&registrar, [&operator, &reviewer]).await?;
         let (hospital, visit, doctor_id, doctor, auditor) = made;
 
-        let listener = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-        let address = listener.local_addr()?;
+        let [listener, nationally] = [serve::bind(anywhere).await?, serve::bind(anywhere).await?];
+        let (address, national) = (listener.local_addr()?, nationally.local_addr()?);
         let (stop, stopped) = watch::channel(false);
         let router = crate::api::router(Arc::clone(&registrar)).await?.merge(super::echo::router());
-        let serving =
-            tokio::spawn(serve::serve(listener, Protection::Tls(server), router, stopped));
+        let people = National::new(Arc::clone(&registrar))?;
+        let both = [
+            (listener, Protection::Tls(server)),
+            (nationally, Protection::National(Arc::new(people))),
+        ];
+        let serving = both.map(|(listener, protection)| {
+            tokio::spawn(serve::serve(listener, protection, router.clone(), stopped.clone()))
+        });
         Ok(Self {
             registrar,
             address,
@@ -109,6 +117,7 @@ impl Ground {
             doctor,
             auditor,
             tls,
+            national,
             stop,
             serving,
         })
@@ -118,20 +127,20 @@ impl Ground {
         self.registrar.store()
     }
 
+    /// The ordinary listener.
+    pub(super) fn ordinary(&self) -> Line {
+        Line { address: self.address, config: Arc::clone(&self.tls) }
+    }
+
+    /// The national listener, as the doctor.
+    pub(super) fn national(&self) -> Result<Line, BenchError> {
+        let root = self.registrar.published().root;
+        Line::national(self.national, &root, &self.doctor)
+    }
+
     /// A new connection.
     pub(super) async fn connect(&self) -> Result<Channel, BenchError> {
-        let (tls, address) = (Arc::clone(&self.tls), self.address);
-        let connector = tower::service_fn(move |_: Uri| {
-            let tls = TlsConnector::from(Arc::clone(&tls));
-            async move {
-                let stream = TcpStream::connect(address).await?;
-                stream.set_nodelay(true)?;
-                let name = ServerName::from(IpAddr::from(Ipv4Addr::LOCALHOST));
-                Ok::<_, std::io::Error>(TokioIo::new(tls.connect(name, stream).await?))
-            }
-        });
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
-        Ok(endpoint.connect_with_connector(connector).await?)
+        self.ordinary().channel().await
     }
 
     /// Logs somebody in; the value of `authorization`.
@@ -158,7 +167,9 @@ impl Ground {
     /// Ends the service and closes its store.
     pub(super) async fn end(self) -> Result<(), BenchError> {
         self.stop.send_replace(true);
-        self.serving.await?;
+        for serving in self.serving {
+            serving.await?;
+        }
         Ok(())
     }
 }
@@ -252,7 +263,7 @@ async fn people(
         let reviewed = Arc::clone(registrar).review_enrolment(reviewer.clone(), order).await?;
         let issued = reviewed.issued.ok_or("an approval without a certificate")?;
         let certificate = issued.signing.der().to_vec();
-        Ok::<_, BenchError>((id, Person { key, certificate }))
+        Ok::<_, BenchError>((id, Person { key: Arc::new(key), certificate }))
     };
     let (doctor_id, doctor) = enroll(Role::Doctor, "doctor").await?;
     let (_, auditor) = enroll(Role::Auditor, "auditor").await?;

@@ -2,7 +2,7 @@
 //! limits measured in the same run. Nothing here is a test: figures are for people to read.
 //!
 //! In reading order: `ground`, a whole service in this process with people to serve; `tokens`, `pairs`,
-//! `status`, `log`, `size`, `desk` and `recovery`, each a question; `measure`, how answers are counted.
+//! `status`, `national`, `log`, `size`, `desk` and `recovery`, each a question; `measure`, how answers are counted.
 
 use std::path::PathBuf;
 
@@ -13,6 +13,7 @@ mod echo;
 mod ground;
 mod log;
 mod measure;
+mod national;
 mod pairs;
 mod recovery;
 mod size;
@@ -29,6 +30,8 @@ pub enum Question {
     Pairs,
     /// Answers a second about the status of certificates, against a bare echo (证书状态).
     Status,
+    /// Handshakes and calls a second over national TLS, beside the ordinary one (国密 TLS).
+    National,
     /// Proof and search as the log grows (审计日志).
     Log,
     /// Memory at rest, and size of the program (内存与体积).
@@ -83,6 +86,9 @@ fn ask_all(options: &BenchOptions) -> Result<(), BenchError> {
             Question::Tokens => runtime()?.block_on(tokens::ask(&directory, options.seconds))?,
             Question::Pairs => runtime()?.block_on(pairs::ask(&directory, options.seconds))?,
             Question::Status => runtime()?.block_on(status::ask(&directory, options.seconds))?,
+            Question::National => {
+                runtime()?.block_on(national::ask(&directory, options.seconds))?
+            }
             Question::Log => runtime()?.block_on(log::ask(&directory, options.entries))?,
             Question::Size => runtime()?.block_on(size::ask(&directory))?,
             Question::Desk => desk::ask(&directory)?,

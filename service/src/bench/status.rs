@@ -28,7 +28,7 @@ pub(super) async fn ask(
 ) -> Result<Vec<(String, Value)>, BenchError> {
     let time = Duration::from_secs(seconds);
     let ground = Ground::make(directory).await?;
-    let echo = Measured::during(time, echo_callers(&ground).await?).await?;
+    let echo = Measured::during(time, echo_callers(connections(&ground).await?)).await?;
     let status = Measured::during(time, callers(&ground).await?).await?;
     ground.end().await?;
     Ok(vec![

@@ -29,7 +29,7 @@ pub(super) async fn ask(
     let time = Duration::from_secs(seconds);
     let ground = Ground::make(directory).await?;
     let sm2 = sm2_alone(time)?;
-    let echo = Measured::during(time, echo_callers(&ground).await?).await?;
+    let echo = Measured::during(time, echo_callers(connections(&ground).await?)).await?;
     let alone = Measured::during(time, token_callers(&ground, 1).await?).await?;
     let before = ground.store().stats();
     let many = Measured::during(time, token_callers(&ground, CALLERS).await?).await?;
@@ -129,9 +129,8 @@ async fn token_callers(ground: &Ground, callers: usize) -> Result<Vec<Call>, Ben
         .collect())
 }
 
-pub(super) async fn echo_callers(ground: &Ground) -> Result<Vec<Call>, BenchError> {
-    let channels = connections(ground).await?;
-    Ok((0..CALLERS)
+pub(super) fn echo_callers(channels: Vec<Channel>) -> Vec<Call> {
+    (0..CALLERS)
         .map(|caller| -> Call {
             let client = tonic::client::Grpc::new(channels[caller % CONNECTIONS].clone());
             Box::new(move || {
@@ -145,5 +144,5 @@ pub(super) async fn echo_callers(ground: &Ground) -> Result<Vec<Call>, BenchErro
                 })
             })
         })
-        .collect())
+        .collect()
 }

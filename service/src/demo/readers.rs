@@ -1,6 +1,7 @@
 //! The virtual readers of the demo and the desk that watches them.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -84,9 +85,15 @@ impl Desk {
     pub fn start(stage: &Stage, who: &str, options: &[&str]) -> Result<Self, DemoError> {
         let mut arguments = vec!["desk"];
         arguments.extend(options);
-        let command = stage.healthcard(who, &arguments);
-        let mut desk =
-            Self(Background::start(Program::Healthcard.name(), command, &stage.path("log/desk"))?);
+        Self::started(stage.healthcard(who, &arguments), &stage.path("log/desk"))
+    }
+
+    /// Starts it by this command, and waits until it watches the readers. All it says goes to `log`.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when it does not start.
+    pub fn started(command: Command, log: &Path) -> Result<Self, DemoError> {
+        let mut desk = Self(Background::start(Program::Healthcard.name(), command, log)?);
         desk.event("readers")?;
         Ok(desk)
     }
