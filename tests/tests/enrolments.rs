@@ -239,8 +239,24 @@ async fn what_is_void_or_altered_is_not_approved_and_one_person_is_not_two() {
     );
     let order = ["identity", "register", "--role", "operator", "--file", &nameless];
     hospital.refused(OPERATOR, &order, "FIELD_INVALID");
-    let serials =
-        ids.map(|(who, id)| text(&hospital.stage.certify(who, &id, &[]).unwrap(), "serial"));
+    let serials = ids
+        .clone()
+        .map(|(who, id)| text(&hospital.stage.certify(who, &id, &[]).unwrap(), "serial"));
+    // Whoever looks sees that they are one, and finds who holds a certificate.
+    let file = hospital.record("person.json", &json!({ "id_number": person }));
+    let found = |order: &[&str]| -> Vec<String> {
+        let found = hospital.granted(OPERATOR, &[&["identity", "find"], order].concat());
+        let identities = found["identities"].as_array().unwrap().clone();
+        identities.iter().map(|it| text(it, "identity_id")).collect()
+    };
+    let [deputy, again, third] = ids.clone().map(|(_, id)| id);
+    assert_eq!(found(&["--file", &file]), [deputy, again]);
+    assert_eq!(found(&["--serial", &serials[2]])[0], third);
+    let at_hospital = ["--institution", &hospital.institution_id, "--number", "third"];
+    assert_eq!(found(&at_hospital), [third]);
+    assert_eq!(found(&["--serial", "00ff"]), [""; 0]);
+    hospital.refused("doctor", &["identity", "find", "--file", &file], "ROLE_NOT_ALLOWED");
+
     let id = nurse(&hospital, "nurse");
     let by_deputy = enter(&hospital, "deputy", "nurse", &id);
     let approve =

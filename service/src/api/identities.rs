@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ca::crl::Reason;
-use proto::v1::{self, identities_server::Identities};
+use proto::v1::{self, find_identities_request::By, identities_server::Identities};
 use time::Date;
 use tonic::{Request, Response};
 use zeroize::Zeroizing;
@@ -13,7 +13,9 @@ use super::{
     convert::{date, id, page, parsed, receipt, role, role_number, short_text, timestamp},
 };
 use crate::catalogue::Needs;
-use crate::registrar::{Error, IdentityRecord, NewIdentity, NewInstitution, OwnCertificate};
+use crate::registrar::{
+    Error, IdentityRecord, NewIdentity, NewInstitution, OwnCertificate, SoughtIdentity,
+};
 use crate::store::{Certificate, HOLD};
 
 /// Furthest end that is looked for.
@@ -45,13 +47,14 @@ impl Identities for Desk {
     ) -> Reply<v1::RegisterIdentityResponse> {
         let caller = self.caller(&request).await?;
         let message = request.into_inner();
+        let id_number = Zeroizing::new(message.id_number);
         let order = NewIdentity {
             institution: id("institution_id", &message.institution_id)?,
             role: role(message.role)?,
             name: Zeroizing::new(short_text("name", message.name, 90)?),
             number: short_text("number", message.number, 32)?,
             qualified_until: last_day(&message.qualified_until)?,
-            id_number: match message.id_number.as_str() {
+            id_number: match id_number.as_str() {
                 "" => None,
                 text => Some(parsed("id_number", text, Needs::StaffIdNumber)?),
             },
@@ -249,6 +252,28 @@ impl Identities for Desk {
             next_page_token: next.unwrap_or_default(),
             identities: records.into_iter().map(message).collect(),
         }))
+    }
+
+    async fn find(
+        &self,
+        request: Request<v1::FindIdentitiesRequest>,
+    ) -> Reply<v1::FindIdentitiesResponse> {
+        let caller = self.caller(&request).await?;
+        let sought = match request.into_inner().by {
+            Some(By::Number(it)) => SoughtIdentity::Number(
+                id("number.institution_id", &it.institution_id)?,
+                short_text("number.number", it.number, 32)?,
+            ),
+            Some(By::IdNumber(text)) => {
+                let text = Zeroizing::new(text);
+                SoughtIdentity::Person(parsed("id_number", &text, Needs::IdNumber)?)
+            }
+            Some(By::Serial(serial)) => SoughtIdentity::Serial(short_text("serial", serial, 40)?),
+            None => return Err(Error::Field { field: "by", needs: Needs::ListedValue }.into()),
+        };
+        let found = self.registrar.find_identities(&caller, sought).await?;
+        let identities = found.into_iter().map(message).collect();
+        Ok(Response::new(v1::FindIdentitiesResponse { identities }))
     }
 
     async fn authorities(

@@ -1,22 +1,18 @@
 //! Institutions, staff and devices on record.
 
-use audit::{Actor, Entry, Outcome};
+use audit::Outcome;
 use card::{CityCode, CreditCode, ResidentIdNumber};
-use hsm::sm2::PublicKey;
 use time::Date;
 use zeroize::Zeroizing;
 
-use super::{
-    Caller, Error, Registrar, certificates::Enrolled, entry_by, service_actor,
-    sessions::stored_role,
-};
+use super::{Caller, Error, Registrar, sessions::stored_role};
 use crate::{
     catalogue::{Needs, Reason},
-    clock::{self, UtcTime},
+    clock,
     policy::Act,
     store::{
-        Certificate as CertificateRecord, Identity as IdentityRow, IdentityId, Institution,
-        InstitutionId, QualificationCursor, Receipt,
+        Certificate as CertificateRecord, Identity as IdentityRow, IdentityId, IdentityKey,
+        Institution, InstitutionId, QualificationCursor, Receipt,
     },
     vocabulary::Role,
 };
@@ -49,6 +45,16 @@ pub struct NewIdentity {
     pub qualified_until: Option<Date>,
 }
 
+/// By what identities are looked for.
+pub enum SoughtIdentity {
+    /// Number within an institution.
+    Number(InstitutionId, String),
+    /// All identities of one person.
+    Person(ResidentIdNumber),
+    /// Serial number of a certificate of theirs.
+    Serial(String),
+}
+
 /// An identity on record with its certificates.
 pub struct IdentityRecord {
     /// The record.
@@ -59,30 +65,6 @@ pub struct IdentityRecord {
     pub name: String,
     /// Its certificates.
     pub certificates: Vec<CertificateRecord>,
-}
-
-/// The founding of a service, as the log tells it.
-pub struct Founding {
-    actor: Actor,
-    now: UtcTime,
-}
-
-impl Founding {
-    /// The founding of the service of this name.
-    #[must_use]
-    pub fn new(name: &str, now: UtcTime) -> Self {
-        Self { actor: service_actor(name), now }
-    }
-
-    /// The entry for one thing that came to be.
-    #[must_use]
-    pub fn entry(&self, kind: &str, id: &str) -> Entry {
-        self.plain_entry(Act::ServiceInit).on(kind, id)
-    }
-
-    fn plain_entry(&self, act: Act) -> Entry {
-        entry_by(self.actor.clone(), act, Outcome::Granted, self.now)
-    }
 }
 
 impl Registrar {
@@ -221,106 +203,6 @@ impl Registrar {
         Ok(())
     }
 
-    /// Puts the institution that runs the service and its first two operators on record, and issues their
-    /// certificates: what one enters the other reviews, so that nobody ever holds the power alone. Whoever
-    /// founds the service does this once; all others are put on record by an operator.
-    ///
-    /// # Errors
-    /// ALREADY_REGISTERED when it was done before, or both keys are one.
-    pub async fn found_operators(
-        &self,
-        founding: &Founding,
-        keys: [PublicKey; 2],
-    ) -> Result<[Enrolled; 2], Error> {
-        let institution = Institution {
-            id: InstitutionId::generate(),
-            // The service itself is no institution with a credit code; the empty one can be taken once.
-            credit_code: String::new(),
-            name: self.name.clone(),
-            region: String::new(),
-            registered_at: founding.now,
-        };
-        let entry = founding.entry("institution", &institution.id.to_string());
-        let home = institution.id;
-        self.store.record_institution(institution, entry).await?;
-        let [first, second] = keys;
-        let found = async |number: u32, key| {
-            let entry = || founding.plain_entry(Act::ServiceInit);
-            self.found_operator(home, number, key, founding.now, entry).await
-        };
-        Ok([found(1, first).await?, found(2, second).await?])
-    }
-
-    /// Makes an operator where there are not two in force, so that the work of two persons can go on: in an
-    /// installation of before, or when one of two lost their key. With what opens the keystore; seen in the log.
-    ///
-    /// # Errors
-    /// STATE_CONFLICT while there are two; ALREADY_REGISTERED for a key that is certified.
-    pub async fn found_another_operator(
-        &self,
-        founding: &Founding,
-        key: PublicKey,
-    ) -> Result<Enrolled, Error> {
-        let standing = self.store.operators(founding.now).await?;
-        if standing.in_force >= 2 {
-            return Err(Reason::STATE_CONFLICT.into());
-        }
-        let home = standing.home.ok_or(Reason::INSTITUTION_NOT_FOUND)?;
-        // Nobody reviewed it: it is seen.
-        let entry =
-            || founding.plain_entry(Act::OperatorFound).with("alert", "operator-certificate");
-        self.found_operator(home, standing.last_number + 1, key, founding.now, entry).await
-    }
-
-    async fn found_operator(
-        &self,
-        home: InstitutionId,
-        number: u32,
-        key: PublicKey,
-        now: UtcTime,
-        entry: impl Fn() -> Entry,
-    ) -> Result<Enrolled, Error> {
-        let id = IdentityId::generate();
-        let operator = IdentityRow {
-            id,
-            institution: home,
-            role: Role::Operator.as_str().to_owned(),
-            sealed_name: self.personal.seal_staff_name(id, Role::Operator.as_str())?,
-            number: number.to_string(),
-            department: String::new(),
-            registered_at: now,
-            person: None,
-            qualified_until: None,
-        };
-        let recorded = entry().on("identity", id.to_string());
-        self.store.record_identity(operator.clone(), recorded).await?;
-        self.issue(&operator, key, now, entry).await
-    }
-
-    /// Says so at start where one operator is alone: nothing that takes two persons can be done.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn tell_lone_operator(&self) -> Result<(), Error> {
-        // A service that is being founded has none yet.
-        let standing = self.store.operators(clock::now()).await?;
-        if standing.home.is_some() && standing.in_force < 2 {
-            tracing::warn!(
-                operators = standing.in_force,
-                "fewer than two operators have certificates in force, and certificates take two persons: \
-                 make another with `healthcardd operator`"
-            );
-        }
-        if standing.by_one_person > 0 {
-            tracing::warn!(
-                operators = standing.by_one_person,
-                "certificates of operators that one person issued are in force, from before two were asked \
-                 for: revoke those that are not known"
-            );
-        }
-        Ok(())
-    }
-
     /// An identity with its certificates.
     ///
     /// # Errors
@@ -332,6 +214,38 @@ impl Registrar {
             self.entry(caller, Act::IdentityRead, Outcome::Granted).on("identity", id.to_string());
         self.record_act(entry).await?;
         self.open_identity(row).await
+    }
+
+    /// Identities by what is known of them. The log has how many were found, and of an ID number nothing.
+    ///
+    /// # Errors
+    /// ROLE_NOT_ALLOWED.
+    pub async fn find_identities(
+        &self,
+        caller: &Caller,
+        sought: SoughtIdentity,
+    ) -> Result<Vec<IdentityRecord>, Error> {
+        self.allow(caller, Act::IdentityRead).await?;
+        let entry = self.entry(caller, Act::IdentityRead, Outcome::Granted);
+        let (entry, key) = match sought {
+            SoughtIdentity::Number(institution, number) => (
+                entry.on("institution", institution.to_string()),
+                IdentityKey::Number(institution, number),
+            ),
+            SoughtIdentity::Person(id_number) => {
+                (entry, IdentityKey::Person(self.personal.person_index(&id_number)?))
+            }
+            SoughtIdentity::Serial(serial) => {
+                (entry.on("certificate", serial.as_str()), IdentityKey::Serial(serial))
+            }
+        };
+        let rows = self.store.find_identities(key).await?;
+        self.record_act(entry.with("identities", rows.len().to_string())).await?;
+        let mut records = Vec::with_capacity(rows.len());
+        for row in rows {
+            records.push(self.open_identity(row).await?);
+        }
+        Ok(records)
     }
 
     /// Identities, all or those of an institution.

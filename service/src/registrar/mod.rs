@@ -48,6 +48,7 @@ mod key_recoveries;
 mod list_names;
 mod look_alikes;
 mod national;
+mod operators;
 mod personal;
 mod refused_logins;
 mod renewals;
@@ -80,7 +81,7 @@ pub use enrolments::{
 };
 pub use error::Error;
 pub use guardians::{GuardianshipOrder, GuardianshipRecord, Guardianships};
-pub use identities::{Founding, IdentityRecord, NewIdentity, NewInstitution};
+pub use identities::{IdentityRecord, NewIdentity, NewInstitution, SoughtIdentity};
 pub use issuing::{
     BatchOrder, BatchView, Begun, HandedRow, Job, Made, MakeFailure, RowVerdict,
     Verdict as CardVerdict,
@@ -89,6 +90,7 @@ pub use key_centre::MOST_MADE;
 pub use key_recoveries::{RecoveryTo, ReviewedRecovery};
 pub use look_alikes::{Alike, Decision, DecisionRecord};
 pub use national::{Origin, Peer};
+pub use operators::Founding;
 pub use renewals::Renewed;
 pub use residents::{NewResident, Registered, ResidentRecord};
 pub use revocation_lists::Published;

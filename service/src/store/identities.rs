@@ -1,7 +1,7 @@
 //! Staff, desks and systems on record.
 
 use audit::Entry;
-use rusqlite::{OptionalExtension as _, Row};
+use rusqlite::{OptionalExtension as _, Row, ToSql};
 
 use time::Date;
 
@@ -31,6 +31,17 @@ pub struct Identity {
     pub person: Option<[u8; 32]>,
     /// Last day of the qualification of a clinician; `None` where no end is known.
     pub qualified_until: Option<Date>,
+}
+
+/// By what identities are looked up.
+#[derive(Clone, PartialEq, Eq)]
+pub enum IdentityKey {
+    /// Number within an institution: at most one.
+    Number(InstitutionId, String),
+    /// Digest of an ID number: all of one person.
+    Person([u8; 32]),
+    /// Serial number of a certificate or its draft: at most one.
+    Serial(String),
 }
 
 /// The operators there are.
@@ -107,6 +118,33 @@ impl Store {
         self.read(move |db| {
             let mut select = db.prepare_cached("SELECT * FROM identity WHERE id = ?1")?;
             Ok(select.query_row([id], Identity::read).optional()?)
+        })
+        .await
+    }
+
+    /// Identities by what is known of them, in the order they were recorded, at most [`MAX_PAGE`].
+    pub async fn find_identities(&self, key: IdentityKey) -> Result<Vec<Identity>, StoreError> {
+        self.read(move |db| {
+            let all = |query: &str, values: &[&dyn ToSql]| -> Result<Vec<Identity>, StoreError> {
+                let mut select = db.prepare_cached(query)?;
+                let rows = select.query_map(values, Identity::read)?;
+                Ok(rows.collect::<rusqlite::Result<_>>()?)
+            };
+            match &key {
+                IdentityKey::Number(institution, number) => all(
+                    "SELECT * FROM identity WHERE institution = ?1 AND number = ?2",
+                    &[institution, number],
+                ),
+                IdentityKey::Person(digest) => all(
+                    "SELECT * FROM identity WHERE person = ?1 ORDER BY id LIMIT ?2",
+                    &[digest, &MAX_PAGE],
+                ),
+                IdentityKey::Serial(serial) => all(
+                    "SELECT * FROM identity
+                     WHERE id = (SELECT identity FROM certificate WHERE serial = ?1)",
+                    &[serial],
+                ),
+            }
         })
         .await
     }

@@ -83,7 +83,7 @@ pub use enrolments::{
 pub use error::{Cause, Obstacle, Record, StoreError, Unique};
 pub use facts::{Change, Receipt};
 pub use guardians::{Guardianship, GuardianshipEnd, NewGuardianship};
-pub use identities::{Identity, Operators};
+pub use identities::{Identity, IdentityKey, Operators};
 pub use ids::{
     BadId, BatchId, BindingId, CardId, ChangeId, CodeId, DecisionId, ElectronicCardId, EnrolmentId,
     EscrowedKeyId, GuardianshipId, IdentityId, InstitutionId, PresenceId, RecoveryId, ResidentId,

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 use proto::v1::{
-    GetIdentityRequest, ListEndingCertificatesRequest, ListEndingQualificationsRequest,
-    ListIdentitiesRequest, RegisterIdentityRequest, ReleaseCertificateRequest,
-    RenewCertificateRequest, RevocationReason, RevokeCertificateRequest, Role,
-    SetQualificationRequest, SuspendCertificateRequest, identities_client::IdentitiesClient,
+    FindIdentitiesRequest, GetIdentityRequest, IdentityNumber, ListEndingCertificatesRequest,
+    ListEndingQualificationsRequest, ListIdentitiesRequest, ListIdentitiesResponse,
+    RegisterIdentityRequest, ReleaseCertificateRequest, RenewCertificateRequest, RevocationReason,
+    RevokeCertificateRequest, Role, SetQualificationRequest, SuspendCertificateRequest,
+    find_identities_request::By, identities_client::IdentitiesClient,
 };
 
 use super::Pages;
@@ -72,6 +73,8 @@ pub(crate) enum IdentityCommand {
         #[arg(value_name = "IDENTITY")]
         id: String,
     },
+    /// 按工号、公民身份号码或证书序列号查找身份 | Find identities by number, ID number or certificate
+    Find(Find),
     /// 列出身份 | List identities
     List {
         /// 只列一个机构 | Of one institution only
@@ -96,6 +99,23 @@ pub(crate) struct Register {
     /// 科室 | Department
     #[arg(long, value_name = "DEPARTMENT")]
     department: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("by").required(true)))]
+pub(crate) struct Find {
+    /// 工号，须同时给出机构 | Number at an institution, which is named as well
+    #[arg(long, value_name = "NUMBER", group = "by", requires = "institution")]
+    number: Option<String>,
+    /// 机构编号 | Number of the institution
+    #[arg(long, value_name = "INSTITUTION", requires = "number")]
+    institution: Option<String>,
+    /// JSON 或 TOML 文件，含 id_number（公民身份号码）：此人的全部身份；- 为标准输入 | JSON or TOML with id_number: all identities of that person; - is standard input
+    #[arg(long, value_name = "FILE", group = "by")]
+    file: Option<PathBuf>,
+    /// 证书序列号，十六进制 | Serial number of a certificate, hexadecimal
+    #[arg(long, value_name = "HEX", group = "by")]
+    serial: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -223,6 +243,7 @@ impl IdentityCommand {
                     .await?;
                 context.answer("Identity", &found, &show::identity(&found))
             }
+            Self::Find(order) => find(context, order).await,
             Self::List { institution, pages } => {
                 let request = ListIdentitiesRequest {
                     institution_id: institution,
@@ -261,6 +282,29 @@ async fn register(context: &Context, order: Register) -> Outcome {
         (text::IDENTITY_ID, &made.identity_id),
         made.receipt.as_ref(),
     )
+}
+
+async fn find(context: &Context, order: Find) -> Outcome {
+    let request = match (order.number, order.file, order.serial) {
+        (Some(number), ..) => {
+            let institution_id = order.institution.unwrap_or_default();
+            let by = By::Number(IdentityNumber { institution_id, number });
+            FindIdentitiesRequest { by: Some(by) }
+        }
+        (None, Some(file), _) => input::message("FindIdentitiesRequest", &file)?,
+        (None, None, serial) => {
+            FindIdentitiesRequest { by: Some(By::Serial(serial.unwrap_or_default())) }
+        }
+    };
+    let found = context
+        .service
+        .ask(async |channel| IdentitiesClient::new(channel).find(request.clone()).await)
+        .await?;
+    let list = ListIdentitiesResponse {
+        identities: found.identities.clone(),
+        next_page_token: String::new(),
+    };
+    context.answer("FindIdentitiesResponse", &found, &show::identities(&list))
 }
 
 async fn renew(context: &Context, order: Renew) -> Outcome {

@@ -199,3 +199,25 @@ async fn operators_are_counted_who_could_be_two_persons() {
     assert_eq!(store.operators(NOW).await.unwrap().in_force, 2);
     assert_eq!(store.operators(NOW + Duration::days(400)).await.unwrap().in_force, 0);
 }
+
+#[tokio::test]
+async fn identities_are_found_by_what_is_known_of_them() {
+    let place = Place::new();
+    let store = place.open();
+    let office = office(&store).await;
+    let [first, second, again] = office.operators;
+    let home = store.identity(first).await.unwrap().unwrap().institution;
+    let cases = [
+        (IdentityKey::Person([1; 32]), vec![first, again]),
+        (IdentityKey::Person([9; 32]), vec![]),
+        (IdentityKey::Number(home, "2".into()), vec![second]),
+        (IdentityKey::Number(InstitutionId::generate(), "2".into()), vec![]),
+        (IdentityKey::Serial("a3".into()), vec![again]),
+        (IdentityKey::Serial("ff".into()), vec![]),
+    ];
+    for (number, (key, expected)) in cases.into_iter().enumerate() {
+        let found = store.find_identities(key).await.unwrap();
+        let found: Vec<_> = found.into_iter().map(|it| it.id).collect();
+        assert_eq!(found, expected, "case {number}");
+    }
+}
