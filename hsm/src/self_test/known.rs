@@ -1,18 +1,28 @@
 //! Known answers: the examples of the standards, computed once more.
 
 use super::SelfTestError;
+use crate::kdf;
 use crate::key::{Sm2Decrypter, Sm2Signer};
 use crate::sm2::{Ciphertext, PublicKey, SecretKey, Signature, SignerId};
 use crate::sm3;
 use crate::sm4::Sm4Key;
 
+/// An algorithm, and whether it computes what it should.
+type KnownAnswer = (&'static str, fn() -> bool);
+
 /// Computes all of them.
 pub(super) fn answers() -> Result<(), SelfTestError> {
-    for (algorithm, computes) in
-        [("SM3", sm3_digest as fn() -> bool), ("HMAC-SM3", hmac), ("SM4", sm4), ("SM4-GCM", gcm)]
-            .into_iter()
-            .chain([("SM2 signature", signature as fn() -> bool), ("SM2 decryption", decryption)])
-    {
+    let all: [KnownAnswer; 8] = [
+        ("SM3", sm3_digest),
+        ("HMAC-SM3", hmac),
+        ("HKDF-SM3", derivation),
+        ("PBKDF2-HMAC-SM3", passphrase),
+        ("SM4", sm4),
+        ("SM4-GCM", gcm),
+        ("SM2 signature", signature),
+        ("SM2 encryption", encryption),
+    ];
+    for (algorithm, computes) in all {
         if !computes() {
             return Err(SelfTestError::KnownAnswer(algorithm));
         }
@@ -30,6 +40,19 @@ fn hmac() -> bool {
     let key: [u8; 32] = std::array::from_fn(|i| i as u8 + 1);
     let message = b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq".repeat(2);
     sm3::hmac(&key, &[&message]) == HMAC
+}
+
+/// The inputs of RFC 5869, A.1, with SM3. No value of it is published; this one was computed by two
+/// implementations.
+fn derivation() -> bool {
+    let salt: [u8; 13] = std::array::from_fn(|i| i as u8);
+    let info: [u8; 10] = std::array::from_fn(|i| i as u8 + 0xf0);
+    *kdf::hkdf(&salt, &[0x0b; 22], &info) == DERIVED
+}
+
+/// The inputs of RFC 7914, 11, with SM3, as GmSSL tests them.
+fn passphrase() -> bool {
+    *kdf::pbkdf2(b"passwd", b"salt", std::num::NonZeroU32::MIN) == STRETCHED
 }
 
 fn sm4_key() -> Sm4Key {
@@ -50,7 +73,7 @@ fn sm4() -> bool {
     encrypted && block == SM4_KEY
 }
 
-/// RFC 8998, A.1; and what was changed is not opened.
+/// RFC 8998, A.1, both ways; and what was changed is not opened.
 fn gcm() -> bool {
     let mut aad = [0; 20];
     let words = [0xFEED_FACE, 0xDEAD_BEEF, 0xFEED_FACE, 0xDEAD_BEEF, 0xABAD_DAD2_u32];
@@ -63,8 +86,10 @@ fn gcm() -> bool {
         .collect();
     let mut changed = GCM_SEALED;
     changed[20] ^= 1;
+    let Some(nonce) = GCM_SEALED.first_chunk() else { return false };
     let key = sm4_key();
-    key.open(&aad, &GCM_SEALED).is_ok_and(|opened| **opened == plain[..])
+    key.seal_with_nonce(nonce, &aad, &plain) == GCM_SEALED
+        && key.open(&aad, &GCM_SEALED).is_ok_and(|opened| **opened == plain[..])
         && key.open(&aad, &changed).is_err()
 }
 
@@ -87,14 +112,17 @@ fn signature() -> bool {
         && public.verify(&other, &fresh).is_err()
 }
 
-/// GB/T 32918.5-2017, annex C.
-fn decryption() -> bool {
-    let (Ok(key), Ok(ciphertext)) =
+/// GB/T 32918.5-2017, annex C; and what is encrypted now is decrypted (nonces differ each time).
+fn encryption() -> bool {
+    let (Ok(key), Ok(known)) =
         (SecretKey::from_be_bytes(&SM2_SECRET), Ciphertext::from_c1c3c2(&SM2_CIPHERTEXT))
     else {
         return false;
     };
-    key.decrypt(&ciphertext).is_ok_and(|plain| **plain == *b"encryption standard")
+    let plain = b"encryption standard";
+    let Ok(fresh) = key.public().encrypt(plain) else { return false };
+    let Ok(fresh) = Ciphertext::from_der(&fresh) else { return false };
+    [known, fresh].iter().all(|it| key.decrypt(it).is_ok_and(|opened| **opened == *plain))
 }
 
 #[rustfmt::skip]
@@ -106,6 +134,17 @@ mod octets {
     pub(super) const HMAC: [u8; 32] = [
         0xca, 0x05, 0xe1, 0x44, 0xed, 0x05, 0xd1, 0x85, 0x78, 0x40, 0xd1, 0xf3, 0x18, 0xa4, 0xa8, 0x66,
         0x9e, 0x55, 0x9f, 0xc8, 0x39, 0x1f, 0x41, 0x44, 0x85, 0xbf, 0xdf, 0x7b, 0xb4, 0x08, 0x96, 0x3a,
+    ];
+    pub(super) const DERIVED: [u8; 42] = [
+        0xc6, 0x9f, 0xe9, 0x1b, 0x7a, 0xae, 0xe2, 0xdd, 0x57, 0x18, 0xd7, 0x2d, 0xca, 0xee, 0x0c, 0xce,
+        0x93, 0xf1, 0xb8, 0xe4, 0x1f, 0x79, 0x2d, 0xa5, 0x12, 0x61, 0xb6, 0xa5, 0x17, 0xe6, 0x8b, 0x36,
+        0xed, 0x2c, 0x59, 0x55, 0x72, 0xb0, 0x1d, 0xfa, 0x35, 0x9b,
+    ];
+    pub(super) const STRETCHED: [u8; 64] = [
+        0x30, 0x53, 0x0b, 0x86, 0x53, 0x7c, 0x85, 0xea, 0x33, 0xfb, 0xe2, 0x6e, 0xe0, 0xad, 0xea, 0x8d,
+        0x8b, 0xd9, 0x1d, 0x28, 0x3b, 0x87, 0x93, 0x6f, 0x40, 0x0e, 0x83, 0xad, 0x23, 0x64, 0xef, 0x26,
+        0x32, 0xcd, 0x86, 0x62, 0x31, 0x36, 0x57, 0xc0, 0xe6, 0x13, 0x8f, 0xfe, 0xda, 0x2c, 0x4e, 0x68,
+        0x05, 0x86, 0x9c, 0xbd, 0x80, 0x30, 0x18, 0x88, 0x58, 0xd8, 0xa6, 0x75, 0xac, 0x76, 0x25, 0x23,
     ];
     pub(super) const SM4_KEY: [u8; 16] = [
         0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10,
