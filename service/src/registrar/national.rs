@@ -21,8 +21,11 @@ use crate::{catalogue::Reason, clock::UtcTime, policy::Act, token};
 const ISSUER: Authority = Authority::Devices;
 /// Name of the service's certificate: in the store and in the certificate.
 const NAME: &str = "national";
+/// How long the certificate is good for. Callers ask nobody whether it was revoked: a key that was given up is
+/// believed no longer than that.
+const DAYS: u32 = 14;
 /// The certificate is renewed when it ends within this time.
-const AHEAD: time::Duration = time::Duration::days(30);
+const AHEAD: time::Duration = time::Duration::days(7);
 
 /// Whether there is a national listener, and what it shows.
 pub(super) struct Shown {
@@ -183,7 +186,7 @@ impl Registrar {
                     subject: ca::Name::of_authority(&self.name, NAME)
                         .map_err(|e| Error::internal("naming the service", e))?,
                     public_key: key.public_key().clone(),
-                    days: None,
+                    days: Some(DAYS),
                 };
                 self.certify_own(ISSUER, order, NAME, now).await?
             }
