@@ -196,7 +196,7 @@ fn the_centre_keeps_keys_ahead_and_none_in_clear() {
     let certified =
         hospital.granted("auditor", &["audit", "search", "--action", "certificate.issue"]);
     let entries = certified["entries"].to_string();
-    assert_eq!(entries.matches("encryption-certificate").count(), 2, "{entries}");
+    assert_eq!(entries.matches("\"encryption-certificate\":").count(), 2, "{entries}");
     let reviewed =
         hospital.granted("auditor", &["audit", "search", "--action", "certificate.review"]);
     let entries = reviewed["entries"].to_string();

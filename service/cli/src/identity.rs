@@ -79,20 +79,23 @@ impl Home {
         self.dir.join("encryption-certificate.der")
     }
 
-    /// Digests of the keys that were made here, one a line.
+    /// Digests of the keys that were made or accepted here, one a line.
     fn made_keys_path(&self) -> PathBuf {
         self.dir.join("made-keys")
     }
 
-    /// Remembers the digest of a key that was made here: certificates are asked for with such keys only.
+    /// Remembers the digest of a key that was made here, or came in the answer to a request of here.
     pub(crate) fn remember_key(&self, digest: &str) -> Result<(), Failure> {
         let mut made = self.made_keys()?;
+        if made.iter().any(|it| it == digest) {
+            return Ok(());
+        }
         made.push(digest.to_owned());
         let text: String = made.iter().map(|digest| format!("{digest}\n")).collect();
         files::write(&self.made_keys_path(), text.as_bytes(), Audience::Owner)
     }
 
-    /// Digests of the keys that were made here and remembered, the first first.
+    /// Digests of the keys that were remembered, the first first.
     pub(crate) fn made_keys(&self) -> Result<Vec<String>, Failure> {
         let path = self.made_keys_path();
         if !path.exists() {

@@ -82,6 +82,7 @@ fn accept(context: &Context, answer: &Path) -> Outcome {
     let (key, passphrase) = home.key_and_passphrase()?;
     let pair = Pair::open(&answer, &key)?;
     home.keep_pair(&pair, passphrase.as_ref())?;
+    home.remember_key(&digest(&pair.encryption.public_key_der()))?;
     let key_file = home.encryption_key_path();
     let json = json!({
         "serial": pair.signing.serial(),

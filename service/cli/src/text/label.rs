@@ -28,8 +28,10 @@ labels! {
     CERTIFICATES_COLLECTED: "已领取证书", "The certificate was collected";
     OWN_CERTIFICATES: "以本身份名义签发的全部证书", "All certificates issued in the name of this identity";
     ALL_ASKED: "每张证书的密钥都出自此设备", "The key of each certificate was made on this device";
-    SOME_NOT_ASKED: "有证书的密钥不是在此设备上生成的。若也不是您在别的设备上申请的，请立即要求吊销该证书并告知审计员", "The key of a certificate was not made on this device. If you did not ask for it on another one either, have it revoked at once and tell an auditor";
+    SOME_NOT_ASKED: "有证书的密钥既不是在此设备上生成的，也不是在此设备上收下的。若也不是您在别的设备上申请的，请立即要求吊销该证书并告知审计员", "The key of a certificate was neither made nor accepted on this device. If you did not ask for it on another one either, have it revoked at once and tell an auditor";
     SOME_NOT_PROVED: "没有日志位置的证书是在日志开始留存其摘要之前签发的，无法证明", "Certificates without a position were issued before the log kept their digests; they cannot be proved";
+    PROOF_WITHHELD: "有证书缺少日志证明，而更早的证书却有：服务扣下了证明，请立即告知审计员", "A certificate has no proof though an earlier one has: the service withholds it; tell an auditor at once";
+    KEY_OF_SERVICE: "所用验证公钥由服务自己给出；要独立核对，请用 --verifier-key 指定另行取得的公钥", "The verifier key is the one that the service gives; to check independently, name one obtained by another way with --verifier-key";
     USE: "用途", "For";
     USE_SIGNING: "签名", "signing";
     USE_ENCRYPTION: "加密", "encryption";

@@ -8,6 +8,8 @@ use proto::v1::{
     ProveAuditEntryResponse, identities_client::IdentitiesClient,
 };
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use x509_cert::{TbsCertificate, ext::pkix::KeyUsage};
 
 use super::digest;
 use crate::{
@@ -30,10 +32,8 @@ pub(crate) struct Monitor {
 
 /// What this device knows of its own.
 struct Known {
-    /// Digests of the keys that were made here.
+    /// Digests of the keys that were made here, and of the encryption keys that were accepted here.
     keys: Vec<String>,
-    /// Digest of the encryption key that was accepted here.
-    encryption_key: Option<String>,
     /// Subject of the certificate held here.
     subject: String,
 }
@@ -41,8 +41,10 @@ struct Known {
 /// One certificate, judged.
 struct Judged {
     serial: String,
-    /// Of an encryption certificate, the signing certificate of its pair.
-    pair_of: Option<String>,
+    /// Whether its key encrypts.
+    encrypts: bool,
+    /// First second of its validity.
+    not_before: OffsetDateTime,
     /// Digest of its key.
     key: String,
     /// Whether it was only drafted, as far as the record knows.
@@ -62,9 +64,10 @@ impl Monitor {
             })
             .await?;
         let judged = known.judge(&found, &key)?;
-        let asked: Vec<bool> = judged.iter().map(|it| known.asked_for(it, &judged)).collect();
+        let asked: Vec<bool> = judged.iter().map(|it| known.keys.contains(&it.key)).collect();
         let strange = asked.iter().filter(|asked| !**asked).count();
         let unproved = judged.iter().filter(|it| it.position.is_none() && !it.draft).count();
+        let withheld = withheld(&judged);
         let (mut lines, mut items) = (Vec::new(), Vec::new());
         for ((certificate, judged), asked) in found.certificates.iter().zip(&judged).zip(&asked) {
             lines.push(line(certificate, judged, *asked));
@@ -77,6 +80,7 @@ impl Monitor {
             "certificates": items,
             "not_asked_for": strange,
             "not_proved": unproved,
+            "proof_withheld": withheld,
         });
         let headings = [
             text::SERIAL,
@@ -90,12 +94,17 @@ impl Monitor {
             .row(text::IDENTITY_ID, found.identity_id.as_str())
             .row(text::LOG_SIZE, found.tree_size)
             .table(&headings, lines);
-        if unproved > 0 {
+        if withheld > 0 {
+            page = page.note(text::PROOF_WITHHELD);
+        } else if unproved > 0 {
             page = page.note(text::SOME_NOT_PROVED);
         }
         page = page.note(if strange > 0 { text::SOME_NOT_ASKED } else { text::ALL_ASKED });
+        if self.key.given()?.is_none() {
+            page = page.note(text::KEY_OF_SERVICE);
+        }
         context.screen.show(&json, &page);
-        Ok(if strange > 0 { Exit::Refused } else { Exit::Done })
+        Ok(if strange + withheld > 0 { Exit::Refused } else { Exit::Done })
     }
 }
 
@@ -103,11 +112,10 @@ impl Known {
     fn of(home: &Home) -> Result<Self, Failure> {
         let certificate = home.certificate()?;
         let mut keys = home.made_keys()?;
-        // The key of before keys were remembered.
+        // Those of before keys were remembered.
         keys.push(digest(&certificate.public_key_der()));
-        let encryption_key = home.encryption_certificate()?;
-        let encryption_key = encryption_key.map(|it| digest(&it.public_key_der()));
-        Ok(Self { keys, encryption_key, subject: certificate.subject() })
+        keys.extend(home.encryption_certificate()?.map(|it| digest(&it.public_key_der())));
+        Ok(Self { keys, subject: certificate.subject() })
     }
 
     /// Checks what the service says of each certificate against the log.
@@ -122,17 +130,14 @@ impl Known {
         }
         found.certificates.iter().map(|it| judge(found, it, key)).collect()
     }
+}
 
-    /// Whether a certificate rests on a key of this device: its own, or that of the signing certificate
-    /// which it makes a pair with.
-    fn asked_for(&self, certificate: &Judged, all: &[Judged]) -> bool {
-        let Some(signing) = &certificate.pair_of else {
-            return self.keys.contains(&certificate.key);
-        };
-        let accepted = self.encryption_key.as_ref().is_none_or(|key| *key == certificate.key);
-        let of_ours = all.iter().any(|it| it.serial == *signing && self.keys.contains(&it.key));
-        accepted && of_ours
-    }
+/// How many certificates have no proof though one that began to be valid no later has: the log has kept
+/// digests since that one.
+fn withheld(judged: &[Judged]) -> usize {
+    let first = judged.iter().filter(|it| it.position.is_some()).map(|it| it.not_before).min();
+    let after = |it: &&Judged| first.is_some_and(|first| it.not_before > first);
+    judged.iter().filter(|it| it.position.is_none() && !it.draft).filter(after).count()
 }
 
 fn judge(
@@ -142,7 +147,7 @@ fn judge(
 ) -> Result<Judged, Failure> {
     let malformed = || Failure::of(problems::SERVICE_ANSWER_MALFORMED);
     let state = certificate.state.as_ref().ok_or_else(malformed)?;
-    let body = x509_cert::TbsCertificate::from_der(&certificate.body).map_err(|_| malformed())?;
+    let body = TbsCertificate::from_der(&certificate.body).map_err(|_| malformed())?;
     let public_key = body.subject_public_key_info().to_der().map_err(|_| malformed())?;
     let draft = certificate.certificate.is_empty();
     let mut position = None;
@@ -168,11 +173,22 @@ fn judge(
     }
     Ok(Judged {
         serial: state.serial.clone(),
-        pair_of: Some(state.pair_of.clone()).filter(|serial| !serial.is_empty()),
+        encrypts: encrypts(&body),
+        not_before: not_before(&body),
         key: digest(&public_key),
         draft,
         position,
     })
+}
+
+/// Whether a certificate says that its key encrypts, and does not sign.
+fn encrypts(body: &TbsCertificate) -> bool {
+    let usage = body.get_extension::<KeyUsage>().ok().flatten();
+    usage.is_some_and(|(_, usage)| usage.key_encipherment() && !usage.digital_signature())
+}
+
+fn not_before(body: &TbsCertificate) -> OffsetDateTime {
+    OffsetDateTime::from(body.validity().not_before.to_system_time())
 }
 
 /// Whether an entry says that this very certificate was signed for this identity.
@@ -207,7 +223,7 @@ fn line(certificate: &OwnCertificate, judged: &Judged, asked: bool) -> Vec<Cell>
     let state = certificate.state.clone().unwrap_or_default();
     vec![
         Cell::from(&judged.serial),
-        Cell::from(if judged.pair_of.is_some() { text::USE_ENCRYPTION } else { text::USE_SIGNING }),
+        Cell::from(if judged.encrypts { text::USE_ENCRYPTION } else { text::USE_SIGNING }),
         Cell::from(timestamp(state.not_after.as_ref()).unwrap_or_default()),
         Cell::from(standing(certificate)),
         Cell::from(judged.position.map(|at| at.to_string()).unwrap_or_default()),
@@ -280,30 +296,46 @@ mod tests {
     }
 
     #[test]
-    fn what_rests_on_a_key_of_this_device_was_asked_for_here() {
-        let judged = |serial: &str, key: &str, pair_of: Option<&str>| Judged {
-            serial: serial.to_owned(),
-            pair_of: pair_of.map(str::to_owned),
-            key: key.to_owned(),
-            draft: false,
-            position: None,
+    fn a_proof_that_is_missing_is_told_where_there_should_be_one() {
+        let judged = |day: u8, position: Option<u64>, draft: bool| Judged {
+            serial: String::new(),
+            encrypts: false,
+            not_before: time::macros::datetime!(2026-11-01 08:00 UTC)
+                + time::Duration::days(day.into()),
+            key: String::new(),
+            draft,
+            position,
         };
-        let known = |encryption_key: Option<&str>| Known {
-            keys: vec!["mine".to_owned(), "older".to_owned()],
-            encryption_key: encryption_key.map(str::to_owned),
-            subject: String::new(),
+        for (what, all, expected) in [
+            (
+                "before the log kept digests",
+                vec![judged(1, None, false), judged(2, Some(7), false)],
+                0,
+            ),
+            (
+                "after one that is proved",
+                vec![judged(2, Some(7), false), judged(3, None, false)],
+                1,
+            ),
+            ("a draft has no proof", vec![judged(2, Some(7), false), judged(3, None, true)], 0),
+            ("none is proved", vec![judged(1, None, false), judged(2, None, false)], 0),
+        ] {
+            assert_eq!(withheld(&all), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_a_key_is_for_stands_in_its_certificate() {
+        let key = ClientKey::generate().unwrap();
+        let usage = |bits: u8| {
+            let usage = sample::tlv(3, &[bits.trailing_zeros() as u8, bits]);
+            let usage = [sample::tlv(6, &[0x55, 0x1d, 0x0f]), sample::tlv(4, &usage)].concat();
+            sample::tlv(0x30, &sample::tlv(0x30, &usage))
         };
-        let all = [
-            judged("1", "mine", None),
-            judged("2", "held", Some("1")),
-            judged("3", "older", None),
-            judged("4", "strange", None),
-            judged("5", "other", Some("4")),
-            judged("6", "other", Some("1")),
-            judged("7", "held", Some("0")),
-        ];
-        let asked = |known: Known| all.each_ref().map(|it| known.asked_for(it, &all));
-        assert_eq!(asked(known(Some("held"))), [true, true, true, false, false, false, false]);
-        assert_eq!(asked(known(None)), [true, true, true, false, false, true, false]);
+        for (bits, expected) in [(0xc0, false), (0x38, true), (0xa0, false)] {
+            let body = sample::body_of(&key, 7, "CN=x", &usage(bits));
+            let body = TbsCertificate::from_der(&body).unwrap();
+            assert_eq!(encrypts(&body), expected, "{bits:02x}");
+        }
     }
 }
