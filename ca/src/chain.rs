@@ -124,13 +124,13 @@ impl Anchors {
     }
 
     /// The complete revocation lists held, one for each scope of each authority that has one.
-    pub fn crls(&self) -> impl Iterator<Item = &Crl> {
-        self.known.iter().flat_map(|known| &known.lists).map(|held| held.complete.as_ref())
+    pub fn crls(&self) -> impl Iterator<Item = &Arc<Crl>> {
+        self.known.iter().flat_map(|known| &known.lists).map(|held| &held.complete)
     }
 
     /// The lists of what has changed since those, where there are any.
-    pub fn delta_crls(&self) -> impl Iterator<Item = &Crl> {
-        self.known.iter().flat_map(|known| &known.lists).filter_map(|held| held.delta.as_deref())
+    pub fn delta_crls(&self) -> impl Iterator<Item = &Arc<Crl>> {
+        self.known.iter().flat_map(|known| &known.lists).filter_map(|held| held.delta.as_ref())
     }
 
     /// Adds an authority that one of the known ones vouches for. Adding it twice changes nothing.
@@ -332,8 +332,9 @@ impl Known {
         let at = self.lists.iter().position(|held| held.complete.scope() == crl.scope());
         match (at, crl.base()) {
             (Some(at), Some(_)) => self.lists[at].delta = Some(Arc::clone(crl)),
-            (at, None) => {
-                at.map(|at| self.lists.swap_remove(at));
+            (_, None) => {
+                // One about the same addresses, or about more of them, says all that was said before.
+                self.lists.retain(|held| !crl.scope().widens(held.complete.scope()));
                 self.lists.push(Held { complete: Arc::clone(crl), delta: None });
             }
             (None, Some(_)) => {}

@@ -16,9 +16,8 @@ use hsm_device::{
     DeviceState,
     sdf::{SCHEME, SdfDevice, SdfError},
 };
-use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::{config::DeviceSettings, telemetry};
+use crate::{aside::aside, config::DeviceSettings, telemetry};
 
 /// The devices, and which keys are in them. Clones are the same devices.
 #[derive(Clone, Default)]
@@ -168,10 +167,7 @@ impl Sm2Signer for Waiting {
     }
 
     fn sign(&self, e: &[u8; 32]) -> Result<Signature, KeyError> {
-        match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| self.0.sign(e)),
-            _ => self.0.sign(e),
-        }
+        aside(|| self.0.sign(e))
     }
 }
 

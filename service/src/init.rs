@@ -259,7 +259,7 @@ async fn found(
         store.record_authority(record, entry).await?;
     }
     let root = certificates[0].1.to_pem();
-    let plan = start::list_plan(&store, &config).await?;
+    let plan = start::list_plan(&store, &keys, &config).await?;
     let authorities =
         Authorities::load(&keys, certificates, [], config.public_url.as_deref(), plan)?;
     let registrar: Registrar =

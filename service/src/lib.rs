@@ -18,6 +18,7 @@
 //! [`init`] makes a service, [`demo`] plays a visit with one, [`mod@bench`] measures one.
 
 pub mod api;
+mod aside;
 pub mod bench;
 pub mod card_issuer;
 pub mod card_life;

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
-use ca::{Certificate, crl::Crl};
+use ca::{
+    Certificate,
+    crl::{Crl, Scope},
+};
 use hsm::{
     KeyError,
     random::SystemRandom,
@@ -29,8 +32,6 @@ use crate::{
 
 /// Revocation lists are replaced when they are due within this time.
 const LIST_AHEAD: time::Duration = time::Duration::days(3);
-/// A list that ends within this time should have been replaced long ago.
-const LIST_ALARM: time::Duration = time::Duration::days(2);
 /// How often that, and the certificates of responders, are looked at.
 const LIST_CHECK: Duration = Duration::from_secs(3600);
 /// How often it is looked at whether the list of cards is due. A change of a card tells it at once;
@@ -114,7 +115,7 @@ pub async fn open_tested<'a>(
         // The service stopped between draft and signature: it may have been signed, and nobody has it.
         tracing::warn!(serial = draft.serial, "a certificate was drafted and never given out");
     }
-    let plan = list_plan(&store, &config).await?;
+    let plan = list_plan(&store, &keys, &config).await?;
     let authorities = authorities(&store, &keys, config.public_url.as_deref(), plan).await?;
     registrar(config, keys, authorities, store).await
 }
@@ -190,17 +191,24 @@ async fn authorities(
 }
 
 /// How lists are divided and where they are found; the address of today is on record from now on, since
-/// certificates will name it.
-pub(crate) async fn list_plan(store: &Store, config: &Config) -> Result<ListPlan, StoreError> {
+/// certificates will name it. After a failed self-test none are issued, and nothing is recorded.
+pub(crate) async fn list_plan(
+    store: &Store,
+    keys: &Keys,
+    config: &Config,
+) -> Result<ListPlan, StoreError> {
     let mut addresses = store.list_addresses().await?;
     if let Some(url) = &config.public_url {
-        if !addresses.contains(url) {
+        if !addresses.contains(url) && keys.tested().is_ok() {
             store.record_list_address(url, list_address(&config.name, url, clock::now())).await?;
         }
         // The newest last, whenever it was first used.
         addresses.retain(|address| address != url);
         addresses.push(url.clone());
     }
+    // More than that a list cannot name; certificates of before are in that of all.
+    let beyond = addresses.len().saturating_sub(Scope::MAX_POINTS);
+    addresses.drain(..beyond);
     Ok(ListPlan { addresses, ranges_above: config.ranges_above })
 }
 
@@ -262,7 +270,10 @@ async fn keep_status_fresh(registrar: Arc<Registrar>, mut stop: watch::Receiver<
             let cause = telemetry::chain(&error);
             tracing::error!(cause, "renewing revocation lists");
         }
-        registrar.tell_ending_lists(clock::now(), LIST_ALARM);
+        for (list, end) in registrar.ending_lists(clock::now()) {
+            let (list, end) = (list.to_string(), end.map(clock::rfc3339));
+            tracing::error!(list, end, "a revocation list ends soon and was not renewed");
+        }
         keep_own(&registrar).await;
     }
 }

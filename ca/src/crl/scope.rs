@@ -24,7 +24,7 @@ pub enum Scope {
 
 impl Scope {
     /// Most addresses that a list may name.
-    const MAX_POINTS: usize = 64;
+    pub const MAX_POINTS: usize = 64;
 
     /// Whether a list of this scope speaks of this certificate, so that absence from it means
     /// something.
@@ -34,6 +34,15 @@ impl Scope {
             Self::Points(points) => {
                 certificate.crl_url().is_some_and(|url| points.iter().any(|point| point == url))
             }
+        }
+    }
+
+    /// Whether this is a scope of the same kind that leaves out nothing of the other.
+    pub(crate) fn widens(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, Self::All) => true,
+            (Self::Points(these), Self::Points(those)) => those.iter().all(|it| these.contains(it)),
+            _ => false,
         }
     }
 

@@ -28,7 +28,8 @@ use tonic_health::{
 };
 
 use super::MAX_STRANGERS_REQUEST;
-use crate::registrar::Registrar;
+use crate::clock::{self, UtcTime, rfc3339};
+use crate::registrar::{ListName, Registrar};
 
 /// The service as a whole, and each of its parts: all need the log.
 const PARTS: [&str; 13] = [
@@ -102,10 +103,25 @@ fn lost_devices(registrar: &Registrar) -> String {
     lost.map(|(device, _)| format!("the device {device} is lost: its keys do not sign\n")).collect()
 }
 
-/// `/healthz`: 200 and which devices are lost, or 503 and why nothing can be granted.
+/// Which revocation lists end soon: whoever they tell of gets in until then.
+fn ending_lists(lists: &[(ListName, Option<UtcTime>)]) -> String {
+    let line = |(list, end): &(ListName, Option<UtcTime>)| match end {
+        Some(end) => {
+            format!("the revocation list {list} ends at {} and was not renewed\n", rfc3339(*end))
+        }
+        None => format!("there is no revocation list {list}\n"),
+    };
+    lists.iter().map(line).collect()
+}
+
+/// `/healthz`: 200 and what needs somebody soon (lost devices, lists that end), or 503 and why nothing
+/// can be granted.
 pub(super) async fn healthz(State(registrar): State<Arc<Registrar>>) -> Response {
     match obstacle(&registrar) {
-        None => format!("ok\n{}", lost_devices(&registrar)).into_response(),
+        None => {
+            let lists = ending_lists(&registrar.ending_lists(clock::now()));
+            format!("ok\n{}{lists}", lost_devices(&registrar)).into_response()
+        }
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
     }
 }
@@ -116,8 +132,24 @@ mod tests {
 
     use prost::Message as _;
     use prost_types::FileDescriptorSet;
+    use time::macros::datetime;
 
     use super::*;
+
+    #[test]
+    fn a_list_that_ends_is_named_with_its_end() {
+        let name = |text: &str| text.parse::<ListName>().unwrap();
+        let ends = [
+            (name("ca-people-4a"), Some(datetime!(2026-11-29 08:00 UTC))),
+            (name("ca-root"), None),
+        ];
+        assert_eq!(
+            ending_lists(&ends),
+            "the revocation list ca-people-4a ends at 2026-11-29T08:00:00.000000Z and was not renewed\n\
+             there is no revocation list ca-root\n"
+        );
+        assert_eq!(ending_lists(&[]), "");
+    }
 
     #[test]
     fn every_service_of_the_interface_is_a_part() {

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use axum::{
+    body::Bytes,
     extract::{Path, State},
     http::{StatusCode, header},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use ca::crl::Crl;
 use proto::v1::{
     admin_server::AdminServer, audit_server::AuditServer, cards_server::CardsServer,
     desks_server::DesksServer, enrolments_server::EnrolmentsServer,
@@ -104,17 +106,26 @@ async fn revocation_list(
 ) -> Response {
     let name = file.strip_suffix(".crl").and_then(|name| name.parse().ok());
     let list = name.and_then(|name| registrar.newest_list(name));
-    found("application/pkix-crl", list)
+    found("application/pkix-crl", list.map(|list| Bytes::from_owner(Shared(list))))
+}
+
+/// A list of which all who fetch it are sent the same octets: it may be megabytes long.
+struct Shared(Arc<Crl>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0.der()
+    }
 }
 
 /// `/ca/ca-people.cer`: the certificate of an authority (RFC 5280, 4.2.2.1).
 async fn authority(State(registrar): State<Arc<Registrar>>, Path(file): Path<String>) -> Response {
     let authority = file.strip_suffix(".cer").and_then(authority_named);
     let certificate = authority.and_then(|authority| registrar.authority_certificate(authority));
-    found("application/pkix-cert", certificate)
+    found("application/pkix-cert", certificate.map(Bytes::from))
 }
 
-fn found(content_type: &'static str, der: Option<Vec<u8>>) -> Response {
+fn found(content_type: &'static str, der: Option<Bytes>) -> Response {
     match der {
         Some(der) => ([(header::CONTENT_TYPE, content_type)], der).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),

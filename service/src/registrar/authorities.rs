@@ -1,6 +1,6 @@
 //! The certificates that vouch for all others, and the lists of what was revoked.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ca::chain::{Anchors, Path, Purpose};
 use ca::crl::{Changes, Crl, Edition, Revocation, Scope, SerialRange};
@@ -21,9 +21,6 @@ const LIST_LIFE: time::Duration = time::Duration::days(7);
 
 /// How far a list is dated back, so that it is good at once for verifiers whose clock is behind.
 const CLOCK_SKEW: time::Duration = time::Duration::minutes(5);
-
-/// Most revoked certificates that one list tells, well within [`Crl::MAX_LEN`].
-const MOST_IN_A_LIST: usize = 150_000;
 
 /// How the lists of an authority are divided, and where they are found.
 #[derive(Clone, Debug, Default)]
@@ -168,19 +165,18 @@ impl Authorities {
         &self.issuers
     }
 
-    /// The complete lists that an authority makes when so many of its certificates are revoked. Once
-    /// there are lists of ranges, they stay: certificates are looked for in them.
+    /// The complete lists that an authority makes when so many of its certificates are revoked: of all,
+    /// for certificates that name no range, and of ranges. Once there are lists of ranges, they stay:
+    /// certificates are looked for in them.
     pub(crate) fn parts(&self, authority: Authority, revoked: usize) -> Vec<ListName> {
-        let all = ListName::complete(authority, None);
-        let mut parts: Vec<_> =
-            Some(all).filter(|_| revoked <= MOST_IN_A_LIST).into_iter().collect();
-        let divided = self.plan.addresses.is_empty() || authority == Authority::Root;
-        if !divided && (revoked > self.plan.ranges_above || self.has_ranges(authority)) {
-            parts
-                .extend(SerialRange::all().map(|range| ListName::complete(authority, Some(range))));
-        }
+        let mut parts = vec![ListName::complete(authority, None)];
         // Without an address there is no saying which list a certificate is in.
-        if parts.is_empty() { vec![all] } else { parts }
+        let can_divide = !self.plan.addresses.is_empty() && authority != Authority::Root;
+        if can_divide && (revoked > self.plan.ranges_above || self.has_ranges(authority)) {
+            let ranges = SerialRange::all().map(Some);
+            parts.extend(ranges.map(|range| ListName::complete(authority, range)));
+        }
+        parts
     }
 
     fn has_ranges(&self, authority: Authority) -> bool {
@@ -207,9 +203,13 @@ impl Authorities {
     }
 
     /// Lends the list of this name that is in use.
-    pub(crate) fn with_list<T>(&self, name: ListName, look: impl FnOnce(&Crl) -> T) -> Option<T> {
+    pub(crate) fn with_list<T>(
+        &self,
+        name: ListName,
+        look: impl FnOnce(&Arc<Crl>) -> T,
+    ) -> Option<T> {
         let scope = self.scope(name);
-        let fits = |list: &&Crl| self.is_of(list, name.authority) && *list.scope() == scope;
+        let fits = |list: &&Arc<Crl>| self.is_of(list, name.authority) && *list.scope() == scope;
         self.with_anchors(|anchors| {
             let list = match name.kind {
                 ListKind::Complete => anchors.crls().find(fits),
@@ -244,8 +244,13 @@ impl Authorities {
     }
 
     /// Puts a list into use; one of what has changed after the complete one.
+    ///
+    /// One at a time: nobody waits while the list is verified.
     pub(crate) fn adopt(&self, list: Crl) -> Result<(), AuthorityError> {
-        Ok(self.anchors.write().unwrap_or_else(PoisonError::into_inner).add_crl(list)?)
+        let mut anchors = self.with_anchors(Anchors::clone);
+        anchors.add_crl(list)?;
+        *self.anchors.write().unwrap_or_else(PoisonError::into_inner) = anchors;
+        Ok(())
     }
 
     /// Lists that are over by then, with their end; without one for authorities that have no list.

@@ -88,6 +88,7 @@ pub use issuing::{
 };
 pub use key_centre::MOST_MADE;
 pub use key_recoveries::{RecoveryTo, ReviewedRecovery};
+pub use list_names::{BadListName, ListName};
 pub use look_alikes::{Alike, Decision, DecisionRecord};
 pub use national::{Origin, Peer};
 pub use operators::Founding;

@@ -1,5 +1,7 @@
 //! What vouches for all certificates, and the lists of those that were revoked.
 
+use std::sync::Arc;
+
 use audit::Outcome;
 use ca::crl::{Changes, Crl, Revocation, Scope, SerialRange};
 use ca::{Authority, Serial};
@@ -8,11 +10,15 @@ use super::{
     Error, Registrar, authorities::AuthorityError, entry_by, list_names::ListName, service_actor,
 };
 use crate::{
+    aside::aside,
     clock::{self, UtcTime},
     keys::authority_name,
     policy::Act,
     store::{RevocationLists, RevokedSerial},
 };
+
+/// A list that ends within this time should have been replaced long ago.
+const LIST_ALARM: time::Duration = time::Duration::days(2);
 
 /// The certificates that vouch for all others, DER.
 pub struct Published {
@@ -42,8 +48,8 @@ impl Registrar {
     /// The newest list of this name, DER. Public. While an authority's lists are not divided, the one
     /// of all its certificates stands for each range.
     #[must_use]
-    pub fn newest_list(&self, name: ListName) -> Option<Vec<u8>> {
-        let of = |name| self.authorities.with_list(name, |list| list.der().to_vec());
+    pub fn newest_list(&self, name: ListName) -> Option<Arc<Crl>> {
+        let of = |name| self.authorities.with_list(name, Arc::clone);
         let complete = ListName::complete(name.authority, name.range);
         match self.authorities.with_list(complete, |_| ()) {
             Some(()) => of(name),
@@ -63,6 +69,7 @@ impl Registrar {
     /// # Errors
     /// [`Error`] when a list could not be made or recorded; the old ones stay in use.
     pub async fn renew_lists(&self, now: UtcTime, ahead: time::Duration) -> Result<(), Error> {
+        let mut made = Ok(());
         for issuer in self.authorities.issuers() {
             let authority = issuer.authority();
             for name in self.parts(authority).await? {
@@ -76,11 +83,12 @@ impl Registrar {
                         && edition.next_update > now + ahead
                 });
                 if good != Some(true) {
-                    self.renew_list(name, now).await?;
+                    // One that cannot be made keeps no other from being made.
+                    made = made.and(self.renew_list(name, now).await);
                 }
             }
         }
-        Ok(())
+        made
     }
 
     /// Makes the lists anew that tell of these certificates, whose status has changed.
@@ -94,22 +102,21 @@ impl Registrar {
             .iter()
             .filter_map(|serial| Some(SerialRange::of(&serial.parse().ok()?)))
             .collect();
+        let mut made = Ok(());
         for name in self.parts(authority).await? {
             let concerned = name.range.is_none_or(|range| changed.contains(&range));
             if concerned || self.authorities.with_list(name, |_| ()).is_none() {
-                self.renew_list(name, now).await?;
+                made = made.and(self.renew_list(name, now).await);
             }
         }
-        Ok(())
+        made
     }
 
-    /// Says in the process log which lists end within `ahead`, dated after `now`, because renewing
-    /// them fails: when one is over, nobody whom its authority certified gets in.
-    pub fn tell_ending_lists(&self, now: UtcTime, ahead: time::Duration) {
-        for (list, end) in self.authorities.lists_over_by(now + ahead) {
-            let (list, end) = (list.to_string(), end.map(clock::rfc3339));
-            tracing::error!(list, end, "a revocation list ends soon and was not renewed");
-        }
+    /// Which lists end soon, because renewing them fails, and when: once one is over, nobody whom its
+    /// authority certified gets in.
+    #[must_use]
+    pub fn ending_lists(&self, now: UtcTime) -> Vec<(ListName, Option<UtcTime>)> {
+        self.authorities.lists_over_by(now + LIST_ALARM)
     }
 
     /// The complete lists that an authority makes as things stand.
@@ -120,16 +127,19 @@ impl Registrar {
 
     async fn renew_list(&self, name: ListName, now: UtcTime) -> Result<(), Error> {
         let _one_at_a_time = self.lists.lock().await;
+        // Whoever waited makes a later one than the last.
+        let now = now.max(clock::now());
         let part = name.part();
-        let last = self.store.last_list_number(&part.issuer).await?;
-        let number = last.map_or(1, |last| last + 1);
+        // Records from an older copy count on from where others have heard of more.
+        let last = self.store.last_list_number(&part.issuer).await?.unwrap_or_default();
+        let seconds = u64::try_from(now.unix_timestamp()).unwrap_or_default();
+        let number = seconds.max(last + 1);
         let found = self.store.revocations(&part, now).await?;
         let revoked = parsed(&found.revoked)?;
         let since = found.since.map(|(base, changed)| changes(&revoked, &changed, base));
-        let (complete, delta) = self
-            .authorities
-            .next_lists(&self.keys, name, number, &revoked, since.transpose()?, now)
-            .map_err(fault)?;
+        let since = since.transpose()?;
+        let make = || self.authorities.next_lists(&self.keys, name, number, &revoked, since, now);
+        let (complete, delta) = aside(make).map_err(fault)?;
         let mut entry = entry_by(service_actor(&self.name), Act::ListIssue, Outcome::Granted, now)
             .on("revocation-list", name.to_string())
             .with("number", number.to_string());
@@ -144,10 +154,8 @@ impl Registrar {
         };
         let times = (now, complete.edition().next_update);
         self.store.record_revocation_lists(record, found.changes, times, entry).await?;
-        for list in [Some(complete), delta].into_iter().flatten() {
-            self.authorities.adopt(list).map_err(fault)?;
-        }
-        Ok(())
+        let lists = [Some(complete), delta].into_iter().flatten();
+        aside(|| lists.into_iter().try_for_each(|list| self.authorities.adopt(list))).map_err(fault)
     }
 }
 

@@ -175,6 +175,8 @@ impl Store {
         self.record(entry, move |db, _| {
             db.prepare_cached("INSERT OR IGNORE INTO list_address (url) VALUES (?1)")?
                 .execute([url])?;
+            // From now on lists of ranges are about more addresses; a delta list builds on one about the same.
+            db.prepare_cached("DELETE FROM revocation_list_base WHERE range <> ''")?.execute([])?;
             Ok(())
         })
         .await

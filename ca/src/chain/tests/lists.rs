@@ -86,6 +86,22 @@ fn a_list_about_some_says_nothing_of_others() {
 }
 
 #[test]
+fn a_list_about_more_addresses_takes_the_place_of_one_about_some_of_them() {
+    let hospital = Hospital::new();
+    let named = hospital.doctor.crl_url().expect("it names a list").to_owned();
+    let mut anchors = hospital.anchors();
+    let before = anchors.crls().count();
+    anchors.add_crl(of_part(&hospital.people, 2, &named, &[])).expect("theirs");
+    let edition =
+        Edition { number: 3, this_update: ISSUED, next_update: ISSUED + Duration::days(7) };
+    let both = Scope::Points(vec![named, "http://other.example.invalid/crl".to_owned()]);
+    let wider = hospital.people.draft_crl(edition, &both, None, &[]);
+    let wider = wider.and_then(|draft| draft.sign(&key(PEOPLE_KEY))).expect("a list");
+    anchors.add_crl(wider).expect("theirs");
+    assert_eq!(anchors.crls().count(), before + 1, "that of all stays, that of one address goes");
+}
+
+#[test]
 fn changes_count_from_the_list_that_they_build_on() {
     let hospital = Hospital::new();
     let people = &hospital.people;
