@@ -147,7 +147,10 @@ pub(crate) fn approvals(
     Ok(Approvals { entry, review })
 }
 
-/// A statement that its signer made, with a certificate that was valid then.
+/// The role of those who may enter and review.
+const SIGNERS: &str = "operator";
+
+/// A statement that its signer, who may make it, made with a certificate that was valid then.
 fn signed(given: &v1::SignedStatement, issuers: &[Issuer]) -> Result<Statement, Problem> {
     let wrong = problems::APPROVAL_NOT_GENUINE;
     let certificate = genuine(&given.certificate, issuers)?;
@@ -156,7 +159,8 @@ fn signed(given: &v1::SignedStatement, issuers: &[Issuer]) -> Result<Statement, 
     let at = OffsetDateTime::parse(&statement.at, &Rfc3339).map_err(|_| wrong)?;
     let valid =
         certificate.not_before() - TOLERANCE <= at && at <= certificate.not_after() + TOLERANCE;
-    let right = part(&certificate, "CN=").as_deref() == Some(given.identity_id.as_str()) && valid;
+    let named = (part(&certificate, "CN="), part(&certificate, "OU="));
+    let right = named == (Some(given.identity_id.clone()), Some(SIGNERS.to_owned())) && valid;
     right.then_some(statement).ok_or(wrong)
 }
 

@@ -112,7 +112,7 @@ fn two_signatures_about_one_certificate_are_good() {
 fn what_does_not_hold_together_is_not_believed() {
     let office = Office::new();
     type Change = fn(&mut v1::Enrolment, &Office);
-    let cases: [(&str, Change); 12] = [
+    let cases: [(&str, Change); 14] = [
         ("no entry", |it, _| it.entry = None),
         ("approved by nobody", |it, _| it.review = None),
         ("approved by who entered it", |it, office| {
@@ -143,6 +143,14 @@ fn what_does_not_hold_together_is_not_believed() {
         }),
         ("signed in the name of another", |it, _| {
             it.review.as_mut().unwrap().identity_id = NURSE.into();
+        }),
+        ("entered by a nurse", |it, office| {
+            let subject = format!("CN={ENTERER},OU=nurse,O={HOSPITAL},C=CN");
+            it.entry.as_mut().unwrap().certificate = office.certificate(0, &subject);
+        }),
+        ("reviewed by an auditor", |it, office| {
+            let subject = format!("CN={REVIEWER},OU=auditor,O={HOSPITAL},C=CN");
+            it.review.as_mut().unwrap().certificate = office.certificate(1, &subject);
         }),
         ("signed after the certificate", |it, office| {
             let entry = it.entry.clone().unwrap();
