@@ -153,7 +153,7 @@ pub(crate) async fn registrar(
     }
     registrar.renew_lists(clock::now(), LIST_AHEAD).await?;
     keep_own(&registrar).await;
-    registrar.tell_lone_operator().await?;
+    registrar.tell_lone_operator().await;
     let filled = registrar.fill_likenesses(clock::now()).await?;
     if filled > 0 {
         tracing::info!(residents = filled, "residents of before are compared with new ones now");

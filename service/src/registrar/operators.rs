@@ -10,6 +10,7 @@ use crate::{
     clock::{self, UtcTime},
     policy::Act,
     store::{Identity as IdentityRow, IdentityId, Institution, InstitutionId},
+    telemetry,
     vocabulary::Role,
 };
 
@@ -61,11 +62,12 @@ impl Registrar {
         let home = institution.id;
         self.store.record_institution(institution, entry).await?;
         let [first, second] = keys;
-        let found = async |number: u32, key| {
+        let found = async |number: &str, key| {
+            let id = IdentityId::generate();
             let entry = || founding.plain_entry(Act::ServiceInit);
-            self.found_operator(home, number, key, founding.now, entry).await
+            self.found_operator(home, (id, number), key, founding.now, entry).await
         };
-        Ok([found(1, first).await?, found(2, second).await?])
+        Ok([found("1", first).await?, found("2", second).await?])
     }
 
     /// Makes an operator where there are not two in force, so that the work of two persons can go on: in an
@@ -86,24 +88,25 @@ impl Registrar {
         // Nobody reviewed it: it is seen.
         let entry =
             || founding.plain_entry(Act::OperatorFound).with("alert", "operator-certificate");
-        self.found_operator(home, standing.last_number + 1, key, founding.now, entry).await
+        // A number that nobody has, whatever numbers others were given.
+        let id = IdentityId::generate();
+        self.found_operator(home, (id, &id.to_string()), key, founding.now, entry).await
     }
 
     async fn found_operator(
         &self,
         home: InstitutionId,
-        number: u32,
+        (id, number): (IdentityId, &str),
         key: PublicKey,
         now: UtcTime,
         entry: impl Fn() -> Entry,
     ) -> Result<Enrolled, Error> {
-        let id = IdentityId::generate();
         let operator = IdentityRow {
             id,
             institution: home,
             role: Role::Operator.as_str().to_owned(),
             sealed_name: self.personal.seal_staff_name(id, Role::Operator.as_str())?,
-            number: number.to_string(),
+            number: number.to_owned(),
             department: String::new(),
             registered_at: now,
             person: None,
@@ -114,13 +117,17 @@ impl Registrar {
         self.issue(&operator, key, now, entry).await
     }
 
-    /// Says so at start where one operator is alone: nothing that takes two persons can be done.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn tell_lone_operator(&self) -> Result<(), Error> {
+    /// Says so at start where one operator is alone: nothing that takes two persons can be done. It starts all
+    /// the same, also where they cannot be counted.
+    pub async fn tell_lone_operator(&self) {
+        let standing = match self.store.operators(clock::now()).await {
+            Ok(standing) => standing,
+            Err(error) => {
+                tracing::error!(cause = telemetry::chain(&error), "counting operators");
+                return;
+            }
+        };
         // A service that is being founded has none yet.
-        let standing = self.store.operators(clock::now()).await?;
         if standing.home.is_some() && standing.in_force < 2 {
             tracing::warn!(
                 operators = standing.in_force,
@@ -135,6 +142,5 @@ impl Registrar {
                  for: revoke those that are not known"
             );
         }
-        Ok(())
     }
 }

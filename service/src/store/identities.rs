@@ -49,12 +49,10 @@ pub enum IdentityKey {
 pub struct Operators {
     /// The service itself as an institution; `None` until it is founded.
     pub home: Option<InstitutionId>,
-    /// Operators with a certificate in force.
+    /// Operators with a signing certificate in force; two identities of one person are one.
     pub in_force: u32,
-    /// Certificates of operators elsewhere that no two persons stand behind.
+    /// Signing certificates of operators elsewhere that no two persons stand behind.
     pub by_one_person: u32,
-    /// The highest number that the service itself gave.
-    pub last_number: u32,
 }
 
 impl std::fmt::Debug for Identity {
@@ -156,19 +154,19 @@ impl Store {
             let home = db.prepare_cached(home)?.query_row([], |row| row.get(0)).optional()?;
             let mut select = db.prepare_cached(
                 "SELECT
-                   (SELECT count(DISTINCT identity) FROM certificate JOIN identity ON id = identity
+                   (SELECT count(DISTINCT coalesce(person, id)) FROM certificate
+                    JOIN identity ON id = identity
                     WHERE role = 'operator' AND der IS NOT NULL AND revoked_at IS NULL
-                      AND not_after >= ?1),
+                      AND not_after >= ?1 AND pair_of IS NULL),
                    (SELECT count(*) FROM certificate JOIN identity ON id = certificate.identity
                     WHERE role = 'operator' AND der IS NOT NULL AND revoked_at IS NULL
-                      AND not_after >= ?1 AND renews IS NULL AND institution <> coalesce(?2, '')
-                      AND NOT EXISTS (SELECT 1 FROM enrolment WHERE certificate = serial)),
-                   (SELECT coalesce(max(CAST(number AS INTEGER)), 0) FROM identity
-                    WHERE institution = ?2)",
+                      AND not_after >= ?1 AND renews IS NULL AND pair_of IS NULL
+                      AND institution <> coalesce(?2, '')
+                      AND NOT EXISTS (SELECT 1 FROM enrolment WHERE certificate = serial))",
             )?;
             Ok(select.query_row((Micros(now), home), |row| {
                 let (in_force, by_one_person) = (row.get(0)?, row.get(1)?);
-                Ok(Operators { home, in_force, by_one_person, last_number: row.get(2)? })
+                Ok(Operators { home, in_force, by_one_person })
             })?)
         })
         .await

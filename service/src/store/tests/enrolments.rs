@@ -192,12 +192,58 @@ async fn operators_are_counted_who_could_be_two_persons() {
     assert_eq!(store.operators(NOW).await.unwrap().home, None);
     office(&store).await;
     let counted = store.operators(NOW).await.unwrap();
-    // None of them is the service's own, and nobody reviewed their certificates.
-    assert_eq!((counted.in_force, counted.by_one_person), (3, 3));
-    let revoke = act("certificate.revoke");
-    store.record_certificate_revoked("a3", 1, NOW, revoke).await.unwrap();
-    assert_eq!(store.operators(NOW).await.unwrap().in_force, 2);
+    // None of them is the service's own, and nobody reviewed their certificates; two of them are one person.
+    assert_eq!((counted.in_force, counted.by_one_person), (2, 3));
+    let revoke = async |serial| {
+        let entry = act("certificate.revoke");
+        store.record_certificate_revoked(serial, 1, NOW, entry).await.unwrap();
+        store.operators(NOW).await.unwrap().in_force
+    };
+    assert_eq!((revoke("a3").await, revoke("a2").await), (2, 1));
     assert_eq!(store.operators(NOW + Duration::days(400)).await.unwrap().in_force, 0);
+}
+
+#[tokio::test]
+async fn numbers_of_staff_and_certificates_of_pairs_do_not_disturb_the_count() {
+    let place = Place::new();
+    let store = place.open();
+    let own = Institution { credit_code: String::new(), ..institution() };
+    store.record_institution(own.clone(), act("institution.register")).await.unwrap();
+    let long = Identity { role: "operator".into(), ..identity(own.id, "13800138000") };
+    store.record_identity(long, act("identity.register")).await.unwrap();
+    assert_eq!(store.operators(NOW).await.unwrap().in_force, 0);
+    let office = office(&store).await;
+    // An operator elsewhere whose pair two persons approved: neither of the two is of one person.
+    let before = store.operators(NOW).await.unwrap();
+    let key = NewEscrowedKey {
+        id: EscrowedKeyId::generate(),
+        key_digest: [8; 32],
+        public_key: vec![8; 65],
+        sealed: vec![8; 8],
+    };
+    store.record_spare_keys(vec![key.clone()], NOW, act("key-centre.make")).await.unwrap();
+    let mut entered = office.enrolment(7);
+    entered.identity = office.operators[1];
+    entered.certificates = CertificateSet::Pair;
+    enter(&store, &entered).await.unwrap();
+    let drafts = PairDraft {
+        holder: office.operators[1],
+        signing: CertificateDraft { key_digest: [7; 32], ..draft("c1", office.operators[1]) },
+        encryption: CertificateDraft { key_digest: [8; 32], ..draft("c2", office.operators[1]) },
+        key: key.id,
+    };
+    let draft = EnrolmentDraft::Pair { drafts: Box::new(drafts), envelope: vec![5] };
+    let approval = EnrolmentReview {
+        verdict: EnrolmentVerdict::Approve(Box::new(draft)),
+        ..office.approval(&entered, 0, NOW)
+    };
+    // The entry is of the first operator, so that the second reviews it.
+    let approval =
+        EnrolmentReview { statement: statement("r", office.operators[1], "a2", NOW), ..approval };
+    review(&store, approval).await.unwrap();
+    let signed = ["c1", "c2"].map(|serial| SignedDraft { serial: serial.into(), der: vec![7] });
+    store.record_all_signed(signed.into(), act("certificate.issue")).await.unwrap();
+    assert_eq!(store.operators(NOW).await.unwrap(), before);
 }
 
 #[tokio::test]
