@@ -267,20 +267,6 @@ impl Issuer {
         Ok(Draft { body, signer: order.public_key, serial, validity })
     }
 
-    /// A draft of this authority as it was recorded: signed now, when something stopped in between. What
-    /// it says is held against the rules again.
-    ///
-    /// # Errors
-    /// [`IssueError::Lint`] for a body that this authority would not sign.
-    pub fn recorded(&self, body: Vec<u8>) -> Result<Draft, IssueError> {
-        let (name, signer) = (self.certificate.subject(), self.certificate.public_key());
-        lint::check(&body, name, signer, self.key_identifier())?;
-        let read = Certificate::unsigned(&body)?;
-        let validity = (read.not_before(), read.not_after());
-        let serial = read.serial().clone();
-        Ok(Draft { body, signer: signer.clone(), serial, validity })
-    }
-
     /// Identifier of this authority's key, as its own certificate gives it.
     pub(crate) fn key_identifier(&self) -> KeyIdentifier {
         let given = self.certificate.key_identifier().cloned();

@@ -102,6 +102,8 @@ catalogue! {
     // Two persons
     /// What was signed is not what is on record.
     STATEMENT_DIFFERS: "签名声明与所录入或待复核的内容不一致", "请核对身份、角色和证书申请后重新签名；复核时请重新查看录入内容", "the signed statement does not say what is entered or on record", "check identity, role and request, and sign again; look at what was entered again before a review";
+    /// What was recorded to be signed does not follow from what was approved.
+    DRAFT_DIFFERS: "待签发的证书与复核通过的内容不一致，不予签发", "请报告审计员；请持有人用新密钥重新申请", "what was to be signed as a certificate is not what was approved, and is not issued", "report it to an auditor; let the holder make a new key, and enter it again";
     /// The time of the statement is not now.
     STATEMENT_LATE: "签名声明的时间与本系统相差超过 5 分钟", "请校准本机时间后重新签名", "the time of the signed statement is more than five minutes off", "set this machine's clock and sign again";
     /// The signature is not by the key of the certificate.

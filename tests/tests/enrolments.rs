@@ -308,6 +308,80 @@ async fn what_is_void_or_altered_is_not_approved_and_one_person_is_not_two() {
     assert_eq!(reason(&reviewer.review(request).await.unwrap_err()), "STATEMENT_DIFFERS");
     let alerts = hospital.granted("auditor", &["audit", "search", "--alerts"]).to_string();
     assert!(alerts.contains("entry-altered"), "{alerts}");
+    // It is rejected all the same, as it was stated.
+    hospital.granted(REVIEWER, &["enrolment", "review", &altered, "--reject", "录入被改动"]);
+}
+
+#[test]
+fn what_is_signed_follows_from_what_two_signed_and_not_from_the_database() {
+    let mut hospital = Hospital::open();
+    let id = nurse(&hospital, "nurse");
+    let enrolment = enter(&hospital, OPERATOR, "nurse", &id);
+    let serial = text(
+        &hospital.granted(REVIEWER, &["enrolment", "review", &enrolment, "--approve"]),
+        "serial",
+    );
+    let collect = ["enrolment", "collect", &enrolment];
+    let out = hospital.stage.path("records/out").to_string_lossy().into_owned();
+    let collect = [&collect[..], &["--out", &out]].concat();
+    // As after a crash between record and signature; the changes of somebody who can edit the database.
+    let doctor = hospital.staff["doctor"].clone();
+    let edit = |hospital: &mut Hospital, change: &str, value: &str| {
+        hospital.stage.server().unwrap().end().unwrap();
+        let db = rusqlite::Connection::open(hospital.database()).unwrap();
+        db.execute(change, (&serial, value)).unwrap();
+        drop(db);
+        hospital.stage.serve().unwrap();
+    };
+    let cases = [
+        (
+            "UPDATE certificate SET der = NULL, log_position = NULL, body = (SELECT body FROM certificate
+             WHERE identity = ?2 AND pair_of IS NULL) WHERE serial = ?1",
+            doctor.as_str(),
+            "DRAFT_DIFFERS",
+        ),
+        (
+            "UPDATE enrolment SET review = replace(review, char(10), ?2) WHERE certificate = ?1",
+            " ",
+            "STATEMENT_DIFFERS",
+        ),
+    ];
+    for (change, value, reason) in cases {
+        edit(&mut hospital, change, value);
+        hospital.refused(OPERATOR, &collect, reason);
+    }
+    let alerts = hospital.granted("auditor", &["audit", "search", "--alerts"]).to_string();
+    assert!(alerts.contains("draft-altered") && alerts.contains("entry-altered"), "{alerts}");
+    hospital.stage.server().unwrap().end().unwrap();
+    let db = rusqlite::Connection::open(hospital.database()).unwrap();
+    let unsigned = "SELECT der IS NULL FROM certificate WHERE serial = ?1";
+    assert!(db.query_row(unsigned, [&serial], |row| row.get::<_, bool>(0)).unwrap());
+}
+
+#[test]
+fn a_key_is_not_given_again_to_who_gave_up_what_opens_it() {
+    let hospital = Hospital::open();
+    let id = nurse(&hospital, "nurse");
+    let issued = hospital.stage.certify("nurse", &id, &["--pair"]).unwrap();
+    let order = ["audit", "search", "--action", "certificate.issue"];
+    let envelope = |found: Value| found["entries"].to_string().matches("\"envelope\"").count();
+    assert_eq!(envelope(hospital.granted("auditor", &order)), 1);
+    let enrolment =
+        hospital.granted("auditor", &["enrolment", "show", "--serial", &text(&issued, "serial")]);
+    let enrolment = text(&enrolment, "enrolment_id");
+    let out = hospital.stage.path("records/out").to_string_lossy().into_owned();
+    let collect = ["enrolment", "collect", &enrolment, "--out", &out];
+    hospital.granted(OPERATOR, &collect);
+    let order = ["audit", "search", "--action", "certificate.collect"];
+    assert_eq!(envelope(hospital.granted("auditor", &order)), 1);
+    let serial = text(&issued, "serial");
+    let suspend = ["identity", "suspend", "--serial", &serial];
+    hospital.granted(OPERATOR, &suspend);
+    hospital.refused(OPERATOR, &collect, "CERTIFICATE_REVOKED");
+    let revoke = ["identity", "revoke", "--serial", &serial, "--reason", "key-compromise"];
+    hospital.granted(OPERATOR, &revoke);
+    hospital.refused(OPERATOR, &collect, "CERTIFICATE_REVOKED");
+    assert_eq!(refusals(&hospital, "certificate.collect").get("CERTIFICATE_REVOKED"), Some(&2));
 }
 
 #[test]

@@ -153,17 +153,3 @@ fn what_another_key_signs_leaves_no_certificate() {
     let broken = Broken { public: key(PEOPLE_KEY), inside: key(DOCTOR_KEY) };
     assert!(matches!(draft().sign(&broken), Err(IssueError::FalseSignature)));
 }
-
-#[test]
-fn what_was_recorded_is_signed_as_it_stands_by_who_drafted_it() {
-    let hospital = Hospital::new();
-    let draft = hospital.people.draft(order(Profile::Person), serial(62), NOW).expect("a draft");
-    let body = draft.body().to_vec();
-    let signed = hospital.people.recorded(body.clone()).expect("its own").sign(&key(PEOPLE_KEY));
-    let signed = signed.expect("signed");
-    assert_eq!((signed.body(), signed.serial()), (&body[..], &serial(62)));
-    let other = hospital.devices.recorded(body.clone());
-    assert!(matches!(other, Err(IssueError::Lint(_))), "{other:?}");
-    let cut = hospital.people.recorded(body[..body.len() - 1].to_vec());
-    assert!(matches!(cut, Err(IssueError::Lint(_))), "{cut:?}");
-}

@@ -79,6 +79,7 @@ fn code(reason: Reason) -> Code {
         R::STATEMENT_DIFFERS | R::STATEMENT_LATE | R::STATEMENT_NOT_SIGNED => Code::InvalidArgument,
         R::SECOND_PERSON_REQUIRED => Code::PermissionDenied,
         R::QUALIFICATION_ENDED
+        | R::DRAFT_DIFFERS
         | R::ENTRY_VOID
         | R::CARD_IN_FORCE
         | R::CARD_NOT_ACTIVATED

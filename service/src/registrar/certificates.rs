@@ -87,6 +87,19 @@ impl Registrar {
         days: Option<u32>,
         now: UtcTime,
     ) -> Result<Prepared, Error> {
+        self.prepare_as(holder, profile, public_key, days, (new_serial()?, now))
+    }
+
+    /// As [`prepare`](Self::prepare), with this serial number and at this time: with those of a record, what was
+    /// prepared then.
+    pub(super) fn prepare_as(
+        &self,
+        holder: &Identity,
+        profile: Profile,
+        public_key: PublicKey,
+        days: Option<u32>,
+        (serial, now): (Serial, UtcTime),
+    ) -> Result<Prepared, Error> {
         if days.is_some_and(|days| days > profile.days()) {
             return Err(Error::Field { field: "valid_days", needs: Needs::ValidDays });
         }
@@ -101,7 +114,7 @@ impl Registrar {
             .authorities
             .issuer(authority)
             .map_err(fault)?
-            .draft(Order { profile, subject, public_key, days }, new_serial()?, now)
+            .draft(Order { profile, subject, public_key, days }, serial, now)
             .map_err(|e| Error::internal("drafting a certificate", e))?;
         let record = CertificateDraft {
             serial: draft.serial().to_string(),

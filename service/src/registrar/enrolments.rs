@@ -7,7 +7,10 @@ mod statements;
 
 use std::sync::Arc;
 
-use audit::{Entry, Outcome, approval::Step};
+use audit::{
+    Entry, Outcome,
+    approval::{Statement, Step},
+};
 use ca::Profile;
 use hsm::{sm2::PublicKey, sm3};
 
@@ -156,7 +159,8 @@ impl Registrar {
     /// # Errors
     /// CHANGE_NOT_FOUND; SECOND_PERSON_REQUIRED for the person who entered it; CHANGE_OVER when it was reviewed
     /// before or its time is over; ENTRY_VOID when the certificate with which it was entered was revoked since;
-    /// STATEMENT_DIFFERS, STATEMENT_LATE or STATEMENT_NOT_SIGNED, of this statement or the one that is kept;
+    /// STATEMENT_DIFFERS, STATEMENT_LATE or STATEMENT_NOT_SIGNED, of this statement or, to approve it, the one
+    /// that is kept;
     /// ALREADY_REGISTERED for a key that was certified since; ROLE_NOT_ALLOWED.
     pub async fn review_enrolment(
         self: Arc<Self>,
@@ -172,17 +176,27 @@ impl Registrar {
                 return self.refuse(refused(), Reason::CHANGE_NOT_FOUND).await;
             };
             let holder = self.known_identity(found.entered.identity).await?;
-            if let Err(error) = self.check_kept(&found.entered, &holder).await {
-                // What is kept here was signed when it came.
-                return self.refuse(refused().with("alert", "entry-altered"), error).await;
-            }
             let entered = found.entered;
-            let digest = entered.entry.digest();
-            let step = match &order.rejection {
-                None => Step::Approval { entry: digest },
-                Some(why) => Step::Rejection { entry: digest, why: sm3::digest(why.as_bytes()) },
+            // What is kept here was signed when it came. What was altered is rejected as it was stated.
+            if order.rejection.is_none()
+                && let Err(error) = self.check_entry(&entered, &holder).await
+            {
+                return self.refuse_kept(refused(), error).await;
+            }
+            let entry_digest = entered.entry.digest();
+            let expected = |at| match &order.rejection {
+                None => {
+                    let step = Step::Approval { entry: entry_digest };
+                    self.statement(&entered, &holder, step, at)
+                }
+                Some(why) => {
+                    let why = sm3::digest(why.as_bytes());
+                    let step = Step::Rejection { entry: entry_digest, why };
+                    let stated = Statement::read(&entered.entry.text);
+                    let stated = stated.map_err(|_| Reason::STATEMENT_DIFFERS)?;
+                    Ok(Statement { step, at, ..stated })
+                }
             };
-            let expected = |at| self.statement(&entered, &holder, step, at);
             let signed = self.signed_now(&caller, order.statement, order.signature, expected);
             let statement = match signed.await {
                 Ok(statement) => statement,
@@ -222,7 +236,9 @@ impl Registrar {
     ///
     /// # Errors
     /// CHANGE_NOT_FOUND; STATE_CONFLICT for what is not approved; CERTIFICATE_REVOKED for what was revoked
-    /// before it was signed; ROLE_NOT_ALLOWED.
+    /// before it was signed, and for a pair whose signing certificate is not in force; STATEMENT_DIFFERS,
+    /// STATEMENT_NOT_SIGNED, SECOND_PERSON_REQUIRED or DRAFT_DIFFERS when what is on record to be signed is not
+    /// what was approved; ROLE_NOT_ALLOWED.
     pub async fn collect(
         self: Arc<Self>,
         caller: Caller,
@@ -237,11 +253,19 @@ impl Registrar {
             let Some(enrolment) = self.store.enrolment(id).await? else {
                 return self.refuse(entry(Outcome::Refused), Reason::CHANGE_NOT_FOUND).await;
             };
-            if enrolment.certificate.is_none() {
+            let Some(serial) = enrolment.certificate.as_deref() else {
                 return self.refuse(entry(Outcome::Refused), Reason::STATE_CONFLICT).await;
-            }
-            self.record_act(entry(Outcome::Granted)).await?;
-            self.finish(&caller, &enrolment).await
+            };
+            let issued = self.finish(&caller, &enrolment).await?;
+            let Some(envelope) = &enrolment.envelope else {
+                self.record_act(entry(Outcome::Granted)).await?;
+                return Ok(issued);
+            };
+            // Who gave up the signing key is not given what it opens.
+            let granted = with_envelope(entry(Outcome::Granted), envelope);
+            let recorded = self.store.record_collected(serial, caller.now, granted).await;
+            self.settle(entry(Outcome::Refused), recorded).await?;
+            Ok(issued)
         })
         .await
     }
@@ -345,6 +369,20 @@ impl Registrar {
         Ok((enrolment, holder, key))
     }
 
+    /// Refuses what does not follow from what was signed, as it is kept: seen in the log. Whatever else failed is
+    /// refused as it is.
+    async fn refuse_kept<T>(&self, entry: Entry, error: Error) -> Result<T, Error> {
+        match error {
+            Error::Refused(Reason::STATEMENT_DIFFERS | Reason::STATEMENT_NOT_SIGNED) => {
+                self.refuse(entry.with("alert", "entry-altered"), error).await
+            }
+            Error::Refused(Reason::DRAFT_DIFFERS | Reason::SECOND_PERSON_REQUIRED) => {
+                self.refuse(entry.with("alert", "draft-altered"), error).await
+            }
+            error => Err(error),
+        }
+    }
+
     async fn known_enrolment(&self, id: EnrolmentId) -> Result<Enrolment, Error> {
         self.store.enrolment(id).await?.ok_or(Reason::CHANGE_NOT_FOUND.into())
     }
@@ -364,6 +402,11 @@ fn about(entry: Entry, enrolment: &NewEnrolment, holder: &Identity) -> Entry {
         true => entry.with("alert", "operator-certificate"),
         false => entry,
     }
+}
+
+/// The entry by which an encryption key is given to its holder has the digest of its envelope.
+fn with_envelope(entry: Entry, envelope: &[u8]) -> Entry {
+    entry.with("envelope", hex::encode(sm3::digest(envelope)))
 }
 
 fn profile_of(holder: &Identity) -> Result<Profile, Error> {

@@ -108,8 +108,7 @@ impl Registrar {
     /// Reviews a recovery that another person entered. An approval gives the key, once.
     ///
     /// # Errors
-    /// CHANGE_NOT_FOUND; SECOND_PERSON_REQUIRED for the person who entered it, or with a certificate that
-    /// was issued since; CHANGE_OVER when it was
+    /// CHANGE_NOT_FOUND; SECOND_PERSON_REQUIRED for the person who entered it; CHANGE_OVER when it was
     /// reviewed before or its time is over; CERTIFICATE_REVOKED when the holder's signing certificate is
     /// no longer in force; ROLE_NOT_ALLOWED.
     pub async fn review_recovery(

@@ -272,6 +272,20 @@ impl Store {
         .await
     }
 
+    /// Records that a pair is given to its holder once more, with the key that its signing key opens.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the signing certificate is not in force.
+    pub async fn record_collected(
+        &self,
+        signing: &str,
+        at: UtcTime,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        let signing = signing.to_owned();
+        self.record(entry, move |db, _| check_in_force(db, &signing, at)).await
+    }
+
     /// The enrolment as last recorded.
     pub async fn enrolment(&self, id: EnrolmentId) -> Result<Option<Enrolment>, StoreError> {
         self.read(move |db| find(db, id)).await

@@ -206,12 +206,19 @@ async fn enter(context: &Context, order: Enter) -> Outcome {
 }
 
 async fn review(context: &Context, order: Review) -> Outcome {
-    let (enrolment, approvals) = checked(context, Key::EnrolmentId(order.id.clone()), None).await?;
-    let identity = identity(context, &enrolment.identity_id).await?;
-    let (key, _) = context.service.home().credentials()?;
+    let enrolment = found(context, Key::EnrolmentId(order.id.clone())).await?;
     let why = order.reject.as_deref();
     let entry = enrolment.entry.clone().unwrap_or_default();
-    let statement = approval::review(&approvals.entry, &entry, why, clock::now());
+    // What was altered is rejected as it was stated.
+    let stated = match why {
+        None => verified(context, &enrolment, None).await?.entry,
+        Some(_) => {
+            Statement::read(&entry.text).map_err(|_| Failure::of(problems::APPROVAL_NOT_GENUINE))?
+        }
+    };
+    let identity = identity(context, &enrolment.identity_id).await?;
+    let (key, _) = context.service.home().credentials()?;
+    let statement = approval::review(&stated, &entry, why, clock::now());
     if let Some(out) = &order.out {
         files::make_directory(out)?;
     }
@@ -244,16 +251,29 @@ async fn checked(
     key: Key,
     issuers: Option<&Path>,
 ) -> Result<(Enrolment, Approvals), Failure> {
+    let enrolment = found(context, key).await?;
+    let approvals = verified(context, &enrolment, issuers).await?;
+    Ok((enrolment, approvals))
+}
+
+/// An enrolment as the service gives it.
+async fn found(context: &Context, key: Key) -> Result<Enrolment, Failure> {
     let request = GetEnrolmentRequest { key: Some(key) };
-    let found = context
+    context
         .service
         .ask(async |channel| EnrolmentsClient::new(channel).get(request.clone()).await)
-        .await?;
+        .await
+}
+
+async fn verified(
+    context: &Context,
+    enrolment: &Enrolment,
+    issuers: Option<&Path>,
+) -> Result<Approvals, Failure> {
     let issuers = known_issuers(context, issuers).await?;
     let own = context.service.home().certificate()?;
     let service = own.issuing_service().ok_or(problems::CERTIFICATE_MALFORMED)?;
-    let approvals = approval::approvals(&found, &service, &issuers)?;
-    Ok((found, approvals))
+    Ok(approval::approvals(enrolment, &service, &issuers)?)
 }
 
 async fn identity(context: &Context, id: &str) -> Result<Identity, Failure> {

@@ -1,18 +1,25 @@
 //! Issuing what was entered and approved: draft, record, sign, record. The drafts are recorded with the approval; what
-//! was recorded is signed at once, or, when something stopped in between, as soon as somebody collects it.
+//! was recorded is signed at once, or, when something stopped in between, as soon as somebody collects it. What is signed
+//! follows from what two persons signed, not from what a database says.
 
 use std::sync::Arc;
 
 use audit::{Entry, Outcome};
-use ca::{Certificate, request};
-use hsm::sm2::{PublicKey, seal_envelope};
+use ca::{Certificate, Profile, Serial, request};
+use hsm::{
+    KeyError,
+    sm2::{PublicKey, seal_envelope},
+};
 
 use super::{
     super::{
-        Caller, Error, Registrar, certificates::Prepared, revocation_lists::fault,
+        Caller, Error, Registrar,
+        certificates::{Prepared, requested_key},
         transparency::with_digests,
     },
     profile_of,
+    statements::TOLERANCE,
+    with_envelope,
 };
 use crate::{
     catalogue::Reason,
@@ -154,8 +161,6 @@ impl Registrar {
         let serial = enrolment.certificate.as_deref().ok_or(Reason::STATE_CONFLICT)?;
         let mut records = self.issued_records(serial).await?;
         if records.iter().any(|record| record.der.is_none()) {
-            let signed = records.iter().map(|record| self.sign_record(record));
-            let signed = signed.collect::<Result<Vec<_>, _>>()?;
             let entry = |outcome| {
                 let entry = self
                     .entry(caller, Act::CertificateIssue, outcome)
@@ -168,8 +173,14 @@ impl Registrar {
                     _ => entry,
                 }
             };
+            let signed = match self.sign_approved(enrolment, &records).await {
+                Ok(signed) => signed,
+                Err(error) => return self.refuse_kept(entry(Outcome::Refused), error).await,
+            };
             let granted =
                 with_digests(entry(Outcome::Granted), signed.iter().map(|it| it.der.as_slice()));
+            let envelope = enrolment.envelope.as_deref();
+            let granted = envelope.into_iter().fold(granted, with_envelope);
             match self.store.record_all_signed(signed, granted).await {
                 // Somebody else collected it at the same time.
                 Ok(_) | Err(StoreError::Conflict(Obstacle::CertificateSigned)) => {}
@@ -207,15 +218,68 @@ impl Registrar {
         Ok(records)
     }
 
-    fn sign_record(&self, record: &CertificateRecord) -> Result<SignedDraft, Error> {
-        let authority = authority_named(&record.issuer)
-            .ok_or(Error::Internal { what: "an unknown issuer on record", source: None })?;
+    /// Signs what was recorded for an enrolment: drafted anew from what two persons signed, and the same octets.
+    async fn sign_approved(
+        &self,
+        enrolment: &Enrolment,
+        records: &[CertificateRecord],
+    ) -> Result<Vec<SignedDraft>, Error> {
+        let entered = &enrolment.entered;
+        let holder = self.known_identity(entered.identity).await?;
+        let approved_at = self.check_approved(enrolment, &holder).await?;
+        let profile = profile_of(&holder)?;
+        let mut orders = vec![(profile, requested_key(&entered.request)?)];
+        if entered.certificates == CertificateSet::Pair {
+            let encryption = profile.encryption().ok_or(Reason::DRAFT_DIFFERS)?;
+            let record = records.get(1).ok_or(Reason::DRAFT_DIFFERS)?;
+            orders.push((encryption, self.held_key(&holder, record).await?));
+        }
+        if orders.len() != records.len() {
+            return Err(Reason::DRAFT_DIFFERS.into());
+        }
+        let signed = orders.into_iter().zip(records).map(|((profile, key), record)| {
+            if (record.drafted_at - approved_at).abs() > TOLERANCE {
+                return Err(Reason::DRAFT_DIFFERS.into());
+            }
+            self.sign_record(&holder, profile, key, entered.days, record)
+        });
+        signed.collect()
+    }
+
+    fn sign_record(
+        &self,
+        holder: &Identity,
+        profile: Profile,
+        key: PublicKey,
+        days: Option<u32>,
+        record: &CertificateRecord,
+    ) -> Result<SignedDraft, Error> {
+        let serial: Serial = record.serial.parse().map_err(|_| Reason::DRAFT_DIFFERS)?;
+        let given = (serial, record.drafted_at);
+        let Prepared { authority, draft, .. } =
+            self.prepare_as(holder, profile, key, days, given)?;
+        if draft.body() != record.body {
+            return Err(Reason::DRAFT_DIFFERS.into());
+        }
         let key = self.keys.authority(authority)?;
-        let issuer = self.authorities.issuer(authority).map_err(fault)?;
-        let certificate = issuer
-            .recorded(record.body.clone())
-            .and_then(|draft| draft.sign(&*key))
-            .map_err(|e| Error::internal("signing a certificate", e))?;
+        let signed = draft.sign(&*key);
+        let certificate = signed.map_err(|e| Error::internal("signing a certificate", e))?;
         Ok(SignedDraft { serial: record.serial.clone(), der: certificate.der().to_vec() })
+    }
+
+    /// The public key that the centre holds for this holder, for the encryption certificate of a pair.
+    async fn held_key(
+        &self,
+        holder: &Identity,
+        record: &CertificateRecord,
+    ) -> Result<PublicKey, Error> {
+        let held = self.store.escrowed_key(record.key_digest).await?;
+        let held = held.filter(|held| held.holder == Some(holder.id));
+        let held = held.ok_or(Reason::DRAFT_DIFFERS)?;
+        match self.key_centre.open(&held.pair) {
+            Ok(secret) => Ok(secret.public().clone()),
+            Err(KeyError::NotAuthentic) => Err(Reason::DRAFT_DIFFERS.into()),
+            Err(error) => Err(error.into()),
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! What the two sign: compared with what is on record, word for word, and checked with the key of the signer's
-//! certificate; an entry's when it comes, and again before it is approved.
+//! certificate; when it comes, an entry's again before it is approved, and both before what follows from them is signed.
 
 use audit::approval::{Statement, Step};
 use ca::{Certificate, Profile};
@@ -10,17 +10,18 @@ use hsm::{
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    super::{Caller, Error, Registrar},
+    super::{Caller, Error, Registrar, sessions::stored_role},
     profile_of,
 };
 use crate::{
     catalogue::Reason,
     clock::{self, UtcTime},
-    store::{Identity, NewEnrolment, SignedStatement},
+    store::{Enrolment, Identity, NewEnrolment, SignedStatement},
+    vocabulary::Role,
 };
 
 /// How far the clock of whoever signs a statement may be off.
-const TOLERANCE: Duration = Duration::minutes(5);
+pub(super) const TOLERANCE: Duration = Duration::minutes(5);
 
 impl Registrar {
     /// What has to be stated about an enrolment.
@@ -75,17 +76,51 @@ impl Registrar {
         Ok(statement)
     }
 
-    /// Whether what is kept of an entry is what was signed.
-    pub(super) async fn check_kept(
+    /// Whether what is kept of an entry is what was signed; when that was.
+    pub(super) async fn check_entry(
         &self,
         entered: &NewEnrolment,
         holder: &Identity,
-    ) -> Result<(), Error> {
-        let stated = Statement::read(&entered.entry.text).map_err(|_| Reason::STATEMENT_DIFFERS)?;
-        if stated != self.statement(entered, holder, Step::Entry, stated.at.clone())? {
+    ) -> Result<UtcTime, Error> {
+        self.check_kept(&entered.entry, |at| self.statement(entered, holder, Step::Entry, at)).await
+    }
+
+    /// Whether what is kept of an enrolment says that two persons signed it, or one where that is enough; when the
+    /// last of them did.
+    pub(super) async fn check_approved(
+        &self,
+        enrolment: &Enrolment,
+        holder: &Identity,
+    ) -> Result<UtcTime, Error> {
+        let entered = &enrolment.entered;
+        let at = self.check_entry(entered, holder).await?;
+        match &enrolment.review {
+            None => {
+                let alone = self.enrolment_rules.one_person.contains(&stored_role(&holder.role)?);
+                if alone { Ok(at) } else { Err(Reason::SECOND_PERSON_REQUIRED.into()) }
+            }
+            Some(review) if review.by == entered.entry.by => {
+                Err(Reason::SECOND_PERSON_REQUIRED.into())
+            }
+            Some(review) => {
+                let step = Step::Approval { entry: entered.entry.digest() };
+                self.check_kept(review, |at| self.statement(entered, holder, step, at)).await
+            }
+        }
+    }
+
+    async fn check_kept(
+        &self,
+        kept: &SignedStatement,
+        expected: impl FnOnce(String) -> Result<Statement, Error>,
+    ) -> Result<UtcTime, Error> {
+        let stated = Statement::read(&kept.text).map_err(|_| Reason::STATEMENT_DIFFERS)?;
+        let at = instant(&stated.at).ok_or(Reason::STATEMENT_DIFFERS)?;
+        if stated != expected(stated.at.clone())? {
             return Err(Reason::STATEMENT_DIFFERS.into());
         }
-        self.check_signature(&entered.entry).await
+        self.check_signature(kept).await?;
+        Ok(at)
     }
 
     async fn check_signature(&self, statement: &SignedStatement) -> Result<(), Error> {
@@ -94,6 +129,17 @@ impl Registrar {
         let der = record.and_then(|record| record.der).ok_or(Reason::STATEMENT_NOT_SIGNED)?;
         let certificate =
             Certificate::parse(&der).map_err(|e| Error::internal("a certificate on record", e))?;
+        // The certificate says who signed; its own signature cannot be edited in a database.
+        let (subject, by) = (certificate.subject(), statement.by.to_string());
+        let operator = subject.common_name() == Some(by.as_str())
+            && subject.organizational_unit() == Some(Role::Operator.as_str())
+            && self.authorities.issuers().iter().any(|issuer| {
+                issuer.certificate().subject() == certificate.issuer()
+                    && certificate.is_signed_by(issuer.certificate().public_key())
+            });
+        if !operator {
+            return Err(Reason::STATEMENT_NOT_SIGNED.into());
+        }
         let key = certificate.public_key();
         Signature::from_raw(&statement.signature)
             .ok()
