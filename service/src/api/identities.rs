@@ -16,7 +16,7 @@ use crate::catalogue::Needs;
 use crate::registrar::{
     Error, IdentityRecord, NewIdentity, NewInstitution, OwnCertificate, SoughtIdentity,
 };
-use crate::store::{Certificate, HOLD};
+use crate::store::{Certificate, HOLD, InstitutionId};
 
 /// Furthest end that is looked for.
 const MOST_DAYS: u32 = 3660;
@@ -134,15 +134,9 @@ impl Identities for Desk {
     ) -> Reply<v1::ListEndingCertificatesResponse> {
         let caller = self.caller(&request).await?;
         let asked = request.into_inner();
-        if asked.within_days > MOST_DAYS {
-            return Err(Error::Field { field: "within_days", needs: Needs::Days }.into());
-        }
-        let institution = match asked.institution_id.as_str() {
-            "" => None,
-            text => Some(id("institution_id", text)?),
-        };
+        let days = days_ahead(asked.within_days)?;
+        let institution = one_institution(&asked.institution_id)?;
         let (after, size) = page(asked.page_size, 100, &asked.page_token)?;
-        let days = asked.within_days;
         let found = self.registrar.ending_certificates(&caller, days, institution, after, size);
         let (found, next) = found.await?;
         let certificates = found
@@ -176,15 +170,9 @@ impl Identities for Desk {
     ) -> Reply<v1::ListEndingQualificationsResponse> {
         let caller = self.caller(&request).await?;
         let asked = request.into_inner();
-        if asked.within_days > MOST_DAYS {
-            return Err(Error::Field { field: "within_days", needs: Needs::Days }.into());
-        }
-        let institution = match asked.institution_id.as_str() {
-            "" => None,
-            text => Some(id("institution_id", text)?),
-        };
+        let days = days_ahead(asked.within_days)?;
+        let institution = one_institution(&asked.institution_id)?;
         let (after, size) = page(asked.page_size, 100, &asked.page_token)?;
-        let days = asked.within_days;
         let found = self.registrar.ending_qualifications(&caller, days, institution, after, size);
         let (found, next) = found.await?;
         let qualifications = found
@@ -240,10 +228,7 @@ impl Identities for Desk {
     ) -> Reply<v1::ListIdentitiesResponse> {
         let caller = self.caller(&request).await?;
         let asked = request.into_inner();
-        let institution = match asked.institution_id.as_str() {
-            "" => None,
-            text => Some(id("institution_id", text)?),
-        };
+        let institution = one_institution(&asked.institution_id)?;
         let (after, size) = page(asked.page_size, 100, &asked.page_token)?;
         let records = self.registrar.identities(&caller, institution, after, size).await?;
         let full = records.len() == size as usize;
@@ -294,6 +279,22 @@ fn last_day(text: &str) -> Result<Option<Date>, Error> {
     match text {
         "" => Ok(None),
         text => Ok(Some(date("qualified_until", text)?)),
+    }
+}
+
+/// How far ahead somebody looks for what ends.
+fn days_ahead(days: u32) -> Result<u32, Error> {
+    match days {
+        0..=MOST_DAYS => Ok(days),
+        _ => Err(Error::Field { field: "within_days", needs: Needs::Days }),
+    }
+}
+
+/// The institution that a list is about; `None` for all of them.
+fn one_institution(text: &str) -> Result<Option<InstitutionId>, Error> {
+    match text {
+        "" => Ok(None),
+        text => id("institution_id", text).map(Some),
     }
 }
 
