@@ -58,8 +58,19 @@ pub(super) fn read(path: &Path, longest: usize) -> Result<Zeroizing<Vec<u8>>, Se
     Ok(octets)
 }
 
+/// Keeps other writers out for as long as it lives.
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing is not enough: a program that is just being started holds the file, too, until it begins.
+    fn drop(&mut self) {
+        // Closing, which follows, is what is left when this fails.
+        drop(self.0.unlock());
+    }
+}
+
 /// Keeps other writers out for as long as the result lives.
-pub(super) fn lock(path: &Path) -> Result<File, KeystoreError> {
+pub(super) fn lock(path: &Path) -> Result<Lock, KeystoreError> {
     // Not the file itself: that one is replaced, and a lock would stay with the old one.
     let file = OpenOptions::new()
         .write(true)
@@ -69,7 +80,7 @@ pub(super) fn lock(path: &Path) -> Result<File, KeystoreError> {
         .open(beside(path, ".lock"))
         .map_err(SecretFileError::Io)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(KeystoreError::Busy),
         Err(TryLockError::Error(error)) => Err(SecretFileError::Io(error).into()),
     }

@@ -11,6 +11,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 #[test]
 fn keys_survive_the_file() {
@@ -113,6 +116,28 @@ fn writers_do_not_undo_each_other() {
     drop(lock);
     first.save().unwrap();
     assert_eq!(place.open().unwrap().list().len(), 1);
+}
+
+/// A program that is being started has a copy of every open file until it begins, that of the lock, too.
+#[test]
+fn a_save_is_over_for_programs_that_are_being_started() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    Command::new("true").status().unwrap();
+                }
+            });
+        }
+        let saves: Vec<_> = (0..500).map(|_| keystore.save()).collect();
+        done.store(true, Ordering::Relaxed);
+        for saved in saves {
+            saved.unwrap();
+        }
+    });
 }
 
 #[test]

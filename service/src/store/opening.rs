@@ -32,7 +32,7 @@ pub(super) struct Inner {
     published: Arc<Published>,
     key: VerifierKey,
     /// Held as long as the database is open.
-    _lock: File,
+    lock: File,
 }
 
 impl Inner {
@@ -63,7 +63,7 @@ impl Inner {
             spawn("store-note", move || note_file::run(note_file, &kept, &reminders))?,
         ];
         let readers = Some(readers);
-        Ok(Self { queue: Some(queue), threads, readers, published, key, _lock: lock })
+        Ok(Self { queue: Some(queue), threads, readers, published, key, lock })
     }
 
     pub(super) fn verifier_key(&self) -> &VerifierKey {
@@ -105,6 +105,8 @@ impl Drop for Inner {
             // A panic of that thread was reported by itself.
             drop(thread.join());
         }
+        // Closing is not enough: a program that is just being started holds the file, too, until it begins.
+        drop(self.lock.unlock());
     }
 }
 
