@@ -1,7 +1,10 @@
 //! A hospital in a temporary directory: the service running, staff enrolled, a patient with a registered card.
 
 use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde_json::{Value, json};
 use service::demo::people::{CLERK, HOSPITAL, PATIENT, STAFF};
@@ -25,19 +28,35 @@ pub struct Hospital {
     pub resident_id: String,
     /// Id of the patient's card, whose image is `cards/patient.toml`.
     pub card_id: String,
-    /// Dropped last: the service ends before its directory goes.
+    /// Dropped after the stage: the service ends before its directory goes.
+    _directory: Option<TempDir>,
+    /// What it was copied from, which is there as long as a copy is.
+    _template: Option<Arc<Template>>,
+}
+
+/// A hospital that was closed, of which others are copies: to found one takes forty commands.
+#[derive(Debug)]
+struct Template {
+    stage: PathBuf,
+    institution_id: String,
+    staff: BTreeMap<&'static str, String>,
+    resident_id: String,
+    card_id: String,
     _directory: Option<TempDir>,
 }
 
+/// There as long as a copy is.
+static TEMPLATE: Mutex<Weak<Template>> = Mutex::new(Weak::new());
+
 impl Hospital {
-    /// Opens one.
+    /// Opens one. All of them have the same keys and the same people, apart from those [`founded`](Self::founded).
     ///
     /// # Panics
     /// When anything is not as it must be.
     #[must_use]
     pub fn open() -> Self {
         let (stage, directory) = empty_stage();
-        Self { _directory: Some(directory), ..Self::on(stage) }
+        Self { _directory: Some(directory), ..Self::copy(Self::template(), stage) }
     }
 
     /// Opens one in a directory that the test looks after.
@@ -46,10 +65,57 @@ impl Hospital {
     /// When anything is not as it must be.
     #[must_use]
     pub fn open_in(directory: &Path) -> Self {
-        Self::on(Stage::empty(directory, programs()).expect("a stage"))
+        Self::copy(Self::template(), Stage::empty(directory, programs()).expect("a stage"))
     }
 
-    fn on(mut stage: Stage) -> Self {
+    /// Founds one, with keys and people of its own.
+    ///
+    /// # Panics
+    /// When anything is not as it must be.
+    #[must_use]
+    pub fn founded() -> Self {
+        let (stage, directory) = empty_stage();
+        Self { _directory: Some(directory), ..Self::found(stage) }
+    }
+
+    fn template() -> Arc<Template> {
+        let mut kept = TEMPLATE.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.upgrade().unwrap_or_else(|| {
+            let mut founded = Self::founded();
+            founded.stage.server().expect("it runs").end().expect("it ends");
+            let Self { stage, institution_id, staff, resident_id, card_id, _directory, .. } =
+                founded;
+            let stage = stage.path("");
+            let template = Arc::new(Template {
+                stage,
+                institution_id,
+                staff,
+                resident_id,
+                card_id,
+                _directory,
+            });
+            *kept = Arc::downgrade(&template);
+            template
+        })
+    }
+
+    fn copy(template: Arc<Template>, mut stage: Stage) -> Self {
+        for part in ["data", "people", "cards", "passphrase"] {
+            copy(&template.stage.join(part), &stage.path(part)).expect(part);
+        }
+        stage.serve().expect("serve");
+        Self {
+            stage,
+            institution_id: template.institution_id.clone(),
+            staff: template.staff.clone(),
+            resident_id: template.resident_id.clone(),
+            card_id: template.card_id.clone(),
+            _directory: None,
+            _template: Some(template),
+        }
+    }
+
+    fn found(mut stage: Stage) -> Self {
         stage.init().expect("init");
         stage.serve().expect("serve");
         let institution_id = stage.register_institution(&HOSPITAL).expect("institution");
@@ -60,7 +126,15 @@ impl Hospital {
         let resident_id = stage.register_resident(CLERK.key, &PATIENT).expect("resident");
         stage.make_card(&PATIENT, CardKeys::Genuine).expect("card image");
         let card_id = stage.register_card(CLERK.key, &resident_id, &PATIENT).expect("card");
-        Self { stage, institution_id, staff, resident_id, card_id, _directory: None }
+        Self {
+            stage,
+            institution_id,
+            staff,
+            resident_id,
+            card_id,
+            _directory: None,
+            _template: None,
+        }
     }
 
     /// Restarts the service with other settings: what `change` makes of `healthcard.toml`.
@@ -223,6 +297,19 @@ impl Hospital {
             &["audit", "check", &file.to_string_lossy(), "--verifier-key", &verifier],
         )
     }
+}
+
+/// Copies a file, or a folder with all that is in it, with the permissions of files.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    if from.is_file() {
+        return fs::copy(from, to).map(drop);
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(to)?;
+    for entry in fs::read_dir(from)? {
+        let name = entry?.file_name();
+        copy(&from.join(&name), &to.join(&name))?;
+    }
+    Ok(())
 }
 
 /// An installation in a temporary directory, with nothing in it yet.

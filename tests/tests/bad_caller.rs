@@ -88,7 +88,7 @@ async fn certificates_of_nobody_of_others_and_of_the_past() {
     }
 
     // One that another hospital's root vouches for.
-    let other = Hospital::open();
+    let other = Hospital::founded();
     let stranger = Holder::read(&other.stage.identity(DOCTOR.key));
     assert_eq!(refusal(open_session(&channel, &stranger).await), "CERTIFICATE_UNTRUSTED");
 

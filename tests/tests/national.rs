@@ -136,7 +136,7 @@ fn the_command_line_speaks_it_and_says_who_is_not_believed() {
     assert_eq!(refusal(&with(None)), "NATIONAL_ROOT_MISSING");
     std::fs::copy(hospital.stage.path("data/root.pem"), identity.join("root.pem")).unwrap();
     granted(&with(None));
-    let other = Hospital::open();
+    let other = Hospital::founded();
     let foreign = other.stage.path("data/root.pem").to_string_lossy().into_owned();
     assert_eq!(refusal(&with(Some(&foreign))), "SERVICE_UNTRUSTED");
     let not_one = hospital.stage.write("records/none.pem", b"no certificate").unwrap();
@@ -208,7 +208,7 @@ async fn strangers_and_what_is_not_for_logging_in_are_refused_at_the_handshake()
     nobody.client_auth_cert_resolver = Arc::new(NoCertificate);
     let nobody = Arc::new(nobody);
     assert_eq!(alert(&nobody, &address).await, AlertDescription::CertificateRequired);
-    let other = Hospital::open();
+    let other = Hospital::founded();
     let stranger = client(&hospital, &holder(&other, DOCTOR.key), &[SM4_GCM_SM3]);
     assert_eq!(alert(&stranger, &address).await, AlertDescription::UnknownCA);
     // Somebody's certificate, and not the key to it.

@@ -21,7 +21,10 @@ struct Log {
 
 impl Log {
     fn open() -> Self {
-        let hospital = Hospital::open();
+        Self::of(Hospital::open())
+    }
+
+    fn of(hospital: Hospital) -> Self {
         let verifier = hospital.verifier_key();
         let pristine = hospital.stage.path("log/pristine.db");
         tamper::copy(&hospital.database(), &pristine).unwrap();
@@ -120,7 +123,7 @@ fn rows_that_are_missing_added_swapped_or_mislabelled() {
 
 #[test]
 fn a_log_of_somebody_else_does_not_pass() {
-    let (log, other) = (Log::open(), Log::open());
+    let (log, other) = (Log::open(), Log::of(Hospital::founded()));
     let (code, verdict) = log.check(&other.pristine);
     assert_eq!(code, UNVERIFIABLE, "{verdict}");
     assert_eq!(verdict["missing"].as_array().unwrap().len(), 1, "{verdict}");
