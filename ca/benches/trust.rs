@@ -39,6 +39,7 @@ impl County {
             subject,
             public_key: key.public().clone(),
             days: None,
+            identifiers: Vec::new(),
         };
         let authority = |name| Name::of_authority("Test health region", name).unwrap();
         let root = order(Profile::Root, authority("root"), &root_key);

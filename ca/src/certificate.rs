@@ -12,6 +12,7 @@ use crate::{
     der::{DerError, Reader, read_time, tag},
     extension::{
         BasicConstraints, ExtendedKeyUsage, ExtensionError, Extensions, KeyIdentifier, KeyUsage,
+        OtherExtension,
     },
     oid, pem,
 };
@@ -262,6 +263,11 @@ impl Certificate {
     /// Where the certificate's status is told (OCSP).
     pub fn status_url(&self) -> Option<&str> {
         self.extensions.status_url.as_deref()
+    }
+
+    /// Extensions that are not critical and have no meaning here, or one that its reader gives them.
+    pub(crate) fn others(&self) -> &[OtherExtension] {
+        &self.extensions.others
     }
 
     /// SM3 of the whole certificate: names these octets and no others.

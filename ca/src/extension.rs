@@ -274,6 +274,16 @@ pub(crate) struct Extensions {
     pub(crate) crl_url: Option<String>,
     pub(crate) issuer_url: Option<String>,
     pub(crate) status_url: Option<String>,
+    /// Those that are not critical and not understood, as they are.
+    pub(crate) others: Vec<OtherExtension>,
+}
+
+/// An extension that is kept and not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OtherExtension {
+    /// Content octets of its identifier.
+    pub(crate) oid: Vec<u8>,
+    pub(crate) value: Vec<u8>,
 }
 
 /// Why the extensions of a certificate were refused.
@@ -305,6 +315,7 @@ impl Extensions {
             crl_url: None,
             issuer_url: None,
             status_url: None,
+            others: Vec::new(),
         }
     }
 
@@ -336,6 +347,9 @@ impl Extensions {
                 (read.status_url, read.issuer_url) = read_access(value)?;
             } else if critical {
                 return Err(ExtensionError::UnknownCritical(oid.to_string()));
+            } else {
+                read.others
+                    .push(OtherExtension { oid: oid.octets().to_vec(), value: value.to_vec() });
             }
         }
         Ok(read)
@@ -372,6 +386,9 @@ impl Extensions {
             .collect();
         if !accesses.is_empty() {
             list.extend(write(&oid::AUTHORITY_INFORMATION_ACCESS, &sequence(&[&accesses])));
+        }
+        for OtherExtension { oid, value } in &self.others {
+            list.extend(sequence(&[&tlv(tag::OID, &[oid]), &tlv(tag::OCTET_STRING, &[value])]));
         }
         sequence(&[&list])
     }

@@ -8,7 +8,8 @@ use hsm::sm3;
 use time::{Duration, macros::datetime};
 
 use crate::{
-    Authority, Digest, Issuer, Name, Order, Profile, Serial,
+    Authority, Digest, Document, Encoding, IdentifyingExtension, Issuer, Name, Order, Profile,
+    Serial,
     cms::{SignedAttributes, World},
     crl::{Changes, Edition, Reason, Revocation, Scope},
     der::{Reader, tag},
@@ -25,6 +26,7 @@ fn what_is_signed_is_what_it_was() {
         subject,
         public_key: key(60).public().clone(),
         days: None,
+        identifiers: identifiers(profile),
     };
     let serial = || Serial::from_random([0x5a; 16]);
     let identity = |role| Name::of_identity("县人民医院", role, DOCTOR).expect("a good name");
@@ -85,6 +87,28 @@ fn what_is_signed_is_what_it_was() {
     compare("attributes", &listing.replace(&thumbprint, "(SM3 of the certificate)"));
 }
 
+/// What identifies a holder, as the shipped table of the service has it, and of a person an `IdentifyCode` as well.
+fn identifiers(profile: Profile) -> Vec<IdentifyingExtension> {
+    let entity = |text| ("1.2.86.21.1.1", Encoding::Utf8, text);
+    let rows = match profile {
+        Profile::Person | Profile::PersonEncryption => vec![
+            entity("1@0000JM0AEBAGBAFAYDQQCIKBMGA2DQPCA"),
+            ("1.2.156.10260.4.1.1", Encoding::IdentifyCode(Document::OfficerCard), "D-017"),
+        ],
+        Profile::Device | Profile::System => vec![entity("1@0000SB0AEBAGBAFAYDQQCIKBMGA2DQPCA")],
+        // The example printed in GB 32100-2015.
+        Profile::Institution => {
+            vec![("1.2.156.10260.4.1.4", Encoding::Printable, "91350100M000100Y43")]
+        }
+        _ => Vec::new(),
+    };
+    let made = rows.into_iter().map(|(oid, encoding, text)| {
+        let oid = oid.parse().expect("a good identifier");
+        IdentifyingExtension::new(oid, encoding, text).expect("good text")
+    });
+    made.collect()
+}
+
 /// What is signed about three certificates.
 fn status_body(hospital: &Hospital) -> Vec<u8> {
     let people = hospital.people.certificate();
@@ -93,6 +117,7 @@ fn status_body(hospital: &Hospital) -> Vec<u8> {
         subject: Name::of_authority("Test health region", "people-ocsp").expect("a good name"),
         public_key: key(60).public().clone(),
         days: None,
+        identifiers: Vec::new(),
     };
     let certificate = hospital
         .people
@@ -119,6 +144,7 @@ fn statement(hospital: &Hospital) -> Vec<u8> {
         subject: Name::of_authority("Test health region", "tsa").expect("a good name"),
         public_key: key(60).public().clone(),
         days: None,
+        identifiers: Vec::new(),
     };
     let certificate = hospital
         .devices

@@ -5,10 +5,10 @@ use hsm::{
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    Certificate, CertificateError, Name, Profile, Serial, algorithm,
+    Certificate, CertificateError, IdentifyingExtension, Name, Profile, Serial, algorithm,
     crl::SerialRange,
     der::{Text, read_text, sequence, tag, tlv, write_time},
-    extension::{BasicConstraints, Extensions, KeyIdentifier, KeyUsage},
+    extension::{BasicConstraints, Extensions, KeyIdentifier, KeyUsage, OtherExtension},
     lint::{self, LintError},
     profile::{Authority, Rules, Subject},
 };
@@ -97,6 +97,8 @@ pub struct Order {
     pub public_key: PublicKey,
     /// Days of validity; `None` for as many as the profile gives.
     pub days: Option<u32>,
+    /// What else says who the holder is, of different kinds; only of an identity.
+    pub identifiers: Vec<IdentifyingExtension>,
 }
 
 /// An authority that can issue (签发机构): its certificate and which kinds it signs. It holds no key.
@@ -359,8 +361,13 @@ fn extensions(order: &Order, rules: &Rules) -> Extensions {
         purposes_critical: rules.purposes_critical,
         no_check: rules.no_check,
         subject_key: Some(KeyIdentifier::of(&order.public_key)),
+        others: order.identifiers.iter().map(other).collect(),
         ..Extensions::none()
     }
+}
+
+fn other(identifier: &IdentifyingExtension) -> OtherExtension {
+    OtherExtension { oid: identifier.oid().as_bytes().to_vec(), value: identifier.value().to_vec() }
 }
 
 /// TBSCertificate (RFC 5280, 4.1).

@@ -33,6 +33,7 @@
 //!     subject,
 //!     public_key: key.public().clone(),
 //!     days: None,
+//!     identifiers: Vec::new(),
 //! };
 //!
 //! // Draft, record, sign, record.
@@ -52,6 +53,7 @@
 //!     subject,
 //!     public_key: asked.public_key().clone(),
 //!     days: Some(365),
+//!     identifiers: Vec::new(),
 //! };
 //! let draft = people.draft(order, third, now)?;
 //! let doctor = draft.sign(&people_key)?;
@@ -78,6 +80,7 @@ mod digest;
 mod extension;
 #[cfg(test)]
 mod golden;
+mod identifying;
 mod issuer;
 mod lint;
 mod name;
@@ -96,6 +99,9 @@ pub use chain::ChainError;
 pub use der::DerError;
 pub use digest::Digest;
 pub use extension::{ExtendedKeyUsage, KeyIdentifier, KeyUsage};
+pub use identifying::{
+    BadIdentifier, Document, Encoding, Identifier, IdentifierOid, IdentifyingExtension,
+};
 pub use issuer::{Draft, IssueError, Issuer, Order};
 pub use lint::LintError;
 pub use name::{BadName, Name};

@@ -7,6 +7,7 @@ use time::Duration;
 use crate::{
     Certificate, CertificateError, KeyUsage, Name,
     extension::{ExtendedKeyUsage, KeyIdentifier},
+    identifying,
 };
 
 /// Longest life of a certificate, that of a root (published practice statements).
@@ -46,7 +47,7 @@ impl Signer<'_> {
 }
 
 #[rustfmt::skip]
-static RULES: [Rule; 12] = [
+static RULES: [Rule; 14] = [
     ("serial-length", "8 to 20 octets (RFC 5280, 4.1.2.2; 64 random bits)",
         |it, _| (8..=20).contains(&it.serial().octets().len())),
     ("issuer-name", "names its signer as issuer (RFC 5280, 4.1.2.4)",
@@ -74,6 +75,10 @@ static RULES: [Rule; 12] = [
         |it, _| it.purposes().is_empty() || has_any(it, SIGNS)),
     ("records-bind", "signs records or stamps times exactly if it binds its holder (RFC 9336; RFC 3161, 2.3)",
         |it, _| has_any(it, KeyUsage::CONTENT_COMMITMENT) == it.purposes().iter().any(|purpose| BINDS.contains(purpose))),
+    ("identifiers-are-of-holders", "says who the holder is besides the name only of an identity (GM/T 0015, identity extensions)",
+        |it, _| it.others().is_empty() || it.subject().is_identity()),
+    ("identifiers-are-plain", "identifies with short text in which no resident identity number is: whoever gets a signature has it",
+        |it, _| it.others().iter().all(|other| identifying::is_plain(&other.value))),
 ];
 
 const AUTHORITY: KeyUsage = KeyUsage::CERTIFICATE_SIGNING.and(KeyUsage::CRL_SIGNING);
@@ -115,8 +120,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        der::tag,
-        extension::BasicConstraints,
+        der::{tag, tlv},
+        extension::{BasicConstraints, OtherExtension},
         workshop::{DEVICES_KEY, Forgery, Hospital, ISSUED, PEOPLE_KEY, key, serial},
     };
 
@@ -136,7 +141,7 @@ mod tests {
         let good = Forgery::of(&hospital);
         assert_eq!(broken(&hospital, good.certificate().body()), None);
         type Change = fn(&mut Forgery, &Hospital);
-        let cases: [(&str, Change); 12] = [
+        let cases: [(&str, Change); 14] = [
             ("serial-length", |it, _| it.serial = vec![tag::INTEGER, 1, 5]),
             ("issuer-name", |it, hospital| {
                 it.issuer = hospital.devices.certificate().subject().der().to_vec();
@@ -167,6 +172,14 @@ mod tests {
             ("records-bind", |it, _| {
                 it.extensions.key_usage = Some(KeyUsage::DIGITAL_SIGNATURE);
             }),
+            ("identifiers-are-of-holders", |it, hospital| {
+                it.subject = hospital.devices.certificate().subject().der().to_vec();
+                it.extensions.others = vec![other(&[tag::PRINTABLE_STRING, 1, b'A'])];
+            }),
+            ("identifiers-are-plain", |it, _| {
+                let number = tlv(tag::PRINTABLE_STRING, &[b"11010519491231002X"]);
+                it.extensions.others = vec![other(&number)];
+            }),
         ];
         for (rule, change) in cases {
             let mut forgery = Forgery::of(&hospital);
@@ -175,6 +188,10 @@ mod tests {
         }
         let shown: BTreeSet<_> = cases.iter().map(|(rule, _)| *rule).collect();
         assert_eq!(shown, RULES.iter().map(|(rule, ..)| *rule).collect());
+    }
+
+    fn other(value: &[u8]) -> OtherExtension {
+        OtherExtension { oid: vec![0x2a, 0x56, 0x15, 1, 1], value: value.to_vec() }
     }
 
     #[test]

@@ -207,7 +207,7 @@ fn is_uuid(text: &str) -> bool {
 ///
 /// A name is public for as long as any signature lives, so this looks twice where a slip of a
 /// caller would do harm.
-fn holds_id_number(text: &str) -> bool {
+pub(crate) fn holds_id_number(text: &str) -> bool {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     text.as_bytes().windows(18).any(|run| {
         let (digits, check) = run.split_at(17);

@@ -49,6 +49,7 @@ impl Hospital {
             subject,
             public_key: key(of).public().clone(),
             days: None,
+            identifiers: Vec::new(),
         };
         let authority = |name| Name::of_authority("Test health region", name).expect("a good name");
         let root = Issuer::draft_root(

@@ -1,5 +1,6 @@
 //! Settings: read as written (`RawConfig`, unknown keys refused), checked once into [`Config`].
 
+mod certificates;
 mod devices;
 mod enrolment;
 mod national;
@@ -19,6 +20,7 @@ use card::personalise::{BadScript, Script};
 use hsm::soft::PassphraseError;
 use serde::{Deserialize, Serialize};
 
+pub use self::certificates::{CertificateRules, IdentifierRow, IdentifierSource, RawCertificates};
 pub use self::devices::{DeviceSettings, RawDevice, RawKeyPlace};
 pub use self::enrolment::{EnrolmentRules, RawEnrolment};
 pub use self::national::RawNational;
@@ -79,6 +81,9 @@ pub struct RawConfig {
     /// How certificates are issued.
     #[serde(default)]
     pub enrolment: RawEnrolment,
+    /// How certificates say who their holders are.
+    #[serde(default)]
+    pub certificates: RawCertificates,
     /// How times are stamped.
     #[serde(default)]
     pub time_stamps: RawTimeStamps,
@@ -192,6 +197,8 @@ pub struct Config {
     pub card_rules: CardRules,
     /// How certificates are issued.
     pub enrolment_rules: EnrolmentRules,
+    /// How certificates say who their holders are.
+    pub certificate_rules: CertificateRules,
     /// Who computes with card keys, and how.
     pub card_keys: CardKeys,
     /// How times are stamped.
@@ -396,6 +403,7 @@ impl Config {
             lifetimes,
             card_rules,
             enrolment_rules,
+            certificate_rules: CertificateRules::check(raw.certificates)?,
             card_keys: CardKeys { security, diversification },
             time_stamps: TimeStamps::check(raw.time_stamps)?,
             ranges_above: raw.revocation_lists.check()?,
@@ -467,6 +475,12 @@ mod tests {
             (format!("{good}[enrolment]\none_person=['clerk']"), "setting `enrolment.one_person`"),
             (format!("{good}[enrolment]\none_person=['desk']"), "setting `enrolment.one_person`"),
             (format!("{good}[enrolment]\none_person=['all']"), "unknown variant `all`"),
+            (format!("{good}[certificates]\nca_code='1'"), "setting `certificates.ca_code`"),
+            (format!("{good}[certificates]\nid_number=true"), "unknown field `id_number`"),
+            (
+                format!("{good}[[certificates.identifiers]]\nvalue='id_number'"),
+                "unknown variant `id_number`",
+            ),
             (format!("{good}[time_stamps]\npolicy='1'"), "setting `time_stamps.policy`"),
             (format!("{good}[time_stamps]\naccuracy=0"), "setting `time_stamps.accuracy`"),
             (format!("{good}[time_stamps]\nform='cms'"), "setting `time_stamps.form`"),

@@ -167,6 +167,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         policy: None,
         card_script: None,
         enrolment: config::RawEnrolment::default(),
+        certificates: config::RawCertificates::default(),
         public_url: None,
         lifetimes: config::RawLifetimes::default(),
         cards: config::RawCards::default(),

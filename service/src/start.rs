@@ -128,7 +128,7 @@ pub(crate) async fn registrar(
     store: Store,
 ) -> Result<Registrar, StartError> {
     let Config { name, policy, lifetimes, card_rules, card_keys, card_script, .. } = config;
-    let Config { time_stamps, national, enrolment_rules, .. } = config;
+    let Config { time_stamps, national, enrolment_rules, certificate_rules, .. } = config;
     let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
     let parts = Parts {
         name,
@@ -139,6 +139,7 @@ pub(crate) async fn registrar(
         lifetimes,
         card_rules,
         enrolment_rules,
+        certificate_rules,
         card_keys,
         card_issuer,
         card_script,

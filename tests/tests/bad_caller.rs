@@ -162,6 +162,7 @@ async fn a_certificate_that_is_on_no_record() {
         subject: Name::of_identity(&hospital.institution_id, "doctor", doctor).unwrap(),
         public_key: key.public().clone(),
         days: None,
+        identifiers: Vec::new(),
     };
     let now = people.not_before() + time::Duration::SECOND;
     let issuer = Issuer::new(people, Authority::People).unwrap();

@@ -15,7 +15,7 @@ use tests::hospital::{Hospital, text};
 use tokio::task::JoinSet;
 
 /// Puts somebody on record who has made a key; their identity's id.
-fn newcomer(hospital: &Hospital, who: &str, role: &str, more: &Value) -> String {
+pub(crate) fn newcomer(hospital: &Hospital, who: &str, role: &str, more: &Value) -> String {
     hospital.granted(who, &["key", "new"]);
     let mut person = json!({
         "institution_id": hospital.institution_id, "name": "新来者", "number": who,
@@ -33,7 +33,7 @@ fn nurse(hospital: &Hospital, who: &str) -> String {
 }
 
 /// Enters that somebody is to get a certificate; number of the enrolment.
-fn enter(hospital: &Hospital, by: &str, who: &str, id: &str) -> String {
+pub(crate) fn enter(hospital: &Hospital, by: &str, who: &str, id: &str) -> String {
     let request = hospital.stage.identity(who).join("request.der");
     let order = ["enrolment", "enter", "--id", id, "--request", &request.to_string_lossy()];
     text(&hospital.granted(by, &order), "enrolment_id")

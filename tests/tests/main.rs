@@ -26,6 +26,7 @@ mod e2e;
 mod enrolments;
 mod faults;
 mod flood;
+mod identifiers;
 mod interface;
 mod interop;
 mod issue;

@@ -215,6 +215,9 @@ pub(crate) fn integer(content: &[u8]) -> Result<&[u8], DerError> {
 pub(crate) struct Oid<'a>(&'a [u8]);
 
 impl<'a> Oid<'a> {
+    /// Most content octets.
+    pub(crate) const MAX_LEN: usize = 32;
+
     fn read(content: &'a [u8]) -> Result<Self, DerError> {
         let mut starts_arc = true;
         for octet in content {
@@ -223,7 +226,7 @@ impl<'a> Oid<'a> {
             }
             starts_arc = octet & 0x80 == 0;
         }
-        if content.is_empty() || content.len() > 32 || !starts_arc {
+        if content.is_empty() || content.len() > Self::MAX_LEN || !starts_arc {
             return Err(DerError::Oid);
         }
         Ok(Self(content))

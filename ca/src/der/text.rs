@@ -19,6 +19,14 @@ impl Text {
         }
     }
 
+    pub(crate) fn tag(self) -> u8 {
+        match self {
+            Self::Printable => tag::PRINTABLE_STRING,
+            Self::Utf8 => tag::UTF8_STRING,
+            Self::Ia5 => tag::IA5_STRING,
+        }
+    }
+
     fn holds(self, character: char) -> bool {
         match self {
             Self::Printable => {

@@ -10,7 +10,13 @@ use crate::{
 
 fn order(profile: Profile) -> Order {
     let subject = Name::of_identity("县人民医院", "nurse", DOCTOR).expect("a good name");
-    Order { profile, subject, public_key: key(60).public().clone(), days: None }
+    Order {
+        profile,
+        subject,
+        public_key: key(60).public().clone(),
+        days: None,
+        identifiers: Vec::new(),
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn responder(issuer: &Issuer, of: u8) -> Responder {
         subject: Name::of_authority("Test health region", "people-ocsp").expect("a good name"),
         public_key: key(RESPONDER_KEY).public().clone(),
         days: None,
+        identifiers: Vec::new(),
     };
     let certificate = issuer.draft(order, serial(RESPONDER_KEY), ISSUED).expect("a draft");
     Responder::new(certificate.sign(&key(of)).expect("signed"), issuer.certificate())

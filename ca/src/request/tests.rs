@@ -109,6 +109,7 @@ fn an_answer_has_both_certificates_and_the_envelope_under_implicit_tags() {
         subject,
         public_key: key(of).public().clone(),
         days: None,
+        identifiers: Vec::new(),
     };
     let subject = hospital.doctor.subject().clone();
     let draft =

@@ -23,6 +23,7 @@ fn stamper(hospital: &Hospital) -> Stamper {
         subject: Name::of_authority("Test health region", "tsa").expect("a good name"),
         public_key: key(STAMPER_KEY).public().clone(),
         days: None,
+        identifiers: Vec::new(),
     };
     let draft = hospital.devices.draft(order, serial(STAMPER_KEY), ISSUED).expect("a draft");
     Stamper::new(draft.sign(&key(DEVICES_KEY)).expect("signed")).expect("may stamp")

@@ -79,6 +79,12 @@ public class Peer {
         CertPath path = factory.generateCertPath(List.of(doctor, people));
         validator.validate(path, parameters);
         System.out.println("doctor: path valid, " + path.getCertificates().size() + " certificates");
+        X509CertificateHolder identified = new X509CertificateHolder(doctor.getEncoded());
+        ASN1Encodable entity = identified.getExtension(new ASN1ObjectIdentifier("1.2.86.21.1.1")).getParsedValue();
+        ASN1Encodable code = identified.getExtension(new ASN1ObjectIdentifier("1.2.156.10260.4.1.1")).getParsedValue();
+        ASN1TaggedObject choice = ASN1TaggedObject.getInstance(code);
+        System.out.println("doctor: identifiers " + ASN1UTF8String.getInstance(entity).getString() + " ["
+            + choice.getTagNo() + "] " + ASN1PrintableString.getInstance(choice, true).getString());
         try {
             validator.validate(factory.generateCertPath(List.of(nurse, people)), parameters);
             System.out.println("nurse: path valid");

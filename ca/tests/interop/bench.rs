@@ -8,7 +8,8 @@ use std::{
 };
 
 use ca::{
-    Authority, Certificate, Issuer, Name, Order, Profile, Serial,
+    Authority, Certificate, Document, Encoding, IdentifyingExtension, Issuer, Name, Order, Profile,
+    Serial,
     cms::{SignedAttributes, SignedData},
     crl::{Changes, Crl, Edition, Reason, Revocation, Scope},
     request::request,
@@ -22,6 +23,9 @@ pub(crate) const ISSUED: OffsetDateTime = datetime!(2025-03-03 08:00:00 UTC);
 pub(crate) const SIGNED: OffsetDateTime = datetime!(2025-03-03 09:30:00 UTC);
 pub(crate) const NOW: OffsetDateTime = datetime!(2025-03-04 08:00:00 UTC);
 pub(crate) const RECORD: &[u8] = "病程记录: 患者病情平稳\n".as_bytes();
+
+/// Entity unique identifier of both persons, as the service writes those that are pseudonyms.
+pub(crate) const ENTITY: &str = "1@0000JM0AEBAGBAFAYDQQCIKBMGA2DQPCA";
 
 pub(crate) struct Bench {
     folder: TempDir,
@@ -44,6 +48,7 @@ impl Bench {
             subject,
             public_key: key.public().clone(),
             days: None,
+            identifiers: identifiers(profile),
         };
         let authority = |name| Name::of_authority("Test health region", name).unwrap();
         let identity = |id| Name::of_identity("县人民医院", "doctor", id).unwrap();
@@ -152,4 +157,17 @@ impl Bench {
         let said = [stdout, stderr].concat();
         (status.success(), String::from_utf8_lossy(&said).into_owned())
     }
+}
+
+/// Of a person: an entity unique identifier, and an `IdentifyCode`.
+fn identifiers(profile: Profile) -> Vec<IdentifyingExtension> {
+    let rows = [
+        ("1.2.86.21.1.1", Encoding::Utf8, ENTITY),
+        ("1.2.156.10260.4.1.1", Encoding::IdentifyCode(Document::Passport), "E12345678"),
+    ];
+    let rows = rows.into_iter().filter(|_| profile == Profile::Person);
+    let made = rows.map(|(oid, encoding, text)| {
+        IdentifyingExtension::new(oid.parse().unwrap(), encoding, text).unwrap()
+    });
+    made.collect()
 }

@@ -10,7 +10,7 @@ use ca::{
 };
 use hsm::sm3;
 
-use crate::bench::{Bench, NOW, RECORD};
+use crate::bench::{Bench, ENTITY, NOW, RECORD};
 
 const JARS: [&str; 3] =
     ["/usr/share/java/bcprov.jar", "/usr/share/java/bcpkix.jar", "/usr/share/java/bcutil.jar"];
@@ -35,6 +35,7 @@ fn bouncy_castle_agrees() {
 
     for line in [
         "doctor: path valid, 2 certificates",
+        &format!("doctor: identifiers {ENTITY} [2] E12345678"),
         "nurse: certificate revoked",
         "doctor by part: path valid",
         "nurse by part: path valid",

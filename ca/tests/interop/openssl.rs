@@ -3,7 +3,7 @@
 
 use ca::request::{CertificateRequest, RequestError};
 
-use crate::bench::{Bench, NOW};
+use crate::bench::{Bench, ENTITY, NOW};
 
 const ID: &str = "distid:1234567812345678";
 
@@ -64,6 +64,31 @@ fn openssl_shows_what_a_certificate_says() {
         said.contains("CA:TRUE, pathlen:0") && said.contains("Certificate Sign, CRL Sign"),
         "{said}"
     );
+}
+
+#[test]
+fn openssl_reads_what_identifies_a_holder() {
+    let bench = Bench::new();
+    let (good, said) = bench.run("openssl", &["x509", "-in", "doctor.pem", "-noout", "-text"]);
+    // A UTF8String of 35 octets, and the choice with tag 2 around a PrintableString.
+    let shown =
+        [format!("1.2.86.21.1.1: \n.#{ENTITY}"), "1.2.156.10260.4.1.1: \n....E12345678".into()];
+    let lines = said.lines().map(str::trim_start).collect::<Vec<_>>().join("\n");
+    for part in shown {
+        assert!(good && lines.contains(&part), "{part:?} is not in {lines}");
+    }
+    let (good, said) = bench.run("openssl", &["asn1parse", "-in", "doctor.pem"]);
+    for part in ["OBJECT            :1.2.86.21.1.1", "OBJECT            :1.2.156.10260.4.1.1"] {
+        assert!(good && said.contains(part), "{part} is not in {said}");
+    }
+    // The value of the last extension is within an OCTET STRING, the last before the signature.
+    let value = said.lines().rfind(|line| line.contains("OCTET STRING")).unwrap();
+    let offset = value.split(':').next().unwrap().trim();
+    let (good, said) =
+        bench.run("openssl", &["asn1parse", "-in", "doctor.pem", "-strparse", offset]);
+    for part in ["cont [ 2 ]", "PRINTABLESTRING", ":E12345678"] {
+        assert!(good && said.contains(part), "{part} is not in {said}");
+    }
 }
 
 #[test]

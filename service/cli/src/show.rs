@@ -58,13 +58,20 @@ pub(crate) fn identity(identity: &v1::Identity) -> Page {
 fn certificate_line(state: &v1::CertificateState) -> String {
     let from = timestamp(state.not_before.as_ref()).unwrap_or_default();
     let until = timestamp(state.not_after.as_ref()).unwrap_or_default();
-    match timestamp(state.revoked_at.as_ref()) {
+    let line = match timestamp(state.revoked_at.as_ref()) {
         None => format!("{}  {from} – {until}", state.serial),
         Some(since) if state.suspended => {
             format!("{}  {from} – {until}  ‖ {since}", state.serial)
         }
         Some(revoked) => format!("{}  {from} – {until}  ✗ {revoked}", state.serial),
-    }
+    };
+    state.identifiers.iter().fold(line, |lines, identifier| {
+        let value = match identifier.text.as_str() {
+            "" => hex::encode(&identifier.value),
+            text => text.to_owned(),
+        };
+        format!("{lines}\n  {}  {value}", identifier.oid)
+    })
 }
 
 pub(crate) fn ending_certificates(list: &v1::ListEndingCertificatesResponse) -> Page {

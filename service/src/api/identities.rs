@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ca::crl::Reason;
+use ca::{Identifier, crl::Reason};
 use proto::v1::{self, find_identities_request::By, identities_server::Identities};
 use time::Date;
 use tonic::{Request, Response};
@@ -143,7 +143,7 @@ impl Identities for Desk {
             .into_iter()
             .map(|certificate| v1::EndingCertificate {
                 identity_id: certificate.identity.map(String::from).unwrap_or_default(),
-                state: Some(state(certificate)),
+                state: Some(self.state(certificate)),
             })
             .collect();
         Ok(Response::new(v1::ListEndingCertificatesResponse {
@@ -205,7 +205,7 @@ impl Identities for Desk {
                     entry,
                     path: path.iter().map(|hash| hash.to_vec()).collect(),
                 }),
-                state: Some(state(record)),
+                state: Some(self.state(record)),
             })
             .collect();
         Ok(Response::new(v1::ListOwnCertificatesResponse {
@@ -219,7 +219,8 @@ impl Identities for Desk {
     async fn get(&self, request: Request<v1::GetIdentityRequest>) -> Reply<v1::Identity> {
         let caller = self.caller(&request).await?;
         let identity = id("identity_id", &request.get_ref().identity_id)?;
-        Ok(Response::new(message(self.registrar.identity(&caller, identity).await?)))
+        let found = self.registrar.identity(&caller, identity).await?;
+        Ok(Response::new(self.message(found)))
     }
 
     async fn list(
@@ -235,7 +236,7 @@ impl Identities for Desk {
         let next = records.last().filter(|_| full).map(|record| record.row.id.to_string());
         Ok(Response::new(v1::ListIdentitiesResponse {
             next_page_token: next.unwrap_or_default(),
-            identities: records.into_iter().map(message).collect(),
+            identities: records.into_iter().map(|record| self.message(record)).collect(),
         }))
     }
 
@@ -257,7 +258,7 @@ impl Identities for Desk {
             None => return Err(Error::Field { field: "by", needs: Needs::ListedValue }.into()),
         };
         let found = self.registrar.find_identities(&caller, sought).await?;
-        let identities = found.into_iter().map(message).collect();
+        let identities = found.into_iter().map(|record| self.message(record)).collect();
         Ok(Response::new(v1::FindIdentitiesResponse { identities }))
     }
 
@@ -298,32 +299,48 @@ fn one_institution(text: &str) -> Result<Option<InstitutionId>, Error> {
     }
 }
 
-fn message(record: IdentityRecord) -> v1::Identity {
-    let certificates = record
-        .certificates
-        .into_iter()
-        .filter(|certificate| certificate.der.is_some())
-        .map(state)
-        .collect();
-    v1::Identity {
-        identity_id: record.row.id.to_string(),
-        institution_id: record.row.institution.to_string(),
-        role: role_number(record.role),
-        name: record.name,
-        number: record.row.number,
-        department: record.row.department,
-        certificates,
-        qualified_until: record.row.qualified_until.map(|day| day.to_string()).unwrap_or_default(),
+impl Desk {
+    fn message(&self, record: IdentityRecord) -> v1::Identity {
+        let certificates = record
+            .certificates
+            .into_iter()
+            .filter(|certificate| certificate.der.is_some())
+            .map(|certificate| self.state(certificate))
+            .collect();
+        v1::Identity {
+            identity_id: record.row.id.to_string(),
+            institution_id: record.row.institution.to_string(),
+            role: role_number(record.role),
+            name: record.name,
+            number: record.row.number,
+            department: record.row.department,
+            certificates,
+            qualified_until: record
+                .row
+                .qualified_until
+                .map(|day| day.to_string())
+                .unwrap_or_default(),
+        }
+    }
+
+    fn state(&self, certificate: Certificate) -> v1::CertificateState {
+        let identifiers = self.registrar.identifiers_of(&certificate).into_iter();
+        v1::CertificateState {
+            identifiers: identifiers.map(identifier).collect(),
+            serial: certificate.serial,
+            not_before: Some(timestamp(certificate.not_before)),
+            not_after: Some(timestamp(certificate.not_after)),
+            revoked_at: certificate.revoked_at.map(timestamp),
+            pair_of: certificate.pair_of.unwrap_or_default(),
+            suspended: certificate.revocation_reason == Some(HOLD),
+        }
     }
 }
 
-fn state(certificate: Certificate) -> v1::CertificateState {
-    v1::CertificateState {
-        serial: certificate.serial,
-        not_before: Some(timestamp(certificate.not_before)),
-        not_after: Some(timestamp(certificate.not_after)),
-        revoked_at: certificate.revoked_at.map(timestamp),
-        pair_of: certificate.pair_of.unwrap_or_default(),
-        suspended: certificate.revocation_reason == Some(HOLD),
+fn identifier(identifier: Identifier) -> v1::CertificateIdentifier {
+    v1::CertificateIdentifier {
+        oid: identifier.oid.to_string(),
+        text: identifier.text.unwrap_or_default(),
+        value: identifier.raw,
     }
 }

@@ -91,6 +91,7 @@ impl Authorities {
                 subject,
                 public_key: key.public_key().clone(),
                 days: None,
+                identifiers: Vec::new(),
             })
         };
         let root = Issuer::draft_root(

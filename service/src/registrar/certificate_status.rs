@@ -257,6 +257,7 @@ impl Registrar {
                             .map_err(|e| Error::internal("naming a responder", e))?,
                         public_key: key.public_key().clone(),
                         days: None,
+                        identifiers: Vec::new(),
                     };
                     let made = self.certify_own(issuer.authority(), order, &name, now).await?;
                     Responder::new(made, issuer.certificate())
@@ -299,6 +300,7 @@ mod tests {
             subject: ca::Name::of_authority("county", "root").unwrap(),
             public_key: key.public().clone(),
             days: None,
+            identifiers: Vec::new(),
         };
         let serial = Serial::from_random([1; 16]);
         let root = Issuer::draft_root(order, serial, NOW).unwrap().sign(&key).unwrap();

@@ -56,7 +56,7 @@ impl Registrar {
         entry: impl Fn() -> Entry,
     ) -> Result<Enrolled, Error> {
         let profile = profile(stored_role(&holder.role)?);
-        let prepared = self.prepare(holder, profile, public_key, None, now)?;
+        let prepared = self.prepare(holder, profile, public_key, None, now).await?;
         let Prepared { authority, draft, record } = prepared;
         let serial = record.serial.clone();
         let entry = |step| {
@@ -79,7 +79,7 @@ impl Registrar {
 
     /// Fixes a certificate for somebody on record, and what is to be recorded of it before it is
     /// signed.
-    pub(super) fn prepare(
+    pub(super) async fn prepare(
         &self,
         holder: &Identity,
         profile: Profile,
@@ -87,12 +87,12 @@ impl Registrar {
         days: Option<u32>,
         now: UtcTime,
     ) -> Result<Prepared, Error> {
-        self.prepare_as(holder, profile, public_key, days, (new_serial()?, now))
+        self.prepare_as(holder, profile, public_key, days, (new_serial()?, now)).await
     }
 
     /// As [`prepare`](Self::prepare), with this serial number and at this time: with those of a record, what was
     /// prepared then.
-    pub(super) fn prepare_as(
+    pub(super) async fn prepare_as(
         &self,
         holder: &Identity,
         profile: Profile,
@@ -110,11 +110,13 @@ impl Registrar {
             .issued_by()
             .ok_or(Error::Internal { what: "a profile without an authority", source: None })?;
         let key_digest = hsm::sm3::digest(public_key.as_sec1());
+        let identifiers = self.identifying(holder, profile).await?;
+        let order = Order { profile, subject, public_key, days, identifiers };
         let draft = self
             .authorities
             .issuer(authority)
             .map_err(fault)?
-            .draft(Order { profile, subject, public_key, days }, serial, now)
+            .draft(order, serial, now)
             .map_err(|e| Error::internal("drafting a certificate", e))?;
         let record = CertificateDraft {
             serial: draft.serial().to_string(),

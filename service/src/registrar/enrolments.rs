@@ -343,7 +343,9 @@ impl Registrar {
     ) -> Result<(NewEnrolment, Identity, PublicKey), Error> {
         let holder = self.known_identity(order.identity).await?;
         let key = requested_key(&order.request)?;
-        let most = profile_of(&holder)?.days();
+        let profile = profile_of(&holder)?;
+        self.identifying(&holder, profile).await?;
+        let most = profile.days();
         if order.days.is_some_and(|days| days > most) {
             return Err(Error::Field { field: "valid_days", needs: Needs::ValidDays });
         }

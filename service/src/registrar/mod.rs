@@ -14,7 +14,7 @@ use crate::{
     ceremony,
     clock::{self, UtcTime},
     code::CodeKeys,
-    config::{self, CardRules, CardSecurity, EnrolmentRules, Lifetimes},
+    config::{self, CardRules, CardSecurity, CertificateRules, EnrolmentRules, Lifetimes},
     devices::Devices,
     keys::Keys,
     policy::{Act, Policy},
@@ -41,6 +41,7 @@ mod desks;
 mod enrolments;
 mod error;
 mod guardians;
+mod identifiers;
 mod identities;
 mod issuing;
 mod key_centre;
@@ -113,6 +114,9 @@ pub struct Registrar {
     lifetimes: Lifetimes,
     card_rules: CardRules,
     enrolment_rules: EnrolmentRules,
+    certificate_rules: CertificateRules,
+    /// Extensions that are read as identifiers.
+    identifier_oids: Vec<ca::IdentifierOid>,
     tokens: TokenKeys,
     personal: personal::Seals,
     card_keys: card::SoftSecurityModule,
@@ -189,6 +193,8 @@ pub struct Parts {
     pub card_rules: CardRules,
     /// How certificates are issued.
     pub enrolment_rules: EnrolmentRules,
+    /// How certificates say who their holders are.
+    pub certificate_rules: CertificateRules,
     /// Who computes with card keys, and how.
     pub card_keys: config::CardKeys,
     /// The service as card issuer.
@@ -209,7 +215,7 @@ impl Registrar {
     pub fn new(parts: Parts) -> Result<Self, Error> {
         let Parts { name, store, keys, authorities, policy, lifetimes, card_rules, .. } = parts;
         let Parts { card_keys, card_issuer, card_script, time_stamps, national, .. } = parts;
-        let Parts { enrolment_rules, .. } = parts;
+        let Parts { enrolment_rules, certificate_rules, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             personal: personal::Seals::new(&keys)?,
@@ -237,6 +243,8 @@ impl Registrar {
             lifetimes,
             card_rules,
             enrolment_rules,
+            identifier_oids: certificate_rules.oids(),
+            certificate_rules,
             card_security: card_keys.security,
             card_issuer,
         })

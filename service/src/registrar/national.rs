@@ -187,6 +187,7 @@ impl Registrar {
                         .map_err(|e| Error::internal("naming the service", e))?,
                     public_key: key.public_key().clone(),
                     days: Some(DAYS),
+                    identifiers: Vec::new(),
                 };
                 self.certify_own(ISSUER, order, NAME, now).await?
             }

@@ -16,8 +16,8 @@ use crate::{
     clock::UtcTime,
     keys::Keys,
     store::{
-        BatchId, ElectronicCard, ElectronicCardId, IdentityId, InstitutionId, PresenceId, Resident,
-        ResidentId,
+        BatchId, ElectronicCard, ElectronicCardId, Identity, IdentityId, InstitutionId, PresenceId,
+        Resident, ResidentId,
     },
 };
 
@@ -29,6 +29,8 @@ const ID_NUMBER: &str = "resident.id-number";
 const CARD_ID: &str = "electronic-card.card-id";
 /// Domain of the digests of ID numbers of staff.
 const STAFF: &str = "identity.id-number";
+/// Domain of the pseudonyms of holders of certificates.
+const PSEUDONYM: &str = "identity.pseudonym";
 /// Domain of the digests of rows of batches.
 const BATCH_ROW: &str = "batch.row";
 /// Names of the sealed fields of a resident: part of the place that each is bound to.
@@ -59,6 +61,16 @@ impl Seals {
     /// By what one member of staff with two identities is told. No resident is found by it.
     pub(super) fn person_index(&self, id_number: &ResidentIdNumber) -> Result<[u8; 32], KeyError> {
         self.index.index(STAFF, id_number.as_str().as_bytes())
+    }
+
+    /// By what a holder is named in certificates: of a person whose ID number was given, by its keyed digest, so that
+    /// two identities have one name.
+    pub(super) fn pseudonym(&self, holder: &Identity) -> Result<[u8; 32], KeyError> {
+        let whom = match &holder.person {
+            Some(person) => [b"person|", &person[..]].concat(),
+            None => format!("number|{}|{}", holder.institution, holder.number).into_bytes(),
+        };
+        self.index.index(PSEUDONYM, &whom)
     }
 
     /// A fresh key for the rows of a batch, sealed.

@@ -88,16 +88,17 @@ impl Registrar {
             return Err(StoreError::Conflict(Obstacle::CertificateNotValid).into());
         }
         let before = before.filter(|before| before.revoked_at.is_none());
-        let prepare = |profile, before: &CertificateRecord| -> Result<(Prepared, String), Error> {
+        let prepare = async |profile, before: &CertificateRecord| -> Result<_, Error> {
             let der = before.der.as_deref().ok_or(Reason::CERTIFICATE_REVOKED)?;
             let certificate = Certificate::parse(der)
                 .map_err(|e| Error::internal("a certificate on record", e))?;
             let key = certificate.public_key().clone();
-            Ok((self.prepare(holder, profile, key, days, caller.now)?, before.serial.clone()))
+            let prepared = self.prepare(holder, profile, key, days, caller.now).await?;
+            Ok((prepared, before.serial.clone()))
         };
-        let (signing, renews) = prepare(profile, record)?;
+        let (signing, renews) = prepare(profile, record).await?;
         let encryption = match (profile.encryption(), &before) {
-            (Some(profile), Some(before)) => Some(prepare(profile, before)?),
+            (Some(profile), Some(before)) => Some(prepare(profile, before).await?),
             _ => None,
         };
         let authority = signing.authority;

@@ -186,6 +186,7 @@ impl Registrar {
                         .map_err(|e| Error::internal("naming the stamper", e))?,
                     public_key: key.public_key().clone(),
                     days: None,
+                    identifiers: Vec::new(),
                 };
                 let certificate = self.certify_own(ISSUER, order, STAMPER, now).await?;
                 Stamper::new(certificate)

@@ -54,7 +54,13 @@ fn serial(number: u64) -> Serial {
 }
 
 fn order(profile: Profile, subject: Name, key: &SecretKey) -> Order {
-    Order { profile, subject, public_key: key.public().clone(), days: Some(30) }
+    Order {
+        profile,
+        subject,
+        public_key: key.public().clone(),
+        days: Some(30),
+        identifiers: Vec::new(),
+    }
 }
 
 impl County {

@@ -300,11 +300,15 @@ async fn find(context: &Context, order: Find) -> Outcome {
         .service
         .ask(async |channel| IdentitiesClient::new(channel).find(request.clone()).await)
         .await?;
-    let list = ListIdentitiesResponse {
-        identities: found.identities.clone(),
-        next_page_token: String::new(),
+    // One is shown whole, with what its certificates say.
+    let page = match &found.identities[..] {
+        [identity] => show::identity(identity),
+        identities => show::identities(&ListIdentitiesResponse {
+            identities: identities.to_vec(),
+            next_page_token: String::new(),
+        }),
     };
-    context.answer("FindIdentitiesResponse", &found, &show::identities(&list))
+    context.answer("FindIdentitiesResponse", &found, &page)
 }
 
 async fn renew(context: &Context, order: Renew) -> Outcome {

@@ -87,13 +87,13 @@ impl Registrar {
         let days = enrolment.days;
         if enrolment.certificates == CertificateSet::Signing {
             let Prepared { authority, record, .. } =
-                self.prepare(holder, profile, key, days, now)?;
+                self.prepare(holder, profile, key, days, now).await?;
             let (draft, issuer) = (EnrolmentDraft::Signing(record), authority_name(authority));
             return Ok(Fixed { draft, spare: None, issuer });
         }
         let made = || self.centre_entry(Act::KeyCentreMake, now);
         let spare = self.key_centre.take(&self.store, made, now).await?;
-        match self.fix_pair(holder, key, &spare, days, now) {
+        match self.fix_pair(holder, key, &spare, days, now).await {
             Ok((draft, issuer)) => Ok(Fixed { draft, spare: Some(spare), issuer }),
             Err(error) => {
                 self.key_centre.give_back(spare).await;
@@ -102,7 +102,7 @@ impl Registrar {
         }
     }
 
-    fn fix_pair(
+    async fn fix_pair(
         &self,
         holder: &Identity,
         key: PublicKey,
@@ -120,9 +120,9 @@ impl Registrar {
         let encryption_key = secret.public().clone();
         drop(secret);
         let Prepared { authority, record: signing, .. } =
-            self.prepare(holder, profile, key, days, now)?;
+            self.prepare(holder, profile, key, days, now).await?;
         let Prepared { record: encryption, .. } =
-            self.prepare(holder, encryption_profile, encryption_key, days, now)?;
+            self.prepare(holder, encryption_profile, encryption_key, days, now).await?;
         let drafts = PairDraft { holder: holder.id, signing, encryption, key: spare.id };
         let drafts = Box::new(drafts);
         Ok((EnrolmentDraft::Pair { drafts, envelope }, authority_name(authority)))
@@ -237,16 +237,17 @@ impl Registrar {
         if orders.len() != records.len() {
             return Err(Reason::DRAFT_DIFFERS.into());
         }
-        let signed = orders.into_iter().zip(records).map(|((profile, key), record)| {
+        let mut signed = Vec::with_capacity(orders.len());
+        for ((profile, key), record) in orders.into_iter().zip(records) {
             if (record.drafted_at - approved_at).abs() > TOLERANCE {
                 return Err(Reason::DRAFT_DIFFERS.into());
             }
-            self.sign_record(&holder, profile, key, entered.days, record)
-        });
-        signed.collect()
+            signed.push(self.sign_record(&holder, profile, key, entered.days, record).await?);
+        }
+        Ok(signed)
     }
 
-    fn sign_record(
+    async fn sign_record(
         &self,
         holder: &Identity,
         profile: Profile,
@@ -257,7 +258,7 @@ impl Registrar {
         let serial: Serial = record.serial.parse().map_err(|_| Reason::DRAFT_DIFFERS)?;
         let given = (serial, record.drafted_at);
         let Prepared { authority, draft, .. } =
-            self.prepare_as(holder, profile, key, days, given)?;
+            self.prepare_as(holder, profile, key, days, given).await?;
         if draft.body() != record.body {
             return Err(Reason::DRAFT_DIFFERS.into());
         }
