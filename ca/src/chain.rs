@@ -55,11 +55,11 @@ pub struct Moment {
     pub witnessed: Option<OffsetDateTime>,
 }
 
-/// Who vouches for whom: a root, authorities below it, and their revocation lists, each checked
-/// when it was added.
+/// Who vouches for whom: a root and those it has succeeded, authorities below them, and their
+/// revocation lists, each checked when it was added.
 #[derive(Clone, Debug)]
 pub struct Anchors {
-    /// The root first; every other has a smaller index above it.
+    /// The newest root first; every other certificate has a smaller index above it.
     known: Vec<Known>,
 }
 
@@ -113,14 +113,30 @@ impl Anchors {
         })
     }
 
-    /// The root.
+    /// Adds a root that this one has succeeded, as somebody put that there before: what was signed
+    /// below it is verified as ever.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn add_root(&mut self, root: Certificate) -> Result<(), ChainError> {
+        self.known.extend(Self::new(root)?.known);
+        Ok(())
+    }
+
+    /// The root; the newest of them.
     pub fn root(&self) -> &Certificate {
         &self.known[0].certificate
     }
 
-    /// The authorities below the root.
+    /// The authorities below the roots.
     pub fn issuers(&self) -> impl Iterator<Item = &Certificate> {
-        self.known[1..].iter().map(|known| known.certificate.as_ref())
+        let below = self.known.iter().filter(|known| known.above.is_some());
+        below.map(|known| known.certificate.as_ref())
+    }
+
+    /// Whether this is the certificate of one of them.
+    pub(crate) fn knows(&self, certificate: &Certificate) -> bool {
+        self.known.iter().any(|known| *known.certificate == *certificate)
     }
 
     /// The complete revocation lists held, one for each scope of each authority that has one.
@@ -139,15 +155,19 @@ impl Anchors {
     /// [`ChainError::UnknownIssuer`], [`ChainError::BadSignature`], [`ChainError::NotAnAuthority`],
     /// [`ChainError::WrongKeyUsage`], [`ChainError::PathTooLong`].
     pub fn add_issuer(&mut self, certificate: Certificate) -> Result<(), ChainError> {
-        if self.known.iter().any(|known| *known.certificate == certificate) {
+        if self.knows(&certificate) {
             return Ok(());
         }
         may_issue(&certificate)?;
         let above = self.issuers_of(&certificate)?[0];
         let ancestors = self.upwards(above);
         let too_deep = ancestors.len() > Self::MAX_DEPTH;
-        let beyond = ancestors.iter().zip(1..).any(|(at, below): (_, u8)| {
-            self.known[*at].certificate.path_length().is_some_and(|most| most < below)
+        // An authority that vouches for a key of its own is not one that follows it (6.1.4, l).
+        let mut below = u8::from(!is_self_issued(&certificate));
+        let beyond = ancestors.iter().map(|at| &self.known[*at].certificate).any(|above| {
+            let beyond = above.path_length().is_some_and(|most| most < below);
+            below += u8::from(!is_self_issued(above));
+            beyond
         });
         if too_deep || beyond {
             return Err(ChainError::PathTooLong { serial: certificate.serial().clone() });
@@ -442,6 +462,10 @@ fn names_as_issuer(certificate: &Certificate, authority: &Certificate) -> bool {
         _ => true,
     };
     certificate.issuer() == authority.subject() && same_key
+}
+
+fn is_self_issued(certificate: &Certificate) -> bool {
+    certificate.subject() == certificate.issuer()
 }
 
 fn may_issue(certificate: &Certificate) -> Result<(), ChainError> {

@@ -255,11 +255,7 @@ impl Crl {
     /// # Errors
     /// [`CrlError::NameMismatch`], [`CrlError::WrongKeyUsage`], [`CrlError::BadSignature`].
     pub fn verify(&self, issuer: &Certificate) -> Result<(), CrlError> {
-        let other_key = match (&self.authority_key, issuer.key_identifier()) {
-            (Some(named), Some(own)) => named != own,
-            _ => false,
-        };
-        if self.issuer != *issuer.subject() || other_key {
+        if !self.names(issuer) {
             return Err(CrlError::NameMismatch);
         }
         if !issuer.key_usage().is_some_and(|usage| usage.contains(KeyUsage::CRL_SIGNING)) {
@@ -268,6 +264,15 @@ impl Crl {
         let key = issuer.public_key();
         let e = key.digest(&SignerId::DEFAULT, &self.der[self.body.clone()]);
         key.verify(&e, &self.signature).map_err(|_| CrlError::BadSignature)
+    }
+
+    /// Whether the list says that `issuer` made it: by name, and by key identifier where both have one.
+    pub fn names(&self, issuer: &Certificate) -> bool {
+        let same_key = match (&self.authority_key, issuer.key_identifier()) {
+            (Some(named), Some(own)) => named == own,
+            _ => true,
+        };
+        self.issuer == *issuer.subject() && same_key
     }
 
     /// The list, DER, as it was read or made.

@@ -269,6 +269,42 @@ impl Issuer {
         Ok(Draft { body, signer: order.public_key, serial, validity })
     }
 
+    /// Fixes a link certificate (RFC 4210, 4.4): this root, by the key of this certificate, vouches for
+    /// another key that it has at another time, its next or the one before. Who trusts one of the two
+    /// certificates of the root finds from it to the other.
+    ///
+    /// # Errors
+    /// [`IssueError::WrongAuthority`] when this is no root; [`IssueError::BadKey`] when it is the same
+    /// key; [`IssueError::OutlivesIssuer`] when it would be valid for longer than this certificate;
+    /// otherwise as for [`draft`](Self::draft).
+    pub fn draft_link(
+        &self,
+        key: &PublicKey,
+        serial: Serial,
+        validity: (OffsetDateTime, OffsetDateTime),
+    ) -> Result<Draft, IssueError> {
+        let (profile, asked) = (Profile::Root, self.authority);
+        if asked != Authority::Root {
+            return Err(IssueError::WrongAuthority { profile, by: Authority::Root, asked });
+        }
+        if key == self.certificate.public_key() {
+            return Err(IssueError::BadKey);
+        }
+        let (requested, issuer) = (validity.1, self.certificate.not_after());
+        if requested > issuer {
+            return Err(IssueError::OutlivesIssuer { requested, issuer });
+        }
+        let name = self.certificate.subject().clone();
+        let (public_key, identifiers) = (key.clone(), Vec::new());
+        let order = Order { profile, subject: name, public_key, days: None, identifiers };
+        let rules = profile.rules();
+        let mut extensions = extensions(&order, rules);
+        extensions.authority_key = Some(self.key_identifier());
+        let body = body(&order, rules, &order.subject, &serial, validity, &extensions)?;
+        lint::check(&body, &order.subject, self.certificate.public_key(), self.key_identifier())?;
+        Ok(Draft { body, signer: self.certificate.public_key().clone(), serial, validity })
+    }
+
     /// Identifier of this authority's key, as its own certificate gives it.
     pub(crate) fn key_identifier(&self) -> KeyIdentifier {
         let given = self.certificate.key_identifier().cloned();

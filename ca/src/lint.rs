@@ -47,7 +47,7 @@ impl Signer<'_> {
 }
 
 #[rustfmt::skip]
-static RULES: [Rule; 14] = [
+static RULES: [Rule; 15] = [
     ("serial-length", "8 to 20 octets (RFC 5280, 4.1.2.2; 64 random bits)",
         |it, _| (8..=20).contains(&it.serial().octets().len())),
     ("issuer-name", "names its signer as issuer (RFC 5280, 4.1.2.4)",
@@ -55,7 +55,9 @@ static RULES: [Rule; 14] = [
     ("validity", "ends after it begins, within thirty years (RFC 5280, 4.1.2.5)",
         |it, _| it.not_before() < it.not_after() && it.not_after() - it.not_before() <= LONGEST),
     ("own-key", "the key of its signer only in the signer's own certificate",
-        |it, signer| signer.is_holder_of(it) == (it.subject() == it.issuer())),
+        |it, signer| !signer.is_holder_of(it) || it.subject() == it.issuer()),
+    ("own-name", "the name of its signer only for an authority: its own, or one that links two of its keys (RFC 4210, 4.4)",
+        |it, _| it.subject() != it.issuer() || it.is_ca()),
     ("subject-key-identifier", "identifies its key (RFC 5280, 4.2.1.2)",
         |it, _| it.key_identifier() == Some(&KeyIdentifier::of(it.public_key()))),
     ("authority-key-identifier", "identifies its signer's key, unless that is its own (RFC 5280, 4.2.1.1)",
@@ -141,7 +143,7 @@ mod tests {
         let good = Forgery::of(&hospital);
         assert_eq!(broken(&hospital, good.certificate().body()), None);
         type Change = fn(&mut Forgery, &Hospital);
-        let cases: [(&str, Change); 14] = [
+        let cases: [(&str, Change); 15] = [
             ("serial-length", |it, _| it.serial = vec![tag::INTEGER, 1, 5]),
             ("issuer-name", |it, hospital| {
                 it.issuer = hospital.devices.certificate().subject().der().to_vec();
@@ -151,6 +153,7 @@ mod tests {
                 it.key = key(PEOPLE_KEY).public().to_spki_der();
                 it.extensions.subject_key = Some(KeyIdentifier::of(key(PEOPLE_KEY).public()));
             }),
+            ("own-name", |it, _| it.subject.clone_from(&it.issuer)),
             ("subject-key-identifier", |it, _| it.extensions.subject_key = None),
             ("authority-key-identifier", |it, _| {
                 it.extensions.authority_key = Some(KeyIdentifier::of(key(DEVICES_KEY).public()));

@@ -1,13 +1,15 @@
-use std::fs;
+use std::{fs, sync::Arc};
 
 use time::{Duration, macros::datetime};
 
 use super::*;
 use crate::{
-    Name,
+    Authority, Issuer, Name, Order, Profile,
     crl::Reason,
     extension::BasicConstraints,
-    workshop::{DOCTOR_KEY, Forgery, Hospital, ISSUED, NOW, PEOPLE_KEY, ROOT_KEY, crl, serial},
+    workshop::{
+        DOCTOR_KEY, Forgery, Hospital, ISSUED, NOW, PEOPLE_KEY, ROOT_KEY, crl, key, serial,
+    },
 };
 
 mod lists;
@@ -416,4 +418,106 @@ fn the_chain_of_another_maker_is_judged() {
         assert_eq!(result.err(), Some(why), "{file} {purpose:?}");
     }
     assert_eq!(crls[0].verify(&root), Err(CrlError::NameMismatch));
+}
+
+/// A root with another key, the authorities that it certifies again, and the links between the two.
+struct Successor {
+    root: Issuer,
+    people: Certificate,
+    new_with_old: Certificate,
+    old_with_new: Certificate,
+}
+
+const NEXT_ROOT_KEY: u8 = 80;
+
+impl Successor {
+    fn of(hospital: &Hospital) -> Self {
+        let (old, next) = (hospital.root.certificate(), key(NEXT_ROOT_KEY));
+        let order = |profile, subject: &Certificate, key: &PublicKey| Order {
+            profile,
+            subject: subject.subject().clone(),
+            public_key: key.clone(),
+            days: None,
+            identifiers: Vec::new(),
+        };
+        let new_with_old = hospital
+            .root
+            .draft_link(next.public(), serial(81), (NOW, old.not_after()))
+            .and_then(|draft| draft.sign(&key(ROOT_KEY)))
+            .expect("a link");
+        let root = Issuer::draft_root(order(Profile::Root, old, next.public()), serial(82), NOW)
+            .and_then(|draft| draft.sign(&next))
+            .and_then(|root| Issuer::new(root, Authority::Root))
+            .expect("a root");
+        let old_with_new = root
+            .draft_link(old.public_key(), serial(83), (old.not_before(), old.not_after()))
+            .and_then(|draft| draft.sign(&next))
+            .expect("a link");
+        let people = hospital.people.certificate();
+        let people = order(Profile::IssuingAuthority, people, people.public_key());
+        let people = root.draft(people, serial(84), NOW).and_then(|draft| draft.sign(&next));
+        Self { root, people: people.expect("an authority"), new_with_old, old_with_new }
+    }
+}
+
+/// Who trusts one certificate of a root finds to what the other vouches for, and only over the link.
+#[test]
+fn links_lead_from_either_root_to_the_other() {
+    let hospital = Hospital::new();
+    let next = Successor::of(&hospital);
+    let (old, people) = (hospital.root.certificate(), hospital.people.certificate());
+    let mut lists = hospital.crls(1, &[]);
+    lists.push(crl(&next.root, NEXT_ROOT_KEY, 1, &[]));
+    let ways = |anchor: &Certificate, at_hand: &[&Certificate]| {
+        let at_hand: Vec<_> = at_hand.iter().map(|&certificate| certificate.clone()).collect();
+        let path = verify(&hospital.doctor, &at_hand, anchor, &lists, Purpose::Login, NOW);
+        path.map(|path| path.authorities().len())
+    };
+    let new = next.root.certificate();
+    assert_eq!(ways(old, &[people]), Ok(2));
+    assert_eq!(ways(new, &[&next.people]), Ok(2));
+    assert_eq!(ways(old, &[&next.people, &next.new_with_old]), Ok(3));
+    assert_eq!(ways(new, &[people, &next.old_with_new]), Ok(3));
+    for (anchor, at_hand) in [(old, &next.people), (new, people)] {
+        let refused = ways(anchor, &[at_hand]);
+        assert!(matches!(refused, Err(ChainError::UnknownIssuer { .. })), "{refused:?}");
+    }
+    // The way leads over one link, and not over the other one.
+    assert!(ways(old, &[&next.people, &next.old_with_new]).is_err());
+    // A link is not a certificate that may be made longer: below it, too, one authority follows.
+    let mut anchors = Anchors::new(old.clone()).expect("a root");
+    anchors.add_issuer(next.new_with_old.clone()).expect("vouched for");
+    anchors.add_issuer(next.people.clone()).expect("vouched for");
+    let lower = (next.people.subject(), PEOPLE_KEY);
+    let lower = Forgery::authority(&hospital, 20, lower, &authority("lower")).certificate();
+    let refused = anchors.add_issuer(lower);
+    assert_eq!(refused, Err(ChainError::PathTooLong { serial: serial(20) }));
+}
+
+/// What was signed before the succession is judged below the root that there was.
+#[test]
+fn a_root_that_was_succeeded_still_vouches_for_the_past() {
+    let hospital = Hospital::new();
+    let next = Successor::of(&hospital);
+    let mut anchors = Anchors::new(next.root.certificate().clone()).expect("a root");
+    anchors.add_issuer(next.people.clone()).expect("vouched for");
+    anchors.add_crl(crl(&next.root, NEXT_ROOT_KEY, 2, &[])).expect("of the new root");
+    let before = NOW - Duration::HOUR;
+    let past = Moment { claimed: before, witnessed: Some(before) };
+    anchors.add_crl(hospital.crls(1, &[]).remove(1)).expect("of the people's authority");
+    let signed = |anchors: &Anchors| {
+        anchors.verify_past(&hospital.doctor, Purpose::SignRecord, past, NOW).map(drop)
+    };
+    assert!(matches!(signed(&anchors), Err(ChainError::NotYetValid { .. })));
+    anchors.add_root(hospital.root.certificate().clone()).expect("a root");
+    anchors.add_issuer(hospital.people.certificate().clone()).expect("vouched for");
+    anchors.add_crl(hospital.crls(1, &[]).remove(0)).expect("of the root before");
+    assert_eq!(signed(&anchors), Ok(()));
+    let path = anchors.verify(&hospital.doctor, Purpose::Login, NOW).expect("a path");
+    assert_eq!(path.without_root(), [Arc::new(next.people.clone())]);
+    assert_eq!(anchors.root(), next.root.certificate());
+    assert_eq!(anchors.issuers().count(), 2);
+    // Not anybody's root: one that signed itself.
+    let refused = anchors.add_root(next.new_with_old);
+    assert_eq!(refused, Err(ChainError::NotSelfSigned));
 }

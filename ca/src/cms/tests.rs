@@ -13,7 +13,8 @@ use crate::{
     extension::KeyUsage,
     oid,
     workshop::{
-        DESK_KEY, DOCTOR_KEY, Forgery, Hospital, ISSUED, NOW, PEOPLE_KEY, crl, key, serial,
+        DESK_KEY, DOCTOR_KEY, Forgery, Hospital, ISSUED, NOW, PEOPLE_KEY, ROOT_KEY, crl, key,
+        serial,
     },
 };
 use hsm::{sm2::Signature, sm3};
@@ -432,4 +433,23 @@ proptest! {
         prop_assert_eq!(read.signing_time(), at);
         prop_assert_eq!(read, made);
     }
+}
+
+/// Which certificate of a renewed authority came with a signature does not matter, as long as it is one.
+#[test]
+fn either_certificate_of_a_renewed_authority_may_come_along() {
+    let hospital = Hospital::new();
+    let (root, people) = (hospital.root.certificate(), hospital.people.certificate());
+    let mut renewed =
+        Forgery::authority(&hospital, PEOPLE_KEY, (root.subject(), ROOT_KEY), people.subject());
+    renewed.serial = serial(70).write();
+    let renewed = renewed.certificate();
+    let attributes = SignedAttributes::prepare(&hospital.doctor, &sm3::digest(RECORD), SIGNED);
+    let signature = sign(&attributes, DOCTOR_KEY);
+    let der = SignedData::complete(&attributes, &hospital.doctor, [&renewed], &signature);
+    let der = der.expect("complete");
+    let mut anchors = hospital.anchors();
+    assert_eq!(verify(&der, &anchors).err(), Some(CmsError::StrangeCertificate));
+    anchors.add_issuer(renewed).expect("vouched for");
+    assert!(verify(&der, &anchors).is_ok() && verify(&message(&hospital), &anchors).is_ok());
 }

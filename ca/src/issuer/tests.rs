@@ -159,3 +159,25 @@ fn what_another_key_signs_leaves_no_certificate() {
     let broken = Broken { public: key(PEOPLE_KEY), inside: key(DOCTOR_KEY) };
     assert!(matches!(draft().sign(&broken), Err(IssueError::FalseSignature)));
 }
+
+#[test]
+fn only_a_root_links_its_keys_and_for_no_longer_than_it_lives() {
+    let hospital = Hospital::new();
+    let (next, root) = (key(60), &hospital.root);
+    let end = root.certificate().not_after();
+    let link = root.draft_link(next.public(), serial(61), (NOW, end)).expect("a draft");
+    let link = link.sign(&key(ROOT_KEY)).expect("signed");
+    assert_eq!((link.subject(), link.issuer()), (link.issuer(), root.certificate().subject()));
+    assert!(link.is_ca() && link.is_signed_by(root.certificate().public_key()));
+    assert_eq!(link.path_length(), Some(1));
+    assert_eq!((link.not_before(), link.not_after()), (NOW, end));
+
+    let refused = hospital.people.draft_link(next.public(), serial(61), (NOW, NOW + Duration::DAY));
+    assert!(matches!(refused, Err(IssueError::WrongAuthority { .. })));
+    let refused = root.draft_link(key(ROOT_KEY).public(), serial(61), (NOW, end));
+    assert!(matches!(refused, Err(IssueError::BadKey)));
+    let refused = root.draft_link(next.public(), serial(61), (NOW, end + Duration::SECOND));
+    assert!(matches!(refused, Err(IssueError::OutlivesIssuer { .. })));
+    let refused = root.draft_link(next.public(), serial(61), (end, NOW));
+    assert!(matches!(refused, Err(IssueError::Lint(_))));
+}

@@ -113,6 +113,26 @@ public class Peer {
                 }
             }
         }
+        // After the root has got another key: from the one that somebody trusts to the other, and not without its link.
+        X509Certificate nextRoot = certificate("next-root.pem"), nextPeople = certificate("next-people.pem");
+        X509Certificate newWithOld = certificate("new-with-old.pem"), oldWithNew = certificate("old-with-new.pem");
+        PKIXParameters[] trusting = new PKIXParameters[2];
+        for (int at = 0; at < 2; at++) {
+            trusting[at] = new PKIXParameters(Set.of(new TrustAnchor(at == 0 ? root : nextRoot, null)));
+            trusting[at].setDate(now);
+            trusting[at].addCertStore(CertStore.getInstance("Collection", new CollectionCertStoreParameters(
+                List.of(people, nextPeople, newWithOld, oldWithNew, peopleList, rootList, list("next-root.crl"))), "BC"));
+        }
+        validator.validate(factory.generateCertPath(List.of(doctor, nextPeople, newWithOld)), trusting[0]);
+        System.out.println("from the root before to the new one: path valid");
+        validator.validate(factory.generateCertPath(List.of(doctor, people, oldWithNew)), trusting[1]);
+        System.out.println("from the new root to the one before: path valid");
+        try {
+            validator.validate(factory.generateCertPath(List.of(doctor, nextPeople)), trusting[0]);
+            System.out.println("without a link: path valid");
+        } catch (CertPathValidatorException refused) {
+            System.out.println("without a link: refused");
+        }
         boolean signed = true;
         try {
             peopleList.verify(people.getPublicKey(), "BC");

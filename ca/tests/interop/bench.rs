@@ -38,6 +38,51 @@ pub(crate) struct Bench {
     /// it, and what has changed since.
     pub(crate) part: [Crl; 2],
     pub(crate) doctor_key: SecretKey,
+    pub(crate) succession: Succession,
+}
+
+/// What there is after the root has got another key.
+pub(crate) struct Succession {
+    pub(crate) root: Certificate,
+    pub(crate) people: Certificate,
+    pub(crate) new_with_old: Certificate,
+    pub(crate) old_with_new: Certificate,
+    pub(crate) crl: Crl,
+}
+
+impl Succession {
+    fn of(before: &Issuer, before_key: &SecretKey, people: &Certificate) -> Self {
+        let key = SecretKey::generate();
+        let order = |profile, of: &Certificate, key: &SecretKey| Order {
+            profile,
+            subject: of.subject().clone(),
+            public_key: key.public().clone(),
+            days: None,
+            identifiers: Vec::new(),
+        };
+        let serial = |number| Serial::from_random([number; 16]);
+        let old = before.certificate();
+        let until_old_ends = (NOW, old.not_after());
+        let new_with_old = before.draft_link(key.public(), serial(10), until_old_ends).unwrap();
+        let root = Issuer::draft_root(order(Profile::Root, old, &key), serial(11), NOW);
+        let root = Issuer::new(root.unwrap().sign(&key).unwrap(), Authority::Root).unwrap();
+        let as_long_as_old = (old.not_before(), old.not_after());
+        let old_with_new = root.draft_link(old.public_key(), serial(12), as_long_as_old).unwrap();
+        let people = Order {
+            public_key: people.public_key().clone(),
+            ..order(Profile::IssuingAuthority, people, &key)
+        };
+        let people = root.draft(people, serial(13), NOW).unwrap();
+        let edition = Edition { number: 8, this_update: NOW, next_update: NOW + Duration::DAY };
+        let crl = root.draft_crl(edition, &Scope::All, None, &[]).unwrap();
+        Self {
+            new_with_old: new_with_old.sign(before_key).unwrap(),
+            old_with_new: old_with_new.sign(&key).unwrap(),
+            people: people.sign(&key).unwrap(),
+            crl: crl.sign(&key).unwrap(),
+            root: root.certificate().clone(),
+        }
+    }
 }
 
 impl Bench {
@@ -94,9 +139,11 @@ impl Bench {
         let later = Edition { number: 8, ..edition };
         let delta = people.draft_delta_crl(later, &scope, 7, &changes).unwrap();
         let part = [complete, delta].map(|draft| draft.sign(&people_key).unwrap());
+        let succession = Succession::of(&root, &root_key, people.certificate());
         let (root, people) = (root.certificate().clone(), people.certificate().clone());
         let folder = TempDir::new().unwrap();
-        let bench = Self { folder, root, people, doctor, nurse, crls, part, doctor_key };
+        let bench =
+            Self { folder, root, people, doctor, nurse, crls, part, doctor_key, succession };
         bench.write_all();
         bench
     }
@@ -115,6 +162,10 @@ impl Bench {
             ("people", &self.people),
             ("doctor", &self.doctor),
             ("nurse", &self.nurse),
+            ("next-root", &self.succession.root),
+            ("next-people", &self.succession.people),
+            ("new-with-old", &self.succession.new_with_old),
+            ("old-with-new", &self.succession.old_with_new),
         ];
         for (name, certificate) in certificates {
             self.write(&format!("{name}.pem"), certificate.to_pem().as_bytes());
@@ -125,6 +176,7 @@ impl Bench {
         for (name, crl) in ["part", "delta"].iter().zip(&self.part) {
             self.write(&format!("{name}.crl"), crl.der());
         }
+        self.write("next-root.crl", self.succession.crl.der());
         self.write("doctor.key", self.doctor_key.to_pkcs8_pem().as_bytes());
         let request = request(self.doctor.subject(), &self.doctor_key).unwrap();
         self.write("doctor.req", &request);

@@ -26,9 +26,18 @@ fn openssl_verifies_each_link_of_a_chain() {
         ];
         bench.run("openssl", &arguments)
     };
-    for (certificate, issuer) in
-        [("people.pem", "root.pem"), ("doctor.pem", "people.pem"), ("nurse.pem", "people.pem")]
-    {
+    for (certificate, issuer) in [
+        ("people.pem", "root.pem"),
+        ("doctor.pem", "people.pem"),
+        ("nurse.pem", "people.pem"),
+        // After the root has got another key.
+        ("doctor.pem", "next-people.pem"),
+        ("next-people.pem", "next-root.pem"),
+        ("next-people.pem", "new-with-old.pem"),
+        ("new-with-old.pem", "root.pem"),
+        ("people.pem", "old-with-new.pem"),
+        ("old-with-new.pem", "next-root.pem"),
+    ] {
         let (good, said) = verify(certificate, issuer);
         assert!(good && said.contains(&format!("{certificate}: OK")), "{said}");
     }
