@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write as _},
     net::IpAddr,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
@@ -35,6 +35,9 @@ pub const OPERATOR: &str = "operator";
 
 /// Directory of the second operator's identity, within the data directory: for another person.
 pub const REVIEWER: &str = "reviewer";
+
+/// The root's certificate, PEM, within the data directory: for all who are to trust it.
+pub const ROOT: &str = "root.pem";
 
 /// The card issuer's certificate (发卡机构证书), 180 bytes, within the data directory.
 pub const CARD_ISSUER: &str = "card-issuer.cer";
@@ -287,7 +290,7 @@ async fn found(
     for (directory, operator) in directories.iter().zip(founded) {
         write_certificate(directory, &operator)?;
     }
-    write(&data.join("root.pem"), root.as_bytes(), Secrecy::Public)?;
+    write(&data.join(ROOT), root.as_bytes(), Secrecy::Public)?;
     if participants.is_empty() {
         return Ok(());
     }
@@ -378,10 +381,20 @@ fn write(path: &Path, content: &[u8], secrecy: Secrecy) -> Result<(), InitError>
         .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
         .and_then(|()| match path.parent() {
             // The name of the file is on disk once its directory is.
-            Some(directory) => fs::File::open(directory)?.sync_all(),
+            Some(directory) => File::open(directory)?.sync_all(),
             None => Ok(()),
         })
         .map_err(|source| InitError::Write { path: path.to_owned(), source })
+}
+
+/// Puts a public file into the place of the one before, which is the old or the new one at every moment.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// A directory for its owner only, which must not hold anything.

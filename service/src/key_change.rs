@@ -1,6 +1,6 @@
 //! `healthcardd keys rotate`, `retire`, `destroy`, `compromise`: what happens to versions of the service's keys, and
 //! `label`, what a key is called; `share`, by which custodians open the keystore, and `passphrase`, by which they no
-//! longer do; and `ceremony`, of which they keep a transcript.
+//! longer do; and `ceremony`, of which they keep a transcript. `succeed-root` is in `root`.
 //!
 //! The service is not running meanwhile: its lock on the database is held. It is put together first,
 //! as at a start, so that nothing is changed in a service that is not whole, and so that what an
@@ -9,8 +9,11 @@
 //! without an entry. After a crash between the two the entry stands and the key is as it was; the
 //! same command does it again.
 
-use std::path::Path;
+mod root;
 
+use std::path::{Path, PathBuf};
+
+use audit::Entry;
 use hsm::{
     KeyDescription, KeyError, KeyRef, KeyUse, Keystore as _,
     key::{Label, Transition, VersionState},
@@ -23,11 +26,13 @@ use crate::{
     config::{Config, ConfigError},
     keys::{self, Succession},
     policy::Act,
-    registrar::{Registrar, key_changed, key_labelled, keystore_shared, passphrase_changed},
+    registrar::{Error, Registrar, key_changed, key_labelled, keystore_shared, passphrase_changed},
     start::{self, StartError},
     store::StoreError,
     token::thumbprint,
 };
+
+pub use root::{Succeeded, succeed_root};
 
 /// What is to happen to a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,6 +93,24 @@ pub enum KeyChangeError {
     /// The key is in a device, which has no versions.
     #[error("{0} is in a device: `[keys]` in the settings says which of its keys signs")]
     InDevice(KeyRef),
+    /// The certificate in the file is not that of the root.
+    #[error("{} does not hold the certificate of the root in force", path.display())]
+    NotTheRoot {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The root could not sign for its next key.
+    #[error("having the root sign for its next key")]
+    Link(#[from] Box<Error>),
+    /// The new certificate could not be put into its place.
+    #[error("writing {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// Data is sealed under the version.
     #[error(
         "version {version} of {key} is what opens the data that it sealed; destroyed, they are lost"
@@ -170,16 +193,21 @@ async fn carry_out(
             (Act::KeyCompromise, version)
         }
     };
-    let versions = versions(&keystore, key);
-    let named = versions.iter().find(|described| described.version == version);
-    let named = named.and_then(|described| match (&described.public_key, described.check_value) {
-        (Some(public), _) => Some(("thumbprint", thumbprint(public))),
-        (None, value) => value.map(|value| ("check-value", value.to_string())),
-    });
-    let entry = key_changed(&name, act, key, version, named, clock::now());
+    let entry = changed(&name, act, key, version, &keystore);
     registrar.store().record_act(entry).await?;
     keystore.save()?;
-    Ok(versions)
+    Ok(versions(&keystore, key))
+}
+
+/// The entry for what happens to a version of a key.
+fn changed(name: &str, act: Act, key: &KeyRef, version: u32, keystore: &SoftKeystore) -> Entry {
+    let described = versions(keystore, key).into_iter().find(|it| it.version == version);
+    let named =
+        described.and_then(|described| match (described.public_key, described.check_value) {
+            (Some(public), _) => Some(("thumbprint", thumbprint(&public))),
+            (None, value) => value.map(|value| ("check-value", value.to_string())),
+        });
+    key_changed(name, act, key, version, named, clock::now())
 }
 
 /// Makes shares of what opens the keystore, for `count` custodians, any `threshold` of whom open it.

@@ -33,6 +33,11 @@ pub fn authority_name(authority: Authority) -> &'static str {
     }
 }
 
+/// The key of an authority.
+pub(crate) fn authority_key(authority: Authority) -> KeyRef {
+    soft(authority_name(authority))
+}
+
 /// The authority with this name.
 #[must_use]
 pub fn authority_named(name: &str) -> Option<Authority> {
@@ -132,8 +137,7 @@ pub fn movable(name: &str) -> Option<(KeyRef, KeyUse)> {
 
 /// Every key a service has, and its use.
 pub fn required() -> impl Iterator<Item = (KeyRef, KeyUse)> {
-    let authorities =
-        AUTHORITIES.map(|a| (soft(authority_name(a)), KeyUse::SignCertificates)).into_iter();
+    let authorities = AUTHORITIES.map(|a| (authority_key(a), KeyUse::SignCertificates)).into_iter();
     let masters = CardKey::all_versions()
         .map(|(key, version)| key.master_name(version))
         .chain([TRANSPORT_MASTER.to_owned()])
@@ -227,7 +231,7 @@ impl Keys {
     /// # Errors
     /// [`KeyError`] when the keystore lacks the key; so for all methods below.
     pub fn authority(&self, authority: Authority) -> Result<Arc<dyn Sm2Signer>, KeyError> {
-        self.keystore.signer(&soft(authority_name(authority)), KeyUse::SignCertificates)
+        self.keystore.signer(&authority_key(authority), KeyUse::SignCertificates)
     }
 
     /// Signs answers about the status of certificates, for all authorities.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use ca::{
-    Certificate,
+    Authority, Certificate,
     crl::{Crl, Scope},
 };
 use hsm::{
@@ -20,13 +20,14 @@ use crate::{
     clock,
     config::Config,
     devices::Devices,
-    keys::{self, AUTHORITIES, Keys, authority_name},
+    keys::{self, AUTHORITIES, Keys, authority_name, authority_named},
     national::National,
     registrar::{
-        Authorities, AuthorityError, Error, ListPlan, Parts, Registrar, key_made, list_address,
+        Authorities, AuthorityError, Error, ListPlan, Parts, Registrar, SucceededRoot, key_made,
+        list_address, take_over,
     },
     serve::{self, ListenError, Protection},
-    store::{Store, StoreError},
+    store::{RootSuccession, Store, StoreError},
     telemetry,
 };
 
@@ -116,7 +117,8 @@ pub async fn open_tested<'a>(
         tracing::warn!(serial = draft.serial, "a certificate was drafted and never given out");
     }
     let plan = list_plan(&store, &keys, &config).await?;
-    let authorities = authorities(&store, &keys, config.public_url.as_deref(), plan).await?;
+    let authorities =
+        authorities(&store, &keys, &config.name, config.public_url.as_deref(), plan).await?;
     registrar(config, keys, authorities, store).await
 }
 
@@ -166,6 +168,7 @@ pub(crate) async fn registrar(
 async fn authorities(
     store: &Store,
     keys: &Keys,
+    name: &str,
     public_url: Option<&str>,
     plan: ListPlan,
 ) -> Result<Authorities, StartError> {
@@ -182,13 +185,32 @@ async fn authorities(
             .map_err(|_| AuthorityError::Record("certificate of an authority"))?;
         certificates.push((authority, certificate));
     }
+    let certificates = take_over(store, keys, name, certificates, clock::now()).await?;
     for record in store.revocation_lists().await? {
         for der in [Some(record.complete), record.delta].into_iter().flatten() {
             let list = Crl::parse(&der).map_err(|_| AuthorityError::Record("revocation list"))?;
             lists.push(list);
         }
     }
-    Ok(Authorities::load(keys, certificates, lists, public_url, plan)?)
+    let mut succeeded = Vec::new();
+    for root in store.root_successions().await? {
+        let RootSuccession { before, new_with_old, last_list, old_with_new } = root;
+        if let Some(old_with_new) = old_with_new {
+            succeeded.push(SucceededRoot { before, new_with_old, old_with_new, last_list });
+        }
+    }
+    let mut issuers = Vec::new();
+    for record in store.authorities_before().await? {
+        if authority_named(&record.name).is_some_and(|authority| authority != Authority::Root) {
+            let certificate = Certificate::parse(&record.der);
+            issuers
+                .push(certificate.map_err(|_| {
+                    AuthorityError::Record("certificate of an authority of before")
+                })?);
+        }
+    }
+    let authorities = Authorities::load(keys, certificates, lists, public_url, plan)?;
+    Ok(authorities.with_succeeded(succeeded, issuers)?)
 }
 
 /// How lists are divided and where they are found; the address of today is on record from now on, since

@@ -46,6 +46,7 @@ mod readme;
 mod recovery;
 mod revocation_lists;
 mod rights;
+mod root_succession;
 mod sdf_device;
 mod security_modules;
 mod self_test;

@@ -15,6 +15,7 @@ use super::{
 use crate::catalogue::Needs;
 use crate::registrar::{
     Error, IdentityRecord, NewIdentity, NewInstitution, OwnCertificate, SoughtIdentity,
+    SucceededRoot,
 };
 use crate::store::{Certificate, HOLD, InstitutionId};
 
@@ -267,12 +268,19 @@ impl Identities for Desk {
         _request: Request<v1::AuthoritiesRequest>,
     ) -> Reply<v1::AuthoritiesResponse> {
         let published = self.registrar.published();
+        let succeeded = self.registrar.succeeded_roots().iter().cloned();
         Ok(Response::new(v1::AuthoritiesResponse {
             root: published.root,
             issuers: published.issuers,
             revocation_lists: published.lists,
+            succeeded: succeeded.map(succeeded_root).collect(),
         }))
     }
+}
+
+fn succeeded_root(root: SucceededRoot) -> v1::SucceededRoot {
+    let SucceededRoot { before, new_with_old, old_with_new, last_list } = root;
+    v1::SucceededRoot { root: before, new_with_old, old_with_new, last_list }
 }
 
 /// The last day of a qualification; none where the text is empty.

@@ -38,6 +38,8 @@ enum KeysCommand {
     Prepare(One),
     /// 启用下一版本；旧版本只验证、解密 · Take the next version into use; the one before verifies and opens, and never signs.
     Rotate(One),
+    /// 更换根密钥：新旧密钥互签链接证书，机构证书重新签发，人员证书不变 · Give the root another key: the old and the new one certify each other, authorities are certified anew, nobody else needs a certificate.
+    SucceedRoot(Common),
     /// 停用服务不再需要的密钥 · Retire a key that the service does not need.
     Retire(Version),
     /// 销毁一个已停用的版本，不可恢复 · Destroy a version that is retired, for ever.
@@ -132,6 +134,7 @@ impl Keys {
             }
             KeysCommand::Prepare(one) => change(&one, KeyOrder::Prepare),
             KeysCommand::Rotate(one) => change(&one, KeyOrder::Rotate),
+            KeysCommand::SucceedRoot(common) => succeed_root(&common),
             KeysCommand::Retire(Version { one, version }) => {
                 change(&one, KeyOrder::Retire(version))
             }
@@ -163,6 +166,31 @@ fn change(one: &One, order: KeyOrder) -> Result<(), Failure> {
             "请重新备份密钥库，然后启动服务 · back the keystore up again, then start the service"
         );
     }
+    Ok(())
+}
+
+fn succeed_root(Common { place, json }: &Common) -> Result<(), Failure> {
+    let opening = place.opening()?;
+    let succeeded = runtime()?
+        .block_on(key_change::succeed_root(&place.data, opening.unseal()))
+        .map_err(explained)?;
+    let thumbprint = |certificate: &ca::Certificate| hex::encode(certificate.thumbprint());
+    let (root, before) = (thumbprint(&succeeded.root), thumbprint(&succeeded.before));
+    let until = service::clock::rfc3339(succeeded.root.not_after());
+    if *json {
+        println!("{}", serde_json::json!({ "root": root, "before": before, "valid_until": until }));
+        return Ok(());
+    }
+    println!(
+        "根密钥已更换；指纹按 SM3 计算 · the root has another key; thumbprints are by SM3\n\
+         原根证书 · root before  {before}\n\
+         新根证书 · new root     {root}\n\
+         有效期至 · valid until  {until}\n\
+         请重新备份密钥库，启动服务，并把新的 root.pem 交给信任原根的各方：\n\
+         \x20 healthcard authority export --known 原根.pem --out DIR 核对新根由原根签名\n\
+         back the keystore up again, start the service, and give the new root.pem to all who trust the one before: \
+         `healthcard authority export --known OLD.pem --out DIR` checks that the old root vouches for the new one"
+    );
     Ok(())
 }
 
@@ -304,6 +332,12 @@ fn explained(error: KeyChangeError) -> Failure {
         }
         KeyChangeError::Key(_) => {
             "请用 healthcardd keys list 查看密钥名称 · see the names with `healthcardd keys list`"
+        }
+        KeyChangeError::NotTheRoot { .. } => {
+            "请放回本服务的根证书：healthcard authority export · put the certificate of this service's root there: healthcard authority export"
+        }
+        KeyChangeError::NamedByCertificates { key, .. } if key.name() == "ca-root" => {
+            "请用 healthcardd keys succeed-root · use `healthcardd keys succeed-root`"
         }
         KeyChangeError::NamedByCertificates { .. } => {
             "证书中载有该密钥，须换发证书 · certificates carry this key: certificates have to be issued anew"

@@ -167,6 +167,10 @@ words! {
         KeyPrepare = "key.prepare",
         /// Taking the next version of a key into use.
         KeyRotate = "key.rotate",
+        /// Having the root's key sign for the one that succeeds it.
+        RootLink = "root.link",
+        /// Taking the root's next key into use, with certificates by it for all authorities.
+        RootSucceed = "root.succeed",
         /// Ending the use of a version of a key.
         KeyRetire = "key.retire",
         /// Wiping a version of a key.

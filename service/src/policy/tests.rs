@@ -153,6 +153,8 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::KeyMake,
             Act::KeyPrepare,
             Act::KeyRotate,
+            Act::RootLink,
+            Act::RootSucceed,
             Act::KeyRetire,
             Act::KeyDestroy,
             Act::KeyCompromise,

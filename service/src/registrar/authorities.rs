@@ -5,10 +5,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use ca::chain::{Anchors, Path, Purpose};
 use ca::crl::{Changes, Crl, Edition, Revocation, Scope, SerialRange};
 use ca::{Authority, BadName, Certificate, ChainError, IssueError, Issuer, Order, Profile, Serial};
-use hsm::{KeyError, Sm2Signer};
+use hsm::KeyError;
 
 use super::{
-    Error,
+    Error, SucceededRoot,
     list_names::{ListKind, ListName},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 const LIST_LIFE: time::Duration = time::Duration::days(7);
 
 /// How far a list is dated back, so that it is good at once for verifiers whose clock is behind.
-const CLOCK_SKEW: time::Duration = time::Duration::minutes(5);
+pub(super) const CLOCK_SKEW: time::Duration = time::Duration::minutes(5);
 
 /// How the lists of an authority are divided, and where they are found.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +38,7 @@ pub struct Authorities {
     issuers: Vec<Issuer>,
     plan: ListPlan,
     anchors: RwLock<Anchors>,
+    succeeded: Vec<SucceededRoot>,
 }
 
 /// Why the authorities could not be made or loaded.
@@ -78,36 +79,12 @@ impl Authorities {
         serial: impl Fn() -> Result<Serial, Error>,
         now: UtcTime,
     ) -> Result<Vec<(Authority, Certificate)>, AuthorityError> {
-        let root_key = keys.authority(Authority::Root)?;
-        let order = |authority, key: &dyn Sm2Signer| {
-            let profile = match authority {
-                Authority::Root => Profile::Root,
-                _ => Profile::IssuingAuthority,
-            };
-            let subject = ca::Name::of_authority(organization, authority_name(authority))
-                .map_err(AuthorityError::Name)?;
-            Ok::<_, AuthorityError>(Order {
-                profile,
-                subject,
-                public_key: key.public_key().clone(),
-                days: None,
-                identifiers: Vec::new(),
-            })
-        };
-        let root = Issuer::draft_root(
-            order(Authority::Root, &*root_key)?,
-            serial().map_err(Box::new)?,
-            now,
-        )?
-        .sign(&*root_key)?;
-        let above = Issuer::new(root.clone(), Authority::Root)?;
-        let mut certificates = vec![(Authority::Root, root)];
-        for authority in AUTHORITIES.into_iter().skip(1) {
-            let key = keys.authority(authority)?;
-            let draft = above.draft(order(authority, &*key)?, serial().map_err(Box::new)?, now)?;
-            certificates.push((authority, draft.sign(&*root_key)?));
+        let mut subjects = Vec::new();
+        for authority in AUTHORITIES {
+            let subject = ca::Name::of_authority(organization, authority_name(authority));
+            subjects.push((authority, subject.map_err(AuthorityError::Name)?));
         }
-        Ok(certificates)
+        certify(keys, subjects, serial, now)
     }
 
     /// Takes the authorities on record, root first, with their newest lists. What they issue says
@@ -150,7 +127,40 @@ impl Authorities {
         for list in lists {
             anchors.add_crl(list)?;
         }
-        Ok(Self { issuers, plan, anchors: RwLock::new(anchors) })
+        Ok(Self { issuers, plan, anchors: RwLock::new(anchors), succeeded: Vec::new() })
+    }
+
+    /// Believes what was issued below roots that were succeeded, the oldest first, by these certificates of
+    /// the authorities of before.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] when they do not belong together.
+    pub fn with_succeeded(
+        self,
+        roots: Vec<SucceededRoot>,
+        issuers: impl IntoIterator<Item = Certificate>,
+    ) -> Result<Self, AuthorityError> {
+        let mut anchors = self.with_anchors(Anchors::clone);
+        let root = |der: &[u8]| {
+            Certificate::parse(der)
+                .map_err(|_| AuthorityError::Record("root certificate of before"))
+        };
+        for succeeded in &roots {
+            anchors.add_root(root(&succeeded.before)?)?;
+        }
+        for issuer in issuers {
+            anchors.add_issuer(issuer)?;
+        }
+        for succeeded in &roots {
+            let list = Crl::parse(&succeeded.last_list);
+            anchors.add_crl(list.map_err(|_| AuthorityError::Record("last list of a root"))?)?;
+        }
+        Ok(Self { anchors: RwLock::new(anchors), succeeded: roots, ..self })
+    }
+
+    /// The roots that were succeeded, the oldest first.
+    pub(crate) fn succeeded(&self) -> &[SucceededRoot] {
+        &self.succeeded
     }
 
     /// The authority as an issuer.
@@ -189,7 +199,8 @@ impl Authorities {
 
     fn is_of(&self, list: &Crl, authority: Authority) -> bool {
         let issuer = self.issuer(authority);
-        issuer.is_ok_and(|issuer| list.issuer() == issuer.certificate().subject())
+        // Roots of before had the same name.
+        issuer.is_ok_and(|issuer| list.names(issuer.certificate()))
     }
 
     /// Which certificates a list is about.
@@ -284,6 +295,34 @@ impl Authorities {
     pub(crate) fn with_anchors<T>(&self, look: impl FnOnce(&Anchors) -> T) -> T {
         look(&self.anchors.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The certificates of the authorities with these names by their keys of today, the root first.
+pub(super) fn certify(
+    keys: &Keys,
+    subjects: Vec<(Authority, ca::Name)>,
+    serial: impl Fn() -> Result<Serial, Error>,
+    now: UtcTime,
+) -> Result<Vec<(Authority, Certificate)>, AuthorityError> {
+    let root_key = keys.authority(Authority::Root)?;
+    let mut certificates = Vec::new();
+    let mut above: Option<Issuer> = None;
+    for (authority, subject) in subjects {
+        let (key, serial) = (keys.authority(authority)?, serial().map_err(Box::new)?);
+        let public_key = key.public_key().clone();
+        let order =
+            |profile| Order { profile, subject, public_key, days: None, identifiers: Vec::new() };
+        let draft = match &above {
+            None => Issuer::draft_root(order(Profile::Root), serial, now)?,
+            Some(root) => root.draft(order(Profile::IssuingAuthority), serial, now)?,
+        };
+        let certificate = draft.sign(&*root_key)?;
+        if above.is_none() {
+            above = Some(Issuer::new(certificate.clone(), authority)?);
+        }
+        certificates.push((authority, certificate));
+    }
+    Ok(certificates)
 }
 
 #[cfg(test)]

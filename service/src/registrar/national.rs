@@ -192,8 +192,10 @@ impl Registrar {
                 self.certify_own(ISSUER, order, NAME, now).await?
             }
         };
-        let chain = [&certificate, issuer].map(|one| CertificateDer::from(one.der().to_vec()));
-        let certified = certified(chain.into(), key)
+        // Whoever still trusts a root of before gets from there to this one.
+        let links = self.succeeded_roots().iter().rev().map(|root| root.new_with_old.clone());
+        let chain = [certificate.der().to_vec(), issuer.der().to_vec()].into_iter().chain(links);
+        let certified = certified(chain.map(CertificateDer::from).collect(), key)
             .map_err(|e| Error::internal("taking up the service's certificate", e))?;
         let own = Own { certificate, certified: Arc::new(certified) };
         *self.shown.current.write().unwrap_or_else(PoisonError::into_inner) = Some(own);

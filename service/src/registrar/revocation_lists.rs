@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use audit::Outcome;
-use ca::crl::{Changes, Crl, Revocation, Scope, SerialRange};
+use ca::crl::{Changes, Crl, Revocation, SerialRange};
 use ca::{Authority, Serial};
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     aside::aside,
     clock::{self, UtcTime},
-    keys::authority_name,
+    keys::{AUTHORITIES, authority_name},
     policy::Act,
     store::{RevocationLists, RevokedSerial},
 };
@@ -34,15 +34,17 @@ impl Registrar {
     /// The certificates that vouch for all others, and their newest lists. Public.
     #[must_use]
     pub fn published(&self) -> Published {
-        self.authorities.with_anchors(|anchors| Published {
-            root: anchors.root().der().to_vec(),
-            issuers: anchors.issuers().map(|issuer| issuer.der().to_vec()).collect(),
-            lists: anchors
-                .crls()
-                .filter(|list| *list.scope() == Scope::All)
-                .map(|list| list.der().to_vec())
-                .collect(),
-        })
+        let issuers = self.authorities.issuers().iter();
+        let mut certificates = issuers.map(|issuer| issuer.certificate().der().to_vec());
+        let lists = AUTHORITIES.iter().filter_map(|authority| {
+            let name = ListName::complete(*authority, None);
+            self.authorities.with_list(name, |list| list.der().to_vec())
+        });
+        Published {
+            root: certificates.next().unwrap_or_default(),
+            issuers: certificates.collect(),
+            lists: lists.collect(),
+        }
     }
 
     /// The newest list of this name, DER. Public. While an authority's lists are not divided, the one
@@ -160,7 +162,7 @@ impl Registrar {
 }
 
 /// What is on record, as lists have it.
-fn parsed(rows: &[RevokedSerial]) -> Result<Vec<Revocation>, Error> {
+pub(super) fn parsed(rows: &[RevokedSerial]) -> Result<Vec<Revocation>, Error> {
     rows.iter()
         .map(|row| {
             Ok(Revocation {

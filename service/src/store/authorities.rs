@@ -1,6 +1,7 @@
 //! The certificates that vouch for all others.
 
 use audit::Entry;
+use rusqlite::Connection;
 
 use super::{Receipt, Store, StoreError};
 
@@ -21,20 +22,7 @@ impl Store {
         authority: Authority,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
-        self.record(entry, move |db, _| {
-            db.prepare_cached(
-                "INSERT OR IGNORE INTO authority_before (der, name)
-                 SELECT der, name FROM authority WHERE name = ?1 AND der <> ?2",
-            )?
-            .execute((&authority.name, &authority.der))?;
-            db.prepare_cached(
-                "INSERT INTO authority (name, der) VALUES (?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET der = excluded.der",
-            )?
-            .execute((authority.name, authority.der))?;
-            Ok(())
-        })
-        .await
+        self.record(entry, move |db, _| put(db, authority)).await
     }
 
     /// All authorities, by name.
@@ -59,4 +47,19 @@ impl Store {
         })
         .await
     }
+}
+
+/// Puts a certificate into the place of an earlier one of that name.
+pub(super) fn put(db: &Connection, authority: Authority) -> Result<(), StoreError> {
+    db.prepare_cached(
+        "INSERT OR IGNORE INTO authority_before (der, name)
+         SELECT der, name FROM authority WHERE name = ?1 AND der <> ?2",
+    )?
+    .execute((&authority.name, &authority.der))?;
+    db.prepare_cached(
+        "INSERT INTO authority (name, der) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET der = excluded.der",
+    )?
+    .execute((authority.name, authority.der))?;
+    Ok(())
 }

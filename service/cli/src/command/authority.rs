@@ -1,5 +1,6 @@
 //! `healthcard authority`: what others need to check our certificates and signatures.
 
+mod links;
 mod status;
 
 use std::{
@@ -8,11 +9,15 @@ use std::{
 };
 
 use clap::Subcommand;
-use der::Decode as _;
-use proto::v1::{AuthoritiesRequest, AuthoritiesResponse, identities_client::IdentitiesClient};
+use der::{Decode as _, DecodePem as _, Encode as _};
+use proto::v1::{
+    AuthoritiesRequest, AuthoritiesResponse, SucceededRoot, identities_client::IdentitiesClient,
+};
 use x509_cert::{Certificate, crl::CertificateList, name::Name};
 
 use crate::{
+    certificate_status::verify,
+    clock,
     context::{Context, Outcome},
     failure::Failure,
     files::{self, Audience},
@@ -23,8 +28,11 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthorityCommand {
-    /// 导出 root.pem、issuers.pem，以及各机构的 .cer 和 .crl | Save root.pem, issuers.pem and each authority's .cer and .crl
+    /// 导出 root.pem、issuers.pem，以及各机构的 .cer 和 .crl；更换过根密钥的另有 links.pem | Save root.pem, issuers.pem and each authority's .cer and .crl; links.pem, too, where the root got another key
     Export {
+        /// 已信任的根证书（PEM）；服务的根须是它，或由它经链接证书担保 | Root certificate that is trusted already, PEM: the service's root must be this one, or be vouched for by it over link certificates
+        #[arg(long, value_name = "FILE")]
+        known: Option<PathBuf>,
         /// 目录 | Directory
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
@@ -40,7 +48,7 @@ pub(crate) enum AuthorityCommand {
 impl AuthorityCommand {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
-            Self::Export { out } => export(context, out).await,
+            Self::Export { known, out } => export(context, known.as_deref(), out).await,
             Self::Status { certificate } => status::status(context, certificate.as_deref()).await,
         }
     }
@@ -75,8 +83,14 @@ pub(super) async fn known_issuers(
     read.collect::<Result<_, _>>().map_err(|_| problems::SERVICE_ANSWER_MALFORMED.into())
 }
 
-async fn export(context: &Context, out: PathBuf) -> Outcome {
+async fn export(context: &Context, known: Option<&Path>, out: PathBuf) -> Outcome {
     let found = authorities(context).await?;
+    if let Some(file) = known {
+        let pem = files::read(file, 16 * 1024)?;
+        let known = Certificate::from_pem(&*pem)
+            .map_err(|_| Failure::of(problems::CERTIFICATE_MALFORMED).about(file.display()))?;
+        links::leads_to_root(&known, &found, clock::now()).ok_or(problems::ROOT_NOT_VOUCHED_FOR)?;
+    }
     let root = pem_chain(std::slice::from_ref(&found.root))?;
     let issuers = pem_chain(&found.issuers)?;
     let named = by_authority(&found).ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
@@ -87,9 +101,29 @@ async fn export(context: &Context, out: PathBuf) -> Outcome {
     write("root.pem", root.as_bytes())?;
     write("issuers.pem", issuers.as_bytes())?;
     named.iter().try_for_each(|(name, der)| write(name, der))?;
+    if !found.succeeded.is_empty() {
+        let both = |root: &SucceededRoot| [root.new_with_old.clone(), root.old_with_new.clone()];
+        let links: Vec<_> = found.succeeded.iter().flat_map(both).collect();
+        write("links.pem", pem_chain(&links)?.as_bytes())?;
+    }
+    for (root, number) in found.succeeded.iter().zip(1..) {
+        write(&format!("root-before-{number}.cer"), &root.root)?;
+        write(&format!("root-before-{number}.crl"), &root.last_list)?;
+    }
     let page =
         Page::titled(text::AUTHORITIES_SAVED).row(text::DIRECTORY, out.display().to_string());
     context.answer("AuthoritiesResponse", &found, &page)
+}
+
+/// Whether the authority signed these very octets.
+fn is_made_by(issuer: &Certificate, certificate: &Certificate) -> Option<()> {
+    let body = certificate.tbs_certificate().to_der().ok()?;
+    let algorithm = certificate.signature_algorithm();
+    verify(issuer, &body, certificate.signature().as_bytes()?, algorithm)
+}
+
+fn decoded(der: &[u8]) -> Option<Certificate> {
+    Certificate::from_der(der).ok()
 }
 
 /// Certificates and lists by the names of their files, the authority's own as below the service's
@@ -137,6 +171,7 @@ mod tests {
             root: root.clone(),
             issuers: vec![people.clone()],
             revocation_lists: vec![list.clone()],
+            succeeded: Vec::new(),
         };
         let expected = [
             ("ca-people.cer".to_owned(), people.as_slice()),
@@ -162,7 +197,12 @@ mod tests {
             ),
         ];
         for (why, issuers, revocation_lists) in refused {
-            let found = AuthoritiesResponse { root: root.clone(), issuers, revocation_lists };
+            let found = AuthoritiesResponse {
+                root: root.clone(),
+                issuers,
+                revocation_lists,
+                succeeded: Vec::new(),
+            };
             assert_eq!(by_authority(&found), None, "{why}");
         }
     }

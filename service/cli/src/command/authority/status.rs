@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use axum::http::StatusCode;
-use der::{Decode as _, Encode as _};
+use der::Decode as _;
 use proto::v1::{AuthoritiesResponse, RevocationReason};
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use x509_cert::Certificate;
 
-use super::authorities;
+use super::{authorities, is_made_by};
 use crate::{
-    certificate_status::{Answer, LIMIT, Question, Standing, verify},
+    certificate_status::{Answer, LIMIT, Question, Standing},
     clock,
     context::{Context, Outcome},
     exit::Exit,
@@ -45,13 +45,6 @@ pub(super) async fn status(context: &Context, certificate: Option<&Path>) -> Out
         .map(|time| OffsetDateTime::UNIX_EPOCH + time.to_unix_duration());
     let in_validity = (from..=to).contains(&now);
     Ok(show(context, &hex::encode(serial.as_bytes()), answer, in_validity))
-}
-
-/// Whether the authority signed these very octets.
-fn is_made_by(issuer: &Certificate, certificate: &Certificate) -> Option<()> {
-    let body = certificate.tbs_certificate().to_der().ok()?;
-    let algorithm = certificate.signature_algorithm();
-    verify(issuer, &body, certificate.signature().as_bytes()?, algorithm)
 }
 
 /// The authority of this service that the certificate names as its issuer.

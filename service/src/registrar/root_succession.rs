@@ -1,0 +1,140 @@
+//! How the root gets another key (根密钥更换, RFC 4210, 4.4): the key before certifies the next one and makes its last
+//! list, then the next one takes over, certifies the authorities below it anew, and the key before. Whoever trusts
+//! either certificate of the root finds from it to the other; what the authorities issued stays as it is.
+
+use audit::Outcome;
+use ca::crl::{Edition, Scope};
+use ca::{Authority, Certificate, Issuer};
+use hsm::{Sm2Signer, sm2::PublicKey};
+
+use super::{
+    Error, Registrar,
+    authorities::{AuthorityError, CLOCK_SKEW, certify},
+    entry_by,
+    list_names::ListName,
+    new_serial,
+    revocation_lists::{fault, parsed},
+    service_actor,
+};
+use crate::{
+    clock::UtcTime,
+    keys::{Keys, authority_name},
+    policy::Act,
+    store::{self, RootSuccession, Store},
+    token::thumbprint,
+};
+
+/// A root that another one has succeeded, DER. Public.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SucceededRoot {
+    /// Its certificate.
+    pub before: Vec<u8>,
+    /// The next key of the root, certified by this one.
+    pub new_with_old: Vec<u8>,
+    /// This key, certified by the next one.
+    pub old_with_new: Vec<u8>,
+    /// Its last list, good to its end.
+    pub last_list: Vec<u8>,
+}
+
+impl Registrar {
+    /// The root's certificate.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when there is none, which does not happen in a service that was started.
+    pub fn root(&self) -> Result<&Certificate, Error> {
+        self.authorities.issuer(Authority::Root).map(Issuer::certificate).map_err(fault)
+    }
+
+    /// The roots that were succeeded, the oldest first. Public.
+    #[must_use]
+    pub fn succeeded_roots(&self) -> &[SucceededRoot] {
+        self.authorities.succeeded()
+    }
+
+    /// Has the root's key sign what it leaves for the next one: its certificate, and the last list.
+    ///
+    /// # Errors
+    /// [`Error`] when it could not be signed or recorded.
+    pub async fn link_root(
+        &self,
+        signer: &dyn Sm2Signer,
+        next: &PublicKey,
+        now: UtcTime,
+    ) -> Result<(), Error> {
+        let root = self.authorities.issuer(Authority::Root).map_err(fault)?;
+        let end = root.certificate().not_after();
+        let begin = now.replace_nanosecond(0).unwrap_or(now);
+        let issue = |e| fault(AuthorityError::from(e));
+        let link = root.draft_link(next, new_serial()?, (begin, end)).map_err(issue)?;
+        let link = link.sign(signer).map_err(issue)?;
+        let part = ListName::complete(Authority::Root, None).part();
+        let number = self.store.last_list_number(&part.issuer).await?.unwrap_or_default() + 1;
+        let revoked = parsed(&self.store.revocations(&part, now).await?.revoked)?;
+        let edition = Edition { number, this_update: begin - CLOCK_SKEW, next_update: end };
+        let list = root.draft_crl(edition, &Scope::All, None, &revoked).map_err(issue)?;
+        let list = list.sign(signer).map_err(issue)?;
+        let entry = entry_by(service_actor(&self.name), Act::RootLink, Outcome::Granted, now)
+            .on("authority", authority_name(Authority::Root))
+            .with("root", hex::encode(root.certificate().thumbprint()))
+            .with("link", hex::encode(link.thumbprint()))
+            .with("thumbprint", thumbprint(next));
+        let record = RootSuccession {
+            before: root.certificate().der().to_vec(),
+            new_with_old: link.der().to_vec(),
+            last_list: list.der().to_vec(),
+            old_with_new: None,
+        };
+        self.store.record_root_link(record, entry).await?;
+        Ok(())
+    }
+}
+
+/// Has the root's key take over where the keystore has one that the root on record has signed for, and its
+/// certificate is of the key before; the authorities as they are then.
+///
+/// # Errors
+/// [`Error`] when the new certificates could not be made or recorded.
+pub(crate) async fn take_over(
+    store: &Store,
+    keys: &Keys,
+    name: &str,
+    before: Vec<(Authority, Certificate)>,
+    now: UtcTime,
+) -> Result<Vec<(Authority, Certificate)>, Error> {
+    let key = keys.authority(Authority::Root)?;
+    let Some((_, root)) = before.first().filter(|(_, root)| root.public_key() != key.public_key())
+    else {
+        return Ok(before);
+    };
+    let links = store.root_successions().await?;
+    let signed_for = links.iter().filter(|link| link.before == root.der()).any(|link| {
+        Certificate::parse(&link.new_with_old).is_ok_and(|it| it.public_key() == key.public_key())
+    });
+    if !signed_for {
+        // What is wrong is said when the certificates are taken up.
+        return Ok(before);
+    }
+    let subjects = before.iter().map(|(authority, it)| (*authority, it.subject().clone()));
+    let after = certify(keys, subjects.collect(), new_serial, now).map_err(fault)?;
+    let issue = |e| fault(AuthorityError::from(e));
+    let next = &after[0].1;
+    let until = root.not_after().min(next.not_after());
+    let (serial, validity) = (new_serial()?, (root.not_before(), until));
+    let link = Issuer::new(next.clone(), Authority::Root)
+        .and_then(|issuer| issuer.draft_link(root.public_key(), serial, validity))
+        .and_then(|draft| draft.sign(&*key))
+        .map_err(issue)?;
+    let entry = entry_by(service_actor(name), Act::RootSucceed, Outcome::Granted, now)
+        .on("authority", authority_name(Authority::Root))
+        .with("before", hex::encode(root.thumbprint()))
+        .with("root", hex::encode(next.thumbprint()))
+        .with("link", hex::encode(link.thumbprint()));
+    let records = after.iter().map(|(authority, certificate)| store::Authority {
+        name: authority_name(*authority).to_owned(),
+        der: certificate.der().to_vec(),
+    });
+    let (before, link) = (root.der().to_vec(), link.der().to_vec());
+    store.record_root_succession(before, link, records.collect(), entry).await?;
+    Ok(after)
+}
