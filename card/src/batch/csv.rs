@@ -36,9 +36,58 @@ pub enum BadTable {
     TooManyRows,
 }
 
+/// Lines of a table, one after another, blank ones passed over. A mark of byte order before the first is no part of it.
+pub struct Lines<R> {
+    source: R,
+    number: u32,
+}
+
+/// A line of a table.
+#[derive(Debug)]
+pub struct TableLine {
+    /// Its number in the file, from 1.
+    pub number: u32,
+    /// Its fields, or why it cannot be read.
+    pub fields: Result<Vec<String>, Why>,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// Lines of a file, from its beginning.
+    pub fn of(source: R) -> Self {
+        Self { source, number: 0 }
+    }
+}
+
+impl<R: BufRead> Iterator for Lines<R> {
+    type Item = io::Result<TableLine>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let line = match line(&mut self.source) {
+                Err(error) => return Some(Err(error)),
+                Ok(Line::End) => return None,
+                Ok(line) => line,
+            };
+            self.number = self.number.saturating_add(1);
+            let fields = match &line {
+                Line::Whole(bytes) => {
+                    let marked = (self.number == 1).then(|| bytes.strip_prefix(BYTE_ORDER_MARK));
+                    let bytes = marked.flatten().unwrap_or(bytes);
+                    if is_blank(bytes) {
+                        continue;
+                    }
+                    fields(bytes)
+                }
+                _ => Err(Why::RowTooLong),
+            };
+            return Some(Ok(TableLine { number: self.number, fields }));
+        }
+    }
+}
+
 /// A table that is read row by row.
 pub struct Table<R> {
-    source: R,
+    lines: Lines<R>,
     columns: Vec<Column>,
     rows: u32,
 }
@@ -66,32 +115,22 @@ impl<R: BufRead> Table<R> {
     ///
     /// # Errors
     /// [`BadTable`].
-    pub fn open(mut source: R) -> Result<Self, BadTable> {
-        let line = loop {
-            match line(&mut source)? {
-                Line::End => return Err(BadTable::NoHead),
-                Line::TooLong => return Err(BadTable::Head(Why::RowTooLong)),
-                Line::Whole(bytes) => {
-                    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes).to_vec();
-                    if !is_blank(&bytes) {
-                        break bytes;
-                    }
-                }
-            }
-        };
+    pub fn open(source: R) -> Result<Self, BadTable> {
+        let mut lines = Lines::of(source);
+        let head = lines.next().ok_or(BadTable::NoHead)??;
         let mut columns: Vec<Column> = Vec::new();
-        for (at, name) in fields(&line).map_err(BadTable::Head)?.iter().enumerate() {
+        for (at, name) in head.fields.map_err(BadTable::Head)?.iter().enumerate() {
             let column = Column::named(name).ok_or(BadTable::UnknownColumn(at + 1))?;
             if columns.contains(&column) {
                 return Err(BadTable::Twice(at + 1));
             }
             columns.push(column);
         }
-        Ok(Self { source, columns, rows: 0 })
+        Ok(Self { lines, columns, rows: 0 })
     }
 
-    fn read(&self, line: &[u8]) -> (Result<Row, BadField>, Option<String>) {
-        let fields = match fields(line) {
+    fn read(&self, fields: Result<Vec<String>, Why>) -> (Result<Row, BadField>, Option<String>) {
+        let fields = match fields {
             Ok(fields) if fields.len() == self.columns.len() => fields,
             Ok(_) => return (Err(BadField::row(Why::Columns)), None),
             Err(why) => return (Err(BadField::row(why)), None),
@@ -115,23 +154,16 @@ impl<R: BufRead> Iterator for Table<R> {
     type Item = Result<TableRow, BadTable>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let line = match line(&mut self.source) {
-                Err(error) => return Some(Err(error.into())),
-                Ok(Line::End) => return None,
-                Ok(Line::Whole(line)) if is_blank(&line) => continue,
-                Ok(line) => line,
-            };
-            if self.rows == MAX_ROWS {
-                return Some(Err(BadTable::TooManyRows));
-            }
-            self.rows += 1;
-            let (row, photo) = match line {
-                Line::Whole(line) => self.read(&line),
-                _ => (Err(BadField::row(Why::RowTooLong)), None),
-            };
-            return Some(Ok(TableRow { number: self.rows, photo, row }));
+        let line = match self.lines.next()? {
+            Err(error) => return Some(Err(error.into())),
+            Ok(line) => line,
+        };
+        if self.rows == MAX_ROWS {
+            return Some(Err(BadTable::TooManyRows));
         }
+        self.rows += 1;
+        let (row, photo) = self.read(line.fields);
+        Some(Ok(TableRow { number: self.rows, photo, row }))
     }
 }
 
