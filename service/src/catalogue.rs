@@ -121,6 +121,8 @@ catalogue! {
     INSTITUTION_NOT_FOUND: "没有此机构", "请核对机构编号", "no such institution", "check the institution's id";
     /// No such identity.
     IDENTITY_NOT_FOUND: "没有此人员、设备或系统", "请核对编号", "no such person, device or system", "check the id";
+    /// The number is on record with another ID number.
+    IDENTITY_OF_ANOTHER: "此工号登记的是另一人", "请核对工号和证件号码；新人请使用新工号", "this number is on record for another person", "check number and ID number; somebody new gets a number of their own";
     /// No such certificate.
     CERTIFICATE_NOT_FOUND: "没有此证书", "请核对证书序列号", "no such certificate", "check the serial number";
     /// The key management centre does not have the key of the certificate.
@@ -393,6 +395,7 @@ needs! {
     MinorsEnd: "不晚于被监护人十八周岁生日", "no later than the ward's 18th birthday";
     MistakeNote: "误绑的原因说明", "a few words on the mistake";
     Qualification: "有权签署病历者的执业资格到期日，如 2030-12-31；其他角色不填", "the last day of the qualification of somebody who may sign records, such as 2030-12-31; left out for other roles";
+    StaffRole: "与登记相同；仅医师、护士和窗口人员之间可以变更", "that on record; only doctors, nurses and clerks become one another";
     StaffIdNumber: "本人的 18 位公民身份号码；管理员必填，窗口设备和系统不填", "the person's ID number of 18 characters; needed for operators, and left out for desks and systems";
     CertifiableNumber: "工号中没有公民身份号码的人员：证书表把工号写入证书", "somebody whose number contains no ID number: the table of certificates writes it into them";
     ValidDays: "不超过该类证书的最长有效期", "no longer than the profile of the certificate allows";

@@ -11,7 +11,7 @@ use crate::{
     likeness::Verdict,
     numbers::NumberKind,
     registrar::{CodeForm, Error},
-    store,
+    store::{self, InstitutionId},
     vocabulary::{Basis, BindingEnd, DataClass, GuardianScope, Kinship, Purpose, Role},
 };
 
@@ -189,6 +189,14 @@ pub(super) fn date(field: &'static str, text: &str) -> Result<Date, Error> {
 /// Where an act stands in the log.
 pub(super) fn receipt(receipt: store::Receipt) -> Option<v1::Receipt> {
     Some(v1::Receipt { position: receipt.position, entry_id: receipt.entry_id })
+}
+
+/// The institution that a list is about; `None` for all of them.
+pub(super) fn one_institution(text: &str) -> Result<Option<InstitutionId>, Error> {
+    match text {
+        "" => Ok(None),
+        text => id("institution_id", text).map(Some),
+    }
 }
 
 /// A page of a list: what it comes after, and its size; 0 asks for `usual`.

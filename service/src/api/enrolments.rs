@@ -9,7 +9,7 @@ use tonic::{Request, Response};
 
 use super::{
     Desk, Reply,
-    convert::{id, numbered, page, receipt, short_text, timestamp},
+    convert::{id, numbered, one_institution, page, receipt, short_text, timestamp},
 };
 use crate::{
     catalogue::Needs,
@@ -111,12 +111,13 @@ impl Enrolments for Desk {
     ) -> Reply<v1::ListEnrolmentsResponse> {
         let caller = self.caller(&request).await?;
         let asked = request.into_inner();
+        let institution = one_institution(&asked.institution_id)?;
         let (after, size) = page(asked.page_size, 100, &asked.page_token)?;
         let state = match asked.rejected {
             true => EnrolmentState::Rejected,
             false => EnrolmentState::Pending,
         };
-        let found = self.registrar.enrolments(&caller, state, after, size).await?;
+        let found = self.registrar.enrolments(&caller, state, institution, after, size).await?;
         let full = found.len() == size as usize;
         let next = found.last().filter(|_| full).map(|last| last.entered.id.to_string());
         Ok(Response::new(v1::ListEnrolmentsResponse {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ca::{Identifier, crl::Reason};
+use card::ResidentIdNumber;
 use proto::v1::{self, find_identities_request::By, identities_server::Identities};
 use time::Date;
 use tonic::{Request, Response};
@@ -10,14 +11,16 @@ use zeroize::Zeroizing;
 
 use super::{
     Desk, Reply,
-    convert::{date, id, page, parsed, receipt, role, role_number, short_text, timestamp},
+    convert::{
+        date, id, one_institution, page, parsed, receipt, role, role_number, short_text, timestamp,
+    },
 };
 use crate::catalogue::Needs;
 use crate::registrar::{
-    Error, IdentityRecord, NewIdentity, NewInstitution, OwnCertificate, SoughtIdentity,
-    SucceededRoot,
+    Error, IdentityOrder, IdentityRecord, NewIdentity, NewInstitution, OwnCertificate,
+    SoughtIdentity, SucceededRoot,
 };
-use crate::store::{Certificate, HOLD, InstitutionId};
+use crate::store::{Certificate, HOLD};
 
 /// Furthest end that is looked for.
 const MOST_DAYS: u32 = 3660;
@@ -48,21 +51,14 @@ impl Identities for Desk {
     ) -> Reply<v1::RegisterIdentityResponse> {
         let caller = self.caller(&request).await?;
         let message = request.into_inner();
-        let id_number = Zeroizing::new(message.id_number);
         let order = NewIdentity {
             institution: id("institution_id", &message.institution_id)?,
             role: role(message.role)?,
             name: Zeroizing::new(short_text("name", message.name, 90)?),
             number: short_text("number", message.number, 32)?,
             qualified_until: last_day(&message.qualified_until)?,
-            id_number: match id_number.as_str() {
-                "" => None,
-                text => Some(parsed("id_number", text, Needs::StaffIdNumber)?),
-            },
-            department: match message.department.is_empty() {
-                true => String::new(),
-                false => short_text("department", message.department, 50)?,
-            },
+            id_number: staff_id_number(message.id_number)?,
+            department: department(message.department)?,
         };
         let (identity, recorded) = self.registrar.register_identity(&caller, order).await?;
         Ok(Response::new(v1::RegisterIdentityResponse {
@@ -77,11 +73,7 @@ impl Identities for Desk {
     ) -> Reply<v1::RevokeCertificateResponse> {
         let caller = self.caller(&request).await?;
         let message = request.into_inner();
-        let reason = u8::try_from(message.reason)
-            .ok()
-            .filter(|_| v1::RevocationReason::try_from(message.reason).is_ok())
-            .and_then(Reason::from_code)
-            .ok_or(Error::Field { field: "reason", needs: Needs::ListedValue })?;
+        let reason = revocation_reason(message.reason)?;
         let serial = short_text("serial", message.serial, 40)?;
         let registrar = Arc::clone(&self.registrar);
         let recorded = registrar.revoke_certificate(caller, serial, reason).await?;
@@ -163,6 +155,43 @@ impl Identities for Desk {
         let until = last_day(&message.qualified_until)?;
         let recorded = self.registrar.qualify(&caller, identity, until).await?;
         Ok(Response::new(v1::SetQualificationResponse { receipt: receipt(recorded) }))
+    }
+
+    async fn change(
+        &self,
+        request: Request<v1::ChangeIdentityRequest>,
+    ) -> Reply<v1::ChangeIdentityResponse> {
+        let caller = self.caller(&request).await?;
+        let message = request.into_inner();
+        let order = IdentityOrder {
+            id: id("identity_id", &message.identity_id)?,
+            role: role(message.role)?,
+            name: Zeroizing::new(short_text("name", message.name, 90)?),
+            department: department(message.department)?,
+            qualified_until: last_day(&message.qualified_until)?,
+            id_number: staff_id_number(message.id_number)?,
+        };
+        let changed = Arc::clone(&self.registrar).change_identity(caller, order).await?;
+        Ok(Response::new(v1::ChangeIdentityResponse {
+            revoked: changed.revoked,
+            receipt: changed.receipt.and_then(receipt),
+        }))
+    }
+
+    async fn depart(
+        &self,
+        request: Request<v1::DepartIdentityRequest>,
+    ) -> Reply<v1::DepartIdentityResponse> {
+        let caller = self.caller(&request).await?;
+        let message = request.into_inner();
+        let identity = id("identity_id", &message.identity_id)?;
+        let reason = revocation_reason(message.reason)?;
+        let departed = Arc::clone(&self.registrar).depart_identity(caller, identity, reason);
+        let departed = departed.await?;
+        Ok(Response::new(v1::DepartIdentityResponse {
+            revoked: departed.revoked,
+            receipt: departed.receipt.and_then(receipt),
+        }))
     }
 
     async fn list_ending_qualifications(
@@ -291,19 +320,35 @@ fn last_day(text: &str) -> Result<Option<Date>, Error> {
     }
 }
 
+/// The department of somebody who has one.
+fn department(text: String) -> Result<String, Error> {
+    match text.is_empty() {
+        true => Ok(text),
+        false => short_text("department", text, 50),
+    }
+}
+
+/// The ID number of a member of staff, where it is given.
+fn staff_id_number(text: String) -> Result<Option<ResidentIdNumber>, Error> {
+    match Zeroizing::new(text).as_str() {
+        "" => Ok(None),
+        text => parsed("id_number", text, Needs::StaffIdNumber).map(Some),
+    }
+}
+
+fn revocation_reason(number: i32) -> Result<Reason, Error> {
+    u8::try_from(number)
+        .ok()
+        .filter(|_| v1::RevocationReason::try_from(number).is_ok())
+        .and_then(Reason::from_code)
+        .ok_or(Error::Field { field: "reason", needs: Needs::ListedValue })
+}
+
 /// How far ahead somebody looks for what ends.
 fn days_ahead(days: u32) -> Result<u32, Error> {
     match days {
         0..=MOST_DAYS => Ok(days),
         _ => Err(Error::Field { field: "within_days", needs: Needs::Days }),
-    }
-}
-
-/// The institution that a list is about; `None` for all of them.
-fn one_institution(text: &str) -> Result<Option<InstitutionId>, Error> {
-    match text {
-        "" => Ok(None),
-        text => id("institution_id", text).map(Some),
     }
 }
 

@@ -90,6 +90,7 @@ fn code(reason: Reason) -> Code {
         | R::CARD_TO_BE_REPLACED
         | R::LOSS_RECENT
         | R::CHANGE_PENDING
+        | R::IDENTITY_OF_ANOTHER
         | R::ENROLMENT_PENDING
         | R::CHANGE_OVER => Code::FailedPrecondition,
         R::LOOK_ALIKE

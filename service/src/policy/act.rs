@@ -15,6 +15,10 @@ words! {
         IdentityRegister = "identity.register",
         /// Setting the last day of a clinician's qualification.
         IdentityQualify = "identity.qualify",
+        /// Changing name, department or role of somebody on record.
+        IdentityChange = "identity.change",
+        /// Ending what somebody has who leaves.
+        IdentityDepart = "identity.depart",
         /// Reading who is on record.
         IdentityRead = "identity.read",
         /// Entering that a certificate is to be issued.

@@ -24,10 +24,12 @@ pub use standing::Standing;
 const DEFAULT_RULES: &str = include_str!("default.toml");
 
 /// What makes a role one whose certificates take two persons.
-const POWERS: [Act; 20] = [
+const POWERS: [Act; 22] = [
     Act::InstitutionRegister,
     Act::IdentityRegister,
     Act::IdentityQualify,
+    Act::IdentityChange,
+    Act::IdentityDepart,
     Act::CertificateEnter,
     Act::CertificateReview,
     Act::CertificateRevoke,

@@ -257,7 +257,7 @@ impl Registrar {
 
     /// Sees to it that the new state of certificates of one authority is told: no session rests on one
     /// that is not in force, no answer of before is given again, and the next list is made.
-    async fn status_changed(&self, issuer: &str, changed: &[String], now: UtcTime) {
+    pub(super) async fn status_changed(&self, issuer: &str, changed: &[String], now: UtcTime) {
         self.sessions.forget(|holder| changed.contains(&holder.certificate));
         changed.iter().for_each(|serial| self.responders.forget(serial));
         // The change stands; a list that could not be made now is made by the next look at them.

@@ -26,7 +26,7 @@ use crate::{
     policy::Act,
     store::{
         Enrolment, EnrolmentId, EnrolmentReview, EnrolmentVerdict, Identity, IdentityId,
-        NewEnrolment, Receipt, SignedStatement,
+        InstitutionId, NewEnrolment, Receipt, SignedStatement,
     },
     vocabulary::{CertificateSet, EnrolmentState, Role},
 };
@@ -279,17 +279,27 @@ impl Registrar {
         &self,
         caller: &Caller,
         state: EnrolmentState,
+        institution: Option<InstitutionId>,
         after: Option<EnrolmentId>,
         limit: u32,
     ) -> Result<Vec<Enrolment>, Error> {
         self.allow(caller, Act::CertificateList).await?;
         let found = match state {
-            EnrolmentState::Rejected => self.store.rejected_enrolments(after, limit).await?,
-            _ => self.store.pending_enrolments(caller.now, after, limit).await?,
+            EnrolmentState::Rejected => {
+                self.store.rejected_enrolments(institution, after, limit).await?
+            }
+            _ => {
+                let now = caller.now;
+                self.store.pending_enrolments(now, institution, after, limit).await?
+            }
         };
         let entry = self
             .entry(caller, Act::CertificateList, Outcome::Granted)
             .with("enrolments", found.len().to_string());
+        let entry = match institution {
+            Some(institution) => entry.on("institution", institution.to_string()),
+            None => entry,
+        };
         self.record_act(entry).await?;
         Ok(found)
     }

@@ -116,6 +116,7 @@ fn store_reason(error: &StoreError) -> Reason {
         StoreError::Conflict(Obstacle::LossRecent) => Reason::LOSS_RECENT,
         StoreError::Conflict(Obstacle::SamePerson) => Reason::SECOND_PERSON_REQUIRED,
         StoreError::Conflict(Obstacle::ChangeOver) => Reason::CHANGE_OVER,
+        StoreError::Conflict(Obstacle::OtherPerson) => Reason::IDENTITY_OF_ANOTHER,
         StoreError::Conflict(Obstacle::QualificationEnded) => Reason::QUALIFICATION_ENDED,
         StoreError::Conflict(Obstacle::EntryVoid) => Reason::ENTRY_VOID,
         StoreError::Conflict(Obstacle::BatchClosed) => Reason::BATCH_CLOSED,

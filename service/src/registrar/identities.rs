@@ -104,16 +104,12 @@ impl Registrar {
         order: NewIdentity,
     ) -> Result<(IdentityId, Receipt), Error> {
         self.allow(caller, Act::IdentityRegister).await?;
-        let treats = matches!(order.role, Role::Doctor | Role::Nurse);
-        if treats == order.department.is_empty() {
-            return Err(Error::Field { field: "department", needs: Needs::Department });
-        }
+        self.check_clinician(order.role, &order.department, order.qualified_until)?;
         let is_person = !matches!(order.role, Role::Desk | Role::System);
         let named = order.id_number.is_some();
         if (named && !is_person) || (!named && order.role == Role::Operator) {
             return Err(Error::Field { field: "id_number", needs: Needs::StaffIdNumber });
         }
-        self.check_qualification(order.role, order.qualified_until)?;
         let institution = self.store.institution(order.institution).await?;
         institution.ok_or(Reason::INSTITUTION_NOT_FOUND)?;
         let id = IdentityId::generate();
@@ -194,6 +190,20 @@ impl Registrar {
         let next = ends.last().filter(|_| full);
         let next = next.map(|&(identity, until)| QualificationCursor { until, identity });
         Ok((ends, next))
+    }
+
+    /// A department and a qualification go with the role.
+    pub(super) fn check_clinician(
+        &self,
+        role: Role,
+        department: &str,
+        qualified_until: Option<Date>,
+    ) -> Result<(), Error> {
+        let treats = matches!(role, Role::Doctor | Role::Nurse);
+        if treats == department.is_empty() {
+            return Err(Error::Field { field: "department", needs: Needs::Department });
+        }
+        self.check_qualification(role, qualified_until)
     }
 
     fn check_qualification(&self, role: Role, until: Option<Date>) -> Result<(), Error> {

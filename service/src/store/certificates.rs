@@ -145,30 +145,11 @@ impl Store {
                 Some(Some(HOLD)) if reason != HOLD => {}
                 Some(Some(_)) => return Ok(Found::Same(())),
             }
-            let mut revoke = db.prepare_cached(
-                "UPDATE certificate
-                 SET revoked_at = coalesce(revoked_at, ?2), revocation_reason = ?3
-                 WHERE serial = ?1 AND coalesce(revocation_reason, ?4) = ?4",
-            )?;
-            let mut end_sessions = db.prepare_cached(
-                "UPDATE session SET closed_at = ?2 WHERE certificate = ?1 AND closed_at IS NULL",
-            )?;
-            let mut end_tokens = db.prepare_cached(
-                "UPDATE token SET revoked_at = ?2
-                 WHERE certificate = ?1 AND revoked_at IS NULL AND expires_at > ?2",
-            )?;
             let gone = match reason {
                 SUPERSEDED => with_pair(db, &serial)?,
                 _ => of_same_key(db, &serial)?,
             };
-            for serial in &gone {
-                revoke.execute((serial, Micros(at), reason, HOLD))?;
-                end_sessions.execute((serial, Micros(at)))?;
-                end_tokens.execute((serial, Micros(at)))?;
-            }
-            if reason != HOLD {
-                end_keys_of(db, &serial, at)?;
-            }
+            revoke_all(db, &gone, reason, at)?;
             Ok(Found::Changed(()))
         })
         .await
@@ -298,6 +279,37 @@ impl Store {
         })
         .await
     }
+}
+
+/// Within a fact: revokes or suspends certificates that are not revoked for good, and ends the sessions and tokens
+/// that rest on them.
+pub(super) fn revoke_all(
+    db: &Connection,
+    serials: &[String],
+    reason: u32,
+    at: UtcTime,
+) -> Result<(), StoreError> {
+    let mut revoke = db.prepare_cached(
+        "UPDATE certificate
+         SET revoked_at = coalesce(revoked_at, ?2), revocation_reason = ?3
+         WHERE serial = ?1 AND coalesce(revocation_reason, ?4) = ?4",
+    )?;
+    let mut end_sessions = db.prepare_cached(
+        "UPDATE session SET closed_at = ?2 WHERE certificate = ?1 AND closed_at IS NULL",
+    )?;
+    let mut end_tokens = db.prepare_cached(
+        "UPDATE token SET revoked_at = ?2
+         WHERE certificate = ?1 AND revoked_at IS NULL AND expires_at > ?2",
+    )?;
+    for serial in serials {
+        revoke.execute((serial, Micros(at), reason, HOLD))?;
+        end_sessions.execute((serial, Micros(at)))?;
+        end_tokens.execute((serial, Micros(at)))?;
+    }
+    if reason != HOLD {
+        serials.iter().try_for_each(|serial| end_keys_of(db, serial, at))?;
+    }
+    Ok(())
 }
 
 fn with_pair(db: &Connection, serial: &str) -> rusqlite::Result<Vec<String>> {

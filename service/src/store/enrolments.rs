@@ -5,8 +5,8 @@ use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _, Row, types::FromSqlError};
 
 use super::{
-    CertificateDraft, EnrolmentId, IdentityId, MAX_PAGE, Obstacle, PairDraft, Receipt, Record,
-    Store, StoreError, Unique,
+    CertificateDraft, EnrolmentId, IdentityId, InstitutionId, MAX_PAGE, Obstacle, PairDraft,
+    Receipt, Record, Store, StoreError, Unique,
     certificates::{Relations, insert_draft},
     key_centre::insert_pair_draft,
     micros::Micros,
@@ -301,10 +301,12 @@ impl Store {
         .await
     }
 
-    /// Enrolments that wait for a review, at most `limit` (and [`MAX_PAGE`]).
+    /// Enrolments that wait for a review, for those of one institution or of all, at most `limit` (and
+    /// [`MAX_PAGE`]).
     pub async fn pending_enrolments(
         &self,
         now: UtcTime,
+        institution: Option<InstitutionId>,
         after: Option<EnrolmentId>,
         limit: u32,
     ) -> Result<Vec<Enrolment>, StoreError> {
@@ -312,27 +314,33 @@ impl Store {
             let mut select = db.prepare_cached(
                 "SELECT * FROM enrolment INDEXED BY enrolment_waiting
                  WHERE state = 'pending' AND id > coalesce(?1, '') AND expires_at > ?2
-                 ORDER BY id LIMIT ?3",
+                   AND (?3 IS NULL OR identity IN (SELECT id FROM identity WHERE institution = ?3))
+                 ORDER BY id LIMIT ?4",
             )?;
             let limit = limit.min(MAX_PAGE);
-            let rows = select.query_map((after, Micros(now), limit), Enrolment::read)?;
+            let values = (after, Micros(now), institution, limit);
+            let rows = select.query_map(values, Enrolment::read)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
 
-    /// Enrolments that were rejected, at most `limit` (and [`MAX_PAGE`]).
+    /// Enrolments that were rejected, likewise.
     pub async fn rejected_enrolments(
         &self,
+        institution: Option<InstitutionId>,
         after: Option<EnrolmentId>,
         limit: u32,
     ) -> Result<Vec<Enrolment>, StoreError> {
         self.read(move |db| {
             let mut select = db.prepare_cached(
                 "SELECT * FROM enrolment INDEXED BY enrolment_rejected
-                 WHERE state = 'rejected' AND id > coalesce(?1, '') ORDER BY id LIMIT ?2",
+                 WHERE state = 'rejected' AND id > coalesce(?1, '')
+                   AND (?2 IS NULL OR identity IN (SELECT id FROM identity WHERE institution = ?2))
+                 ORDER BY id LIMIT ?3",
             )?;
-            let rows = select.query_map((after, limit.min(MAX_PAGE)), Enrolment::read)?;
+            let values = (after, institution, limit.min(MAX_PAGE));
+            let rows = select.query_map(values, Enrolment::read)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
         .await

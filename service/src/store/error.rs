@@ -208,6 +208,10 @@ pub enum Obstacle {
     SamePerson,
     /// The change was reviewed before, or its time is over.
     ChangeOver,
+    /// The ID number on record of the identity is another.
+    OtherPerson,
+    /// Role or certificates of the identity were changed meanwhile.
+    StaffChanged,
     /// The last day of the signer's qualification is over.
     QualificationEnded,
     /// The certificate with which the change was entered is no longer in force.
@@ -263,6 +267,8 @@ impl fmt::Display for Obstacle {
             Self::RenewalPending => "another renewal is pending",
             Self::SamePerson => "the change was entered by the same person",
             Self::ChangeOver => "the change was reviewed before, or its time is over",
+            Self::OtherPerson => "the identity is another person's",
+            Self::StaffChanged => "the identity was changed meanwhile",
             Self::QualificationEnded => "the qualification of the signer has ended",
             Self::EntryVoid => "the certificate of who entered the change is not in force",
             Self::OtherCardList => "the newest list of cards is another",

@@ -51,6 +51,7 @@ mod root_successions;
 mod schema;
 mod sessions;
 mod signings;
+mod staff;
 mod succession;
 mod tail;
 #[cfg(test)]
@@ -104,6 +105,7 @@ pub use revocation_lists::{ListPart, RevocationLists, Revocations, RevokedSerial
 pub use root_successions::RootSuccession;
 pub use sessions::{NewSession, Session};
 pub use signings::{NewSigning, Signing};
+pub use staff::{Ending, IdentityChange};
 pub use tail::LogKeys;
 pub use tokens::{Ended, NewToken, Token};
 pub use visits::{NewVisit, Visit, VisitFilter};

@@ -47,6 +47,9 @@ pub(crate) enum EnrolmentCommand {
         /// 改为列出被驳回的 | Those that were rejected instead
         #[arg(long)]
         rejected: bool,
+        /// 只列一个机构 | Of one institution only
+        #[arg(long, value_name = "INSTITUTION", default_value = "", hide_default_value = true)]
+        institution: String,
         #[command(flatten)]
         pages: Pages,
     },
@@ -123,11 +126,12 @@ impl EnrolmentCommand {
                 context.screen.show(&json, &page);
                 Ok(Exit::Done)
             }
-            Self::List { rejected, pages } => {
+            Self::List { rejected, institution, pages } => {
                 let request = ListEnrolmentsRequest {
                     rejected,
                     page_size: pages.page_size,
                     page_token: pages.page_token,
+                    institution_id: institution,
                 };
                 let found = context
                     .service
@@ -286,7 +290,7 @@ async fn identity(context: &Context, id: &str) -> Result<Identity, Failure> {
 
 /// Writes what was issued where it is wanted, and says what it is. It is for the key that was stated: with
 /// another its holder could not use it.
-fn keep(
+pub(super) fn keep(
     issued: &IssuedCertificates,
     stated: Option<&Statement>,
     out: Option<&Path>,

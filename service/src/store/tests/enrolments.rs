@@ -85,7 +85,7 @@ async fn a_certificate_is_drafted_with_the_approval_of_another_person_and_not_be
     let entered = office.enrolment(1);
     assert_proven(&store, &enter(&store, &entered).await.unwrap()).await;
     assert_eq!(store.certificates_of(office.nurse).await.unwrap(), []);
-    assert_eq!(store.pending_enrolments(NOW, None, 10).await.unwrap().len(), 1);
+    assert_eq!(store.pending_enrolments(NOW, None, None, 10).await.unwrap().len(), 1);
 
     // Neither the same identity nor the same person under another one; and not too late.
     for who in [0, 2] {
@@ -93,7 +93,7 @@ async fn a_certificate_is_drafted_with_the_approval_of_another_person_and_not_be
     }
     let late = entered.expires_at;
     conflict(review(&store, office.approval(&entered, 1, late)).await, Obstacle::ChangeOver);
-    assert_eq!(store.pending_enrolments(late, None, 10).await.unwrap(), []);
+    assert_eq!(store.pending_enrolments(late, None, None, 10).await.unwrap(), []);
     assert_eq!(store.certificates_of(office.nurse).await.unwrap(), []);
 
     let receipt = review(&store, office.approval(&entered, 1, NOW)).await.unwrap();
@@ -141,11 +141,11 @@ async fn entries_of_who_was_revoked_are_void_and_reviews_too() {
         ..office.approval(&second, 1, NOW)
     };
     review(&store, rejection).await.unwrap();
-    let rejected = store.rejected_enrolments(None, 10).await.unwrap();
+    let rejected = store.rejected_enrolments(None, None, 10).await.unwrap();
     assert_eq!(rejected.len(), 1);
     assert_eq!((rejected[0].entered.id, rejected[0].certificate.clone()), (second.id, None));
     assert_eq!(rejected[0].rejection.as_deref(), Some("录入人已离职"));
-    assert_eq!(store.pending_enrolments(NOW, None, 10).await.unwrap()[0].entered, third);
+    assert_eq!(store.pending_enrolments(NOW, None, None, 10).await.unwrap()[0].entered, third);
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ mod records;
 mod revocation_lists;
 mod rollback;
 mod search;
+mod staff;
 mod succession;
 mod time_stamps;
 
