@@ -51,6 +51,7 @@ mod sdf_device;
 mod security_modules;
 mod self_test;
 mod softsdf;
+mod staff;
 mod tamper;
 mod time_stamps;
 mod transparency;

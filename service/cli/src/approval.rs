@@ -194,7 +194,7 @@ pub(crate) fn key_digest(certificate: &Certificate) -> Option<[u8; 32]> {
 }
 
 /// A part of the subject. What the service names people by has no character that is written with an escape.
-fn part(certificate: &Certificate, name: &str) -> Option<String> {
+pub(crate) fn part(certificate: &Certificate, name: &str) -> Option<String> {
     certificate.subject().split(',').find_map(|part| part.strip_prefix(name).map(str::to_owned))
 }
 

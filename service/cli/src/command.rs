@@ -15,6 +15,7 @@ mod key_centre;
 mod resident;
 mod session;
 mod sign;
+mod staff;
 mod status;
 mod timestamp;
 mod token;
@@ -41,6 +42,9 @@ pub(crate) enum Command {
     /// 证书申请：一人录入，另一人复核，均签名留证 | Certificates to be issued: entered by one, reviewed by another, signed by both
     #[command(subcommand)]
     Enrolment(enrolment::EnrolmentCommand),
+    /// 人员变动：按人员名册（CSV）处理入职、调岗和离职 | Joiners, movers and leavers from a staff file (CSV)
+    #[command(subcommand)]
+    Staff(staff::StaffCommand),
     /// 密钥管理中心：代持的加密密钥 | Key management centre: encryption keys held for their owners
     #[command(subcommand)]
     KeyCentre(key_centre::KeyCentreCommand),
@@ -100,6 +104,7 @@ impl Command {
             Self::Institution(command) => command.run(context).await,
             Self::Identity(command) => command.run(context).await,
             Self::Enrolment(command) => command.run(context).await,
+            Self::Staff(command) => command.run(context).await,
             Self::KeyCentre(command) => command.run(context).await,
             Self::Authority(command) => command.run(context).await,
             Self::Resident(command) => command.run(context).await,

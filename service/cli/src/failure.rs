@@ -33,8 +33,21 @@ pub(crate) struct Told {
     pub(crate) refusal: Option<Refusal>,
     /// Whom staff must tell apart before it goes on.
     pub(crate) alike: Option<Alike>,
+    /// Rows of a file that keep it from being used.
+    pub(crate) rows: Vec<RowFault>,
     /// Present when the service said no to the session itself: worth one new log-in.
     pub(crate) session_over: bool,
+}
+
+/// What is wrong in a row of a file. It quotes nothing of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RowFault {
+    /// Line of the file, from 1.
+    pub(crate) row: u32,
+    pub(crate) column: &'static str,
+    /// Stable name for programs.
+    pub(crate) code: &'static str,
+    pub(crate) text: Both,
 }
 
 /// A text of two languages that came from elsewhere.
@@ -110,6 +123,7 @@ impl Failure {
             field: None,
             refusal: None,
             alike: None,
+            rows: Vec::new(),
             session_over: false,
         }
         .into()
@@ -118,6 +132,12 @@ impl Failure {
     /// Names what it is about.
     pub(crate) fn about(mut self, what: impl fmt::Display) -> Self {
         self.0.detail.push(what.to_string());
+        self
+    }
+
+    /// Names the rows that are wrong.
+    pub(crate) fn at_rows(mut self, rows: Vec<RowFault>) -> Self {
+        self.0.rows = rows;
         self
     }
 
@@ -133,6 +153,15 @@ impl Failure {
         }
         if let Some(field) = &self.field {
             error.insert("field".to_owned(), json!(field));
+        }
+        if !self.rows.is_empty() {
+            let told = |it: &RowFault| {
+                json!({
+                    "row": it.row, "column": it.column, "code": it.code,
+                    "message": it.text.speak(lang),
+                })
+            };
+            error.insert("rows".to_owned(), self.rows.iter().map(told).collect());
         }
         if let Some(refusal) = &self.refusal {
             error.insert("rule".to_owned(), json!(refusal.rule));
@@ -203,6 +232,7 @@ impl From<Status> for Failure {
             field: Some(said("field")).filter(|field| !field.is_empty()),
             refusal,
             alike,
+            rows: Vec::new(),
             session_over: matches!(info.reason.as_str(), "SESSION_MISSING" | "SESSION_INVALID"),
             reason: info.reason,
         }

@@ -27,6 +27,7 @@ mod qr;
 mod screen;
 mod service;
 mod show;
+mod staff;
 #[cfg(test)]
 mod testing;
 mod text;

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::{
     clock,
     failure::Both,
-    text::{Lang, Text},
+    text::{self, Lang, Text},
 };
 
 /// A value in either language, or in none.
@@ -26,6 +26,10 @@ pub(crate) enum Cell {
     Marked(&'static str, Box<Cell>),
     /// Words one after another.
     Listed(Vec<Text>),
+    /// Values one after another.
+    Joined(Vec<Cell>),
+    /// What becomes of a value: the one before, and the one after.
+    Changed(Text, Box<[Cell; 2]>),
 }
 
 /// One screenful.
@@ -49,6 +53,17 @@ impl Cell {
             }
             Self::Marked(mark, value) => format!("{mark} {}", value.speak(lang)),
             Self::Both(text) => printable(text.speak(lang)),
+            Self::Joined(values) => {
+                let values: Vec<_> = values.iter().map(|value| value.speak(lang)).collect();
+                values.join(match lang {
+                    Lang::Zh => "；",
+                    Lang::En => "; ",
+                })
+            }
+            Self::Changed(label, values) => {
+                let [from, to] = values.each_ref().map(|value| value.speak(lang));
+                text::STAFF_FIELD.fill(lang, &[label.speak(lang), &from, &to])
+            }
             Self::Listed(words) => {
                 let words: Vec<_> = words.iter().map(|word| word.speak(lang)).collect();
                 words.join(match lang {
@@ -216,7 +231,6 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::text;
 
     #[test]
     fn chinese_and_latin_align() {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     failure::Failure,
-    page::Page,
+    page::{Cell, Page},
     qr::{Picture, Surface},
     show,
     text::{self, Lang, Text},
@@ -40,6 +40,11 @@ impl Screen {
         for detail in &failure.detail {
             page = page.row(text::CAUSE, detail);
         }
+        for fault in &failure.rows {
+            let values = [fault.row.to_string(), fault.column.to_owned()];
+            let values = values.into_iter().chain([fault.text.speak(lang).to_owned()]);
+            page = page.row(text::CAUSE, Cell::Filled(text::ROW_FAULT, values.collect()));
+        }
         if let Some(refusal) = &failure.refusal {
             page = page
                 .row(text::RULE, &refusal.rule)
@@ -71,7 +76,7 @@ impl Screen {
     }
 
     /// Tells a person who waits how it goes. It is no part of the answer.
-    pub(crate) fn note(self, cell: &crate::page::Cell) {
+    pub(crate) fn note(self, cell: &Cell) {
         if !self.json {
             // Nothing is left to say when the terminal itself is gone.
             let _ = writeln!(io::stderr(), "{}", cell.speak(self.lang));

@@ -2,6 +2,7 @@
 
 mod bound;
 mod enrolment;
+mod staff;
 
 use card::codes::ETHNIC_GROUPS;
 use proto::v1;
@@ -13,6 +14,7 @@ use crate::{
 
 pub(crate) use bound::{alike, binding, bindings, guardians, guardianship, stopped};
 pub(crate) use enrolment::{enrolment, enrolments};
+pub(crate) use staff::{left, plan, plan_json, waiting, waiting_json};
 
 /// Where the act stands in the log.
 pub(crate) fn receipt(page: Page, receipt: Option<&v1::Receipt>) -> Page {

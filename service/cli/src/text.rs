@@ -3,6 +3,7 @@
 mod label;
 mod problem;
 pub(crate) mod sm2;
+mod staff;
 mod word;
 
 use std::{env, ffi::OsString};
@@ -10,7 +11,8 @@ use std::{env, ffi::OsString};
 pub(crate) use self::{
     label::*,
     problem::{Problem, problems},
-    word::{name_of, parser, word_named, word_of},
+    staff::*,
+    word::{Word, name_of, parser, word_named, word_of},
 };
 
 /// Language of what people read.

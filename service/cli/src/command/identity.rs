@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 use proto::v1::{
-    FindIdentitiesRequest, GetIdentityRequest, IdentityNumber, ListEndingCertificatesRequest,
-    ListEndingQualificationsRequest, ListIdentitiesRequest, ListIdentitiesResponse,
-    RegisterIdentityRequest, ReleaseCertificateRequest, RenewCertificateRequest, RevocationReason,
-    RevokeCertificateRequest, Role, SetQualificationRequest, SuspendCertificateRequest,
-    find_identities_request::By, identities_client::IdentitiesClient,
+    ChangeIdentityRequest, DepartIdentityRequest, FindIdentitiesRequest, GetIdentityRequest,
+    IdentityNumber, ListEndingCertificatesRequest, ListEndingQualificationsRequest,
+    ListIdentitiesRequest, ListIdentitiesResponse, RegisterIdentityRequest,
+    ReleaseCertificateRequest, RenewCertificateRequest, RevocationReason, RevokeCertificateRequest,
+    Role, SetQualificationRequest, SuspendCertificateRequest, find_identities_request::By,
+    identities_client::IdentitiesClient,
 };
 
 use super::Pages;
@@ -52,6 +53,22 @@ pub(crate) enum IdentityCommand {
     },
     /// 设置执业资格到期日；到期后暂停签署病历，登录和查阅不受影响 | Set the last day of a qualification; after it no records are signed, logging in and reading go on
     Qualify(Qualify),
+    /// 变更在册人员的姓名、科室或角色（调岗）；角色变更时吊销现有证书 | Change name, department or role of somebody on record; with another role the certificates in force are revoked
+    Change {
+        /// JSON 或 TOML 文件，含变更后的全部内容：identity_id（身份编号）、role（角色，如 ROLE_NURSE）、name（姓名）、department（科室）、qualified_until（执业资格到期日）、id_number（公民身份号码，用于核对） | JSON or TOML with all of it as it is to be: identity_id, role (such as ROLE_NURSE), name, department, qualified_until, and id_number to be compared; - is standard input
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// 人员离职：吊销其全部证书，待复核的申请失效；登记保留 | End what somebody has who leaves: certificates are revoked, what waits for a review lapses, the record stays
+    Depart {
+        /// 身份编号 | Number of the identity
+        #[arg(long, value_name = "IDENTITY")]
+        id: String,
+        /// 原因 | Reason
+        #[arg(long, value_name = "REASON", default_value = "cessation-of-operation",
+            value_parser = parser::<RevocationReason>())]
+        reason: RevocationReason,
+    },
     /// 列出即将到期且未吊销的证书，或执业资格 | List certificates that end soon and are not revoked, or qualifications
     Ending {
         /// 改为列出即将到期和已到期的执业资格 | Qualifications that end soon or have ended instead
@@ -200,6 +217,29 @@ impl IdentityCommand {
                 let identity = (text::IDENTITY_ID, request.identity_id.as_str());
                 let message = ("SetQualificationResponse", &set);
                 context.made(message, text::QUALIFICATION_SET, identity, set.receipt.as_ref())
+            }
+            Self::Change { file } => {
+                let request: ChangeIdentityRequest =
+                    input::message("ChangeIdentityRequest", &file)?;
+                let ask =
+                    async |channel| IdentitiesClient::new(channel).change(request.clone()).await;
+                let changed = context.service.ask(ask).await?;
+                let page = Page::titled(text::IDENTITY_CHANGED)
+                    .row(text::IDENTITY_ID, &request.identity_id)
+                    .row(text::CERTIFICATES_ENDED, changed.revoked.join("\n"));
+                let page = show::receipt(page, changed.receipt.as_ref());
+                context.answer("ChangeIdentityResponse", &changed, &page)
+            }
+            Self::Depart { id, reason } => {
+                let request = DepartIdentityRequest { identity_id: id, reason: reason.into() };
+                let ask =
+                    async |channel| IdentitiesClient::new(channel).depart(request.clone()).await;
+                let departed = context.service.ask(ask).await?;
+                let page = Page::titled(text::IDENTITY_DEPARTED)
+                    .row(text::IDENTITY_ID, &request.identity_id)
+                    .row(text::CERTIFICATES_ENDED, departed.revoked.join("\n"));
+                let page = show::receipt(page, departed.receipt.as_ref());
+                context.answer("DepartIdentityResponse", &departed, &page)
             }
             Self::Ending { qualifications: true, within, institution, pages } => {
                 let request = ListEndingQualificationsRequest {

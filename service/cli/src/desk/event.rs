@@ -256,6 +256,7 @@ pub(super) fn failure(refused: &CardFailure) -> Failure {
         field: None,
         refusal: None,
         alike: None,
+        rows: Vec::new(),
         session_over: false,
     }
     .into()

@@ -46,6 +46,12 @@ pub(crate) mod problems {
     BATCH_MALFORMED Usage: "批次文件不是可用的表格", "请检查首行列名和 UTF-8 编码", "the file is no table of people", "check the names of columns in its first line, and that it is UTF-8";
     BATCH_OTHER_INPUT Refused: "该目录属于另一份批次数据", "请用原来的文件继续，或换一个 --out 目录", "this directory is that of a batch with other input", "go on with the file it was begun with, or choose another --out";
     BATCH_CHANGED Refused: "批次文件或照片在读取期间被改动", "请恢复原来的文件，再以同一命令继续", "the file of the batch, or a photo, was changed while it was read", "put the file back that the batch was begun with, and give the same command again";
+    STAFF_FILE_MALFORMED Usage: "不是可用的人员名册", "首行须为列名：工号、姓名、角色，可有科室、公民身份号码、执业资格到期日；最多 20000 人", "this is no staff file", "the first line names the columns: number, name, role, and possibly department, id_number, qualified_until; at most 20,000 rows";
+    STAFF_FILE_NOT_UTF8 Usage: "人员名册不是 UTF-8 编码", "请在表格软件中另存为“CSV UTF-8（逗号分隔）”", "the staff file is not in UTF-8", "save it from the spreadsheet as \"CSV UTF-8 (comma delimited)\"";
+    STAFF_FILE_EMPTY Usage: "人员名册中没有人员", "请检查文件", "the staff file names nobody", "check the file";
+    STAFF_ROWS_BAD Refused: "人员名册中有行不符合要求，未做任何变更", "请按所列行号和列名修正后重试；行号同表格软件，首行为 1", "rows of the staff file are not acceptable, and nothing was changed", "correct the rows and columns that are listed; rows are counted as a spreadsheet does, the head being 1";
+    STAFF_LEAVERS_DIFFER Refused: "离职人数与 --leavers 不符，未做任何变更", "请先运行 healthcard staff plan 核对离职人员，再以其人数填写 --leavers", "--leavers is not the number of leavers, and nothing was changed", "run `healthcard staff plan`, look at who leaves, and give their number with --leavers";
+    STAFF_APPROVALS_DIFFER Refused: "待通过的申请数与 --approve 不符，未通过任何申请", "请先不带 --approve 运行，核对所列申请，再填写其数目", "--approve is not the number of enrolments to approve, and none was approved", "run it without --approve, look at the list, and give their number";
     TRANSCRIPT_MALFORMED Refused: "不是密钥仪式记录", "请确认选择了正确的文件", "this is no transcript of a key ceremony", "make sure that this is the right file";
     TRANSCRIPT_NOT_SIGNED Unverifiable: "记录不是由此根证书的密钥签名的，或其摘要已被改动", "请核对根证书，并取得记录的另一份副本", "the transcript is not signed by this root, or its digests were changed", "check the root certificate, and get another copy of the transcript";
     ROOT_UNREADABLE Refused: "不是一份根证书（PEM）", "请使用 root.pem（healthcard authority export）", "this is not one root certificate in PEM", "use root.pem (`healthcard authority export`)";
