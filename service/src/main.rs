@@ -125,6 +125,9 @@ struct Bench {
     /// 日志测量的最大条数 · Entries of the largest log that is measured.
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
+    /// 批量入职的人数 · Clinicians to put on record.
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
+    people: u32,
     /// 故障恢复的轮数 · Rounds of recovery.
     #[arg(long, default_value_t = 100)]
     rounds: u32,
@@ -266,11 +269,11 @@ fn play(options: Demo) -> Result<(), Failure> {
 }
 
 fn measure(options: Bench) -> Result<(), Failure> {
-    let Bench { mut questions, seconds, entries, rounds, dir: directory, json } = options;
+    let Bench { mut questions, seconds, entries, people, rounds, dir: directory, json } = options;
     if questions.is_empty() {
         questions = vec![Question::Tokens, Question::Pairs, Question::Log, Question::Size];
     }
-    bench::run(&BenchOptions { questions, directory, seconds, entries, rounds, json })
+    bench::run(&BenchOptions { questions, directory, seconds, entries, people, rounds, json })
         .map_err(|error| -> Failure { error })
 }
 

@@ -14,11 +14,14 @@ fn each_question_is_answered() {
             "bench",
             "tokens",
             "pairs",
+            "staff",
             "national",
             "log",
             "size",
             "--seconds",
             "1",
+            "--people",
+            "40",
             "--entries",
             "10000",
             "--json",
@@ -33,7 +36,7 @@ fn each_question_is_answered() {
     let answers: Vec<Value> =
         said.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect();
     let questions: Vec<_> = answers.iter().map(|answer| answer["question"].as_str()).collect();
-    assert_eq!(questions, ["tokens", "pairs", "national", "log", "size"].map(Some));
+    assert_eq!(questions, ["tokens", "pairs", "staff", "national", "log", "size"].map(Some));
     for answer in answers {
         let figures = answer["figures"].as_object().expect("figures");
         assert!(!figures.is_empty(), "{answer}");

@@ -2,6 +2,10 @@
 
 use std::{
     future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -23,11 +27,34 @@ impl Measured {
         F: Future<Output = Result<(), BenchError>> + Send,
     {
         let begin = Instant::now();
+        Self::until(move || begin.elapsed() >= time, callers).await
+    }
+
+    /// Lets `callers` call one after the other each, until they have called `count` times between them.
+    pub(super) async fn times<F, C>(count: u64, callers: Vec<C>) -> Result<Self, BenchError>
+    where
+        C: FnMut() -> F + Send + 'static,
+        F: Future<Output = Result<(), BenchError>> + Send,
+    {
+        let called = Arc::new(AtomicU64::new(0));
+        Self::until(move || called.fetch_add(1, Ordering::Relaxed) >= count, callers).await
+    }
+
+    async fn until<F, C>(
+        over: impl Fn() -> bool + Clone + Send + 'static,
+        callers: Vec<C>,
+    ) -> Result<Self, BenchError>
+    where
+        C: FnMut() -> F + Send + 'static,
+        F: Future<Output = Result<(), BenchError>> + Send,
+    {
+        let begin = Instant::now();
         let mut tasks = tokio::task::JoinSet::new();
         for mut call in callers {
+            let over = over.clone();
             tasks.spawn(async move {
                 let mut latencies = Vec::new();
-                while begin.elapsed() < time {
+                while !over() {
                     let start = Instant::now();
                     call().await?;
                     latencies.push(start.elapsed());

@@ -2,7 +2,7 @@
 //! limits measured in the same run. Nothing here is a test: figures are for people to read.
 //!
 //! In reading order: `ground`, a whole service in this process with people to serve; `tokens`, `pairs`,
-//! `status`, `national`, `log`, `size`, `desk` and `recovery`, each a question; `measure`, how answers are counted.
+//! `staff`, `status`, `national`, `log`, `size`, `desk` and `recovery`, each a question; `measure`, how answers are counted.
 
 use std::path::PathBuf;
 
@@ -17,6 +17,7 @@ mod national;
 mod pairs;
 mod recovery;
 mod size;
+mod staff;
 mod status;
 mod tokens;
 mod two_persons;
@@ -28,6 +29,8 @@ pub enum Question {
     Tokens,
     /// Certificate pairs a second, from request to answer (双证书签发).
     Pairs,
+    /// Clinicians a second, put on record and certified by two operators (批量入职).
+    Staff,
     /// Answers a second about the status of certificates, against a bare echo (证书状态).
     Status,
     /// Handshakes and calls a second over national TLS, beside the ordinary one (国密 TLS).
@@ -56,6 +59,8 @@ pub struct BenchOptions {
     pub seconds: u64,
     /// Entries of the largest log.
     pub entries: u64,
+    /// Clinicians to put on record.
+    pub people: u32,
     /// Rounds of recovery.
     pub rounds: u32,
     /// One JSON object a question, instead of lines for people.
@@ -85,6 +90,7 @@ fn ask_all(options: &BenchOptions) -> Result<(), BenchError> {
         let figures = match question {
             Question::Tokens => runtime()?.block_on(tokens::ask(&directory, options.seconds))?,
             Question::Pairs => runtime()?.block_on(pairs::ask(&directory, options.seconds))?,
+            Question::Staff => runtime()?.block_on(staff::ask(&directory, options.people))?,
             Question::Status => runtime()?.block_on(status::ask(&directory, options.seconds))?,
             Question::National => {
                 runtime()?.block_on(national::ask(&directory, options.seconds))?

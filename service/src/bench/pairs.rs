@@ -4,21 +4,17 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use hsm::sm2::SecretKey;
-use proto::v1::{self, enrolments_client::EnrolmentsClient};
+use proto::v1::enrolments_client::EnrolmentsClient;
 use serde_json::{Value, json};
-use tonic::{Request, metadata::MetadataValue};
 
 use super::{
     BenchError,
     ground::Ground,
     measure::{Measured, milliseconds, rate, ratio},
     tokens::{CALLERS, CONNECTIONS, connections, cores, sm2_alone},
-    two_persons::Wanted,
+    two_persons::{Operators, Wanted},
 };
-use crate::{
-    store::EnrolmentId,
-    vocabulary::{CertificateSet, Role},
-};
+use crate::vocabulary::{CertificateSet, Role};
 
 pub(super) async fn ask(
     directory: &Path,
@@ -37,7 +33,8 @@ pub(super) async fn ask(
     let callers = (0..CALLERS).map(|caller| {
         let client = EnrolmentsClient::new(channels[caller % CONNECTIONS].clone());
         let (ground, bearers) = (Arc::clone(&ground), bearers.clone());
-        move || enrol(client.clone(), Arc::clone(&ground), bearers.clone())
+        let operators = Operators { client, bearers, ground };
+        move || enrol(operators.clone())
     });
     let pairs = Measured::during(time, callers.collect()).await?;
     let after = ground.store().stats();
@@ -62,11 +59,8 @@ pub(super) async fn ask(
 }
 
 /// What a holder, two operators and the service do: a key, a request for it, an entry, a review, and the answer.
-async fn enrol(
-    mut client: EnrolmentsClient<tonic::transport::Channel>,
-    ground: Arc<Ground>,
-    [entering, reviewing]: [MetadataValue<tonic::metadata::Ascii>; 2],
-) -> Result<(), BenchError> {
+async fn enrol(mut operators: Operators) -> Result<(), BenchError> {
+    let ground = Arc::clone(&operators.ground);
     let key = SecretKey::generate();
     let wanted = Wanted {
         service: ground.registrar.name(),
@@ -76,25 +70,6 @@ async fn enrol(
         certificates: CertificateSet::Pair,
         request: ca::request::request(&ca::Name::of_authority("bench", "holder")?, &key)?,
     };
-    let id = EnrolmentId::generate();
-    let entry = wanted.entry(id, &ground.operator)?;
-    let approval = wanted.approval(id, &entry, &ground.reviewer)?;
-    let mut order = Request::new(v1::EnterEnrolmentRequest {
-        enrolment_id: id.to_string(),
-        identity_id: wanted.identity,
-        certificates: v1::CertificateSet::Pair.into(),
-        request: wanted.request,
-        valid_days: 0,
-        statement: Some(entry),
-    });
-    order.metadata_mut().insert("authorization", entering);
-    client.enter(order).await?;
-    let mut order = Request::new(v1::ReviewEnrolmentRequest {
-        enrolment_id: id.to_string(),
-        statement: Some(approval),
-        rejection: String::new(),
-    });
-    order.metadata_mut().insert("authorization", reviewing);
-    let issued = client.review(order).await?.into_inner().issued.unwrap_or_default();
+    let issued = operators.issue(wanted).await?;
     if issued.answer.is_empty() { Err("an answer without content".into()) } else { Ok(()) }
 }

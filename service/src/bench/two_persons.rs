@@ -1,11 +1,21 @@
 //! Two operators of a bench: what one enters the other reviews, each with a signed statement.
 
+use std::sync::Arc;
+
 use audit::approval::{Statement, Step, digest};
 use ca::Certificate;
 use hsm::{Sm2Signer as _, sm3};
-use proto::v1;
+use proto::v1::{self, enrolments_client::EnrolmentsClient};
+use tonic::{
+    Request,
+    metadata::{Ascii, MetadataValue},
+    transport::Channel,
+};
 
-use super::{BenchError, ground::Person};
+use super::{
+    BenchError,
+    ground::{Ground, Person},
+};
 use crate::{
     clock,
     store::EnrolmentId,
@@ -59,6 +69,50 @@ impl Wanted<'_> {
     ) -> Result<v1::SignedStatement, BenchError> {
         let entry = digest(&entry.text, &entry.signature);
         operator.signs(&self.statement(id, Step::Approval { entry })?)
+    }
+}
+
+/// Two operators over gRPC: how they call, and with whose keys they sign.
+#[derive(Clone)]
+pub(super) struct Operators {
+    pub(super) client: EnrolmentsClient<Channel>,
+    /// Of the sessions of who enters, and of who reviews.
+    pub(super) bearers: [MetadataValue<Ascii>; 2],
+    pub(super) ground: Arc<Ground>,
+}
+
+impl Operators {
+    /// Enters what is wanted and reviews it; what was issued.
+    pub(super) async fn issue(
+        &mut self,
+        wanted: Wanted<'_>,
+    ) -> Result<v1::IssuedCertificates, BenchError> {
+        let id = EnrolmentId::generate();
+        let entry = wanted.entry(id, &self.ground.operator)?;
+        let approval = wanted.approval(id, &entry, &self.ground.reviewer)?;
+        let [entering, reviewing] = self.bearers.clone();
+        let certificates = match wanted.certificates {
+            CertificateSet::Signing => v1::CertificateSet::Signing,
+            CertificateSet::Pair => v1::CertificateSet::Pair,
+        };
+        let mut order = Request::new(v1::EnterEnrolmentRequest {
+            enrolment_id: id.to_string(),
+            identity_id: wanted.identity,
+            certificates: certificates.into(),
+            request: wanted.request,
+            valid_days: 0,
+            statement: Some(entry),
+        });
+        order.metadata_mut().insert("authorization", entering);
+        self.client.enter(order).await?;
+        let mut order = Request::new(v1::ReviewEnrolmentRequest {
+            enrolment_id: id.to_string(),
+            statement: Some(approval),
+            rejection: String::new(),
+        });
+        order.metadata_mut().insert("authorization", reviewing);
+        let reviewed = self.client.review(order).await?.into_inner();
+        Ok(reviewed.issued.unwrap_or_default())
     }
 }
 
