@@ -236,6 +236,68 @@ fn a_number_on_record_is_changed_by_name_only_for_the_same_person() {
 }
 
 #[test]
+fn one_person_moves_or_leaves_with_all_that_is_in_force_or_waits() {
+    let hospital = Hospital::open();
+    let doctor = hospital.staff[DOCTOR.key].clone();
+    let colleague = hospital.staff[COLLEAGUE.key].clone();
+    let as_is = serde_json::json!({
+        "identity_id": doctor, "role": "ROLE_DOCTOR", "name": "孙医师", "department": "内科",
+    });
+    let change = |who: &str, field: &str, value: &str, refused: &str| {
+        let mut order = as_is.clone();
+        order[field] = value.into();
+        let order = hospital.record("change.json", &order);
+        let order = ["identity", "change", "--file", &order];
+        match refused {
+            "" => hospital.granted(who, &order),
+            reason => hospital.refused(who, &order, reason),
+        }
+    };
+    for (field, value, refused) in [
+        ("role", "ROLE_OPERATOR", "FIELD_INVALID"),
+        ("role", "ROLE_SYSTEM", "FIELD_INVALID"),
+        ("department", "", "FIELD_INVALID"),
+        ("name", "", "FIELD_INVALID"),
+        ("qualified_until", "2030-02-30", "FIELD_INVALID"),
+        ("identity_id", &hospital.institution_id, "IDENTITY_NOT_FOUND"),
+    ] {
+        change(OPERATOR, field, value, refused);
+    }
+    change(DOCTOR.key, "department", "外科", "ROLE_NOT_ALLOWED");
+    let changed = change(OPERATOR, "department", "外科", "");
+    assert_eq!(changed.get("revoked").map_or(0, |it| it.as_array().unwrap().len()), 0);
+    hospital.granted(DOCTOR.key, &["visit", "list"]);
+    let changed = change(OPERATOR, "role", "ROLE_NURSE", "");
+    let serial = changed["revoked"][0].as_str().unwrap().to_owned();
+    hospital.refused(DOCTOR.key, &["visit", "list"], "CERTIFICATE_REVOKED");
+    // The log has which certificate ended with it, and nobody's name.
+    let order = ["audit", "search", "--action", "identity.change", "--outcome", "granted"];
+    let found = hospital.granted("auditor", &order).to_string();
+    assert!(found.contains(&serial) && !found.contains("孙医师"), "{found}");
+
+    // Suspended, and with another enrolment that waits: both are over when somebody leaves.
+    let shown = hospital.granted(OPERATOR, &["identity", "get", &colleague]);
+    let serial = text(&shown["certificates"][0], "serial");
+    hospital.granted(OPERATOR, &["identity", "suspend", "--serial", &serial]);
+    hospital.granted("other-key", &["key", "new"]);
+    let request = hospital.stage.identity("other-key").join("request.der");
+    let order = ["enrolment", "enter", "--id", &colleague, "--request", &request.to_string_lossy()];
+    let enrolment = text(&hospital.granted(OPERATOR, &order), "enrolment_id");
+    let depart = ["identity", "depart", "--id", &colleague];
+    hospital.refused(CLERK.key, &depart, "ROLE_NOT_ALLOWED");
+    let wrong = [&depart[..], &["--reason", "key-compromise"]].concat();
+    hospital.refused(OPERATOR, &wrong, "FIELD_INVALID");
+    let departed = hospital.granted(OPERATOR, &depart);
+    assert_eq!(departed["revoked"][0], serial.as_str());
+    hospital.refused(OPERATOR, &["identity", "release", "--serial", &serial], "STATE_CONFLICT");
+    let approve = ["enrolment", "review", &enrolment, "--approve"];
+    hospital.refused(REVIEWER, &approve, "CHANGE_OVER");
+    let again = hospital.granted(OPERATOR, &depart);
+    assert!(again.get("receipt").is_none_or(Value::is_null), "{again}");
+    hospital.refused(COLLEAGUE.key, &["visit", "list"], "CERTIFICATE_REVOKED");
+}
+
+#[test]
 fn a_command_that_is_killed_goes_on_with_the_same_file_and_does_nothing_twice() {
     const PEOPLE: usize = 200;
     let hospital = Hospital::open();

@@ -158,7 +158,7 @@ faults! {
     /// Another name, and nothing says that it is the same person.
     NameNeedsId "NAME_NEEDS_ID" "在册姓名不同，须填写公民身份号码" "is needed, as the name on record is another";
     /// Another name, and the person on record is not the one with this ID number.
-    OtherPerson "OTHER_PERSON" "在册姓名不同，且此证件号码不是在册人员的；工号勿转给他人" "is not that of the person on record, whose name is another: a number is not handed on";
+    OtherPerson "OTHER_PERSON" "在册姓名不同，且在册人员登记的不是此证件号码；工号勿转给他人，确为改名的请用 healthcard identity change" "is not on record for this person, whose name is another: a number is not handed on; if it is the same person, use healthcard identity change";
     /// The certificate request cannot be read.
     Request "REQUEST" "证书申请文件无法读取" "names a certificate request that cannot be read";
 }

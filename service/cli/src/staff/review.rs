@@ -261,3 +261,39 @@ fn verdict(it: &Approvable) -> Verdict {
         ..Verdict::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::v1::{Role, SignedStatement};
+
+    use super::*;
+
+    #[test]
+    fn an_enrolment_agrees_with_the_row_of_its_number_in_every_part() {
+        let file = "工号,姓名,角色,科室\nN1,王,护士,内科\n";
+        let file = StaffFile::read(file.as_bytes()).unwrap();
+        let rows = BTreeMap::from([("N1", &file.rows[0])]);
+        let entry = SignedStatement { identity_id: "enterer".into(), ..SignedStatement::default() };
+        let enrolment = Enrolment { entry: Some(entry), ..Enrolment::default() };
+        let good = Identity {
+            number: "N1".into(),
+            name: "王".into(),
+            role: Role::Nurse.into(),
+            department: "内科".into(),
+            ..Identity::default()
+        };
+        let judged = |identity: &Identity| agrees(&enrolment, Some(identity), &rows, "reviewer");
+        assert_eq!(judged(&good).map(|row| row.line), Ok(2));
+        let cases = [
+            (Identity { number: "N2".into(), ..good.clone() }, Left::NotInFile),
+            (Identity { name: "赵".into(), ..good.clone() }, Left::Name),
+            (Identity { role: Role::Doctor.into(), ..good.clone() }, Left::Role),
+            (Identity { department: "外科".into(), ..good.clone() }, Left::Department),
+        ];
+        for (identity, left) in cases {
+            assert_eq!(judged(&identity), Err(left));
+        }
+        assert_eq!(agrees(&enrolment, None, &rows, "reviewer"), Err(Left::Unknown));
+        assert_eq!(agrees(&enrolment, Some(&good), &rows, "enterer"), Err(Left::Own));
+    }
+}
