@@ -16,6 +16,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod entry;
 pub mod manifest;
+pub mod report;
 pub mod table;
 #[cfg(test)]
 mod testing;
