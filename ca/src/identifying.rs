@@ -153,6 +153,7 @@ impl Encoding {
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdentifyingExtension {
     oid: IdentifierOid,
+    text: String,
     value: Vec<u8>,
 }
 
@@ -178,7 +179,12 @@ impl IdentifyingExtension {
             Encoding::IdentifyCode(document) => tlv(tag::constructed(document.number()), &[&inner]),
             Encoding::Utf8 | Encoding::Printable | Encoding::Ia5 => inner,
         };
-        Ok(Self { oid, value })
+        Ok(Self { oid, text: text.to_owned(), value })
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     pub(crate) fn oid(&self) -> &ObjectIdentifier {

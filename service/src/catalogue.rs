@@ -397,6 +397,7 @@ needs! {
     Qualification: "有权签署病历者的执业资格到期日，如 2030-12-31；其他角色不填", "the last day of the qualification of somebody who may sign records, such as 2030-12-31; left out for other roles";
     StaffRole: "与登记相同；仅医师、护士和窗口人员之间可以变更", "that on record; only doctors, nurses and clerks become one another";
     StaffIdNumber: "本人的 18 位公民身份号码；管理员必填，窗口设备和系统不填", "the person's ID number of 18 characters; needed for operators, and left out for desks and systems";
+    ReportCursor: "已有变动的序号，不大于最后一个", "the number of a change that there is, and no greater one";
     CertifiableNumber: "工号中没有公民身份号码的人员：证书表把工号写入证书", "somebody whose number contains no ID number: the table of certificates writes it into them";
     ValidDays: "不超过该类证书的最长有效期", "no longer than the profile of the certificate allows";
 }

@@ -66,6 +66,20 @@ words! {
 }
 
 words! {
+    /// What is told of a certificate.
+    CertificateChange {
+        /// It was signed, and is neither revoked nor suspended as far as is told here.
+        Issued = "issued",
+        /// It was revoked.
+        Revoked = "revoked",
+        /// It was suspended.
+        Suspended = "suspended",
+        /// It was released.
+        Released = "released",
+    }
+}
+
+words! {
     /// How an enrolment stands.
     EnrolmentState {
         /// It waits for another person, until its time is over.

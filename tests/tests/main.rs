@@ -39,6 +39,7 @@ mod keys;
 mod keystores;
 mod leak;
 mod life;
+mod ministry;
 mod national;
 mod pairs;
 mod qualifications;

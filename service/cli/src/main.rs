@@ -21,6 +21,7 @@ mod identity;
 mod input;
 mod json;
 mod jws;
+mod ministry;
 mod page;
 mod proof;
 mod qr;

@@ -29,6 +29,11 @@ impl Screen {
         }
     }
 
+    /// Gives out a text as it is, for people and for files.
+    pub(crate) fn raw(self, json: &Value, text: &str) {
+        if self.json { print(&format!("{json}\n")) } else { print(text) }
+    }
+
     /// Shows why nothing came of it: what happened, why, what to do.
     pub(crate) fn fail(self, failure: &Failure) {
         if self.json {

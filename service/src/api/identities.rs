@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
-use ca::{Identifier, crl::Reason};
+use ca::crl::Reason;
 use card::ResidentIdNumber;
+use prost::Message as _;
 use proto::v1::{self, find_identities_request::By, identities_server::Identities};
 use time::Date;
 use tonic::{Request, Response};
 use zeroize::Zeroizing;
 
 use super::{
-    Desk, Reply,
+    Desk, Reply, certificate_records,
     convert::{
         date, id, one_institution, page, parsed, receipt, role, role_number, short_text, timestamp,
     },
 };
 use crate::catalogue::Needs;
 use crate::registrar::{
-    Error, IdentityOrder, IdentityRecord, NewIdentity, NewInstitution, OwnCertificate,
-    SoughtIdentity, SucceededRoot,
+    AskedCertificate, CertificateTold, Error, IdentityOrder, IdentityRecord, NewIdentity,
+    NewInstitution, OwnCertificate, SoughtIdentity, SucceededRoot,
 };
 use crate::store::{Certificate, HOLD};
 
@@ -292,6 +293,44 @@ impl Identities for Desk {
         Ok(Response::new(v1::FindIdentitiesResponse { identities }))
     }
 
+    async fn report_certificates(
+        &self,
+        request: Request<v1::ReportCertificatesRequest>,
+    ) -> Reply<v1::ReportCertificatesResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.into_inner();
+        let (_, size) = page::<u64>(asked.page_size, 100, "")?;
+        let encode = |told: &CertificateTold| certificate_records::record(told).encode_to_vec();
+        let part = self.registrar.report_certificates(&caller, asked.since, size, encode).await?;
+        Ok(Response::new(v1::ReportCertificatesResponse {
+            records: part.records,
+            more: part.more,
+            manifest: part.manifest,
+            receipt: receipt(part.receipt),
+        }))
+    }
+
+    async fn answer_certificates(
+        &self,
+        request: Request<v1::AnswerCertificatesRequest>,
+    ) -> Reply<v1::AnswerCertificatesResponse> {
+        use v1::answer_certificates_request::By;
+        let caller = self.caller(&request).await?;
+        let asked = match request.into_inner().by {
+            Some(By::Serial(serial)) => {
+                let serial = short_text("serial", serial, 128)?;
+                AskedCertificate::Serial(serial.to_ascii_lowercase())
+            }
+            Some(By::Identifier(text)) => {
+                AskedCertificate::Identifier(short_text("identifier", text, 128)?)
+            }
+            None => return Err(Error::Field { field: "by", needs: Needs::ListedValue }.into()),
+        };
+        let told = self.registrar.asked_certificates(&caller, asked).await?;
+        let certificates = told.iter().map(certificate_records::record).collect();
+        Ok(Response::new(v1::AnswerCertificatesResponse { certificates }))
+    }
+
     async fn authorities(
         &self,
         _request: Request<v1::AuthoritiesRequest>,
@@ -379,7 +418,7 @@ impl Desk {
     fn state(&self, certificate: Certificate) -> v1::CertificateState {
         let identifiers = self.registrar.identifiers_of(&certificate).into_iter();
         v1::CertificateState {
-            identifiers: identifiers.map(identifier).collect(),
+            identifiers: identifiers.map(certificate_records::identifier).collect(),
             serial: certificate.serial,
             not_before: Some(timestamp(certificate.not_before)),
             not_after: Some(timestamp(certificate.not_after)),
@@ -387,13 +426,5 @@ impl Desk {
             pair_of: certificate.pair_of.unwrap_or_default(),
             suspended: certificate.revocation_reason == Some(HOLD),
         }
-    }
-}
-
-fn identifier(identifier: Identifier) -> v1::CertificateIdentifier {
-    v1::CertificateIdentifier {
-        oid: identifier.oid.to_string(),
-        text: identifier.text.unwrap_or_default(),
-        value: identifier.raw,
     }
 }

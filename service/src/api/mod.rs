@@ -17,6 +17,7 @@ mod audit;
 mod card_changes;
 mod card_list;
 mod cards;
+mod certificate_records;
 mod codes;
 mod convert;
 mod desks;

@@ -41,6 +41,10 @@ words! {
         CertificateOwn = "certificate.own",
         /// Searching certificates.
         CertificateList = "certificate.list",
+        /// Giving out what changed about certificates, for the ministry's platform.
+        CertificateReport = "certificate.report",
+        /// Answering how certificates stand about which that platform asks.
+        CertificateAnswer = "certificate.answer",
         /// Reading the state of the service.
         ServiceStatus = "service.status",
         /// Putting a resident on record.

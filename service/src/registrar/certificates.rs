@@ -111,6 +111,7 @@ impl Registrar {
             .ok_or(Error::Internal { what: "a profile without an authority", source: None })?;
         let key_digest = hsm::sm3::digest(public_key.as_sec1());
         let identifiers = self.identifying(holder, profile).await?;
+        let texts = identifiers.iter().map(|it| it.text().to_owned()).collect();
         let order = Order { profile, subject, public_key, days, identifiers };
         let draft = self
             .authorities
@@ -127,6 +128,7 @@ impl Registrar {
             not_before: draft.not_before(),
             not_after: draft.not_after(),
             drafted_at: now,
+            identifiers: texts,
         };
         Ok(Prepared { authority, draft, record })
     }

@@ -28,6 +28,8 @@ pub struct CertificateDraft {
     pub not_after: UtcTime,
     /// When the draft was made.
     pub drafted_at: UtcTime,
+    /// Texts of its identifying extensions.
+    pub identifiers: Vec<String>,
 }
 
 /// A certificate on record.
@@ -352,7 +354,7 @@ pub(super) fn insert_draft(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute((
-        d.serial,
+        &d.serial,
         d.identity,
         d.issuer,
         d.key_digest,
@@ -363,6 +365,11 @@ pub(super) fn insert_draft(
         pair_of,
         renews,
     ))?;
+    let mut insert =
+        db.prepare_cached("INSERT OR IGNORE INTO certificate_identifier VALUES (?1, ?2)")?;
+    for text in d.identifiers {
+        insert.execute((text, &d.serial))?;
+    }
     Ok(())
 }
 

@@ -5,7 +5,9 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use crate::{
     likeness::{Rule, Verdict},
     numbers::NumberKind,
-    vocabulary::{Abandonment, Basis, BindingEnd, CertificateSet, GuardianScope, Kinship},
+    vocabulary::{
+        Abandonment, Basis, BindingEnd, CertificateChange, CertificateSet, GuardianScope, Kinship,
+    },
 };
 
 macro_rules! spelled {
@@ -33,5 +35,6 @@ spelled!(
     GuardianScope,
     Kinship,
     Abandonment,
-    CertificateSet
+    CertificateSet,
+    CertificateChange
 );

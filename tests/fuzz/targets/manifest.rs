@@ -1,4 +1,4 @@
-//! The manifest of a batch, under some key.
+//! The manifest of a batch, and that of a report about certificates, under some key.
 #![no_main]
 
 use audit::checkpoint::VerifierKey;
@@ -12,5 +12,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         .map(|at| u8::from_str_radix(&point[2 * at..2 * at + 2], 16).expect("hexadecimal"))
         .collect();
     let key = VerifierKey::new("log", bytes.as_slice().try_into().expect("65 bytes"));
-    let _ = audit::manifest::check(text, &key.expect("a point of the curve"));
+    let key = key.expect("a point of the curve");
+    let _ = audit::manifest::check(text, &key);
+    let _ = audit::report::check(text, &key);
 });

@@ -1,6 +1,7 @@
 //! `healthcard authority`: what others need to check our certificates and signatures.
 
 mod links;
+mod ministry;
 mod status;
 
 use std::{
@@ -8,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use der::{Decode as _, DecodePem as _, Encode as _};
 use proto::v1::{
     AuthoritiesRequest, AuthoritiesResponse, SucceededRoot, identities_client::IdentitiesClient,
@@ -28,15 +29,29 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthorityCommand {
-    /// 导出 root.pem、issuers.pem，以及各机构的 .cer 和 .crl；更换过根密钥的另有 links.pem | Save root.pem, issuers.pem and each authority's .cer and .crl; links.pem, too, where the root got another key
+    /// 导出 root.pem、issuers.pem，以及各机构的 .cer 和 .crl，更换过根密钥的另有 links.pem；或向主管平台报送的证书信息和黑名单 | Save root.pem, issuers.pem and each authority's .cer and .crl, and links.pem where the root got another key; or what the ministry's platform is told of certificates
+    #[command(group(ArgGroup::new("told").args(["ministry", "form"])))]
     Export {
         /// 已信任的根证书（PEM）；服务的根须是它，或由它经链接证书担保 | Root certificate that is trusted already, PEM: the service's root must be this one, or be vouched for by it over link certificates
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with = "told")]
         known: Option<PathBuf>,
         /// 目录 | Directory
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// 改为导出上次以来的证书信息和黑名单，供报送主管平台，用内置报文格式 | What changed about certificates since the last time, for the ministry's platform, in the shipped form
+        #[arg(long)]
+        ministry: bool,
+        /// 同上，用此报文格式（TOML；见 authority form） | The same in this form, TOML (see authority form)
+        #[arg(long, value_name = "FILE")]
+        form: Option<PathBuf>,
+        /// 目录为空时，从此变动之后开始 | Where the directory is empty, begin after this change
+        #[arg(long, value_name = "CHANGE", requires = "told")]
+        since: Option<u64>,
     },
+    /// 以平台的报文格式回答证书查询 | Answer what the ministry's platform asks about a certificate, in its form
+    Query(ministry::Query),
+    /// 输出内置的报文格式，供按平台要求修改 | Print the shipped form of documents, to be corrected for a platform
+    Form,
     /// 在线查询证书状态（OCSP）；返回码 0 为有效，1 为已吊销、无记录或不在有效期内，4 为伪造 | Ask for the status of a certificate (OCSP); exit code 0 if good, 1 if revoked, unknown or out of its validity, 4 if forged
     Status {
         /// 证书（DER）；缺省为本身份的证书 | Certificate, DER; by default this identity's own
@@ -48,7 +63,14 @@ pub(crate) enum AuthorityCommand {
 impl AuthorityCommand {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
-            Self::Export { known, out } => export(context, known.as_deref(), out).await,
+            Self::Export { known, out, ministry: false, form: None, .. } => {
+                export(context, known.as_deref(), out).await
+            }
+            Self::Export { out, form, since, .. } => {
+                ministry::export(context, &out, form.as_deref(), since).await
+            }
+            Self::Query(order) => ministry::query(context, order).await,
+            Self::Form => ministry::print_form(context),
             Self::Status { certificate } => status::status(context, certificate.as_deref()).await,
         }
     }

@@ -364,6 +364,10 @@ labels! {
     VERIFIER_KEY: "验证公钥", "Verifier key";
     SIZES: "日志条数（先、后）", "Sizes (first, second)";
     FILE: "文件", "File";
+    CERTIFICATES_TOLD: "上次以来的证书变动", "What changed about certificates since the last time";
+    BLACKLISTED: "黑名单变动", "Changes of the blacklist";
+    REPORT_UNTIL: "截至变动", "Up to change";
+    QUERY_ANSWERED: "已写出应答报文", "The answer was written";
     BYTES: "字节", "Bytes";
     DIGEST: "病历摘要（SM3）", "Record digest (SM3)";
     ENTRIES_CHECKED: "已核对记录", "Entries checked";

@@ -55,6 +55,11 @@ pub(crate) mod problems {
     TRANSCRIPT_MALFORMED Refused: "不是密钥仪式记录", "请确认选择了正确的文件", "this is no transcript of a key ceremony", "make sure that this is the right file";
     TRANSCRIPT_NOT_SIGNED Unverifiable: "记录不是由此根证书的密钥签名的，或其摘要已被改动", "请核对根证书，并取得记录的另一份副本", "the transcript is not signed by this root, or its digests were changed", "check the root certificate, and get another copy of the transcript";
     ROOT_UNREADABLE Refused: "不是一份根证书（PEM）", "请使用 root.pem（healthcard authority export）", "this is not one root certificate in PEM", "use root.pem (`healthcard authority export`)";
+    REPORT_BUSY Refused: "另一个程序正在写这个目录", "请稍后再试", "another program is writing to the directory", "try again later";
+    REPORT_ELSEWHERE Refused: "目录中已有的导出与此不连续，或出自另一个服务", "请换一个空目录，或不用 --since", "what the directory has does not go on here, or is of another service", "name an empty directory, or leave --since out";
+    REPORT_MALFORMED Refused: "目录中最后一次导出的清单已损坏", "请恢复该目录，或换一个空目录并用 --since", "the manifest of the last part in the directory is damaged", "restore the directory, or name an empty one with --since";
+    FORM_MALFORMED Refused: "报文格式文件不可用", "请对照 healthcard authority form 修改", "the form of documents cannot be used", "compare it with what `healthcard authority form` prints";
+    QUERY_MALFORMED Refused: "这不是本格式的查询报文", "请核对报文和报文格式文件（--form）", "this is no question of this form", "compare the document with the form (--form)";
     MANIFEST_MALFORMED Refused: "不是制卡清单", "请确认选择了正确的文件", "this is no manifest", "make sure that this is the right file";
     MANIFEST_OTHER_KEY Unverifiable: "清单不是用此公钥对应的密钥签名的", "请核对验证公钥", "the manifest is not signed by this key", "check the verifier key";
     HOME_UNKNOWN Usage: "不知道身份目录", "请用 --as 指定身份目录", "no identity directory is known", "name one with --as";

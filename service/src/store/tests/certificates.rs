@@ -13,6 +13,7 @@ pub(super) async fn certify(store: &Store, holder: IdentityId, number: u8, days:
         not_before: NOW,
         not_after: NOW + Duration::days(days),
         drafted_at: NOW,
+        identifiers: Vec::new(),
     };
     store.record_certificate_draft(draft, act("certificate.issue")).await.unwrap();
     store.record_certificate_signed(&serial, vec![7], act("certificate.issue")).await.unwrap();
@@ -106,6 +107,7 @@ async fn a_certificate_is_renewed_once_while_it_is_in_force() {
             not_before: drafted_at,
             not_after: drafted_at + Duration::days(60),
             drafted_at,
+            identifiers: Vec::new(),
         },
     };
     let renew = async |signing: RenewalDraft| {
@@ -164,6 +166,7 @@ async fn a_key_is_given_up_under_every_certificate_it_has() {
             not_before: NOW,
             not_after: NOW + Duration::days(60),
             drafted_at: NOW,
+            identifiers: Vec::new(),
         };
         let draft = RenewalDraft { renews: old.to_owned(), draft };
         store.record_renewal_draft(draft, None, act("certificate.renew")).await.unwrap();

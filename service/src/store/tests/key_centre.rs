@@ -21,6 +21,7 @@ fn draft(serial: &str, holder: IdentityId, key: u8) -> CertificateDraft {
         not_before: NOW,
         not_after: NOW + Duration::days(30),
         drafted_at: NOW,
+        identifiers: Vec::new(),
     }
 }
 
@@ -192,6 +193,7 @@ async fn a_key_is_given_by_two_persons_once_and_in_time() {
             not_before: drafted_at,
             not_after: NOW + Duration::days(30),
             drafted_at,
+            identifiers: Vec::new(),
         };
         store.record_certificate_draft(draft, act("certificate.issue")).await.unwrap();
         store.record_certificate_signed(serial, vec![7], act("certificate.issue")).await.unwrap();

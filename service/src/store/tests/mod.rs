@@ -18,6 +18,7 @@ mod bindings;
 mod card_changes;
 mod card_life;
 mod card_list;
+mod certificate_reports;
 mod certificates;
 mod checker;
 mod codes;
@@ -178,6 +179,7 @@ pub(super) fn draft(serial: &str, identity: IdentityId) -> CertificateDraft {
         not_before: NOW,
         not_after: NOW + Duration::days(365),
         drafted_at: NOW,
+        identifiers: Vec::new(),
     }
 }
 
