@@ -14,7 +14,7 @@ use std::{
 };
 
 use hsm::sm2::{Signature, SignerId};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, macros::datetime};
 
 use crate::{
     Certificate, Name, Serial, algorithm,
@@ -105,6 +105,12 @@ pub struct Edition {
     pub this_update: OffsetDateTime,
     /// When the next one comes at the latest.
     pub next_update: OffsetDateTime,
+}
+
+impl Edition {
+    /// When the next list comes of an authority that makes no more: the last moment that there is
+    /// (99991231235959Z, as RFC 5280, 4.1.2.5, has it for what does not end).
+    pub const NEVER: OffsetDateTime = datetime!(9999-12-31 23:59:59 UTC);
 }
 
 /// A revocation list, read strictly. Who signed it is answered by [`Crl::verify`].

@@ -278,12 +278,18 @@ pub(crate) struct Extensions {
     pub(crate) others: Vec<OtherExtension>,
 }
 
-/// An extension that is kept and not understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An extension that is kept and not understood. What it says may be about a person: it is not shown.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct OtherExtension {
     /// Content octets of its identifier.
     pub(crate) oid: Vec<u8>,
     pub(crate) value: Vec<u8>,
+}
+
+impl fmt::Debug for OtherExtension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OtherExtension({} octets)", self.value.len())
+    }
 }
 
 /// Why the extensions of a certificate were refused.

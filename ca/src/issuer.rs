@@ -85,6 +85,9 @@ pub enum IssueError {
     SelfCheck(#[from] CertificateError),
 }
 
+/// Authorities that may follow below a link certificate: those below a root, and further links.
+const LINK_LENGTH: u8 = 4;
+
 /// A certificate that is asked for.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -299,6 +302,8 @@ impl Issuer {
         let order = Order { profile, subject: name, public_key, days: None, identifiers };
         let rules = profile.rules();
         let mut extensions = extensions(&order, rules);
+        // Where RFC 5280 does not count a link as one that follows, some verifiers do.
+        extensions.constraints = BasicConstraints::Authority { path_length: Some(LINK_LENGTH) };
         extensions.authority_key = Some(self.key_identifier());
         let body = body(&order, rules, &order.subject, &serial, validity, &extensions)?;
         lint::check(&body, &order.subject, self.certificate.public_key(), self.key_identifier())?;

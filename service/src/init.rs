@@ -225,6 +225,21 @@ pub fn keep_card_issuer(data: &Path, registrar: &Registrar) {
     }
 }
 
+/// Says so when `root.pem` in the data directory is of a root that another one has succeeded.
+pub fn look_at_root(data: &Path, registrar: &Registrar) {
+    let read = fs::read_to_string(data.join(ROOT)).ok();
+    let held = read.and_then(|text| ca::Certificate::from_pem(&text).ok());
+    let is_old = |held: &ca::Certificate| {
+        registrar.succeeded_roots().iter().any(|root| root.before == held.der())
+    };
+    if held.is_some_and(|held| is_old(&held)) {
+        tracing::warn!(
+            file = ROOT,
+            "is of a root that was succeeded; `healthcardd keys succeed-root` replaces it"
+        );
+    }
+}
+
 /// The key that the operator asks a certificate for.
 fn requested_key(path: &Path) -> Result<PublicKey, InitError> {
     let read = || -> Result<PublicKey, Box<dyn std::error::Error + Send + Sync>> {

@@ -236,6 +236,7 @@ fn run(options: Serve) -> Result<(), Failure> {
         let registrar = start::open(config, opening.unseal()).await?;
         drop(opening);
         init::keep_card_issuer(&place.data, &registrar);
+        init::look_at_root(&place.data, &registrar);
         start::run(registrar, listen, protection, stop, |address| {
             println!("listening on {}", address.ordinary);
             if let Some(national) = address.national {

@@ -10,7 +10,7 @@ use service::demo::people::{CLERK, DOCTOR};
 use service::demo::programs::{Background, Finished, Program};
 use service::demo::tamper;
 use tests::hospital::{Hospital, text};
-use tests::relay;
+use tests::{national, relay};
 
 fn command(hospital: &Hospital, order: &[&str]) -> Command {
     let mut command = hospital.stage.programs().command(Program::Healthcardd);
@@ -96,7 +96,9 @@ async fn the_next_key_takes_over_and_the_one_before_leads_to_it() {
     assert_eq!(versions(&hospital), 2);
     // The old certificate again, as after a crash before it was replaced: it is not succeeded twice.
     fs::copy(first.join("root.pem"), &root_pem).unwrap();
-    assert_eq!(succeed(&hospital), said);
+    let again = succeed(&hospital);
+    assert_eq!((&said["succeeded"], &again["succeeded"]), (&true.into(), &false.into()));
+    assert_eq!((&again["root"], &again["before"]), (&said["root"], &said["before"]));
     assert_eq!(versions(&hospital), 2);
 
     hospital.stage.serve().unwrap();
@@ -109,6 +111,10 @@ async fn the_next_key_takes_over_and_the_one_before_leads_to_it() {
     hospital.granted(DOCTOR.key, &[&sign[..], &files].concat());
     hospital.granted("auditor", &verify);
     assert_eq!(hospital.granted(CLERK.key, &["authority", "status"])["status"], "good");
+    // What the root of before has made is not called forged.
+    let people = first.join("ca-people.cer").to_string_lossy().into_owned();
+    let status = ["authority", "status", "--certificate", &people];
+    hospital.refused("auditor", &status, "STATUS_FOREIGN");
     // The links, as openssl sees them.
     let links = apart(&second.join("links.pem"));
     let [new_with_old, old_with_new] = links.as_slice() else { panic!("{links:?}") };
@@ -143,11 +149,33 @@ async fn the_next_key_takes_over_and_the_one_before_leads_to_it() {
     }
     let verdict = hospital.ask("auditor", &verify);
     assert_eq!(verdict.code, 0, "{}", verdict.body);
-    let order = ["audit", "search", "--action", "root.succeed"];
-    let found = hospital.granted("auditor", &order);
-    assert_eq!(found["entries"].as_array().unwrap().len(), 2);
+    let signed = recorded(&hospital);
+    assert_eq!(signed.len(), 2);
     let root = Certificate::from_pem(&fs::read_to_string(third.join("root.pem")).unwrap()).unwrap();
-    assert!(found.to_string().contains(&hex::encode(root.thumbprint())));
+    assert_eq!(text(&signed[1], "ca-root"), hex::encode(root.thumbprint()));
+    let people = Certificate::parse(&fs::read(third.join("ca-people.cer")).unwrap()).unwrap();
+    assert_eq!(text(&signed[1], "ca-people"), hex::encode(people.thumbprint()));
+
+    // National TLS, for somebody who trusts the first root still: over both links.
+    let address = national::open(&mut hospital);
+    let programs = hospital.stage.programs();
+    let mut command = programs.command(Program::Healthcard);
+    command.args(["--json", "--server", &format!("national://{address}"), "--national-root"]);
+    command.arg(&old).arg("--as").arg(hospital.stage.identity(DOCTOR.key));
+    command.args(["visit", "list"]);
+    let finished = programs.finish(Program::Healthcard, command).unwrap();
+    assert_eq!(finished.code, 0, "{} {}", finished.stdout, finished.stderr);
+}
+
+/// What the log says of the successions that were carried out, the oldest first.
+fn recorded(hospital: &Hospital) -> Vec<Value> {
+    let order = ["audit", "search", "--action", "root.succeed", "--page-size", "100"];
+    let found = hospital.granted("auditor", &order);
+    let details = found["entries"].as_array().unwrap().iter().map(|it| &it["entry"]["detail"]);
+    let mut signed: Vec<_> = details.filter(|it| it["step"] == "signed").cloned().collect();
+    // The newest comes first.
+    signed.reverse();
+    signed
 }
 
 /// Killed wherever it is, the succession goes on from there, by the same command or by a start.
@@ -186,11 +214,7 @@ fn a_succession_that_is_killed_goes_on() {
     let copy = hospital.stage.path("log/copy.db");
     tamper::copy(&hospital.database(), &copy).unwrap();
     assert_eq!(hospital.check_log(&copy).code, 0);
-    let order = ["audit", "search", "--action", "root.succeed", "--page-size", "100"];
-    let found = hospital.granted("auditor", &order);
     // As many as there are certificates of before: none was made and forgotten.
-    let entries = found["entries"].as_array().unwrap();
-    let folder = export(&hospital, "all");
-    let links = apart(&folder.join("links.pem"));
-    assert_eq!(links.len(), 2 * entries.len(), "{}", text(&entries[0]["entry"], "action"));
+    let links = apart(&export(&hospital, "all").join("links.pem"));
+    assert_eq!(links.len(), 2 * recorded(&hospital).len());
 }

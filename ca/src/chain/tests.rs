@@ -5,7 +5,7 @@ use time::{Duration, macros::datetime};
 use super::*;
 use crate::{
     Authority, Issuer, Name, Order, Profile,
-    crl::Reason,
+    crl::{Edition, Reason, Scope},
     extension::BasicConstraints,
     workshop::{
         DOCTOR_KEY, Forgery, Hospital, ISSUED, NOW, PEOPLE_KEY, ROOT_KEY, crl, key, serial,
@@ -517,6 +517,24 @@ fn a_root_that_was_succeeded_still_vouches_for_the_past() {
     assert_eq!(path.without_root(), [Arc::new(next.people.clone())]);
     assert_eq!(anchors.root(), next.root.certificate());
     assert_eq!(anchors.issuers().count(), 2);
+    // Whoever has got the key of the root before certifies nobody with it.
+    let mut forged = Forgery::of(&hospital);
+    forged.issuer = hospital.root.certificate().subject().der().to_vec();
+    forged.signer = ROOT_KEY;
+    forged.extensions.authority_key = hospital.root.certificate().key_identifier().cloned();
+    let refused = anchors.verify(&forged.certificate(), Purpose::Login, NOW);
+    assert_eq!(refused.err(), Some(ChainError::UnknownIssuer { serial: serial(9) }));
+    // After its end, too, what was signed below it is judged by its last list.
+    let end = hospital.root.certificate().not_after();
+    let edition = Edition { number: 2, this_update: ISSUED, next_update: Edition::NEVER };
+    let last = hospital.root.draft_crl(edition, &Scope::All, None, &[]);
+    anchors.add_crl(last.unwrap().sign(&key(ROOT_KEY)).unwrap()).expect("of the root before");
+    let later = end + Duration::days(365);
+    let edition = Edition { number: 3, this_update: later, next_update: later + Duration::DAY };
+    let people = hospital.people.draft_crl(edition, &Scope::All, None, &[]);
+    anchors.add_crl(people.unwrap().sign(&key(PEOPLE_KEY)).unwrap()).expect("of the people's");
+    let judged = anchors.verify_past(&hospital.doctor, Purpose::SignRecord, past, later);
+    assert!(judged.is_ok(), "{judged:?}");
     // Not anybody's root: one that signed itself.
     let refused = anchors.add_root(next.new_with_old);
     assert_eq!(refused, Err(ChainError::NotSelfSigned));

@@ -169,7 +169,7 @@ fn only_a_root_links_its_keys_and_for_no_longer_than_it_lives() {
     let link = link.sign(&key(ROOT_KEY)).expect("signed");
     assert_eq!((link.subject(), link.issuer()), (link.issuer(), root.certificate().subject()));
     assert!(link.is_ca() && link.is_signed_by(root.certificate().public_key()));
-    assert_eq!(link.path_length(), Some(1));
+    assert_eq!(link.path_length(), Some(LINK_LENGTH));
     assert_eq!((link.not_before(), link.not_after()), (NOW, end));
 
     let refused = hospital.people.draft_link(next.public(), serial(61), (NOW, NOW + Duration::DAY));

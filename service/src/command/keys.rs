@@ -178,18 +178,28 @@ fn succeed_root(Common { place, json }: &Common) -> Result<(), Failure> {
     let (root, before) = (thumbprint(&succeeded.root), thumbprint(&succeeded.before));
     let until = service::clock::rfc3339(succeeded.root.not_after());
     if *json {
-        println!("{}", serde_json::json!({ "root": root, "before": before, "valid_until": until }));
+        let said = serde_json::json!({
+            "succeeded": succeeded.now, "root": root, "before": before, "valid_until": until,
+        });
+        println!("{said}");
         return Ok(());
     }
     println!(
-        "根密钥已更换；指纹按 SM3 计算 · the root has another key; thumbprints are by SM3\n\
+        "{}；指纹按 SM3 计算 · thumbprints are by SM3\n\
          原根证书 · root before  {before}\n\
          新根证书 · new root     {root}\n\
          有效期至 · valid until  {until}\n\
-         请重新备份密钥库，启动服务，并把新的 root.pem 交给信任原根的各方：\n\
+         请一并重新备份密钥库和数据库，启动服务，并把新的 root.pem 交给信任原根的各方：\n\
          \x20 healthcard authority export --known 原根.pem --out DIR 核对新根由原根签名\n\
-         back the keystore up again, start the service, and give the new root.pem to all who trust the one before: \
-         `healthcard authority export --known OLD.pem --out DIR` checks that the old root vouches for the new one"
+         back keystore and database up together, start the service, and give the new root.pem to all who trust the one before: \
+         `healthcard authority export --known OLD.pem --out DIR` checks that the old root vouches for the new one",
+        match succeeded.now {
+            true => "根密钥已更换 · the root has another key",
+            false => {
+                "此前已更换，root.pem 现已更新；如需再次更换请再执行一次 · \
+                 it had another key already, and root.pem has its certificate now; run this once more to give it the next key"
+            }
+        }
     );
     Ok(())
 }

@@ -19,6 +19,8 @@ use crate::{clock, init, keys::authority_key, policy::Act};
 
 /// What there is after a succession.
 pub struct Succeeded {
+    /// Whether the root got another key now. Otherwise it had before, and only `root.pem` was still to be replaced.
+    pub now: bool,
     /// The root's certificate.
     pub root: Certificate,
     /// The certificate that it succeeded.
@@ -40,7 +42,7 @@ pub async fn succeed_root(data: &Path, unseal: Unseal<'_>) -> Result<Succeeded, 
             return Err(KeyChangeError::NotTheRoot { path: file });
         }
         // It was interrupted before the file was written.
-        return finish(&file, root, before);
+        return finish(&file, Succeeded { now: false, root, before });
     }
     let key = authority_key(Authority::Root);
     let prepared = |keystore: &SoftKeystore| {
@@ -63,7 +65,8 @@ pub async fn succeed_root(data: &Path, unseal: Unseal<'_>) -> Result<Succeeded, 
     keystore.save()?;
     drop((registrar, keystore));
     let Opened { registrar, .. } = open(data, unseal).await?;
-    finish(&file, registrar.root().map_err(Box::new)?.clone(), before)
+    let root = registrar.root().map_err(Box::new)?.clone();
+    finish(&file, Succeeded { now: true, root, before })
 }
 
 fn read(file: &Path) -> Result<Certificate, KeyChangeError> {
@@ -72,12 +75,8 @@ fn read(file: &Path) -> Result<Certificate, KeyChangeError> {
     read.ok_or_else(|| KeyChangeError::NotTheRoot { path: file.to_owned() })
 }
 
-fn finish(
-    file: &Path,
-    root: Certificate,
-    before: Certificate,
-) -> Result<Succeeded, KeyChangeError> {
-    init::replace(file, root.to_pem().as_bytes())
+fn finish(file: &Path, succeeded: Succeeded) -> Result<Succeeded, KeyChangeError> {
+    init::replace(file, succeeded.root.to_pem().as_bytes())
         .map_err(|source| KeyChangeError::File { path: file.to_owned(), source })?;
-    Ok(Succeeded { root, before })
+    Ok(succeeded)
 }

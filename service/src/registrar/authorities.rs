@@ -79,12 +79,14 @@ impl Authorities {
         serial: impl Fn() -> Result<Serial, Error>,
         now: UtcTime,
     ) -> Result<Vec<(Authority, Certificate)>, AuthorityError> {
-        let mut subjects = Vec::new();
+        let mut orders = Vec::new();
         for authority in AUTHORITIES {
             let subject = ca::Name::of_authority(organization, authority_name(authority));
-            subjects.push((authority, subject.map_err(AuthorityError::Name)?));
+            let (subject, serial) =
+                (subject.map_err(AuthorityError::Name)?, serial().map_err(Box::new)?);
+            orders.push(Founded { authority, subject, serial });
         }
-        certify(keys, subjects, serial, now)
+        certify(keys, orders, now)
     }
 
     /// Takes the authorities on record, root first, with their newest lists. What they issue says
@@ -297,19 +299,24 @@ impl Authorities {
     }
 }
 
-/// The certificates of the authorities with these names by their keys of today, the root first.
+/// An authority that is to be certified.
+pub(super) struct Founded {
+    pub(super) authority: Authority,
+    pub(super) subject: ca::Name,
+    pub(super) serial: Serial,
+}
+
+/// The certificates of authorities by their keys of today, the root first.
 pub(super) fn certify(
     keys: &Keys,
-    subjects: Vec<(Authority, ca::Name)>,
-    serial: impl Fn() -> Result<Serial, Error>,
+    orders: Vec<Founded>,
     now: UtcTime,
 ) -> Result<Vec<(Authority, Certificate)>, AuthorityError> {
     let root_key = keys.authority(Authority::Root)?;
     let mut certificates = Vec::new();
     let mut above: Option<Issuer> = None;
-    for (authority, subject) in subjects {
-        let (key, serial) = (keys.authority(authority)?, serial().map_err(Box::new)?);
-        let public_key = key.public_key().clone();
+    for Founded { authority, subject, serial } in orders {
+        let public_key = keys.authority(authority)?.public_key().clone();
         let order =
             |profile| Order { profile, subject, public_key, days: None, identifiers: Vec::new() };
         let draft = match &above {

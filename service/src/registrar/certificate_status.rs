@@ -203,14 +203,20 @@ impl Registrar {
         })
     }
 
-    /// Whether this is the number of an authority, responder or stamper of ours: they are not among
+    /// Whether this is the number of an authority, link, responder or stamper of ours: they are not among
     /// the certificates on record, and never revoked while the service runs on them.
     fn is_own(&self, issuer: &Certificate, serial: &Serial) -> bool {
         let is = |own: &Certificate| own.issuer() == issuer.subject() && own.serial() == serial;
         let authorities = || self.authorities.issuers().iter().any(|at| is(at.certificate()));
         let responders =
             || self.responders.lock().current.iter().any(|(_, at)| is(at.certificate()));
+        let links = || {
+            let links = self.succeeded_roots().iter();
+            let mut links = links.filter_map(|it| Certificate::parse(&it.old_with_new).ok());
+            links.any(|link| is(&link))
+        };
         authorities()
+            || links()
             || responders()
             || self.stamping.is(issuer, serial)
             || self.shown.is(issuer, serial)

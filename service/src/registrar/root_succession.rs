@@ -9,7 +9,7 @@ use hsm::{Sm2Signer, sm2::PublicKey};
 
 use super::{
     Error, Registrar,
-    authorities::{AuthorityError, CLOCK_SKEW, certify},
+    authorities::{AuthorityError, CLOCK_SKEW, Founded, certify},
     entry_by,
     list_names::ListName,
     new_serial,
@@ -67,25 +67,31 @@ impl Registrar {
         let begin = now.replace_nanosecond(0).unwrap_or(now);
         let issue = |e| fault(AuthorityError::from(e));
         let link = root.draft_link(next, new_serial()?, (begin, end)).map_err(issue)?;
+        let entry = || {
+            entry_by(service_actor(&self.name), Act::RootLink, Outcome::Granted, now)
+                .on("authority", authority_name(Authority::Root))
+                .with("before", hex::encode(root.certificate().thumbprint()))
+                .with("thumbprint", thumbprint(next))
+        };
+        let drafted = entry().with("step", "draft").with("link", link.serial().to_string());
+        self.record_act(drafted).await?;
         let link = link.sign(signer).map_err(issue)?;
         let part = ListName::complete(Authority::Root, None).part();
         let number = self.store.last_list_number(&part.issuer).await?.unwrap_or_default() + 1;
         let revoked = parsed(&self.store.revocations(&part, now).await?.revoked)?;
-        let edition = Edition { number, this_update: begin - CLOCK_SKEW, next_update: end };
+        let this_update = begin - CLOCK_SKEW;
+        // What was signed below this root is judged long after it ended.
+        let edition = Edition { number, this_update, next_update: Edition::NEVER };
         let list = root.draft_crl(edition, &Scope::All, None, &revoked).map_err(issue)?;
         let list = list.sign(signer).map_err(issue)?;
-        let entry = entry_by(service_actor(&self.name), Act::RootLink, Outcome::Granted, now)
-            .on("authority", authority_name(Authority::Root))
-            .with("root", hex::encode(root.certificate().thumbprint()))
-            .with("link", hex::encode(link.thumbprint()))
-            .with("thumbprint", thumbprint(next));
+        let signed = entry().with("step", "signed").with("link", hex::encode(link.thumbprint()));
         let record = RootSuccession {
             before: root.certificate().der().to_vec(),
             new_with_old: link.der().to_vec(),
             last_list: list.der().to_vec(),
             old_with_new: None,
         };
-        self.store.record_root_link(record, entry).await?;
+        self.store.record_root_link(record, signed).await?;
         Ok(())
     }
 }
@@ -115,26 +121,40 @@ pub(crate) async fn take_over(
         // What is wrong is said when the certificates are taken up.
         return Ok(before);
     }
-    let subjects = before.iter().map(|(authority, it)| (*authority, it.subject().clone()));
-    let after = certify(keys, subjects.collect(), new_serial, now).map_err(fault)?;
+    let entry = |step| {
+        entry_by(service_actor(name), Act::RootSucceed, Outcome::Granted, now)
+            .on("authority", authority_name(Authority::Root))
+            .with("before", hex::encode(root.thumbprint()))
+            .with("step", step)
+    };
+    // What is signed without being recorded after was recorded before, by its number.
+    let link_serial = new_serial()?;
+    let mut drafted = entry("draft").with("link", link_serial.to_string());
+    let mut orders = Vec::new();
+    for (of, certificate) in &before {
+        let serial = new_serial()?;
+        drafted = drafted.with(authority_name(*of), serial.to_string());
+        orders.push(Founded { authority: *of, subject: certificate.subject().clone(), serial });
+    }
+    store.record_act(drafted).await?;
+    let after = certify(keys, orders, now).map_err(fault)?;
     let issue = |e| fault(AuthorityError::from(e));
     let next = &after[0].1;
     let until = root.not_after().min(next.not_after());
-    let (serial, validity) = (new_serial()?, (root.not_before(), until));
+    let validity = (root.not_before(), until);
     let link = Issuer::new(next.clone(), Authority::Root)
-        .and_then(|issuer| issuer.draft_link(root.public_key(), serial, validity))
+        .and_then(|issuer| issuer.draft_link(root.public_key(), link_serial, validity))
         .and_then(|draft| draft.sign(&*key))
         .map_err(issue)?;
-    let entry = entry_by(service_actor(name), Act::RootSucceed, Outcome::Granted, now)
-        .on("authority", authority_name(Authority::Root))
-        .with("before", hex::encode(root.thumbprint()))
-        .with("root", hex::encode(next.thumbprint()))
-        .with("link", hex::encode(link.thumbprint()));
+    let signed = entry("signed").with("link", hex::encode(link.thumbprint()));
+    let signed = after.iter().fold(signed, |entry, (of, it)| {
+        entry.with(authority_name(*of), hex::encode(it.thumbprint()))
+    });
     let records = after.iter().map(|(authority, certificate)| store::Authority {
         name: authority_name(*authority).to_owned(),
         der: certificate.der().to_vec(),
     });
     let (before, link) = (root.der().to_vec(), link.der().to_vec());
-    store.record_root_succession(before, link, records.collect(), entry).await?;
+    store.record_root_succession(before, link, records.collect(), signed).await?;
     Ok(after)
 }

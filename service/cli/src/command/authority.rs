@@ -1,8 +1,8 @@
 //! `healthcard authority`: what others need to check our certificates and signatures.
 
-mod links;
 mod ministry;
 mod status;
+mod trust;
 
 use std::{
     collections::BTreeMap,
@@ -32,7 +32,7 @@ pub(crate) enum AuthorityCommand {
     /// 导出 root.pem、issuers.pem，以及各机构的 .cer 和 .crl，更换过根密钥的另有 links.pem；或向主管平台报送的证书信息和黑名单 | Save root.pem, issuers.pem and each authority's .cer and .crl, and links.pem where the root got another key; or what the ministry's platform is told of certificates
     #[command(group(ArgGroup::new("told").args(["ministry", "form"])))]
     Export {
-        /// 已信任的根证书（PEM）；服务的根须是它，或由它经链接证书担保 | Root certificate that is trusted already, PEM: the service's root must be this one, or be vouched for by it over link certificates
+        /// 已信任的根证书（PEM）；导出的一切须由它担保，根密钥更换过的经链接证书 | Root certificate that is trusted already, PEM: it must vouch for all that is saved, over link certificates where the root got another key
         #[arg(long, value_name = "FILE", conflicts_with = "told")]
         known: Option<PathBuf>,
         /// 目录 | Directory
@@ -111,7 +111,7 @@ async fn export(context: &Context, known: Option<&Path>, out: PathBuf) -> Outcom
         let pem = files::read(file, 16 * 1024)?;
         let known = Certificate::from_pem(&*pem)
             .map_err(|_| Failure::of(problems::CERTIFICATE_MALFORMED).about(file.display()))?;
-        links::leads_to_root(&known, &found, clock::now()).ok_or(problems::ROOT_NOT_VOUCHED_FOR)?;
+        trust::follows(&known, &found, clock::now()).ok_or(problems::ROOT_NOT_VOUCHED_FOR)?;
     }
     let root = pem_chain(std::slice::from_ref(&found.root))?;
     let issuers = pem_chain(&found.issuers)?;

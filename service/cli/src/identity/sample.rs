@@ -55,7 +55,8 @@ pub(crate) fn algorithm() -> Vec<u8> {
     AlgorithmIdentifierOwned { oid: SM2_WITH_SM3, parameters: None }.to_der().unwrap()
 }
 
-fn name(text: &str) -> Vec<u8> {
+/// A name, DER.
+pub(crate) fn name(text: &str) -> Vec<u8> {
     Name::from_str(text).unwrap().to_der().unwrap()
 }
 

@@ -96,7 +96,7 @@ pub(crate) mod problems {
     // the status of certificates
     STATUS_FOREIGN Refused: "服务不是该证书签发机构的状态应答者", "请向签发该证书的机构查询", "the service does not answer for the issuer of this certificate", "ask whoever issued it";
     CERTIFICATE_FORGED Tampered: "证书不是其所称的签发机构签发的", "请勿采信该证书，并报告管理员", "the certificate was not made by the authority that it names", "do not rely on it, and report it to an operator";
-    ROOT_NOT_VOUCHED_FOR Tampered: "服务的根证书不是您所信任的根证书，也没有由它经链接证书担保", "请勿采信该服务；请另行核对根证书的指纹，并报告管理员", "the root of the service is not the one you trust, and that one does not vouch for it over link certificates", "do not rely on this service; compare the root's thumbprint by another way, and report it to an operator";
+    ROOT_NOT_VOUCHED_FOR Tampered: "服务给出的根证书、签发证书或吊销列表不由您所信任的根证书担保", "请勿采信该服务；请另行核对根证书的指纹，并报告管理员", "the root you trust does not vouch for the root, the issuing certificates or the lists that the service gives", "do not rely on this service; compare the root's thumbprint by another way, and report it to an operator";
     STATUS_UNAVAILABLE Unreachable: "服务目前不能答复证书状态", "请稍后重试；在此之前请勿采信该证书", "the service cannot tell the status of the certificate now", "try again later, and do not rely on the certificate until then";
     STATUS_NOT_GENUINE Tampered: "证书状态的答复并非出自其签发机构，或答非所问", "请勿采信该答复；请核对网络和服务地址并报告管理员", "the answer about the certificate is not its issuer's, or is to another question", "do not rely on it; check the network and the address, and report it to an operator";
     STATUS_STALE Refused: "证书状态的答复已过期或尚未生效", "请校准本机时间后重试", "the answer about the certificate is out of date, or from a time yet to come", "set the clock of this machine and try again";

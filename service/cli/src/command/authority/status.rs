@@ -9,7 +9,7 @@ use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use x509_cert::Certificate;
 
-use super::{authorities, is_made_by};
+use super::{authorities, decoded, is_made_by};
 use crate::{
     certificate_status::{Answer, LIMIT, Question, Standing},
     clock,
@@ -19,7 +19,7 @@ use crate::{
     files,
     page::{Cell, Page, instant},
     service::post,
-    text::{self, problems, word_of},
+    text::{self, Problem, problems, word_of},
 };
 
 pub(super) async fn status(context: &Context, certificate: Option<&Path>) -> Outcome {
@@ -29,9 +29,7 @@ pub(super) async fn status(context: &Context, certificate: Option<&Path>) -> Out
     };
     let certificate = Certificate::from_der(&der).map_err(|_| problems::CERTIFICATE_MALFORMED)?;
     let found = authorities(context).await?;
-    let issuer = issuer_of(&certificate, &found).ok_or(problems::STATUS_FOREIGN)?;
-    // The number alone would be that of a certificate which the authority did make.
-    is_made_by(&issuer, &certificate).ok_or(problems::CERTIFICATE_FORGED)?;
+    let issuer = issuer_of(&certificate, &found)?;
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|_| problems::RANDOMNESS_UNAVAILABLE)?;
     let serial = certificate.tbs_certificate().serial_number();
@@ -47,12 +45,29 @@ pub(super) async fn status(context: &Context, certificate: Option<&Path>) -> Out
     Ok(show(context, &hex::encode(serial.as_bytes()), answer, in_validity))
 }
 
-/// The authority of this service that the certificate names as its issuer.
-fn issuer_of(certificate: &Certificate, found: &AuthoritiesResponse) -> Option<Certificate> {
-    std::iter::once(&found.root)
-        .chain(&found.issuers)
-        .filter_map(|der| Certificate::from_der(der).ok())
-        .find(|issuer| issuer.tbs_certificate().subject() == certificate.tbs_certificate().issuer())
+/// The authority of this service that the certificate names as its issuer, and that did make it: the number alone
+/// would be that of a certificate which the authority made.
+fn issuer_of(
+    certificate: &Certificate,
+    found: &AuthoritiesResponse,
+) -> Result<Certificate, Problem> {
+    let named = |der: &Vec<u8>| {
+        let issuer = decoded(der)?;
+        let named = issuer.tbs_certificate().subject() == certificate.tbs_certificate().issuer();
+        named.then_some(issuer)
+    };
+    let made = |issuer: &Certificate| is_made_by(issuer, certificate).is_some();
+    let mut now = std::iter::once(&found.root).chain(&found.issuers).filter_map(named).peekable();
+    let is_named = now.peek().is_some();
+    if let Some(issuer) = now.find(made) {
+        return Ok(issuer);
+    }
+    // Of what roots of before have made the service says nothing more than their last lists.
+    let mut before = found.succeeded.iter().filter_map(|root| named(&root.root));
+    match before.any(|root| made(&root)) || !is_named {
+        true => Err(problems::STATUS_FOREIGN),
+        false => Err(problems::CERTIFICATE_FORGED),
+    }
 }
 
 /// Sends a question to the service and takes what comes back (RFC 6960, appendix A.1).
