@@ -260,13 +260,13 @@ impl Anchors {
         // Who vouches for it comes first: what an unknown hand wrote into a certificate is not
         // worth reporting.
         let mut issuers = self.issuers_of(leaf)?;
+        fit_for(leaf, purpose, times)?;
         // A root certifies authorities and nobody else, so that who gets at the key of one that was
         // succeeded makes nobody.
         issuers.retain(|at| self.known[*at].above.is_some());
         if issuers.is_empty() {
             return Err(ChainError::UnknownIssuer { serial: leaf.serial().clone() });
         }
-        fit_for(leaf, purpose, times)?;
         let mut paths: Vec<_> = issuers
             .into_iter()
             .map(|issuer| self.ascend(leaf, issuer, times, now, &voids))
