@@ -334,7 +334,8 @@ fn a_command_that_is_killed_goes_on_with_the_same_file_and_does_nothing_twice() 
     let people: BTreeSet<_> = waiting.iter().map(|it| text(it, "identity_id")).collect();
     assert_eq!((waiting.len(), people.len()), (PEOPLE, PEOPLE));
     let count = PEOPLE.to_string();
-    let approve = staff(&hospital, "review", &path, &["--approve", &count]);
+    let approve =
+        staff(&hospital, "review", &path, &["--requests", &directory, "--approve", &count]);
     let reviewed = hospital.granted(REVIEWER, &approve);
     assert_eq!(
         (&reviewed["done"], &reviewed["refused"]),

@@ -210,7 +210,14 @@ mod tests {
                 "staff apply --file f --institution i --leavers some".to_owned(),
                 Some(ValueValidation),
             ),
-            ("staff review --file f --institution i --approve 7 --out d".to_owned(), None),
+            (
+                "staff review --file f --institution i --requests r --approve 7 --out d".to_owned(),
+                None,
+            ),
+            (
+                "staff review --file f --institution i --approve 7".to_owned(),
+                Some(MissingRequiredArgument),
+            ),
             (
                 "staff review --file f --institution i --out d".to_owned(),
                 Some(MissingRequiredArgument),

@@ -79,8 +79,11 @@ impl Registrar {
                 granted = tell_ending(granted, &ended);
                 ending = Some(ended);
             }
+            let name = self.personal.open_staff_name(id, &row.sealed_name)?;
+            let is_person = !matches!(order.role, Role::Desk | Role::System);
             let change = IdentityChange {
                 id,
+                of_another_name: is_person && name != *order.name,
                 role: order.role.as_str().to_owned(),
                 sealed_name: self.personal.seal_staff_name(id, &order.name)?,
                 department: order.department,
@@ -163,7 +166,13 @@ impl Registrar {
         let fields: Vec<_> = fields.into_iter().filter(|it| it.1).map(|it| it.0).collect();
         Ok(match fields[..] {
             [] => entry,
-            _ => entry.with("fields", fields.join(" ")).with("role", order.role.as_str()),
+            _ => {
+                let until = order.qualified_until.map(|day| day.to_string());
+                entry
+                    .with("fields", fields.join(" "))
+                    .with("role", order.role.as_str())
+                    .with("until", until.unwrap_or_else(|| "open".to_owned()))
+            }
         })
     }
 

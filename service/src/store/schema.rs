@@ -32,8 +32,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0022_enrolments", include_str!("migrations/0022_enrolments.sql")),
     ("0023_qualifications", include_str!("migrations/0023_qualifications.sql")),
     ("0024_certificate_positions", include_str!("migrations/0024_certificate_positions.sql")),
-    ("0026_certificate_reports", include_str!("migrations/0026_certificate_reports.sql")),
     ("0027_root_successions", include_str!("migrations/0027_root_successions.sql")),
+    ("0028_certificate_reports", include_str!("migrations/0028_certificate_reports.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

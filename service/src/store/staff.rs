@@ -22,6 +22,8 @@ pub struct IdentityChange {
     pub role: String,
     /// The name, sealed.
     pub sealed_name: Vec<u8>,
+    /// Whether that is another name of a person, who then has to be shown to be the same.
+    pub of_another_name: bool,
     /// Department of a doctor or nurse; empty for others.
     pub department: String,
     /// Last day of the qualification; `None` where no end is known.
@@ -56,8 +58,8 @@ impl Store {
     /// Sets what is on record of somebody. With another role, what names the role of before ends.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the ID number on record is another, the role is
-    /// another and `ending` is absent, or other certificates are to end.
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the ID number on record is another, or is not
+    /// there to say that another name is the same person's, the role is another and `ending` is absent, or other certificates are to end.
     pub async fn record_identity_changed(
         &self,
         change: IdentityChange,
@@ -71,7 +73,9 @@ impl Store {
                 .query_row([c.id], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
             let (role, person) = before.ok_or(StoreError::NotFound(Record::Reference))?;
-            if person.is_some() && c.person.is_some() && person != c.person {
+            // A number that was handed on to somebody else hands on no certificates.
+            let other = person.is_some() && c.person.is_some() && person != c.person;
+            if other || (c.of_another_name && (person.is_none() || person != c.person)) {
                 return Err(StoreError::Conflict(Obstacle::OtherPerson));
             }
             if role != c.role {

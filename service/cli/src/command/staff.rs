@@ -71,8 +71,8 @@ pub(crate) struct Apply {
 pub(crate) struct Review {
     #[command(flatten)]
     source: Source,
-    /// 通过所列的申请；须为其数目 | Approve those that are listed: how many they are
-    #[arg(long, value_name = "COUNT")]
+    /// 通过所列的申请，须为其数目；须有本人从持有人处取得的 --requests | Approve those that are listed: how many they are. Takes --requests, as you have them from their holders
+    #[arg(long, value_name = "COUNT", requires = "requests")]
     approve: Option<usize>,
     /// 存放所签发证书的目录，每人一个以工号命名的子目录 | Directory for what is issued, with one for each person, named after the number
     #[arg(long, value_name = "DIR", requires = "approve")]

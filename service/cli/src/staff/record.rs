@@ -1,6 +1,6 @@
 //! What is on record of an institution, and what of a file goes with it.
 
-use std::{ops::ControlFlow, path::Path};
+use std::{collections::BTreeSet, ops::ControlFlow, path::Path};
 
 use proto::v1::{
     FindIdentitiesRequest, ListEnrolmentsRequest, ListIdentitiesRequest,
@@ -10,7 +10,7 @@ use proto::v1::{
 use std::sync::Arc;
 
 use super::{
-    file::{BadRow, BadStaffFile, Column, Fault, MAX_FILE, MAX_ROWS, StaffFile},
+    file::{BadRow, BadStaffFile, Column, Fault, MAX_FILE, MAX_ROWS, StaffFile, StaffRow},
     plan::{OnRecord, Plan},
     pool,
     requests::Requests,
@@ -76,26 +76,47 @@ pub(crate) async fn plan(
 ) -> Result<Plan, Failure> {
     let record = on_record(context, institution).await?;
     let plan = Plan::of(file, &record, requests, clock::now()).map_err(|bad| bad_rows(&bad))?;
-    let sought: Vec<_> = plan
-        .renamed()
-        .filter_map(|step| {
-            let row = step.row.as_ref()?;
-            let by = By::IdNumber(row.id_number.as_ref()?.as_str().to_owned());
-            Some((row.line, step.identity.as_ref()?.identity_id.clone(), by))
-        })
-        .collect();
+    let sought = plan.renamed().filter_map(|step| {
+        Sought::of(step.row.as_ref()?, step.identity.as_ref()?.identity_id.clone())
+    });
+    let others = of_others(context, sought.collect()).await?;
+    let other = |line| BadRow::of(line, Column::IdNumber, Fault::OtherPerson);
+    let bad: Vec<_> = others.into_iter().map(other).collect();
+    if bad.is_empty() { Ok(plan) } else { Err(bad_rows(&bad)) }
+}
+
+/// Whose ID number a row says somebody's is.
+pub(super) struct Sought {
+    line: u32,
+    identity: String,
+    by: By,
+}
+
+impl Sought {
+    /// `None` when the row has no ID number.
+    pub(super) fn of(row: &StaffRow, identity: String) -> Option<Self> {
+        let by = By::IdNumber(row.id_number.as_ref()?.as_str().to_owned());
+        Some(Self { line: row.line, identity, by })
+    }
+}
+
+/// Lines of those whose ID number on record is another one, or is not there.
+pub(super) async fn of_others(
+    context: &Context,
+    sought: Vec<Sought>,
+) -> Result<BTreeSet<u32>, Failure> {
     let service = Arc::clone(&context.service);
-    let find = async move |(line, identity, by): (u32, String, By)| {
+    let find = async move |Sought { line, identity, by }: Sought| {
         let request = FindIdentitiesRequest { by: Some(by) };
         let ask = async |channel| IdentitiesClient::new(channel).find(request.clone()).await;
         let found = service.ask(ask).await?;
         Ok::<_, Failure>((line, found.identities.iter().any(|it| it.identity_id == identity)))
     };
-    let (mut bad, mut failed) = (Vec::new(), None);
+    let (mut others, mut failed) = (BTreeSet::new(), None);
     pool::each(sought, find, |found| {
         match found {
             Ok((_, true)) => {}
-            Ok((line, false)) => bad.push(BadRow::of(line, Column::IdNumber, Fault::OtherPerson)),
+            Ok((line, false)) => drop(others.insert(line)),
             Err(failure) => {
                 failed = Some(failure);
                 return ControlFlow::Break(());
@@ -104,11 +125,7 @@ pub(crate) async fn plan(
         ControlFlow::Continue(())
     })
     .await;
-    if let Some(failure) = failed {
-        return Err(failure);
-    }
-    bad.sort_by_key(|row| row.line);
-    if bad.is_empty() { Ok(plan) } else { Err(bad_rows(&bad)) }
+    failed.map_or(Ok(others), Err)
 }
 
 /// Everybody on record at an institution, and the enrolments that wait.

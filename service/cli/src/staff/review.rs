@@ -18,6 +18,7 @@ use x509_cert::Certificate as Issuer;
 use super::{
     file::{StaffFile, StaffRow},
     plan::OnRecord,
+    record::{self, Sought},
     requests::Requests,
     results::Verdict,
     work::{self, Told, Worked},
@@ -81,6 +82,8 @@ left! {
     Role "role" "角色与名册不同" "has another role in the staff file";
     /// The department on record is not that of the row.
     Department "department" "科室与名册不同" "has another department in the staff file";
+    /// The ID number on record is not that of the row.
+    OtherPerson "other-person" "登记的公民身份号码与名册不同，或未登记" "has another ID number on record than in the staff file, or none";
     /// The reviewer entered it.
     Own "own" "由本人录入" "was entered by you";
     /// Several wait for the same person.
@@ -144,7 +147,18 @@ pub(crate) async fn compare(
             Err(left) => waiting.left.push((enrolment, number, left)),
         }
     }
-    waiting.approvable.sort_by_key(|it| it.row.line);
+    // A name and a number are soon those of somebody else.
+    let sought = waiting
+        .approvable
+        .iter()
+        .filter_map(|it| Sought::of(&it.row, it.enrolment.identity_id.clone()));
+    let others = record::of_others(context, sought.collect()).await?;
+    let (others, mut approvable): (Vec<_>, Vec<_>) =
+        waiting.approvable.into_iter().partition(|it| others.contains(&it.row.line));
+    let other = |it: Approvable| (it.enrolment, it.row.number, Left::OtherPerson);
+    waiting.left.extend(others.into_iter().map(other));
+    approvable.sort_by_key(|it| it.row.line);
+    waiting.approvable = approvable;
     Ok(waiting)
 }
 

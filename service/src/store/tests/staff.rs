@@ -15,6 +15,7 @@ fn change(id: IdentityId, role: &str) -> IdentityChange {
         id,
         role: role.into(),
         sealed_name: vec![7],
+        of_another_name: false,
         department: "外科".into(),
         qualified_until: None,
         person: None,
@@ -68,6 +69,18 @@ async fn an_id_number_is_compared_and_neither_kept_nor_exchanged() {
     let other = set(known.id, Some([2; 32])).await;
     assert!(matches!(other, Err(StoreError::Conflict(Obstacle::OtherPerson))));
     set(hospital.doctor, Some([2; 32])).await.unwrap();
+    // Another name takes the ID number, which has to be on record.
+    let renamed = async |id, person| {
+        let change = IdentityChange { person, of_another_name: true, ..change(id, "doctor") };
+        store.record_identity_changed(change, None, act("identity.change")).await
+    };
+    renamed(known.id, Some([1; 32])).await.unwrap();
+    for (id, person) in
+        [(known.id, None), (hospital.doctor, Some([2; 32])), (hospital.doctor, None)]
+    {
+        let other = renamed(id, person).await;
+        assert!(matches!(other, Err(StoreError::Conflict(Obstacle::OtherPerson))), "{person:?}");
+    }
     for (id, person) in [(known.id, Some([1; 32])), (hospital.doctor, None)] {
         assert_eq!(store.identity(id).await.unwrap().unwrap().person, person);
     }
