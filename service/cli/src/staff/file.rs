@@ -158,7 +158,7 @@ faults! {
     /// Another name, and nothing says that it is the same person.
     NameNeedsId "NAME_NEEDS_ID" "在册姓名不同，须填写公民身份号码" "is needed, as the name on record is another";
     /// Another name, and the person on record is not the one with this ID number.
-    OtherPerson "OTHER_PERSON" "在册姓名不同，且在册人员登记的不是此证件号码；工号勿转给他人，确为改名的请用 healthcard identity change" "is not on record for this person, whose name is another: a number is not handed on; if it is the same person, use healthcard identity change";
+    OtherPerson "OTHER_PERSON" "在册姓名不同，且在册人员登记的不是此证件号码，或未登记；工号勿转给他人，请用新工号另行登记" "is not on record for this person, whose name is another: a number is not handed on; give them a number of their own";
     /// The certificate request cannot be read.
     Request "REQUEST" "证书申请文件无法读取" "names a certificate request that cannot be read";
 }
