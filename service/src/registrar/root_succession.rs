@@ -33,7 +33,7 @@ pub struct SucceededRoot {
     pub new_with_old: Vec<u8>,
     /// This key, certified by the next one.
     pub old_with_new: Vec<u8>,
-    /// Its last list, good to its end.
+    /// Its last list, good for ever.
     pub last_list: Vec<u8>,
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Folder {
     count: u32,
     /// The last of them.
     last: Option<Report>,
-    _lock: File,
+    lock: File,
 }
 
 /// What a part consists of.
@@ -58,7 +58,7 @@ impl Folder {
             0 => None,
             count => Some(read_manifest(&root.join(name_of(count)).join(MANIFEST))?),
         };
-        Ok(Self { root: root.to_owned(), count, last, _lock: lock })
+        Ok(Self { root: root.to_owned(), count, last, lock })
     }
 
     /// The last part.
@@ -91,6 +91,13 @@ impl Folder {
         named.map_err(|error| unwritable(&place, &error))?;
         (self.count, self.last) = (count, Some(report));
         Ok(place)
+    }
+}
+
+/// Closing the file would not give it free while a process that was just started holds a copy of it.
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = self.lock.unlock(); // an error leaves it to the closing
     }
 }
 
