@@ -76,9 +76,10 @@ pub(crate) struct NewFile {
 impl NewFile {
     pub(crate) fn create(path: &Path, audience: Audience) -> Result<Self, Failure> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".new");
+        // Two commands of one person may write the same file, and each renames its own.
+        name.push(format!(".{}.new", std::process::id()));
         let beside = path.with_file_name(name);
-        // A leftover of a crash is ours to remove; `create_new` then sets the mode of a new file.
+        // A leftover of a crash, of a process of that number, is ours to remove; `create_new` then sets the mode of a new file.
         match fs::remove_file(&beside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(unwritable(path, &error));
