@@ -112,6 +112,11 @@ fn joiners_log_in_movers_go_on_and_leavers_are_refused_from_then_on() {
     let shown = (text(&doctor, "department"), text(&doctor, "qualified_until"));
     assert_eq!(shown, ("外科".into(), "2099-12-31".into()));
 
+    // An institution that is not on record has no staff that could be compared.
+    let elsewhere = "01a21b58-4295-70bb-998f-e60053fe57c7";
+    let unknown = ["staff", "plan", "--file", &path, "--institution", elsewhere];
+    hospital.refused(OPERATOR, &unknown, "INSTITUTION_NOT_FOUND");
+
     // Another operator approves what agrees with a copy of the file, and with the requests.
     let again = hospital.granted(OPERATOR, &staff(&hospital, "plan", &path, &[]));
     assert_eq!(counts(&again), [0, 0, 0, 3, 0], "{again}");

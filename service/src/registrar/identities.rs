@@ -261,7 +261,7 @@ impl Registrar {
     /// Identities, all or those of an institution.
     ///
     /// # Errors
-    /// ROLE_NOT_ALLOWED.
+    /// INSTITUTION_NOT_FOUND; ROLE_NOT_ALLOWED.
     pub async fn identities(
         &self,
         caller: &Caller,
@@ -270,11 +270,20 @@ impl Registrar {
         limit: u32,
     ) -> Result<Vec<IdentityRecord>, Error> {
         self.allow(caller, Act::IdentityRead).await?;
-        let mut entry = self.entry(caller, Act::IdentityRead, Outcome::Granted);
-        if let Some(institution) = institution {
-            entry = entry.on("institution", institution.to_string());
+        let entry = |outcome| {
+            let entry = self.entry(caller, Act::IdentityRead, outcome);
+            match institution {
+                Some(institution) => entry.on("institution", institution.to_string()),
+                None => entry,
+            }
+        };
+        // Nobody there is another answer than nobody there yet.
+        if let Some(id) = institution
+            && self.store.institution(id).await?.is_none()
+        {
+            return self.refuse(entry(Outcome::Refused), Reason::INSTITUTION_NOT_FOUND).await;
         }
-        self.record_act(entry).await?;
+        self.record_act(entry(Outcome::Granted)).await?;
         let rows = self.store.list_identities(institution, after, limit).await?;
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {

@@ -132,8 +132,7 @@ async fn export(context: &Context, known: Option<&Path>, out: PathBuf) -> Outcom
         write(&format!("root-before-{number}.cer"), &root.root)?;
         write(&format!("root-before-{number}.crl"), &root.last_list)?;
     }
-    let page =
-        Page::titled(text::AUTHORITIES_SAVED).row(text::DIRECTORY, out.display().to_string());
+    let page = Page::titled(text::AUTHORITIES_SAVED).row(text::FOLDER, out.display().to_string());
     context.answer("AuthoritiesResponse", &found, &page)
 }
 

@@ -218,6 +218,7 @@ labels! {
 
     // fields
     DIRECTORY: "身份目录", "Directory";
+    FOLDER: "目录", "Directory";
     KEY_FILE: "私钥文件", "Key file";
     REQUEST_FILE: "证书申请", "Certificate request";
     CERTIFICATE_FILE: "证书文件", "Certificate file";

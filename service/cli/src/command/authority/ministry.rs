@@ -102,7 +102,7 @@ pub(super) async fn export(
         .row(text::CERTIFICATES, certificates as u64)
         .row(text::BLACKLISTED, blacklist as u64)
         .row(text::REPORT_UNTIL, since)
-        .row(text::DIRECTORY, parts.join("\n"));
+        .row(text::FOLDER, parts.join("\n"));
     let json = json!({
         "certificates": certificates, "blacklist": blacklist, "until": since, "parts": parts,
     });
