@@ -113,7 +113,8 @@ fn writers_do_not_undo_each_other() {
     let lock = fs::File::open(place.path.with_extension("lock")).unwrap();
     lock.try_lock().unwrap();
     assert!(matches!(first.save(), Err(KeystoreError::Busy)));
-    drop(lock);
+    // Not closed only: a program that another test is starting has a copy of it.
+    lock.unlock().unwrap();
     first.save().unwrap();
     assert_eq!(place.open().unwrap().list().len(), 1);
 }
@@ -202,7 +203,7 @@ fn whichever_step_fails_the_old_file_stays() {
     let held = fs::File::open(place.path.with_extension("lock")).unwrap();
     held.try_lock().unwrap();
     keystore.save().expect_err("another writer");
-    drop(held);
+    held.unlock().unwrap();
     assert_eq!(fs::read(&place.path).unwrap(), before);
     keystore.save().unwrap();
     assert_eq!(place.open().unwrap().list().len(), 2);
