@@ -1,7 +1,7 @@
 use std::{fmt, ops::Range};
 
 use hsm::{
-    sm2::{PublicKey, Signature, SignerId},
+    sm2::{BadSignature, PublicKey, Signature, SignerId},
     sm3,
 };
 use time::OffsetDateTime;
@@ -277,7 +277,17 @@ impl Certificate {
 
     /// Whether `key` signed this certificate.
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {
-        key.verify(&key.digest(&SignerId::DEFAULT, self.body()), &self.signature).is_ok()
+        self.is_signed_by_with(key, PublicKey::verify)
+    }
+
+    /// Whether `key` signed this certificate, which `verify` says as [`PublicKey::verify`] does
+    /// ([`VerifiedSignatures`](hsm::sm2::VerifiedSignatures)).
+    pub fn is_signed_by_with(
+        &self,
+        key: &PublicKey,
+        verify: impl FnOnce(&PublicKey, &[u8; 32], &Signature) -> Result<(), BadSignature>,
+    ) -> bool {
+        verify(key, &key.digest(&SignerId::DEFAULT, self.body()), &self.signature).is_ok()
     }
 
     /// A body that nobody has signed yet, to look at what would be signed. It has a signature that verifies

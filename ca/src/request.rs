@@ -5,7 +5,7 @@ use std::fmt;
 
 use hsm::{
     KeyError, Sm2Signer,
-    sm2::{PublicKey, Signature, SignerId},
+    sm2::{BadSignature, PublicKey, Signature, SignerId},
 };
 
 use crate::{
@@ -62,6 +62,18 @@ impl CertificateRequest {
     /// # Errors
     /// [`RequestError`], when one octet is not as it should be.
     pub fn parse(der: &[u8]) -> Result<Self, RequestError> {
+        Self::parse_with(der, PublicKey::verify)
+    }
+
+    /// Reads a request, DER, whose proof of possession `verify` checks as [`PublicKey::verify`] does
+    /// ([`VerifiedSignatures`](hsm::sm2::VerifiedSignatures)).
+    ///
+    /// # Errors
+    /// [`RequestError`], when one octet is not as it should be.
+    pub fn parse_with(
+        der: &[u8],
+        verify: impl FnOnce(&PublicKey, &[u8; 32], &Signature) -> Result<(), BadSignature>,
+    ) -> Result<Self, RequestError> {
         if der.len() > Self::MAX_LEN {
             return Err(RequestError::TooLong);
         }
@@ -81,8 +93,7 @@ impl CertificateRequest {
 
         let signature =
             Signature::from_der(signed.signature).map_err(|_| RequestError::Signature)?;
-        public_key
-            .verify(&public_key.digest(&SignerId::DEFAULT, signed.body), &signature)
+        verify(&public_key, &public_key.digest(&SignerId::DEFAULT, signed.body), &signature)
             .map_err(|_| RequestError::NoPossession)?;
         Ok(Self { subject, public_key })
     }

@@ -31,6 +31,7 @@ mod secret_key;
 mod signature;
 mod signing;
 mod table;
+mod verified;
 
 pub use agreement::EphemeralKey;
 pub use ciphertext::{Ciphertext, MalformedCiphertext};
@@ -43,6 +44,7 @@ pub use public_key::{MalformedPublicKey, PublicKey};
 pub use secret_key::{OutOfRange, SecretKey};
 pub use signature::{MalformedSignature, Signature};
 pub use signing::BadSignature;
+pub use verified::VerifiedSignatures;
 
 #[cfg(test)]
 pub(crate) use {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use audit::{Entry, Outcome};
 use ca::request::CertificateRequest;
 use ca::{Authority, Certificate, Draft, Order, Profile, Serial};
-use hsm::sm2::PublicKey;
+use hsm::sm2::{BadSignature, PublicKey, Signature};
 
 use super::{
     Caller, Error, Registrar,
@@ -257,6 +257,20 @@ impl Registrar {
         }
     }
 
+    /// The key of a request that proves possession of it.
+    pub(super) fn requested_key(&self, request: &[u8]) -> Result<PublicKey, Error> {
+        let request = CertificateRequest::parse_with(request, self.remembered())
+            .map_err(|_| Error::Field { field: "request", needs: Needs::CertificateRequest })?;
+        Ok(request.public_key().clone())
+    }
+
+    /// Checks signatures on documents that are looked at again at each step.
+    pub(super) fn remembered(
+        &self,
+    ) -> impl Fn(&PublicKey, &[u8; 32], &Signature) -> Result<(), BadSignature> {
+        |key, e, signature| self.verified.verify(key, e, signature)
+    }
+
     /// Sees to it that the new state of certificates of one authority is told: no session rests on one
     /// that is not in force, no answer of before is given again, and the next list is made.
     pub(super) async fn status_changed(&self, issuer: &str, changed: &[String], now: UtcTime) {
@@ -270,13 +284,6 @@ impl Registrar {
             tracing::error!(cause, "making the revocation list");
         }
     }
-}
-
-/// The key of a request that proves possession of it.
-pub(super) fn requested_key(request: &[u8]) -> Result<PublicKey, Error> {
-    let request = CertificateRequest::parse(request)
-        .map_err(|_| Error::Field { field: "request", needs: Needs::CertificateRequest })?;
-    Ok(request.public_key().clone())
 }
 
 /// The kind of certificate that goes with a role.

@@ -15,12 +15,7 @@ use ca::Profile;
 use hsm::{sm2::PublicKey, sm3};
 
 pub use self::issuing::IssuedCertificates;
-use super::{
-    Caller, Error, Registrar,
-    certificates::{profile, requested_key},
-    sessions::stored_role,
-    uncut,
-};
+use super::{Caller, Error, Registrar, certificates::profile, sessions::stored_role, uncut};
 use crate::{
     catalogue::{Needs, Reason},
     policy::Act,
@@ -216,7 +211,7 @@ impl Registrar {
                 let enrolment = self.known_enrolment(id).await?;
                 return Ok(ReviewedEnrolment { enrolment, issued: None, receipt });
             }
-            let key = requested_key(&entered.request)?;
+            let key = self.requested_key(&entered.request)?;
             let fixed = self.fix(&holder, &entered, key, caller.now).await?;
             let granted = fixed.tell(granted.with("verdict", "approved"));
             let (draft, spare) = fixed.split();
@@ -352,7 +347,7 @@ impl Registrar {
         order: EnrolmentOrder,
     ) -> Result<(NewEnrolment, Identity, PublicKey), Error> {
         let holder = self.known_identity(order.identity).await?;
-        let key = requested_key(&order.request)?;
+        let key = self.requested_key(&order.request)?;
         let profile = profile_of(&holder)?;
         self.identifying(&holder, profile).await?;
         let most = profile.days();

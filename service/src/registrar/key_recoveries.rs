@@ -8,7 +8,7 @@ use hsm::{
     sm3,
 };
 
-use super::{Caller, Error, Registrar, certificates::requested_key};
+use super::{Caller, Error, Registrar};
 use crate::{
     catalogue::{Needs, Reason},
     policy::Act,
@@ -83,7 +83,7 @@ impl Registrar {
                     Err(error) => return Err(error),
                 }
             }
-            RecoveryTo::Order { request, reference } => match requested_key(&request) {
+            RecoveryTo::Order { request, reference } => match self.requested_key(&request) {
                 Ok(key) => (RecoveryRecipient::Order { reference }, key),
                 Err(error) => return self.refuse(refused(), error).await,
             },

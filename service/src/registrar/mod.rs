@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use audit::{Actor, Entry, Outcome};
-use hsm::{key::Label, self_test::SelfTestError, soft::Iterations};
+use hsm::{key::Label, self_test::SelfTestError, sm2::VerifiedSignatures, soft::Iterations};
 use uuid::Uuid;
 
 use crate::{
@@ -145,10 +145,15 @@ pub struct Registrar {
     stamping: time_stamps::Stamping,
     shown: national::Shown,
     key_centre: key_centre::KeyCentre,
+    /// Signatures of requests, operators' certificates and statements.
+    verified: VerifiedSignatures,
     /// One revocation list is made at a time, so that none is made from old serial numbers.
     lists: tokio::sync::Mutex<()>,
     started_at: UtcTime,
 }
+
+/// How many signatures are remembered to have verified: of some thousand enrolments under way, in less than 1 MiB.
+const VERIFIED: usize = 4096;
 
 /// Who holds a session, as far as every call needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,6 +244,7 @@ impl Registrar {
             stamping: time_stamps::Stamping::new(time_stamps),
             shown: national::Shown::new(national),
             key_centre: key_centre::KeyCentre::new(keys.key_centre()?),
+            verified: VerifiedSignatures::new(VERIFIED),
             lists: tokio::sync::Mutex::default(),
             policy_hash: hex::encode(policy.digest()),
             started_at: clock::now(),

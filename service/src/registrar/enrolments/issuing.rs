@@ -12,11 +12,7 @@ use hsm::{
 };
 
 use super::{
-    super::{
-        Caller, Error, Registrar,
-        certificates::{Prepared, requested_key},
-        transparency::with_digests,
-    },
+    super::{Caller, Error, Registrar, certificates::Prepared, transparency::with_digests},
     profile_of,
     statements::TOLERANCE,
     with_envelope,
@@ -228,7 +224,7 @@ impl Registrar {
         let holder = self.known_identity(entered.identity).await?;
         let approved_at = self.check_approved(enrolment, &holder).await?;
         let profile = profile_of(&holder)?;
-        let mut orders = vec![(profile, requested_key(&entered.request)?)];
+        let mut orders = vec![(profile, self.requested_key(&entered.request)?)];
         if entered.certificates == CertificateSet::Pair {
             let encryption = profile.encryption().ok_or(Reason::DRAFT_DIFFERS)?;
             let record = records.get(1).ok_or(Reason::DRAFT_DIFFERS)?;

@@ -130,23 +130,22 @@ impl Registrar {
         let certificate =
             Certificate::parse(&der).map_err(|e| Error::internal("a certificate on record", e))?;
         // The certificate says who signed; its own signature cannot be edited in a database.
+        let verify = self.remembered();
         let (subject, by) = (certificate.subject(), statement.by.to_string());
         let operator = subject.common_name() == Some(by.as_str())
             && subject.organizational_unit() == Some(Role::Operator.as_str())
             && self.authorities.issuers().iter().any(|issuer| {
                 issuer.certificate().subject() == certificate.issuer()
-                    && certificate.is_signed_by(issuer.certificate().public_key())
+                    && certificate.is_signed_by_with(issuer.certificate().public_key(), &verify)
             });
         if !operator {
             return Err(Reason::STATEMENT_NOT_SIGNED.into());
         }
         let key = certificate.public_key();
+        let digest = key.digest(&SignerId::DEFAULT, statement.text.as_bytes());
         Signature::from_raw(&statement.signature)
             .ok()
-            .filter(|signature| {
-                key.verify(&key.digest(&SignerId::DEFAULT, statement.text.as_bytes()), signature)
-                    .is_ok()
-            })
+            .filter(|signature| verify(key, &digest, signature).is_ok())
             .map(drop)
             .ok_or(Reason::STATEMENT_NOT_SIGNED.into())
     }
