@@ -31,6 +31,13 @@ pub enum IssueError {
         /// Authority that was asked.
         asked: Authority,
     },
+    /// Another key has taken this authority's place: it makes lists and certifies who answers about
+    /// the status of its certificates, and nobody else.
+    #[error("a certificate of kind {profile:?} is not issued by a key that was succeeded")]
+    Succeeded {
+        /// Kind that was ordered.
+        profile: Profile,
+    },
     /// The subject is empty, or an identity's name lacks its pseudonym, institution or role.
     #[error("the subject's name is not what the profile asks for")]
     BadSubject,
@@ -109,6 +116,7 @@ pub struct Order {
 pub struct Issuer {
     certificate: Certificate,
     authority: Authority,
+    succeeded: bool,
     crl_url: Option<ListUrl>,
     issuer_url: Option<String>,
     status_url: Option<String>,
@@ -156,7 +164,21 @@ impl Issuer {
         if !certificate.is_ca() || !allowed || (authority == Authority::Root && below == Some(0)) {
             return Err(IssueError::NotAnAuthority);
         }
-        Ok(Self { certificate, authority, crl_url: None, issuer_url: None, status_url: None })
+        let (crl_url, issuer_url, status_url) = (None, None, None);
+        Ok(Self { certificate, authority, succeeded: false, crl_url, issuer_url, status_url })
+    }
+
+    /// The same after another key has taken its place: it tells how stands what it issued, with lists
+    /// and by its responders, and issues nothing else ever again.
+    #[must_use]
+    pub fn succeeded(self) -> Self {
+        Self { succeeded: true, ..self }
+    }
+
+    /// Whether another key has taken its place.
+    #[must_use]
+    pub fn is_succeeded(&self) -> bool {
+        self.succeeded
     }
 
     /// Writes into each certificate where this authority's revocation list is offered.
@@ -224,6 +246,9 @@ impl Issuer {
         if profile == Profile::Root || by != asked {
             return Err(IssueError::WrongAuthority { profile, by, asked });
         }
+        if self.succeeded && profile != Profile::StatusResponder {
+            return Err(IssueError::Succeeded { profile });
+        }
         if order.public_key == *self.certificate.public_key() {
             return Err(IssueError::BadKey);
         }
@@ -289,6 +314,9 @@ impl Issuer {
         let (profile, asked) = (Profile::Root, self.authority);
         if asked != Authority::Root {
             return Err(IssueError::WrongAuthority { profile, by: Authority::Root, asked });
+        }
+        if self.succeeded {
+            return Err(IssueError::Succeeded { profile });
         }
         if key == self.certificate.public_key() {
             return Err(IssueError::BadKey);

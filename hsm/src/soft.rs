@@ -257,6 +257,21 @@ impl SoftKeystore {
         Ok(state)
     }
 
+    /// Restricts a key to a part of what it did ([`KeyUse::restricted`]), with all its versions. There is
+    /// no way back.
+    ///
+    /// # Errors
+    /// [`KeystoreError::Unknown`]; [`KeystoreError::NotRestrictable`].
+    pub fn restrict(&mut self, key: &KeyRef) -> Result<(), KeystoreError> {
+        let entry = self.keys.get_mut(key).ok_or_else(|| KeystoreError::Unknown(key.clone()))?;
+        let key_use = entry.key_use;
+        entry.key_use = key_use
+            .restricted()
+            .ok_or_else(|| KeystoreError::NotRestrictable { key: key.clone(), key_use })?;
+        self.unsaved.insert(key.clone());
+        Ok(())
+    }
+
     /// Changes what people call a key.
     ///
     /// # Errors

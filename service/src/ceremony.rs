@@ -2,11 +2,11 @@
 //! who are named by their roles. The form, and how it is checked, are in [`audit::ceremony`].
 
 use audit::ceremony::{CeremonyKey, Compared, SIGNER_ID, Transcript};
-use ca::Authority;
 use hsm::{KeyDescription, KeyError, key::Label, sm2::SignerId};
 
 use crate::{
     clock::{self, UtcTime},
+    generation::Generation,
     keys::Keys,
     token::thumbprint,
 };
@@ -22,7 +22,7 @@ pub fn transcript(
     began: UtcTime,
     ended: UtcTime,
 ) -> Result<String, KeyError> {
-    let root = keys.authority(Authority::Root)?;
+    let root = keys.authority(Generation::ROOT)?;
     let transcript = Transcript {
         service: service.to_owned(),
         program: format!("healthcardd {}", env!("CARGO_PKG_VERSION")),

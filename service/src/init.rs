@@ -23,7 +23,7 @@ use hsm::{
 use crate::{
     clock::{self, UtcTime},
     config::{self, Config, ConfigError, RawConfig},
-    keys::{self, Keys, authority_name},
+    keys::{self, Keys},
     registrar::{Authorities, AuthorityError, Enrolled, Error, Founding, Registrar, new_serial},
     start::{self, StartError},
     store::{self, Store, StoreError},
@@ -271,8 +271,8 @@ async fn found(
     let store = Store::open(&config.database, log_keys, &config.name)?;
     let founding = Founding::new(&config.name, now);
     let certificates = Authorities::found(&keys, &config.name, new_serial, now)?;
-    for (authority, certificate) in &certificates {
-        let name = authority_name(*authority).to_owned();
+    for (generation, certificate) in &certificates {
+        let name = generation.to_string();
         let entry = founding.entry("authority", &name);
         let record = store::Authority { name, der: certificate.der().to_vec() };
         store.record_authority(record, entry).await?;

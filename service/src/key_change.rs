@@ -1,6 +1,7 @@
 //! `healthcardd keys rotate`, `retire`, `destroy`, `compromise`: what happens to versions of the service's keys, and
 //! `label`, what a key is called; `share`, by which custodians open the keystore, and `passphrase`, by which they no
-//! longer do; and `ceremony`, of which they keep a transcript. `succeed-root` is in `root`.
+//! longer do; and `ceremony`, of which they keep a transcript. `succeed-root` is in `root`,
+//! `succeed-authority` in `authority`.
 //!
 //! The service is not running meanwhile: its lock on the database is held. It is put together first,
 //! as at a start, so that nothing is changed in a service that is not whole, and so that what an
@@ -9,6 +10,7 @@
 //! without an entry. After a crash between the two the entry stands and the key is as it was; the
 //! same command does it again.
 
+mod authority;
 mod root;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +34,7 @@ use crate::{
     token::thumbprint,
 };
 
+pub use authority::{SucceededAuthority, succeed_authority};
 pub use root::{Succeeded, succeed_root};
 
 /// What is to happen to a key.
@@ -93,14 +96,23 @@ pub enum KeyChangeError {
     /// The key is in a device, which has no versions.
     #[error("{0} is in a device: `[keys]` in the settings says which of its keys signs")]
     InDevice(KeyRef),
+    /// There is no issuing authority of this name.
+    #[error("there is no authority {name:?}")]
+    NotAnAuthority {
+        /// What was given.
+        name: String,
+    },
+    /// The root is succeeded in another way.
+    #[error("ca-root is the root, which is succeeded with link certificates")]
+    IsTheRoot,
     /// The certificate in the file is not that of the root.
     #[error("{} does not hold the certificate of the root in force", path.display())]
     NotTheRoot {
         /// The file.
         path: PathBuf,
     },
-    /// The root could not sign for its next key.
-    #[error("having the root sign for its next key")]
+    /// The root could not sign for the next key, of its own or of another authority.
+    #[error("having the root sign for the next key")]
     Link(#[from] Box<Error>),
     /// The new certificate could not be put into its place.
     #[error("writing {}", path.display())]
@@ -287,7 +299,7 @@ fn check(
     let versions = versions(keystore, key);
     let key_use = versions.first().ok_or_else(|| KeyError::Unknown(key.clone()))?.key_use;
     let key = || key.clone();
-    let needed = keys::required().any(|(needed, _)| needed == key());
+    let needed = keys::is_needed(&key());
     match (order, Succession::of(key_use)) {
         (KeyOrder::Retire(_), _) if needed => Err(KeyChangeError::Needed(key())),
         (KeyOrder::Destroy(version), _) if key_use == KeyUse::SealData => {

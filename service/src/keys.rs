@@ -1,8 +1,7 @@
 //! The service's own keys: which there are, what each is for, and how they are reached.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use ca::Authority;
 use card::{CardKey, KeyVersion, command::personalise::TRANSPORT_MASTER};
 use hsm::{
     CardMaster, DataSealer, IndexKey, KeyDescription, KeyError, KeyRef, KeyUse, Keystore, MacKey,
@@ -15,34 +14,9 @@ use hsm::{
 
 use crate::{
     devices::{Devices, Placed},
+    generation::Generation,
     store::LogKeys,
 };
-
-/// The authorities, the root first.
-pub const AUTHORITIES: [Authority; 4] =
-    [Authority::Root, Authority::Institutions, Authority::People, Authority::Devices];
-
-/// Name of an authority: of its key, in the store, and in addresses of its lists.
-#[must_use]
-pub fn authority_name(authority: Authority) -> &'static str {
-    match authority {
-        Authority::Root => "ca-root",
-        Authority::Institutions => "ca-institutions",
-        Authority::People => "ca-people",
-        Authority::Devices => "ca-devices",
-    }
-}
-
-/// The key of an authority.
-pub(crate) fn authority_key(authority: Authority) -> KeyRef {
-    soft(authority_name(authority))
-}
-
-/// The authority with this name.
-#[must_use]
-pub fn authority_named(name: &str) -> Option<Authority> {
-    AUTHORITIES.into_iter().find(|authority| authority_name(*authority) == name)
-}
 
 /// Name of the key that signs tokens.
 const TOKEN: &str = "token";
@@ -119,7 +93,7 @@ impl Succession {
             | KeyUse::SignHandshakes
             | KeyUse::SealData => Self::Version,
             KeyUse::Index | KeyUse::MacCodes | KeyUse::CardMaster => Self::Name,
-            // SignCertificates, SignRecords, and any use to come until
+            // SignCertificates, SignLists, SignRecords, and any use to come until
             // it is thought about: the answer that changes nothing.
             _ => Self::Certificate,
         }
@@ -135,9 +109,9 @@ pub fn movable(name: &str) -> Option<(KeyRef, KeyUse)> {
     (signs && Succession::of(key_use) == Succession::Version).then_some((key, key_use))
 }
 
-/// Every key a service has, and its use.
+/// Every key a service has from its founding on, and its use then.
 pub fn required() -> impl Iterator<Item = (KeyRef, KeyUse)> {
-    let authorities = AUTHORITIES.map(|a| (authority_key(a), KeyUse::SignCertificates)).into_iter();
+    let authorities = Generation::first().map(|it| (it.key(), KeyUse::SignCertificates));
     let masters = CardKey::all_versions()
         .map(|(key, version)| key.master_name(version))
         .chain([TRANSPORT_MASTER.to_owned()])
@@ -152,6 +126,14 @@ pub fn required() -> impl Iterator<Item = (KeyRef, KeyUse)> {
         .chain(others.into_iter().map(|(name, key_use)| (soft(name), key_use)))
         .chain(LATER.into_iter().map(|(name, key_use)| (soft(name), key_use)))
         .chain(masters)
+}
+
+/// Whether the service does not start without this key: those that it was founded with, and those that its
+/// authorities got since.
+#[must_use]
+pub fn is_needed(key: &KeyRef) -> bool {
+    required().any(|(needed, _)| needed == *key)
+        || key.name().parse().is_ok_and(|of: Generation| of.key() == *key)
 }
 
 /// Makes the keys that a keystore lacks because it was made by an earlier version; those that were
@@ -226,12 +208,36 @@ impl Keys {
         &*self.keystore
     }
 
-    /// Signs certificates and lists of an authority.
+    /// Signs certificates and lists of an authority, with the key that none has succeeded.
     ///
     /// # Errors
-    /// [`KeyError`] when the keystore lacks the key; so for all methods below.
-    pub fn authority(&self, authority: Authority) -> Result<Arc<dyn Sm2Signer>, KeyError> {
-        self.keystore.signer(&authority_key(authority), KeyUse::SignCertificates)
+    /// [`KeyError`] when the keystore lacks the key; so for all methods below. [`KeyError::WrongUse`] for a
+    /// key that was succeeded.
+    pub fn authority(&self, of: Generation) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        self.keystore.signer(&of.key(), KeyUse::SignCertificates)
+    }
+
+    /// Signs what an authority's key that was succeeded goes on to sign: its lists, and the certificates of
+    /// its responders.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`]; [`KeyError::WrongUse`] for a key that still certifies.
+    pub fn succeeded_authority(&self, of: Generation) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        self.keystore.signer(&of.key(), KeyUse::SignLists)
+    }
+
+    /// The generations of authorities that there are keys of, and their public keys, in their order.
+    #[must_use]
+    pub fn generations(&self) -> BTreeMap<Generation, PublicKey> {
+        let listed = self.keystore.list().into_iter();
+        // Of the root, the key that signs; the others have one version.
+        let signs =
+            |of: &Generation, state| *of != Generation::ROOT || state == VersionState::Active;
+        let keys = listed.filter_map(|key| {
+            let of = key.reference.name().parse().ok().filter(|of| signs(of, key.state))?;
+            Some((of, key.public_key?))
+        });
+        keys.collect()
     }
 
     /// Signs answers about the status of certificates, for all authorities.

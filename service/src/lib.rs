@@ -11,6 +11,7 @@
 //! - [`store`]: facts and the log, in SQLite; [`card_life`] is the life of a card, as it keeps to it.
 //! - [`numbers`], [`likeness`]: other numbers of a resident, and when two residents look like one.
 //! - [`devices`]: which of the keys are in cryptographic devices.
+//! - [`generation`]: the keys that an authority has one after another.
 //! - [`keys`], [`vocabulary`], [`clock`], [`telemetry`]: what all of them share; [`memory`] keeps the keys in it.
 //!
 //! [`card_issuer`] is the service as card issuer; [`key_list`] is what an operator sees of its keys,
@@ -30,6 +31,7 @@ mod code;
 pub mod config;
 pub mod demo;
 pub mod devices;
+pub mod generation;
 pub mod init;
 pub mod key_change;
 pub mod key_list;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use ca::{
-    Authority, Certificate,
+    Certificate,
     crl::{Crl, Scope},
 };
 use hsm::{
@@ -20,14 +20,15 @@ use crate::{
     clock,
     config::Config,
     devices::Devices,
-    keys::{self, AUTHORITIES, Keys, authority_name, authority_named},
+    generation::Generation,
+    keys::{self, Keys},
     national::National,
     registrar::{
-        Authorities, AuthorityError, Error, ListPlan, Parts, Registrar, SucceededRoot, key_made,
-        list_address, take_over,
+        Authorities, AuthorityError, Error, ListPlan, Parts, Registrar, SucceededRoot,
+        certify_next, key_made, list_address, take_over,
     },
     serve::{self, ListenError, Protection},
-    store::{RootSuccession, Store, StoreError},
+    store::{self, RootSuccession, Store, StoreError},
     telemetry,
 };
 
@@ -172,20 +173,16 @@ async fn authorities(
     public_url: Option<&str>,
     plan: ListPlan,
 ) -> Result<Authorities, StartError> {
-    let records = store.authorities().await?;
-    let mut certificates = Vec::new();
-    let mut lists = Vec::new();
-    for authority in AUTHORITIES {
-        let name = authority_name(authority);
-        let record = records
-            .iter()
-            .find(|record| record.name == name)
-            .ok_or(AuthorityError::Record("certificate of an authority"))?;
-        let certificate = Certificate::parse(&record.der)
-            .map_err(|_| AuthorityError::Record("certificate of an authority"))?;
-        certificates.push((authority, certificate));
+    let mut certificates = of_generations(store.authorities().await?)?;
+    // The root first, and of each authority the oldest.
+    certificates.sort_by_key(|(generation, _)| *generation);
+    if Generation::first().any(|it| certificates.iter().all(|(known, _)| *known != it)) {
+        return Err(AuthorityError::Record("certificate of an authority").into());
     }
-    let certificates = take_over(store, keys, name, certificates, clock::now()).await?;
+    let now = clock::now();
+    let certificates = take_over(store, keys, name, certificates, now).await?;
+    let certificates = certify_next(store, keys, name, certificates, now).await?;
+    let mut lists = Vec::new();
     for record in store.revocation_lists().await? {
         for der in [Some(record.complete), record.delta].into_iter().flatten() {
             let list = Crl::parse(&der).map_err(|_| AuthorityError::Record("revocation list"))?;
@@ -199,18 +196,24 @@ async fn authorities(
             succeeded.push(SucceededRoot { before, new_with_old, old_with_new, last_list });
         }
     }
-    let mut issuers = Vec::new();
-    for record in store.authorities_before().await? {
-        if authority_named(&record.name).is_some_and(|authority| authority != Authority::Root) {
-            let certificate = Certificate::parse(&record.der);
-            issuers
-                .push(certificate.map_err(|_| {
-                    AuthorityError::Record("certificate of an authority of before")
-                })?);
-        }
-    }
+    let before = of_generations(store.authorities_before().await?)?.into_iter();
+    let issuers = before.filter(|(of, _)| *of != Generation::ROOT).map(|(_, issuer)| issuer);
     let authorities = Authorities::load(keys, certificates, lists, public_url, plan)?;
     Ok(authorities.with_succeeded(succeeded, issuers)?)
+}
+
+/// The certificates of authorities among those of the service's own.
+fn of_generations(
+    records: Vec<store::Authority>,
+) -> Result<Vec<(Generation, Certificate)>, AuthorityError> {
+    let named = |record: store::Authority| Some((record.name.parse().ok()?, record.der));
+    let parse = |(generation, der): (Generation, Vec<u8>)| {
+        let certificate = Certificate::parse(&der);
+        let certificate =
+            certificate.map_err(|_| AuthorityError::Record("certificate of an authority"))?;
+        Ok((generation, certificate))
+    };
+    records.into_iter().filter_map(named).map(parse).collect()
 }
 
 /// How lists are divided and where they are found; the address of today is on record from now on, since

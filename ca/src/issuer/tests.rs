@@ -3,6 +3,7 @@ use time::macros::datetime;
 use super::*;
 use crate::{
     ExtendedKeyUsage,
+    crl::{Edition, Scope},
     workshop::{
         DEVICES_KEY, DOCTOR, DOCTOR_KEY, Hospital, ISSUED, NOW, PEOPLE_KEY, ROOT_KEY, key, serial,
     },
@@ -180,4 +181,29 @@ fn only_a_root_links_its_keys_and_for_no_longer_than_it_lives() {
     assert!(matches!(refused, Err(IssueError::OutlivesIssuer { .. })));
     let refused = root.draft_link(next.public(), serial(61), (end, NOW));
     assert!(matches!(refused, Err(IssueError::Lint(_))));
+}
+
+#[test]
+fn an_authority_that_was_succeeded_tells_how_stands_what_it_issued_and_issues_nothing_else() {
+    let hospital = Hospital::new();
+    let (people, root) = (hospital.people.succeeded(), hospital.root.succeeded());
+    for profile in [Profile::Person, Profile::PersonEncryption] {
+        let refused = people.draft(order(profile), serial(61), NOW);
+        assert!(matches!(refused, Err(IssueError::Succeeded { profile: of }) if of == profile));
+    }
+    let named = |profile| Order {
+        subject: Name::of_authority("Test health region", "other").expect("a good name"),
+        ..order(profile)
+    };
+    let refused = root.draft(named(Profile::IssuingAuthority), serial(61), NOW);
+    assert!(matches!(refused, Err(IssueError::Succeeded { .. })));
+    let end = root.certificate().not_after();
+    let refused = root.draft_link(key(60).public(), serial(61), (NOW, end));
+    assert!(matches!(refused, Err(IssueError::Succeeded { .. })));
+
+    let responder = people.draft(named(Profile::StatusResponder), serial(61), NOW);
+    responder.expect("a draft").sign(&key(PEOPLE_KEY)).expect("signed");
+    let edition = Edition { number: 9, this_update: NOW, next_update: NOW + Duration::DAY };
+    let list = people.draft_crl(edition, &Scope::All, None, &[]).expect("a draft");
+    list.sign(&key(PEOPLE_KEY)).expect("signed");
 }

@@ -35,6 +35,9 @@ pub enum KeyUse {
     Decrypt,
     /// Signs handshakes of national TLS (RFC 8998): the service shows who it is.
     SignHandshakes,
+    /// Signs revocation lists, and certificates of who answers about the status of others: an issuing
+    /// CA that another key has succeeded. It certifies nobody else.
+    SignLists,
 }
 
 /// How keys of a use compute.
@@ -55,7 +58,7 @@ pub enum KeyAlgorithm {
 
 impl KeyUse {
     /// Every use, in the order of their codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::SignCertificates,
         Self::SignTokens,
         Self::SignLog,
@@ -70,6 +73,7 @@ impl KeyUse {
         Self::SignRecords,
         Self::Decrypt,
         Self::SignHandshakes,
+        Self::SignLists,
     ];
 
     /// The algorithm of keys of this use.
@@ -84,7 +88,8 @@ impl KeyUse {
             | Self::SignCodes
             | Self::SignCardLists
             | Self::SignRecords
-            | Self::SignHandshakes => KeyAlgorithm::Sm2,
+            | Self::SignHandshakes
+            | Self::SignLists => KeyAlgorithm::Sm2,
             Self::Decrypt => KeyAlgorithm::Sm2Decryption,
             Self::SealData => KeyAlgorithm::Sm4Gcm,
             Self::Index | Self::MacCodes => KeyAlgorithm::HmacSm3,
@@ -110,7 +115,14 @@ impl KeyUse {
             Self::SignRecords => "sign-records",
             Self::Decrypt => "decrypt",
             Self::SignHandshakes => "sign-handshakes",
+            Self::SignLists => "sign-lists",
         }
+    }
+
+    /// The use to which a key of this one can be restricted: a part of what it did, and nothing else.
+    #[must_use]
+    pub fn restricted(self) -> Option<Self> {
+        (self == Self::SignCertificates).then_some(Self::SignLists)
     }
 }
 

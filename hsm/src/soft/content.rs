@@ -49,6 +49,7 @@ fn code(key_use: KeyUse) -> u8 {
         KeyUse::SignRecords => 13,
         KeyUse::Decrypt => 14,
         KeyUse::SignHandshakes => 15,
+        KeyUse::SignLists => 16,
     }
 }
 

@@ -93,6 +93,14 @@ pub enum KeystoreError {
     /// A key pair cannot have this use.
     #[error("{0} is not a use of a signing key")]
     NotASigningUse(KeyUse),
+    /// There is no narrower use for a key of this use.
+    #[error("key {key} is for {key_use}, and there is nothing less that it could be for")]
+    NotRestrictable {
+        /// The key.
+        key: KeyRef,
+        /// Its use.
+        key_use: KeyUse,
+    },
     /// A key of this use has one version.
     #[error("key {key} is for {key_use} and is replaced by a new key, not by a new version")]
     Fixed {

@@ -92,6 +92,37 @@ fn a_key_refuses_every_other_use() {
 }
 
 #[test]
+fn a_key_that_was_restricted_does_a_part_of_what_it_did_and_nothing_else() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    with_all_uses(&mut keystore);
+    let authority = key("soft:sign-certificates");
+    let public =
+        keystore.signer(&authority, KeyUse::SignCertificates).unwrap().public_key().clone();
+    keystore.restrict(&authority).unwrap();
+    let unsaved = keystore.signer(&authority, KeyUse::SignLists).err();
+    assert!(matches!(unsaved, Some(KeyError::NotSaved(_))));
+    keystore.save().unwrap();
+
+    let mut again = place.open().unwrap();
+    let signer = again.signer(&authority, KeyUse::SignLists).unwrap();
+    assert_eq!(*signer.public_key(), public);
+    signer.sign(&[1; 32]).unwrap();
+    for asked in KeyUse::ALL.into_iter().filter(|asked| *asked != KeyUse::SignLists) {
+        let refused = again.signer(&authority, asked).err();
+        assert!(matches!(refused, Some(KeyError::WrongUse { has: KeyUse::SignLists, .. })));
+    }
+    for key_use in KeyUse::ALL.into_iter().filter(|it| it.restricted().is_none()) {
+        let refused = again.restrict(&key(&format!("soft:{key_use}")));
+        assert!(
+            matches!(refused, Err(KeystoreError::NotRestrictable { key_use: has, .. }) if has == key_use)
+        );
+    }
+    assert!(matches!(again.restrict(&authority), Err(KeystoreError::NotRestrictable { .. })));
+    assert!(matches!(again.restrict(&key("soft:none")), Err(KeystoreError::Unknown(_))));
+}
+
+#[test]
 fn a_master_key_is_never_given_out() {
     let place = Place::new();
     let mut keystore = place.create();

@@ -24,7 +24,7 @@ use tonic::service::Routes;
 use super::{
     Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, card_list, gate, health, ocsp, rate::PeerRate, tsa,
 };
-use crate::{keys::authority_named, registrar::Registrar};
+use crate::registrar::Registrar;
 
 /// Why the router could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -120,9 +120,9 @@ impl AsRef<[u8]> for Shared {
 
 /// `/ca/ca-people.cer`: the certificate of an authority (RFC 5280, 4.2.2.1).
 async fn authority(State(registrar): State<Arc<Registrar>>, Path(file): Path<String>) -> Response {
-    let authority = file.strip_suffix(".cer").and_then(authority_named);
-    let certificate = authority.and_then(|authority| registrar.authority_certificate(authority));
-    found("application/pkix-cert", certificate.map(Bytes::from))
+    let generation = file.strip_suffix(".cer").and_then(|name| name.parse().ok());
+    let certificate = generation.and_then(|generation| registrar.authority_certificate(generation));
+    found("application/pkix-cert", certificate.map(|it| Bytes::copy_from_slice(it.der())))
 }
 
 fn found(content_type: &'static str, der: Option<Bytes>) -> Response {

@@ -16,7 +16,7 @@ use hsm::{
 use service::{
     config::Config,
     devices::{Devices, Placed},
-    key_change::{self, KeyChangeError, KeyOrder},
+    key_change::{self, KeyChangeError, KeyOrder, SucceededAuthority},
     key_list::{self, KeyLine, state_text},
     start::StartError,
     store::StoreError,
@@ -40,6 +40,13 @@ enum KeysCommand {
     Rotate(One),
     /// 更换根密钥：新旧密钥互签链接证书，机构证书重新签发，人员证书不变 · Give the root another key: the old and the new one certify each other, authorities are certified anew, nobody else needs a certificate.
     SucceedRoot(Common),
+    /// 更换签发机构的密钥：由根签发下一代，此后一律由其签发；前一代只签吊销列表，已签发的证书不变 · Give an issuing authority another key: the root certifies the next generation, which issues from then on; the one before signs its lists, and what it issued stays good.
+    SucceedAuthority {
+        #[command(flatten)]
+        common: Common,
+        /// 要被接替的一代，如 ca-people；再次更换时为 ca-people-g2 · The generation that is to be succeeded, as in ca-people; the next time it is ca-people-g2.
+        name: String,
+    },
     /// 停用服务不再需要的密钥 · Retire a key that the service does not need.
     Retire(Version),
     /// 销毁一个已停用的版本，不可恢复 · Destroy a version that is retired, for ever.
@@ -135,6 +142,7 @@ impl Keys {
             KeysCommand::Prepare(one) => change(&one, KeyOrder::Prepare),
             KeysCommand::Rotate(one) => change(&one, KeyOrder::Rotate),
             KeysCommand::SucceedRoot(common) => succeed_root(&common),
+            KeysCommand::SucceedAuthority { common, name } => succeed_authority(&common, &name),
             KeysCommand::Retire(Version { one, version }) => {
                 change(&one, KeyOrder::Retire(version))
             }
@@ -200,6 +208,46 @@ fn succeed_root(Common { place, json }: &Common) -> Result<(), Failure> {
                  it had another key already, and root.pem has its certificate now; run this once more to give it the next key"
             }
         }
+    );
+    Ok(())
+}
+
+fn succeed_authority(Common { place, json }: &Common, name: &str) -> Result<(), Failure> {
+    let opening = place.opening()?;
+    let SucceededAuthority { now, next, certificate, before, certificate_before } = runtime()?
+        .block_on(key_change::succeed_authority(&place.data, opening.unseal(), name))
+        .map_err(explained)?;
+    let thumbprint = |certificate: &ca::Certificate| hex::encode(certificate.thumbprint());
+    let until = |certificate: &ca::Certificate| service::clock::rfc3339(certificate.not_after());
+    if *json {
+        let said = serde_json::json!({
+            "succeeded": now,
+            "authority": next.to_string(),
+            "thumbprint": thumbprint(&certificate),
+            "valid_until": until(&certificate),
+            "before": before.to_string(),
+            "before_valid_until": until(&certificate_before),
+        });
+        println!("{said}");
+        return Ok(());
+    }
+    println!(
+        "{}；指纹按 SM3 计算 · thumbprints are by SM3\n\
+         新一代 · generation     {next}  {}\n\
+         有效期至 · valid until  {}\n\
+         前一代 · before         {before}，不再签发证书，继续签发吊销列表和状态应答至 · issues no more certificates, and tells how they stand until {}\n\
+         请一并重新备份密钥库和数据库，然后启动服务；已签发的证书照常使用 · \
+         back keystore and database up together, then start the service; certificates that were issued stay good",
+        match now {
+            true => "签发机构密钥已更换 · the authority has another key".to_owned(),
+            false => format!(
+                "{before} 此前已被 {next} 接替；如需再次更换，请指名 {next} · \
+                 {before} was succeeded by {next} before; name {next} to give the authority the key after that"
+            ),
+        },
+        thumbprint(&certificate),
+        until(&certificate),
+        until(&certificate_before),
     );
     Ok(())
 }
@@ -348,6 +396,16 @@ fn explained(error: KeyChangeError) -> Failure {
         }
         KeyChangeError::NamedByCertificates { key, .. } if key.name() == "ca-root" => {
             "请用 healthcardd keys succeed-root · use `healthcardd keys succeed-root`"
+        }
+        KeyChangeError::NotAnAuthority { .. } => {
+            "签发机构：ca-institutions、ca-people、ca-devices，更换后为 ca-people-g2 等，见 healthcardd keys list · \
+             authorities are ca-institutions, ca-people, ca-devices, after a succession ca-people-g2 and so on: see `healthcardd keys list`"
+        }
+        KeyChangeError::IsTheRoot => {
+            "请用 healthcardd keys succeed-root · use `healthcardd keys succeed-root`"
+        }
+        KeyChangeError::NamedByCertificates { key, .. } if key.name().starts_with("ca-") => {
+            "请用 healthcardd keys succeed-authority · use `healthcardd keys succeed-authority`"
         }
         KeyChangeError::NamedByCertificates { .. } => {
             "证书中载有该密钥，须换发证书 · certificates carry this key: certificates have to be issued anew"

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use ca::{Authority, Certificate};
+use ca::Certificate;
 use hsm::{
     KeyError, KeyUse, Keystore as _,
     key::VersionState,
@@ -15,7 +15,7 @@ use hsm::{
 };
 
 use super::{KeyChangeError, Opened, changed, open, versions};
-use crate::{clock, init, keys::authority_key, policy::Act};
+use crate::{clock, generation::Generation, init, policy::Act};
 
 /// What there is after a succession.
 pub struct Succeeded {
@@ -44,7 +44,7 @@ pub async fn succeed_root(data: &Path, unseal: Unseal<'_>) -> Result<Succeeded, 
         // It was interrupted before the file was written.
         return finish(&file, Succeeded { now: false, root, before });
     }
-    let key = authority_key(Authority::Root);
+    let key = Generation::ROOT.key();
     let prepared = |keystore: &SoftKeystore| {
         let prepared = versions(keystore, &key);
         prepared.into_iter().find(|version| version.state == VersionState::PreActive)

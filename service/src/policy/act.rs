@@ -179,6 +179,8 @@ words! {
         RootLink = "root.link",
         /// Taking the root's next key into use, with certificates by it for all authorities.
         RootSucceed = "root.succeed",
+        /// Giving an issuing authority another key: the key is made, and certified by the root.
+        AuthoritySucceed = "authority.succeed",
         /// Ending the use of a version of a key.
         KeyRetire = "key.retire",
         /// Wiping a version of a key.

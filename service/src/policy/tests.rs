@@ -155,6 +155,7 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::KeyRotate,
             Act::RootLink,
             Act::RootSucceed,
+            Act::AuthoritySucceed,
             Act::KeyRetire,
             Act::KeyDestroy,
             Act::KeyCompromise,

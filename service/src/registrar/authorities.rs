@@ -4,17 +4,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use ca::chain::{Anchors, Path, Purpose};
 use ca::crl::{Changes, Crl, Edition, Revocation, Scope, SerialRange};
-use ca::{Authority, BadName, Certificate, ChainError, IssueError, Issuer, Order, Profile, Serial};
-use hsm::KeyError;
+use ca::{
+    Authority, BadName, Certificate, ChainError, Draft, IssueError, Issuer, Order, Profile, Serial,
+};
+use hsm::{KeyError, Sm2Signer, sm2::PublicKey};
 
 use super::{
     Error, SucceededRoot,
     list_names::{ListKind, ListName},
 };
-use crate::{
-    clock::UtcTime,
-    keys::{AUTHORITIES, Keys, authority_name},
-};
+use crate::{clock::UtcTime, generation::Generation, keys::Keys};
 
 /// How long a revocation list is good for. It is replaced well before.
 const LIST_LIFE: time::Duration = time::Duration::days(7);
@@ -35,10 +34,31 @@ pub struct ListPlan {
 
 /// The authorities of a service.
 pub struct Authorities {
-    issuers: Vec<Issuer>,
+    members: Vec<Member>,
     plan: ListPlan,
     anchors: RwLock<Anchors>,
     succeeded: Vec<SucceededRoot>,
+}
+
+/// An authority with one of its keys.
+pub(crate) struct Member {
+    pub(crate) generation: Generation,
+    pub(crate) issuer: Issuer,
+}
+
+impl Member {
+    /// Signs what this one may still sign: all that it issues, or, once another key has taken its place,
+    /// its lists and the certificates of its responders.
+    pub(crate) fn signer(&self, keys: &Keys) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        match self.issuer.is_succeeded() {
+            true => keys.succeeded_authority(self.generation),
+            false => keys.authority(self.generation),
+        }
+    }
+
+    pub(crate) fn certificate(&self) -> &Certificate {
+        self.issuer.certificate()
+    }
 }
 
 /// Why the authorities could not be made or loaded.
@@ -65,7 +85,7 @@ pub enum AuthorityError {
     Serial(#[from] Box<Error>),
     /// The certificate on record is for another key than the keystore's.
     #[error("the certificate of {0} is for another key than the keystore's")]
-    OtherKey(&'static str),
+    OtherKey(Generation),
 }
 
 impl Authorities {
@@ -78,58 +98,66 @@ impl Authorities {
         organization: &str,
         serial: impl Fn() -> Result<Serial, Error>,
         now: UtcTime,
-    ) -> Result<Vec<(Authority, Certificate)>, AuthorityError> {
+    ) -> Result<Vec<(Generation, Certificate)>, AuthorityError> {
         let mut orders = Vec::new();
-        for authority in AUTHORITIES {
-            let subject = ca::Name::of_authority(organization, authority_name(authority));
-            let (subject, serial) =
-                (subject.map_err(AuthorityError::Name)?, serial().map_err(Box::new)?);
-            orders.push(Founded { authority, subject, serial });
+        for generation in Generation::first() {
+            let subject = subject(organization, generation)?;
+            let serial = serial().map_err(Box::new)?;
+            orders.push(Founded { generation, subject, serial, until: None });
         }
         certify(keys, orders, now)
     }
 
-    /// Takes the authorities on record, root first, with their newest lists. What they issue says
-    /// that lists, certificates and status are found below `public_url`.
+    /// Takes the authorities on record, the root first and of each the oldest generation first, with their
+    /// newest lists. Of each authority the newest issues. What it issues says that lists, certificates and
+    /// status are found below `public_url`.
     ///
     /// # Errors
     /// [`AuthorityError`] when certificates, keys and lists do not belong together.
     pub fn load(
         keys: &Keys,
-        certificates: Vec<(Authority, Certificate)>,
+        certificates: Vec<(Generation, Certificate)>,
         lists: impl IntoIterator<Item = Crl>,
         public_url: Option<&str>,
         plan: ListPlan,
     ) -> Result<Self, AuthorityError> {
         let mut anchors: Option<Anchors> = None;
-        let mut issuers = Vec::new();
-        for (authority, certificate) in certificates {
-            if keys.authority(authority)?.public_key() != certificate.public_key() {
-                return Err(AuthorityError::OtherKey(authority_name(authority)));
+        let mut members = Vec::new();
+        let known = keys.generations();
+        for (generation, certificate) in certificates {
+            if known.get(&generation) != Some(certificate.public_key()) {
+                return Err(AuthorityError::OtherKey(generation));
             }
             match &mut anchors {
                 None => anchors = Some(Anchors::new(certificate.clone())?),
                 Some(anchors) => anchors.add_issuer(certificate.clone())?,
             }
-            let mut issuer = Issuer::new(certificate, authority)?;
+            let mut issuer = Issuer::new(certificate, generation.authority())?;
             if let Some(url) = public_url {
-                let name = authority_name(authority);
-                issuer = match authority {
-                    // It certifies four authorities.
-                    Authority::Root => issuer.with_crl_url(&format!("{url}/crl/{name}.crl"))?,
-                    _ => issuer.with_ranged_crl_url(&format!("{url}/crl/{name}-"), ".crl")?,
+                issuer = match generation {
+                    // It certifies few.
+                    Generation::ROOT => {
+                        issuer.with_crl_url(&format!("{url}/crl/{generation}.crl"))?
+                    }
+                    _ => issuer.with_ranged_crl_url(&format!("{url}/crl/{generation}-"), ".crl")?,
                 };
                 issuer = issuer
-                    .with_issuer_url(&format!("{url}/ca/{name}.cer"))?
+                    .with_issuer_url(&format!("{url}/ca/{generation}.cer"))?
                     .with_status_url(&format!("{url}/ocsp"))?;
             }
-            issuers.push(issuer);
+            if generation.next().is_some_and(|next| known.contains_key(&next)) {
+                issuer = issuer.succeeded();
+            }
+            let member = Member { generation, issuer };
+            // Its key does what it has to do still, and nothing else.
+            member.signer(keys)?;
+            members.push(member);
         }
         let mut anchors = anchors.ok_or(AuthorityError::Record("root certificate"))?;
         for list in lists {
             anchors.add_crl(list)?;
         }
-        Ok(Self { issuers, plan, anchors: RwLock::new(anchors), succeeded: Vec::new() })
+        Ok(Self { members, plan, anchors: RwLock::new(anchors), succeeded: Vec::new() })
     }
 
     /// Believes what was issued below roots that were succeeded, the oldest first, by these certificates of
@@ -165,49 +193,56 @@ impl Authorities {
         &self.succeeded
     }
 
-    /// The authority as an issuer.
-    pub(crate) fn issuer(&self, authority: Authority) -> Result<&Issuer, AuthorityError> {
-        self.issuers
-            .iter()
-            .find(|issuer| issuer.authority() == authority)
+    /// The authority with the key that none has succeeded: the one that issues.
+    pub(crate) fn current(&self, authority: Authority) -> Result<&Member, AuthorityError> {
+        let mut newest = self.members.iter().rev();
+        newest
+            .find(|member| member.generation.authority() == authority)
             .ok_or(AuthorityError::Record("certificate of an authority"))
     }
 
-    /// All authorities, the root first.
-    pub(crate) fn issuers(&self) -> &[Issuer] {
-        &self.issuers
+    /// This generation of an authority.
+    pub(crate) fn member(&self, generation: Generation) -> Result<&Member, AuthorityError> {
+        self.members
+            .iter()
+            .find(|member| member.generation == generation)
+            .ok_or(AuthorityError::Record("certificate of an authority"))
     }
 
-    /// The complete lists that an authority makes when so many of its certificates are revoked: of all,
+    /// All generations of all authorities, the root first and of each the oldest first.
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The complete lists that a generation makes when so many of its certificates are revoked: of all,
     /// for certificates that name no range, and of ranges. Once there are lists of ranges, they stay:
     /// certificates are looked for in them.
-    pub(crate) fn parts(&self, authority: Authority, revoked: usize) -> Vec<ListName> {
-        let mut parts = vec![ListName::complete(authority, None)];
+    pub(crate) fn parts(&self, of: Generation, revoked: usize) -> Vec<ListName> {
+        let mut parts = vec![ListName::complete(of, None)];
         // Without an address there is no saying which list a certificate is in.
-        let can_divide = !self.plan.addresses.is_empty() && authority != Authority::Root;
-        if can_divide && (revoked > self.plan.ranges_above || self.has_ranges(authority)) {
+        let can_divide = !self.plan.addresses.is_empty() && of != Generation::ROOT;
+        if can_divide && (revoked > self.plan.ranges_above || self.has_ranges(of)) {
             let ranges = SerialRange::all().map(Some);
-            parts.extend(ranges.map(|range| ListName::complete(authority, range)));
+            parts.extend(ranges.map(|range| ListName::complete(of, range)));
         }
         parts
     }
 
-    fn has_ranges(&self, authority: Authority) -> bool {
+    fn has_ranges(&self, of: Generation) -> bool {
         self.with_anchors(|anchors| {
-            let mut of_authority = anchors.crls().filter(|list| self.is_of(list, authority));
-            of_authority.any(|list| *list.scope() != Scope::All)
+            let mut lists = anchors.crls().filter(|list| self.is_of(list, of));
+            lists.any(|list| *list.scope() != Scope::All)
         })
     }
 
-    fn is_of(&self, list: &Crl, authority: Authority) -> bool {
-        let issuer = self.issuer(authority);
+    fn is_of(&self, list: &Crl, generation: Generation) -> bool {
         // Roots of before had the same name.
-        issuer.is_ok_and(|issuer| list.names(issuer.certificate()))
+        self.member(generation).is_ok_and(|member| list.names(member.certificate()))
     }
 
     /// Which certificates a list is about.
     fn scope(&self, name: ListName) -> Scope {
-        let complete = ListName::complete(name.authority, name.range);
+        let complete = ListName::complete(name.generation, name.range);
         match name.range {
             None => Scope::All,
             Some(_) => {
@@ -223,7 +258,7 @@ impl Authorities {
         look: impl FnOnce(&Arc<Crl>) -> T,
     ) -> Option<T> {
         let scope = self.scope(name);
-        let fits = |list: &&Arc<Crl>| self.is_of(list, name.authority) && *list.scope() == scope;
+        let fits = |list: &&Arc<Crl>| self.is_of(list, name.generation) && *list.scope() == scope;
         self.with_anchors(|anchors| {
             let list = match name.kind {
                 ListKind::Complete => anchors.crls().find(fits),
@@ -246,9 +281,9 @@ impl Authorities {
     ) -> Result<(Crl, Option<Crl>), AuthorityError> {
         let this_update = now.replace_nanosecond(0).unwrap_or(now) - CLOCK_SKEW;
         let edition = Edition { number, this_update, next_update: this_update + LIST_LIFE };
-        let (issuer, scope) = (self.issuer(name.authority)?, self.scope(name));
+        let (member, scope) = (self.member(name.generation)?, self.scope(name));
         let delta_url = self.plan.addresses.last().map(|url| name.delta().url(url));
-        let key = keys.authority(name.authority)?;
+        let (issuer, key) = (&member.issuer, member.signer(keys)?);
         let complete = issuer.draft_crl(edition, &scope, delta_url.as_deref(), revoked)?;
         let delta = since
             .map(|(base, changes)| issuer.draft_delta_crl(edition, &scope, base, &changes))
@@ -270,10 +305,10 @@ impl Authorities {
     /// Lists that are over by then, with their end; without one for authorities that have no list.
     pub(crate) fn lists_over_by(&self, at: UtcTime) -> Vec<(ListName, Option<UtcTime>)> {
         let mut over = Vec::new();
-        for authority in self.issuers.iter().map(Issuer::authority) {
-            let ranges = SerialRange::all().map(Some).filter(|_| self.has_ranges(authority));
+        for of in self.members.iter().map(|member| member.generation) {
+            let ranges = SerialRange::all().map(Some).filter(|_| self.has_ranges(of));
             for range in [None].into_iter().chain(ranges) {
-                let name = ListName::complete(authority, range);
+                let name = ListName::complete(of, range);
                 let end = self.with_list(name, |list| list.edition().next_update);
                 if end.is_none_or(|end| end <= at) {
                     over.push((name, end));
@@ -301,9 +336,19 @@ impl Authorities {
 
 /// An authority that is to be certified.
 pub(super) struct Founded {
-    pub(super) authority: Authority,
+    pub(super) generation: Generation,
     pub(super) subject: ca::Name,
     pub(super) serial: Serial,
+    /// When it ends at the latest.
+    pub(super) until: Option<UtcTime>,
+}
+
+/// What a generation is called in its certificate.
+pub(super) fn subject(
+    organization: &str,
+    generation: Generation,
+) -> Result<ca::Name, AuthorityError> {
+    ca::Name::of_authority(organization, &generation.to_string()).map_err(AuthorityError::Name)
 }
 
 /// The certificates of authorities by their keys of today, the root first.
@@ -311,38 +356,70 @@ pub(super) fn certify(
     keys: &Keys,
     orders: Vec<Founded>,
     now: UtcTime,
-) -> Result<Vec<(Authority, Certificate)>, AuthorityError> {
-    let root_key = keys.authority(Authority::Root)?;
+) -> Result<Vec<(Generation, Certificate)>, AuthorityError> {
+    let root_key = keys.authority(Generation::ROOT)?;
+    let known = keys.generations();
     let mut certificates = Vec::new();
-    let mut above: Option<Issuer> = None;
-    for Founded { authority, subject, serial } in orders {
-        let public_key = keys.authority(authority)?.public_key().clone();
-        let order =
-            |profile| Order { profile, subject, public_key, days: None, identifiers: Vec::new() };
-        let draft = match &above {
-            None => Issuer::draft_root(order(Profile::Root), serial, now)?,
-            Some(root) => root.draft(order(Profile::IssuingAuthority), serial, now)?,
+    let mut root: Option<Issuer> = None;
+    for order in orders {
+        let generation = order.generation;
+        let key = known.get(&generation).ok_or_else(|| KeyError::Unknown(generation.key()))?;
+        let draft = match &root {
+            None => Issuer::draft_root(
+                Order {
+                    profile: Profile::Root,
+                    subject: order.subject,
+                    public_key: key.clone(),
+                    days: None,
+                    identifiers: Vec::new(),
+                },
+                order.serial,
+                now,
+            )?,
+            Some(root) => draft_below(root, order, key, now)?,
         };
         let certificate = draft.sign(&*root_key)?;
-        if above.is_none() {
-            above = Some(Issuer::new(certificate.clone(), authority)?);
+        if root.is_none() {
+            root = Some(Issuer::new(certificate.clone(), Authority::Root)?);
         }
-        certificates.push((authority, certificate));
+        certificates.push((generation, certificate));
     }
     Ok(certificates)
 }
 
+/// Fixes the certificate of an authority below the root. It ends with the root at the latest.
+pub(super) fn draft_below(
+    root: &Issuer,
+    Founded { subject, serial, until, .. }: Founded,
+    key: &PublicKey,
+    now: UtcTime,
+) -> Result<Draft, AuthorityError> {
+    let profile = Profile::IssuingAuthority;
+    let end = root.certificate().not_after();
+    let left = until.map_or(end, |until| until.min(end)) - now;
+    // One that is over is known by a certificate as well.
+    let days = u32::try_from(left.whole_days()).unwrap_or(0).clamp(1, profile.days());
+    let (public_key, identifiers) = (key.clone(), Vec::new());
+    let order = Order { profile, subject, public_key, days: Some(days), identifiers };
+    Ok(root.draft(order, serial, now)?)
+}
+
 #[cfg(test)]
 mod tests {
-    use hsm::soft::{Iterations, Passphrase, SoftKeystore};
+    use hsm::{
+        KeyUse,
+        soft::{Iterations, Passphrase, SoftKeystore},
+    };
     use time::{Duration, macros::datetime};
 
     use super::*;
     use crate::{keys, registrar::new_serial};
 
-    #[test]
-    fn lists_that_end_are_told_before_they_do() {
-        let now = datetime!(2026-11-26 08:00 UTC);
+    const NOW: UtcTime = datetime!(2026-11-26 08:00 UTC);
+    const PSEUDONYM: &str = "01932f6a-7c1e-7d2a-9b55-3f1d0c8a4e21";
+
+    /// A keystore with the first keys of all authorities, after these changes; made anew each time.
+    fn keystore(change: impl FnOnce(&mut SoftKeystore)) -> Keys {
         let place = tempfile::tempdir().unwrap();
         let passphrase = Passphrase::from_string("right".to_owned().into()).unwrap();
         let path = place.path().join("keystore.hck");
@@ -351,20 +428,80 @@ mod tests {
         for (key, key_use) in keys::required().filter(|(key, _)| key.name().starts_with("ca-")) {
             keystore.generate(&key, key_use).unwrap();
         }
+        change(&mut keystore);
         keystore.save().unwrap();
-        let keys = Keys::new(keystore, Ok(()));
+        Keys::new(keystore, Ok(()))
+    }
+
+    #[test]
+    fn of_an_authority_one_key_certifies_and_the_one_before_makes_its_lists() {
+        let people: Generation = "ca-people".parse().unwrap();
+        let next = people.next().unwrap();
+        let made = |keystore: &mut SoftKeystore| {
+            keystore.generate(&next.key(), KeyUse::SignCertificates).unwrap();
+        };
+        let load = |keys: &Keys| {
+            let mut certificates = Authorities::found(keys, "county", new_serial, NOW).unwrap();
+            let root = Issuer::new(certificates[0].1.clone(), Authority::Root).unwrap();
+            let (subject, serial) = (subject("county", next).unwrap(), new_serial().unwrap());
+            let order = Founded { generation: next, subject, serial, until: None };
+            let draft = draft_below(&root, order, &keys.generations()[&next], NOW).unwrap();
+            let root_key = keys.authority(Generation::ROOT).unwrap();
+            certificates.insert(3, (next, draft.sign(&*root_key).unwrap()));
+            Authorities::load(keys, certificates, [], None, ListPlan::default())
+        };
+        let keys = keystore(|keystore| {
+            made(keystore);
+            keystore.restrict(&people.key()).unwrap();
+        });
+        let authorities = load(&keys).unwrap();
+        let current = authorities.current(Authority::People).unwrap();
+        assert_eq!(current.generation, next);
+        assert!(keys.authority(next).is_ok() && !current.issuer.is_succeeded());
+
+        let before = authorities.member(people).unwrap();
+        assert!(matches!(keys.authority(people), Err(KeyError::WrongUse { .. })));
+        let order = Order {
+            profile: Profile::Person,
+            subject: ca::Name::of_identity("county", "nurse", PSEUDONYM).unwrap(),
+            public_key: keys.generations()[&next].clone(),
+            days: None,
+            identifiers: Vec::new(),
+        };
+        let refused = before.issuer.draft(order, new_serial().unwrap(), NOW);
+        assert!(matches!(refused, Err(IssueError::Succeeded { profile: Profile::Person })));
+        for of in [people, next] {
+            let name = ListName::complete(of, None);
+            let (list, _) = authorities.next_lists(&keys, name, 1, &[], None, NOW).unwrap();
+            assert_eq!(list.verify(authorities.member(of).unwrap().certificate()), Ok(()));
+        }
+
+        // With a key of before that certifies still, the authorities are not taken.
+        let refused = load(&keystore(made)).err();
+        let has = KeyUse::SignCertificates;
+        assert!(
+            matches!(refused, Some(AuthorityError::Key(KeyError::WrongUse { has: it, .. })) if it == has)
+        );
+    }
+
+    #[test]
+    fn lists_that_end_are_told_before_they_do() {
+        let now = NOW;
+        let keys = keystore(|_| ());
         let certificates = Authorities::found(&keys, "county", new_serial, now).unwrap();
         let plan = ListPlan::default();
         let authorities = Authorities::load(&keys, certificates, [], None, plan).unwrap();
-        let whole = AUTHORITIES.map(|authority| ListName::complete(authority, None));
-        assert_eq!(authorities.lists_over_by(now), whole.map(|name| (name, None)));
+        let whole: Vec<_> = Generation::first().map(|it| ListName::complete(it, None)).collect();
+        let without: Vec<_> = whole.iter().map(|name| (*name, None)).collect();
+        assert_eq!(authorities.lists_over_by(now), without);
 
-        for name in whole {
+        for name in whole.clone() {
             let lists = authorities.next_lists(&keys, name, 1, &[], None, now).unwrap();
             authorities.adopt(lists.0).unwrap();
         }
         let end = now - CLOCK_SKEW + LIST_LIFE;
         assert_eq!(authorities.lists_over_by(end - Duration::SECOND), []);
-        assert_eq!(authorities.lists_over_by(end), whole.map(|name| (name, Some(end))));
+        let with: Vec<_> = whole.iter().map(|name| (*name, Some(end))).collect();
+        assert_eq!(authorities.lists_over_by(end), with);
     }
 }

@@ -1,5 +1,5 @@
-//! What the status of a certificate is, for whoever asks (OCSP). Each authority has a responder that
-//! answers for it, with a short-lived certificate that is renewed here.
+//! What the status of a certificate is, for whoever asks (OCSP). Each generation of an authority has a
+//! responder that answers for it, with a short-lived certificate that is renewed here.
 
 use std::{
     collections::HashMap,
@@ -7,10 +7,10 @@ use std::{
 };
 
 use ca::ocsp::{Answer, CertificateId, Failure, Period, Question, Responder, Status};
-use ca::{Authority, Certificate, Issuer, Order, Profile, Serial};
+use ca::{Certificate, Order, Profile, Serial};
 
-use super::{Error, Registrar};
-use crate::{clock::UtcTime, keys::authority_name, telemetry};
+use super::{Error, Registrar, authorities::Member};
+use crate::{clock::UtcTime, generation::Generation, telemetry};
 
 /// How long an answer is good for: as long as a revocation may go unnoticed by somebody who keeps
 /// one.
@@ -40,7 +40,7 @@ pub(super) struct Responders {
 
 #[derive(Default)]
 struct Inner {
-    current: Vec<(Authority, Arc<Responder>)>,
+    current: Vec<(Generation, Arc<Responder>)>,
     /// By serial number, so that a revocation finds all of one certificate.
     answers: HashMap<Serial, Vec<(CertificateId, Arc<StatusResponse>)>>,
     count: usize,
@@ -53,15 +53,15 @@ impl Responders {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn adopt(&self, authority: Authority, responder: Responder) {
+    fn adopt(&self, of: Generation, responder: Responder) {
         let mut inner = self.lock();
-        inner.current.retain(|(held, _)| *held != authority);
-        inner.current.push((authority, Arc::new(responder)));
+        inner.current.retain(|(held, _)| *held != of);
+        inner.current.push((of, Arc::new(responder)));
     }
 
-    fn of(&self, authority: Authority) -> Option<Arc<Responder>> {
+    fn of(&self, of: Generation) -> Option<Arc<Responder>> {
         let inner = self.lock();
-        inner.current.iter().find(|(held, _)| *held == authority).map(|(_, who)| Arc::clone(who))
+        inner.current.iter().find(|(held, _)| *held == of).map(|(_, who)| Arc::clone(who))
     }
 
     /// An answer that was given before and is good for a while.
@@ -144,21 +144,20 @@ impl Registrar {
         }
         // One who answers for all of it: a response has one signature.
         let all_of =
-            |issuer: &&Issuer| question.ids().iter().all(|id| id.is_of(issuer.certificate()));
-        let issuer = self.authorities.issuers().iter().find(all_of);
-        let issuer = issuer.ok_or(Failure::Unauthorized)?;
-        let authority = issuer.authority();
+            |member: &&Member| question.ids().iter().all(|id| id.is_of(member.certificate()));
+        let member = self.authorities.members().iter().find(all_of);
+        let member = member.ok_or(Failure::Unauthorized)?;
 
         let begun = self.responders.changes();
         let this_update = now.replace_nanosecond(0).unwrap_or(now);
         let period = Period { this_update, next_update: this_update + LIFE };
-        let responder = self.responders.of(authority);
+        let responder = self.responders.of(member.generation);
         let responder = responder
             .filter(|responder| responder.certificate().not_after() >= period.next_update)
             .ok_or(Failure::InternalError)?;
         let mut answers = Vec::with_capacity(question.ids().len());
         for id in question.ids() {
-            let status = self.status_of(issuer, id.serial()).await.map_err(|error| {
+            let status = self.status_of(member, id.serial()).await.map_err(|error| {
                 tracing::warn!(cause = telemetry::chain(&error), "looking for a certificate");
                 Failure::TryLater
             })?;
@@ -183,14 +182,15 @@ impl Registrar {
 
     /// What is on record about a serial number of an authority. A draft that was never signed is no
     /// certificate.
-    async fn status_of(&self, issuer: &Issuer, serial: &Serial) -> Result<Status, Error> {
-        if self.is_own(issuer.certificate(), serial) {
+    async fn status_of(&self, member: &Member, serial: &Serial) -> Result<Status, Error> {
+        let issuer = member.certificate();
+        if self.is_own(issuer, serial) {
             return Ok(Status::Good);
         }
-        let name = authority_name(issuer.authority());
-        let standing = self.store.certificate_standing(name, &serial.to_string()).await?;
+        let name = member.generation.to_string();
+        let standing = self.store.certificate_standing(&name, &serial.to_string()).await?;
         Ok(match standing {
-            None if self.was_own(issuer.certificate(), serial).await? => Status::Good,
+            None if self.was_own(issuer, serial).await? => Status::Good,
             None => Status::Unknown,
             Some(None) => Status::Good,
             Some(Some(revoked)) => Status::Revoked {
@@ -207,7 +207,7 @@ impl Registrar {
     /// the certificates on record, and never revoked while the service runs on them.
     fn is_own(&self, issuer: &Certificate, serial: &Serial) -> bool {
         let is = |own: &Certificate| own.issuer() == issuer.subject() && own.serial() == serial;
-        let authorities = || self.authorities.issuers().iter().any(|at| is(at.certificate()));
+        let authorities = || self.authorities.members().iter().any(|at| is(at.certificate()));
         let responders =
             || self.responders.lock().current.iter().any(|(_, at)| is(at.certificate()));
         let links = || {
@@ -243,16 +243,21 @@ impl Registrar {
     pub async fn keep_responders(&self, now: UtcTime) -> Result<(), Error> {
         let key = self.keys.status()?;
         let records = self.store.authorities().await?;
-        for issuer in self.authorities.issuers() {
-            let name = responder_name(issuer.authority());
+        for member in self.authorities.members() {
+            let issuer = member.certificate();
+            if issuer.not_after() < now {
+                // Nothing below it is good any more, and nobody is certified by it.
+                continue;
+            }
+            let name = responder_name(member.generation);
             let record = records.iter().find(|record| record.name == name);
             let held = record
                 .and_then(|record| Certificate::parse(&record.der).ok())
-                .and_then(|held| Responder::new(held, issuer.certificate()).ok())
+                .and_then(|held| Responder::new(held, issuer).ok())
                 .filter(|held| {
                     let certificate = held.certificate();
                     certificate.public_key() == key.public_key()
-                        && lasts(certificate, issuer.certificate(), now + AHEAD)
+                        && lasts(certificate, issuer, now + AHEAD)
                 });
             let responder = match held {
                 Some(held) => held,
@@ -265,12 +270,12 @@ impl Registrar {
                         days: None,
                         identifiers: Vec::new(),
                     };
-                    let made = self.certify_own(issuer.authority(), order, &name, now).await?;
-                    Responder::new(made, issuer.certificate())
+                    let made = self.certify_own(member, order, &name, now).await?;
+                    Responder::new(made, issuer)
                         .map_err(|e| Error::internal("taking up a responder", e))?
                 }
             };
-            self.responders.adopt(issuer.authority(), responder);
+            self.responders.adopt(member.generation, responder);
         }
         Ok(())
     }
@@ -283,14 +288,14 @@ pub(super) fn lasts(certificate: &Certificate, issuer: &Certificate, until: UtcT
     end > until || end + time::Duration::DAY > issuer.not_after()
 }
 
-/// Name of who answers for an authority: in the store and in its certificate.
-fn responder_name(authority: Authority) -> String {
-    format!("{}-ocsp", authority_name(authority))
+/// Name of who answers for a generation of an authority: in the store and in its certificate.
+fn responder_name(of: Generation) -> String {
+    format!("{of}-ocsp")
 }
 
 #[cfg(test)]
 mod tests {
-    use ca::Digest;
+    use ca::{Digest, Issuer};
     use hsm::sm2::SecretKey;
     use time::macros::datetime;
 

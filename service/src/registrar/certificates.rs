@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use audit::{Entry, Outcome};
 use ca::request::CertificateRequest;
-use ca::{Authority, Certificate, Draft, Order, Profile, Serial};
+use ca::{Certificate, Draft, Order, Profile, Serial};
 use hsm::sm2::{BadSignature, PublicKey, Signature};
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     catalogue::{Needs, Reason},
     clock::UtcTime,
-    keys::{authority_name, authority_named},
+    generation::Generation,
     policy::Act,
     store::{
         Certificate as CertificateRecord, CertificateCursor, CertificateDraft, Change, Identity,
@@ -39,7 +39,7 @@ pub struct Enrolled {
 
 /// A certificate of which every octet is fixed, and its record.
 pub(super) struct Prepared {
-    pub(super) authority: Authority,
+    pub(super) by: Generation,
     pub(super) draft: Draft,
     pub(super) record: CertificateDraft,
 }
@@ -57,24 +57,24 @@ impl Registrar {
     ) -> Result<Enrolled, Error> {
         let profile = profile(stored_role(&holder.role)?);
         let prepared = self.prepare(holder, profile, public_key, None, now).await?;
-        let Prepared { authority, draft, record } = prepared;
+        let Prepared { by, draft, record } = prepared;
         let serial = record.serial.clone();
         let entry = |step| {
             entry()
                 .on("certificate", serial.as_str())
                 .with("identity", holder.id.to_string())
-                .with("issuer", authority_name(authority))
+                .with("issuer", by.to_string())
                 .with("step", step)
         };
         // A key is certified once: not again after it was compromised, and not for somebody else.
         self.store.record_certificate_draft(record, entry("draft")).await?;
         let certificate = draft
-            .sign(&*self.keys.authority(authority)?)
+            .sign(&*self.keys.authority(by)?)
             .map_err(|e| Error::internal("signing a certificate", e))?;
         let der = certificate.der().to_vec();
         let signed = with_digests(entry("signed"), [certificate.der()]);
         let receipt = self.store.record_certificate_signed(&serial, der, signed).await?;
-        Ok(Enrolled { certificate, chain: self.chain(authority)?, receipt })
+        Ok(Enrolled { certificate, chain: self.chain(by)?, receipt })
     }
 
     /// Fixes a certificate for somebody on record, and what is to be recorded of it before it is
@@ -113,16 +113,15 @@ impl Registrar {
         let identifiers = self.identifying(holder, profile).await?;
         let texts = identifiers.iter().map(|it| it.text().to_owned()).collect();
         let order = Order { profile, subject, public_key, days, identifiers };
-        let draft = self
-            .authorities
-            .issuer(authority)
-            .map_err(fault)?
+        let member = self.authorities.current(authority).map_err(fault)?;
+        let draft = member
+            .issuer
             .draft(order, serial, now)
             .map_err(|e| Error::internal("drafting a certificate", e))?;
         let record = CertificateDraft {
             serial: draft.serial().to_string(),
             identity: Some(holder.id),
-            issuer: authority_name(authority).to_owned(),
+            issuer: member.generation.to_string(),
             key_digest,
             body: draft.body().to_vec(),
             not_before: draft.not_before(),
@@ -130,13 +129,13 @@ impl Registrar {
             drafted_at: now,
             identifiers: texts,
         };
-        Ok(Prepared { authority, draft, record })
+        Ok(Prepared { by: member.generation, draft, record })
     }
 
     /// The authorities above what this one issues, without the root, DER.
-    pub(super) fn chain(&self, authority: Authority) -> Result<Vec<Vec<u8>>, Error> {
-        let issuer = self.authorities.issuer(authority).map_err(fault)?;
-        Ok(vec![issuer.certificate().der().to_vec()])
+    pub(super) fn chain(&self, of: Generation) -> Result<Vec<Vec<u8>>, Error> {
+        let member = self.authorities.member(of).map_err(fault)?;
+        Ok(vec![member.certificate().der().to_vec()])
     }
 
     /// Revokes a certificate, and the encryption certificate that makes a pair with it: its sessions and
@@ -186,14 +185,14 @@ impl Registrar {
                 self.entry(&caller, Act::CertificateRelease, outcome)
                     .on("certificate", serial.as_str())
             };
-            let Some(record) = self.store.certificate(&serial).await? else {
+            if self.store.certificate(&serial).await?.is_none() {
                 return self.refuse(entry(Outcome::Refused), Reason::CERTIFICATE_NOT_FOUND).await;
-            };
+            }
             let of_key = self.store.certificates_of_same_key(&serial).await?;
             let granted = entry(Outcome::Granted);
             let answer = self.store.record_certificate_released(&serial, granted).await;
             let receipt = self.settle(entry(Outcome::Refused), answer).await?;
-            self.status_changed(&record.issuer, &of_key, caller.now).await;
+            self.status_changed(&of_key, caller.now).await;
             Ok(receipt)
         })
         .await
@@ -236,9 +235,9 @@ impl Registrar {
                 .on("certificate", serial)
                 .with("revocation", reason.code().to_string())
         };
-        let Some(record) = self.store.certificate(serial).await? else {
+        if self.store.certificate(serial).await?.is_none() {
             return self.refuse(entry(Outcome::Refused), Reason::CERTIFICATE_NOT_FOUND).await;
-        };
+        }
         let encryption = self.store.encryption_certificate_of(serial).await?;
         let mut granted = entry(Outcome::Granted);
         if let Some(encryption) = &encryption {
@@ -250,7 +249,7 @@ impl Registrar {
         let code = reason.code().into();
         let change =
             self.store.record_certificate_revoked(serial, code, caller.now, granted).await?;
-        self.status_changed(&record.issuer, &of_key, caller.now).await;
+        self.status_changed(&of_key, caller.now).await;
         match change {
             Change::Recorded(receipt) => Ok(receipt),
             Change::None => self.refuse(entry(Outcome::Refused), Reason::STATE_CONFLICT).await,
@@ -271,15 +270,13 @@ impl Registrar {
         |key, e, signature| self.verified.verify(key, e, signature)
     }
 
-    /// Sees to it that the new state of certificates of one authority is told: no session rests on one
+    /// Sees to it that the new state of certificates is told: no session rests on one
     /// that is not in force, no answer of before is given again, and the next list is made.
-    pub(super) async fn status_changed(&self, issuer: &str, changed: &[String], now: UtcTime) {
+    pub(super) async fn status_changed(&self, changed: &[String], now: UtcTime) {
         self.sessions.forget(|holder| changed.contains(&holder.certificate));
         changed.iter().for_each(|serial| self.responders.forget(serial));
         // The change stands; a list that could not be made now is made by the next look at them.
-        if let Some(authority) = authority_named(issuer)
-            && let Err(error) = self.renew_lists_of(authority, changed, now).await
-        {
+        if let Err(error) = self.renew_lists_of(changed, now).await {
             let cause = telemetry::chain(&error);
             tracing::error!(cause, "making the revocation list");
         }

@@ -2,20 +2,16 @@
 
 use std::{fmt, str::FromStr};
 
-use ca::Authority;
 use ca::crl::SerialRange;
 
-use crate::{
-    keys::{authority_name, authority_named},
-    store::ListPart,
-};
+use crate::{generation::Generation, store::ListPart};
 
 /// Which list: `ca-people`, `ca-people-4a` of one range of serial numbers, and the same with `-delta`
-/// for what has changed.
+/// for what has changed. Each generation of an authority has lists of its own: `ca-people-g2-4a`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListName {
     /// Whose certificates it is about.
-    pub(crate) authority: Authority,
+    pub(crate) generation: Generation,
     /// Of one range of serial numbers only.
     pub(crate) range: Option<SerialRange>,
     /// Whether it tells all of them, or what has changed.
@@ -40,8 +36,8 @@ const DELTA: &str = "-delta";
 
 impl ListName {
     /// The complete list of a part.
-    pub(crate) fn complete(authority: Authority, range: Option<SerialRange>) -> Self {
-        Self { authority, range, kind: ListKind::Complete }
+    pub(crate) fn complete(generation: Generation, range: Option<SerialRange>) -> Self {
+        Self { generation, range, kind: ListKind::Complete }
     }
 
     /// What has changed in the same part.
@@ -49,7 +45,7 @@ impl ListName {
         Self { kind: ListKind::Delta, ..self }
     }
 
-    /// The same of all certificates of the authority.
+    /// The same of all certificates of the generation.
     pub(crate) fn of_all(self) -> Self {
         Self { range: None, ..self }
     }
@@ -57,7 +53,7 @@ impl ListName {
     /// The part as it stands on record.
     pub(crate) fn part(self) -> ListPart {
         ListPart {
-            issuer: authority_name(self.authority).to_owned(),
+            issuer: self.generation.to_string(),
             range: self.range.map(|range| range.to_string()),
         }
     }
@@ -70,7 +66,7 @@ impl ListName {
 
 impl fmt::Display for ListName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(authority_name(self.authority))?;
+        write!(f, "{}", self.generation)?;
         if let Some(range) = self.range {
             write!(f, "-{range}")?;
         }
@@ -89,26 +85,27 @@ impl FromStr for ListName {
             Some(part) => (part, ListKind::Delta),
             None => (text, ListKind::Complete),
         };
-        if let Some(authority) = authority_named(part) {
-            return Ok(Self { authority, range: None, kind });
+        if let Ok(generation) = part.parse() {
+            return Ok(Self { generation, range: None, kind });
         }
         let (name, range) = part.rsplit_once('-').ok_or(BadListName)?;
-        let authority = authority_named(name).ok_or(BadListName)?;
+        let generation = name.parse().map_err(|_| BadListName)?;
         let range = range.parse().map_err(|_| BadListName)?;
-        Ok(Self { authority, range: Some(range), kind })
+        Ok(Self { generation, range: Some(range), kind })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::AUTHORITIES;
 
     #[test]
     fn names_are_read_as_they_are_written() {
-        for authority in AUTHORITIES {
+        for generation in
+            Generation::first().chain(Generation::first().filter_map(Generation::next))
+        {
             for range in [None].into_iter().chain(SerialRange::all().map(Some)) {
-                let name = ListName::complete(authority, range);
+                let name = ListName::complete(generation, range);
                 for name in [name, name.delta()] {
                     assert_eq!(name.to_string().parse(), Ok(name));
                 }
@@ -128,6 +125,9 @@ mod tests {
             "ca-people-delta-4a",
             "ca-people-delta-delta",
             "ca-people-4a-4a",
+            "ca-people-4a-g2",
+            "ca-people-g2-g3",
+            "ca-root-g2",
             "tsa-40",
         ] {
             assert_eq!(text.parse::<ListName>(), Err(BadListName), "{text}");

@@ -26,6 +26,7 @@ use crate::{
 
 mod auditing;
 mod authorities;
+mod authority_succession;
 mod bindings;
 mod card_changes;
 mod card_life;
@@ -69,6 +70,7 @@ mod visits;
 
 pub use auditing::Proof;
 pub use authorities::{Authorities, AuthorityError, ListPlan};
+pub(crate) use authority_succession::certify_next;
 pub use bindings::{BindingRecord, Bound, History, NumberOrder};
 pub use card_changes::ReviewedChange;
 pub use card_list::ListUpdate;

@@ -170,7 +170,8 @@ impl Registrar {
             return Ok(());
         }
         let key = self.keys.national()?;
-        let issuer = self.authorities.issuer(ISSUER).map_err(fault)?.certificate();
+        let by = self.authorities.current(ISSUER).map_err(fault)?;
+        let issuer = by.certificate();
         let records = self.store.authorities().await?;
         let record = records.iter().find(|record| record.name == NAME);
         let held = record.and_then(|record| Certificate::parse(&record.der).ok()).filter(|held| {
@@ -189,7 +190,7 @@ impl Registrar {
                     days: Some(DAYS),
                     identifiers: Vec::new(),
                 };
-                self.certify_own(ISSUER, order, NAME, now).await?
+                self.certify_own(by, order, NAME, now).await?
             }
         };
         // Whoever still trusts a root of before gets from there to this one.

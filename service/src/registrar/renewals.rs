@@ -14,7 +14,6 @@ use super::{
 };
 use crate::{
     catalogue::{Needs, Reason},
-    keys::authority_name,
     policy::Act,
     store::{
         Certificate as CertificateRecord, HOLD, Identity, Obstacle, Receipt, RenewalDraft,
@@ -101,7 +100,7 @@ impl Registrar {
             (Some(profile), Some(before)) => Some(prepare(profile, before).await?),
             _ => None,
         };
-        let authority = signing.authority;
+        let by = signing.by;
         let serial = signing.record.serial.clone();
         let other = encryption.as_ref().map(|(prepared, _)| prepared.record.serial.clone());
         let entry = |step: &str| -> Entry {
@@ -110,7 +109,7 @@ impl Registrar {
                 .on("certificate", serial.as_str())
                 .with("renews", record.serial.as_str())
                 .with("identity", holder.id.to_string())
-                .with("issuer", authority_name(authority))
+                .with("issuer", by.to_string())
                 .with("step", step);
             other.iter().fold(entry, |entry, it| entry.with("encryption-certificate", it.as_str()))
         };
@@ -121,7 +120,7 @@ impl Registrar {
         let (encryption, encryption_record) = encryption.map(split).unzip();
         self.store.record_renewal_draft(signing_record, encryption_record, entry("draft")).await?;
 
-        let authority_key = self.keys.authority(authority)?;
+        let authority_key = self.keys.authority(by)?;
         let sign = |draft: Draft| {
             draft.sign(&*authority_key).map_err(|e| Error::internal("signing a renewal", e))
         };
@@ -134,6 +133,6 @@ impl Registrar {
         let der = [Some(&signing), encryption.as_ref()].into_iter().flatten().map(Certificate::der);
         let entry = with_digests(entry("signed"), der);
         let receipt = self.store.record_all_signed(signed, entry).await?;
-        Ok(Renewed { signing, encryption, chain: self.chain(authority)?, receipt })
+        Ok(Renewed { signing, encryption, chain: self.chain(by)?, receipt })
     }
 }

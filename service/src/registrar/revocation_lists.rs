@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use audit::Outcome;
 use ca::crl::{Changes, Crl, Revocation, SerialRange};
-use ca::{Authority, Serial};
+use ca::{Certificate, Serial};
 
 use super::{
-    Error, Registrar, authorities::AuthorityError, entry_by, list_names::ListName, service_actor,
+    Error, Registrar,
+    authorities::{AuthorityError, Member},
+    entry_by,
+    list_names::ListName,
+    service_actor,
 };
 use crate::{
     aside::aside,
     clock::{self, UtcTime},
-    keys::{AUTHORITIES, authority_name},
+    generation::Generation,
     policy::Act,
     store::{RevocationLists, RevokedSerial},
 };
@@ -24,7 +28,7 @@ const LIST_ALARM: time::Duration = time::Duration::days(2);
 pub struct Published {
     /// The root.
     pub root: Vec<u8>,
-    /// The authorities below it.
+    /// The authorities below it, with each of their keys.
     pub issuers: Vec<Vec<u8>>,
     /// Their newest lists of all certificates.
     pub lists: Vec<Vec<u8>>,
@@ -34,10 +38,10 @@ impl Registrar {
     /// The certificates that vouch for all others, and their newest lists. Public.
     #[must_use]
     pub fn published(&self) -> Published {
-        let issuers = self.authorities.issuers().iter();
-        let mut certificates = issuers.map(|issuer| issuer.certificate().der().to_vec());
-        let lists = AUTHORITIES.iter().filter_map(|authority| {
-            let name = ListName::complete(*authority, None);
+        let members = self.authorities.members().iter();
+        let mut certificates = members.clone().map(|it| it.certificate().der().to_vec());
+        let lists = members.filter_map(|member| {
+            let name = ListName::complete(member.generation, None);
             self.authorities.with_list(name, |list| list.der().to_vec())
         });
         Published {
@@ -52,17 +56,17 @@ impl Registrar {
     #[must_use]
     pub fn newest_list(&self, name: ListName) -> Option<Arc<Crl>> {
         let of = |name| self.authorities.with_list(name, Arc::clone);
-        let complete = ListName::complete(name.authority, name.range);
+        let complete = ListName::complete(name.generation, name.range);
         match self.authorities.with_list(complete, |_| ()) {
             Some(()) => of(name),
             None => of(name.of_all()),
         }
     }
 
-    /// The certificate of an authority, DER. Public.
+    /// The certificate of an authority. Public.
     #[must_use]
-    pub fn authority_certificate(&self, authority: Authority) -> Option<Vec<u8>> {
-        self.authorities.issuer(authority).ok().map(|issuer| issuer.certificate().der().to_vec())
+    pub fn authority_certificate(&self, of: Generation) -> Option<&Certificate> {
+        self.authorities.member(of).ok().map(Member::certificate)
     }
 
     /// Replaces the lists that are due within `ahead`, dated after `now`, or say of a certificate
@@ -72,9 +76,8 @@ impl Registrar {
     /// [`Error`] when a list could not be made or recorded; the old ones stay in use.
     pub async fn renew_lists(&self, now: UtcTime, ahead: time::Duration) -> Result<(), Error> {
         let mut made = Ok(());
-        for issuer in self.authorities.issuers() {
-            let authority = issuer.authority();
-            for name in self.parts(authority).await? {
+        for member in self.authorities.members() {
+            for name in self.parts(member.generation).await? {
                 let revoked = self.store.revocations(&name.part(), now).await?;
                 let revoked = parsed(&revoked.revoked)?;
                 let good = self.authorities.with_list(name, |list| {
@@ -93,22 +96,25 @@ impl Registrar {
         made
     }
 
-    /// Makes the lists anew that tell of these certificates, whose status has changed.
+    /// Makes the lists anew that tell of these certificates, whose status has changed: of each generation
+    /// that issued one of them.
     pub(super) async fn renew_lists_of(
         &self,
-        authority: Authority,
         changed: &[String],
         now: UtcTime,
     ) -> Result<(), Error> {
-        let changed: Vec<SerialRange> = changed
-            .iter()
-            .filter_map(|serial| Some(SerialRange::of(&serial.parse().ok()?)))
-            .collect();
         let mut made = Ok(());
-        for name in self.parts(authority).await? {
-            let concerned = name.range.is_none_or(|range| changed.contains(&range));
-            if concerned || self.authorities.with_list(name, |_| ()).is_none() {
-                made = made.and(self.renew_list(name, now).await);
+        for (issuer, changed) in self.store.by_issuer(changed).await? {
+            let Ok(generation) = issuer.parse() else { continue };
+            let ranges: Vec<SerialRange> = changed
+                .iter()
+                .filter_map(|serial| Some(SerialRange::of(&serial.parse().ok()?)))
+                .collect();
+            for name in self.parts(generation).await? {
+                let concerned = name.range.is_none_or(|range| ranges.contains(&range));
+                if concerned || self.authorities.with_list(name, |_| ()).is_none() {
+                    made = made.and(self.renew_list(name, now).await);
+                }
             }
         }
         made
@@ -121,10 +127,10 @@ impl Registrar {
         self.authorities.lists_over_by(now + LIST_ALARM)
     }
 
-    /// The complete lists that an authority makes as things stand.
-    async fn parts(&self, authority: Authority) -> Result<Vec<ListName>, Error> {
-        let revoked = self.store.count_revoked(authority_name(authority)).await?;
-        Ok(self.authorities.parts(authority, revoked))
+    /// The complete lists that a generation makes as things stand.
+    async fn parts(&self, of: Generation) -> Result<Vec<ListName>, Error> {
+        let revoked = self.store.count_revoked(&of.to_string()).await?;
+        Ok(self.authorities.parts(of, revoked))
     }
 
     async fn renew_list(&self, name: ListName, now: UtcTime) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use hsm::{Sm2Signer, sm2::PublicKey};
 
 use super::{
     Error, Registrar,
-    authorities::{AuthorityError, CLOCK_SKEW, Founded, certify},
+    authorities::{AuthorityError, CLOCK_SKEW, Founded, Member, certify},
     entry_by,
     list_names::ListName,
     new_serial,
@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     clock::UtcTime,
-    keys::{Keys, authority_name},
+    generation::Generation,
+    keys::Keys,
     policy::Act,
     store::{self, RootSuccession, Store},
     token::thumbprint,
@@ -43,7 +44,7 @@ impl Registrar {
     /// # Errors
     /// [`Error::Internal`] when there is none, which does not happen in a service that was started.
     pub fn root(&self) -> Result<&Certificate, Error> {
-        self.authorities.issuer(Authority::Root).map(Issuer::certificate).map_err(fault)
+        self.authorities.member(Generation::ROOT).map(Member::certificate).map_err(fault)
     }
 
     /// The roots that were succeeded, the oldest first. Public.
@@ -62,21 +63,21 @@ impl Registrar {
         next: &PublicKey,
         now: UtcTime,
     ) -> Result<(), Error> {
-        let root = self.authorities.issuer(Authority::Root).map_err(fault)?;
+        let root = &self.authorities.member(Generation::ROOT).map_err(fault)?.issuer;
         let end = root.certificate().not_after();
         let begin = now.replace_nanosecond(0).unwrap_or(now);
         let issue = |e| fault(AuthorityError::from(e));
         let link = root.draft_link(next, new_serial()?, (begin, end)).map_err(issue)?;
         let entry = || {
             entry_by(service_actor(&self.name), Act::RootLink, Outcome::Granted, now)
-                .on("authority", authority_name(Authority::Root))
+                .on("authority", Generation::ROOT.to_string())
                 .with("before", hex::encode(root.certificate().thumbprint()))
                 .with("thumbprint", thumbprint(next))
         };
         let drafted = entry().with("step", "draft").with("link", link.serial().to_string());
         self.record_act(drafted).await?;
         let link = link.sign(signer).map_err(issue)?;
-        let part = ListName::complete(Authority::Root, None).part();
+        let part = ListName::complete(Generation::ROOT, None).part();
         let number = self.store.last_list_number(&part.issuer).await?.unwrap_or_default() + 1;
         let revoked = parsed(&self.store.revocations(&part, now).await?.revoked)?;
         let this_update = begin - CLOCK_SKEW;
@@ -105,10 +106,10 @@ pub(crate) async fn take_over(
     store: &Store,
     keys: &Keys,
     name: &str,
-    before: Vec<(Authority, Certificate)>,
+    before: Vec<(Generation, Certificate)>,
     now: UtcTime,
-) -> Result<Vec<(Authority, Certificate)>, Error> {
-    let key = keys.authority(Authority::Root)?;
+) -> Result<Vec<(Generation, Certificate)>, Error> {
+    let key = keys.authority(Generation::ROOT)?;
     let Some((_, root)) = before.first().filter(|(_, root)| root.public_key() != key.public_key())
     else {
         return Ok(before);
@@ -123,7 +124,7 @@ pub(crate) async fn take_over(
     }
     let entry = |step| {
         entry_by(service_actor(name), Act::RootSucceed, Outcome::Granted, now)
-            .on("authority", authority_name(Authority::Root))
+            .on("authority", Generation::ROOT.to_string())
             .with("before", hex::encode(root.thumbprint()))
             .with("step", step)
     };
@@ -131,10 +132,13 @@ pub(crate) async fn take_over(
     let link_serial = new_serial()?;
     let mut drafted = entry("draft").with("link", link_serial.to_string());
     let mut orders = Vec::new();
-    for (of, certificate) in &before {
-        let serial = new_serial()?;
-        drafted = drafted.with(authority_name(*of), serial.to_string());
-        orders.push(Founded { authority: *of, subject: certificate.subject().clone(), serial });
+    for (generation, certificate) in &before {
+        let (generation, serial) = (*generation, new_serial()?);
+        drafted = drafted.with(generation.to_string(), serial.to_string());
+        // One that was succeeded is not good for longer than it was.
+        let succeeded = before.iter().any(|(other, _)| generation.next() == Some(*other));
+        let until = succeeded.then(|| certificate.not_after());
+        orders.push(Founded { generation, subject: certificate.subject().clone(), serial, until });
     }
     store.record_act(drafted).await?;
     let after = certify(keys, orders, now).map_err(fault)?;
@@ -147,11 +151,11 @@ pub(crate) async fn take_over(
         .and_then(|draft| draft.sign(&*key))
         .map_err(issue)?;
     let signed = entry("signed").with("link", hex::encode(link.thumbprint()));
-    let signed = after.iter().fold(signed, |entry, (of, it)| {
-        entry.with(authority_name(*of), hex::encode(it.thumbprint()))
-    });
-    let records = after.iter().map(|(authority, certificate)| store::Authority {
-        name: authority_name(*authority).to_owned(),
+    let signed = after
+        .iter()
+        .fold(signed, |entry, (of, it)| entry.with(of.to_string(), hex::encode(it.thumbprint())));
+    let records = after.iter().map(|(generation, certificate)| store::Authority {
+        name: generation.to_string(),
         der: certificate.der().to_vec(),
     });
     let (before, link) = (root.der().to_vec(), link.der().to_vec());

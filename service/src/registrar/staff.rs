@@ -9,11 +9,9 @@ use card::ResidentIdNumber;
 use time::Date;
 use zeroize::Zeroizing;
 
-use super::{Caller, Error, Registrar, certificates::profile, sessions::stored_role, uncut};
+use super::{Caller, Error, Registrar, sessions::stored_role, uncut};
 use crate::{
     catalogue::{Needs, Reason},
-    clock::UtcTime,
-    keys::authority_name,
     policy::Act,
     store::{Ending, Identity, IdentityChange, IdentityId, Receipt},
     vocabulary::Role,
@@ -95,7 +93,7 @@ impl Registrar {
             let receipt = self.settle(entry(Outcome::Refused), answer).await?;
             // The department stands in sessions as well.
             self.sessions.forget(|holder| holder.identity == id);
-            self.staff_certificates_ended(&row, &revoked, caller.now).await;
+            self.status_changed(&revoked, caller.now).await;
             Ok(StaffChanged { revoked, receipt: Some(receipt) })
         })
         .await
@@ -117,9 +115,9 @@ impl Registrar {
             let entry = |outcome| {
                 self.entry(&caller, Act::IdentityDepart, outcome).on("identity", id.to_string())
             };
-            let Some(row) = self.store.identity(id).await? else {
+            if self.store.identity(id).await?.is_none() {
                 return self.refuse(entry(Outcome::Refused), Reason::IDENTITY_NOT_FOUND).await;
-            };
+            }
             let leaving = [crl::Reason::AffiliationChanged, crl::Reason::CessationOfOperation];
             if !leaving.contains(&reason) {
                 let error = Error::Field { field: "reason", needs: Needs::ListedValue };
@@ -130,7 +128,7 @@ impl Registrar {
             let granted = tell_ending(entry(Outcome::Granted), &ending);
             let answer = self.store.record_identity_departed(id, ending, granted).await;
             let receipt = self.settle(entry(Outcome::Refused), answer).await?;
-            self.staff_certificates_ended(&row, &revoked, caller.now).await;
+            self.status_changed(&revoked, caller.now).await;
             Ok(StaffChanged { revoked, receipt })
         })
         .await
@@ -184,15 +182,6 @@ impl Registrar {
     ) -> Result<Ending, Error> {
         let serials = self.store.certificates_to_end(id, caller.now).await?;
         Ok(Ending { serials, reason: reason.code().into(), at: caller.now })
-    }
-
-    /// Sees to it that what ended is told. One authority issued all of an identity.
-    async fn staff_certificates_ended(&self, before: &Identity, ended: &[String], now: UtcTime) {
-        let role = stored_role(&before.role).ok();
-        let issuer = role.and_then(|role| profile(role).issued_by()).map(authority_name);
-        if let Some(issuer) = issuer.filter(|_| !ended.is_empty()) {
-            self.status_changed(issuer, ended, now).await;
-        }
     }
 }
 

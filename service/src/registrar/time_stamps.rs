@@ -11,14 +11,14 @@ use ca::timestamp::{Failure, Query, Stamper};
 use ca::{Authority, Certificate, Digest, Order, Profile};
 
 use super::{
-    Caller, Error, Registrar, certificate_status::lasts, entry_by, new_serial, service_actor,
+    Caller, Error, Registrar, authorities::Member, certificate_status::lasts, entry_by, new_serial,
+    revocation_lists::fault, service_actor,
 };
 use crate::{
     catalogue::Reason,
     clock::{self, UtcTime},
     clock_watch::ClockWatch,
     config::{Clients, TimeStamps},
-    keys::authority_name,
     policy::Act,
     store::{self, Obstacle, StoreError},
     telemetry,
@@ -102,7 +102,7 @@ impl Registrar {
         // The time of the stamp is that of now, not of when the call came.
         let at = clock::now();
         self.watch_clock(at).map_err(|_| Failure::TimeNotAvailable)?;
-        let fault = |error: Error| {
+        let failed = |error: Error| {
             tracing::error!(cause = telemetry::chain(&error), "stamping a time");
             Failure::SystemFailure
         };
@@ -111,7 +111,7 @@ impl Registrar {
             (certificate.not_before()..=certificate.not_after()).contains(&at)
         };
         let stamper = self.stamping.stamper().filter(valid).ok_or(Failure::SystemFailure)?;
-        let serial = new_serial().map_err(fault)?;
+        let serial = new_serial().map_err(failed)?;
         let number = serial.to_string();
         let draft = stamper.draft(&query, terms, serial, at);
 
@@ -139,10 +139,10 @@ impl Registrar {
                 tracing::error!("a later time was stamped before: the clock was set back");
                 return Err(Failure::TimeNotAvailable);
             }
-            Err(error) => return Err(fault(error.into())),
+            Err(error) => return Err(failed(error.into())),
         }
-        let key = self.keys.time_stamps().map_err(|error| fault(error.into()))?;
-        draft.sign(&*key).map_err(|error| fault(Error::internal("signing a time stamp", error)))
+        let key = self.keys.time_stamps().map_err(|error| failed(error.into()))?;
+        draft.sign(&*key).map_err(|error| failed(Error::internal("signing a time stamp", error)))
     }
 
     /// Looks whether the clock goes as time does. To be called every minute or so.
@@ -165,10 +165,7 @@ impl Registrar {
         let key = self.keys.time_stamps()?;
         let records = self.store.authorities().await?;
         let record = records.iter().find(|record| record.name == STAMPER);
-        let issuer = self
-            .authorities
-            .issuer(ISSUER)
-            .map_err(|e| Error::internal("working as an authority", e))?;
+        let issuer = self.authorities.current(ISSUER).map_err(fault)?;
         let held = record
             .and_then(|record| Certificate::parse(&record.der).ok())
             .and_then(|held| Stamper::new(held).ok())
@@ -188,7 +185,7 @@ impl Registrar {
                     days: None,
                     identifiers: Vec::new(),
                 };
-                let certificate = self.certify_own(ISSUER, order, STAMPER, now).await?;
+                let certificate = self.certify_own(issuer, order, STAMPER, now).await?;
                 Stamper::new(certificate)
                     .map_err(|e| Error::internal("taking up the stamper", e))?
             }
@@ -201,30 +198,27 @@ impl Registrar {
     /// and puts it on record under `name`. It ends with its issuer at the latest.
     pub(super) async fn certify_own(
         &self,
-        authority: Authority,
+        by: &Member,
         order: Order,
         name: &str,
         now: UtcTime,
     ) -> Result<Certificate, Error> {
-        let issuer = self
-            .authorities
-            .issuer(authority)
-            .map_err(|e| Error::internal("working as an authority", e))?;
-        let left = (issuer.certificate().not_after() - now).whole_days();
+        let left = (by.certificate().not_after() - now).whole_days();
         let days = u32::try_from(left).unwrap_or(0).min(order.profile.days());
-        let draft = issuer
+        let draft = by
+            .issuer
             .draft(Order { days: Some(days), ..order }, new_serial()?, now)
             .map_err(|e| Error::internal("drafting a certificate of the service's own", e))?;
         let serial = draft.serial().to_string();
         let entry = |step| {
             entry_by(service_actor(&self.name), Act::CertificateIssue, Outcome::Granted, now)
                 .on("certificate", serial.as_str())
-                .with("issuer", authority_name(authority))
+                .with("issuer", by.generation.to_string())
                 .with("authority", name)
                 .with("step", step)
         };
         self.record_act(entry("draft")).await?;
-        let signer = self.keys.authority(authority)?;
+        let signer = by.signer(&self.keys)?;
         let certificate = draft
             .sign(&*signer)
             .map_err(|e| Error::internal("signing a certificate of the service's own", e))?;

@@ -1,5 +1,7 @@
 //! What revocation lists say, and the newest of them.
 
+use std::collections::BTreeMap;
+
 use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
@@ -77,6 +79,27 @@ impl Store {
                 "SELECT count(*) FROM certificate WHERE issuer = ?1 AND revoked_at IS NOT NULL",
             )?;
             Ok(select.query_row([issuer], |row| row.get(0))?)
+        })
+        .await
+    }
+
+    /// These certificates by the names of the authorities that issued them.
+    pub async fn by_issuer(
+        &self,
+        serials: &[String],
+    ) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+        let serials = serials.to_vec();
+        self.read(move |db| {
+            let mut select =
+                db.prepare_cached("SELECT issuer FROM certificate WHERE serial = ?1")?;
+            let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for serial in serials {
+                let issuer = select.query_row([&serial], |row| row.get(0)).optional()?;
+                if let Some(issuer) = issuer {
+                    found.entry(issuer).or_default().push(serial);
+                }
+            }
+            Ok(found)
         })
         .await
     }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     catalogue::Reason,
     clock::UtcTime,
-    keys::{authority_name, authority_named},
+    generation::Generation,
     policy::Act,
     store::{
         Certificate as CertificateRecord, Enrolment, EnrolmentDraft, Identity, NewEnrolment,
@@ -48,13 +48,13 @@ pub(super) struct Fixed {
     draft: EnrolmentDraft,
     /// Of a pair, the key pair of the centre.
     spare: Option<NewEscrowedKey>,
-    issuer: &'static str,
+    issuer: Generation,
 }
 
 impl Fixed {
     /// The entry says which certificates were drafted.
     pub(super) fn tell(&self, entry: Entry) -> Entry {
-        let entry = entry.with("issuer", self.issuer).with("step", "draft");
+        let entry = entry.with("issuer", self.issuer.to_string()).with("step", "draft");
         match &self.draft {
             EnrolmentDraft::Signing(draft) => entry.on("certificate", draft.serial.as_str()),
             EnrolmentDraft::Pair { drafts, .. } => entry
@@ -82,10 +82,9 @@ impl Registrar {
         let profile = profile_of(holder)?;
         let days = enrolment.days;
         if enrolment.certificates == CertificateSet::Signing {
-            let Prepared { authority, record, .. } =
+            let Prepared { by: issuer, record, .. } =
                 self.prepare(holder, profile, key, days, now).await?;
-            let (draft, issuer) = (EnrolmentDraft::Signing(record), authority_name(authority));
-            return Ok(Fixed { draft, spare: None, issuer });
+            return Ok(Fixed { draft: EnrolmentDraft::Signing(record), spare: None, issuer });
         }
         let made = || self.centre_entry(Act::KeyCentreMake, now);
         let spare = self.key_centre.take(&self.store, made, now).await?;
@@ -105,7 +104,7 @@ impl Registrar {
         spare: &NewEscrowedKey,
         days: Option<u32>,
         now: UtcTime,
-    ) -> Result<(EnrolmentDraft, &'static str), Error> {
+    ) -> Result<(EnrolmentDraft, Generation), Error> {
         let profile = profile_of(holder)?;
         let encryption_profile = profile
             .encryption()
@@ -115,13 +114,13 @@ impl Registrar {
         let envelope = seal_envelope(&key, &secret);
         let encryption_key = secret.public().clone();
         drop(secret);
-        let Prepared { authority, record: signing, .. } =
+        let Prepared { by, record: signing, .. } =
             self.prepare(holder, profile, key, days, now).await?;
         let Prepared { record: encryption, .. } =
             self.prepare(holder, encryption_profile, encryption_key, days, now).await?;
         let drafts = PairDraft { holder: holder.id, signing, encryption, key: spare.id };
         let drafts = Box::new(drafts);
-        Ok((EnrolmentDraft::Pair { drafts, envelope }, authority_name(authority)))
+        Ok((EnrolmentDraft::Pair { drafts, envelope }, by))
     }
 
     /// What becomes of the key pair that was taken: it is in use on record, or spare as before. More are made
@@ -199,9 +198,9 @@ impl Registrar {
             ),
             _ => None,
         };
-        let authority = authority_named(&records[0].issuer)
-            .ok_or(Error::Internal { what: "an unknown issuer on record", source: None })?;
-        Ok(IssuedCertificates { signing, encryption, answer, chain: self.chain(authority)? })
+        let by = records[0].issuer.parse();
+        let by = by.map_err(|e| Error::internal("an unknown issuer on record", e))?;
+        Ok(IssuedCertificates { signing, encryption, answer, chain: self.chain(by)? })
     }
 
     /// The signing certificate, and the encryption certificate of its pair.
@@ -253,12 +252,11 @@ impl Registrar {
     ) -> Result<SignedDraft, Error> {
         let serial: Serial = record.serial.parse().map_err(|_| Reason::DRAFT_DIFFERS)?;
         let given = (serial, record.drafted_at);
-        let Prepared { authority, draft, .. } =
-            self.prepare_as(holder, profile, key, days, given).await?;
+        let Prepared { by, draft, .. } = self.prepare_as(holder, profile, key, days, given).await?;
         if draft.body() != record.body {
             return Err(Reason::DRAFT_DIFFERS.into());
         }
-        let key = self.keys.authority(authority)?;
+        let key = self.keys.authority(by)?;
         let signed = draft.sign(&*key);
         let certificate = signed.map_err(|e| Error::internal("signing a certificate", e))?;
         Ok(SignedDraft { serial: record.serial.clone(), der: certificate.der().to_vec() })

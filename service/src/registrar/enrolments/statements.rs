@@ -134,7 +134,7 @@ impl Registrar {
         let (subject, by) = (certificate.subject(), statement.by.to_string());
         let operator = subject.common_name() == Some(by.as_str())
             && subject.organizational_unit() == Some(Role::Operator.as_str())
-            && self.authorities.issuers().iter().any(|issuer| {
+            && self.authorities.members().iter().any(|issuer| {
                 issuer.certificate().subject() == certificate.issuer()
                     && certificate.is_signed_by_with(issuer.certificate().public_key(), &verify)
             });

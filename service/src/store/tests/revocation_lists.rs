@@ -71,6 +71,30 @@ async fn a_part_has_the_serial_numbers_that_begin_with_its_octet() {
 }
 
 #[tokio::test]
+async fn certificates_are_told_apart_by_the_key_that_issued_them() {
+    let place = Place::new();
+    let store = place.open();
+    let hospital = hospital(&store).await;
+    for (at, (serial, issuer)) in
+        [("4900", "ca-people"), ("4a00", "ca-people-g2"), ("4b00", "ca-people")]
+            .into_iter()
+            .enumerate()
+    {
+        let mut draft = draft(serial, hospital.doctor);
+        draft.issuer = issuer.into();
+        draft.key_digest = [at as u8 + 40; 32];
+        store.record_certificate_draft(draft, act("certificate.draft")).await.unwrap();
+    }
+    let asked = ["4b00", "4a00", "4900", "4c00"].map(str::to_owned);
+    let found: Vec<_> = store.by_issuer(&asked).await.unwrap().into_iter().collect();
+    let expected = [("ca-people", vec!["4b00", "4900"]), ("ca-people-g2", vec!["4a00"])];
+    let expected = expected.map(|(issuer, serials)| {
+        (issuer.to_owned(), serials.into_iter().map(str::to_owned).collect())
+    });
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
 async fn changes_are_told_since_the_oldest_list_that_somebody_may_hold() {
     let place = Place::new();
     let store = place.open();

@@ -1,0 +1,72 @@
+//! `healthcardd keys succeed-authority`: an issuing authority gets another key, and what it issued stays good.
+//!
+//! In two steps, each on disk before the next: the key of the next generation is made, and in the same file the one
+//! before is restricted to lists, so that it certifies nobody from then on; then the root certifies the next one. The
+//! last step is also done by any start of the service, so that a crash between the two is mended by the same command
+//! or by starting.
+
+use std::path::Path;
+
+use ca::Certificate;
+use hsm::{KeyError, KeyUse, soft::Unseal};
+
+use super::{KeyChangeError, Opened, open, versions};
+use crate::{clock, generation::Generation};
+
+/// What there is after a succession.
+pub struct SucceededAuthority {
+    /// Whether the authority got another key now. Otherwise it had before.
+    pub now: bool,
+    /// The generation that issues from then on, or the next one if that was succeeded as well.
+    pub next: Generation,
+    /// Its certificate.
+    pub certificate: Certificate,
+    /// The generation that was succeeded.
+    pub before: Generation,
+    /// Its certificate: until it ends there are lists.
+    pub certificate_before: Certificate,
+}
+
+/// Gives an issuing authority of a data directory another key. The name says which of its keys is to be succeeded: one
+/// that was already is not succeeded again.
+///
+/// # Errors
+/// [`KeyChangeError`]; what was done so far stands, and the same order goes on from there.
+pub async fn succeed_authority(
+    data: &Path,
+    unseal: Unseal<'_>,
+    name: &str,
+) -> Result<SucceededAuthority, KeyChangeError> {
+    let unknown = || KeyChangeError::NotAnAuthority { name: name.to_owned() };
+    let before: Generation = name.parse().map_err(|_| unknown())?;
+    if before == Generation::ROOT {
+        return Err(KeyChangeError::IsTheRoot);
+    }
+    let next = before.next().ok_or_else(unknown)?;
+    // Whatever was begun is finished by this.
+    let Opened { registrar, mut keystore, .. } = open(data, unseal).await?;
+    let certificate =
+        |registrar: &crate::registrar::Registrar, of| registrar.authority_certificate(of).cloned();
+    let certificate_before = certificate(&registrar, before).ok_or_else(unknown)?;
+    let succeeded = |now, certificate| SucceededAuthority {
+        now,
+        next,
+        certificate,
+        before,
+        certificate_before: certificate_before.clone(),
+    };
+    if let Some(certificate) = certificate(&registrar, next) {
+        return Ok(succeeded(false, certificate));
+    }
+    keystore.generate(&next.key(), KeyUse::SignCertificates)?;
+    keystore.restrict(&before.key())?;
+    let made = versions(&keystore, &next.key()).into_iter().find_map(|made| made.public_key);
+    let made = made.ok_or_else(|| KeyError::Unknown(next.key()))?;
+    let entry = registrar.plan_succession((before, next), &made, clock::now()).map_err(Box::new)?;
+    registrar.store().record_act(entry).await?;
+    keystore.save()?;
+    drop((registrar, keystore));
+    let Opened { registrar, .. } = open(data, unseal).await?;
+    let made = certificate(&registrar, next).ok_or_else(|| KeyError::Unknown(next.key()))?;
+    Ok(succeeded(true, made))
+}
