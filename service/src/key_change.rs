@@ -1,7 +1,7 @@
 //! `healthcardd keys rotate`, `retire`, `destroy`, `compromise`: what happens to versions of the service's keys, and
 //! `label`, what a key is called; `share`, by which custodians open the keystore, and `passphrase`, by which they no
 //! longer do; and `ceremony`, of which they keep a transcript. `succeed-root` is in `root`,
-//! `succeed-authority` in `authority`.
+//! `succeed-authority` and `revoke-authority` in `authority`.
 //!
 //! The service is not running meanwhile: its lock on the database is held. It is put together first,
 //! as at a start, so that nothing is changed in a service that is not whole, and so that what an
@@ -26,6 +26,7 @@ use hsm::{
 use crate::{
     clock,
     config::{Config, ConfigError},
+    generation::Generation,
     keys::{self, Succession},
     policy::Act,
     registrar::{Error, Registrar, key_changed, key_labelled, keystore_shared, passphrase_changed},
@@ -34,7 +35,7 @@ use crate::{
     token::thumbprint,
 };
 
-pub use authority::{SucceededAuthority, succeed_authority};
+pub use authority::{RevokedAuthority, SucceededAuthority, revoke_authority, succeed_authority};
 pub use root::{Succeeded, succeed_root};
 
 /// What is to happen to a key.
@@ -105,14 +106,18 @@ pub enum KeyChangeError {
     /// The root is succeeded in another way.
     #[error("ca-root is the root, which is succeeded with link certificates")]
     IsTheRoot,
+    /// The key is the one that the authority issues with.
+    #[error("{0} issues: it is succeeded before it is revoked")]
+    Issues(Generation),
     /// The certificate in the file is not that of the root.
     #[error("{} does not hold the certificate of the root in force", path.display())]
     NotTheRoot {
         /// The file.
         path: PathBuf,
     },
-    /// The root could not sign for the next key, of its own or of another authority.
-    #[error("having the root sign for the next key")]
+    /// The root could not sign for the next key, of its own or of another authority, or an authority not be
+    /// revoked.
+    #[error("working as the root")]
     Link(#[from] Box<Error>),
     /// The new certificate could not be put into its place.
     #[error("writing {}", path.display())]

@@ -199,7 +199,9 @@ async fn authorities(
     let before = of_generations(store.authorities_before().await?)?.into_iter();
     let issuers = before.filter(|(of, _)| *of != Generation::ROOT).map(|(_, issuer)| issuer);
     let authorities = Authorities::load(keys, certificates, lists, public_url, plan)?;
-    Ok(authorities.with_succeeded(succeeded, issuers)?)
+    let revoked = store.authority_revocations().await?.into_iter();
+    let revoked: Vec<_> = revoked.filter_map(|(name, at)| Some((name.parse().ok()?, at))).collect();
+    Ok(authorities.with_succeeded(succeeded, issuers)?.with_revoked(&revoked))
 }
 
 /// The certificates of authorities among those of the service's own.

@@ -13,7 +13,7 @@ use hsm::{
 use serde_json::{Value, json};
 use service::demo::people::{COLLEAGUE, DESK, DOCTOR};
 use service::demo::programs::{Background, Finished, Program};
-use service::demo::stage::OPERATOR;
+use service::demo::stage::{OPERATOR, REVIEWER};
 use service::demo::tamper;
 use tests::hospital::{Hospital, text};
 use tests::http::get;
@@ -329,6 +329,123 @@ fn the_root_is_succeeded_after_an_authority_and_the_service_shows_the_next_gener
         let said = national::healthcard(&hospital, &address, who, &["visit", "list"], &[]);
         assert_eq!(said.code, 0, "{} {}", said.stdout, said.stderr);
     }
+    check_log(&hospital);
+}
+
+/// Gives somebody who has a certificate the next one for the same key, to work with from now on.
+fn renew_own(hospital: &Hospital, who: &str) {
+    let own = hospital.stage.identity(who);
+    let next = renewed(hospital, &own, &format!("{who}-next"));
+    for file in ["certificate.der", "chain.pem"] {
+        fs::copy(next.join(file), own.join(file)).unwrap();
+    }
+    hospital.granted(who, &["session", "open"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_generation_whose_key_was_lost_is_revoked_with_all_that_it_certified() {
+    let mut hospital = Hospital::open();
+    let visit = relay::open_visit(&hospital).await;
+    let record = hospital.stage.write("records/note.txt", b"progress note\n").unwrap();
+    let record = record.to_string_lossy().into_owned();
+    let signature = hospital.stage.path("records/note.p7s").to_string_lossy().into_owned();
+    let sign = ["sign", "--visit", &visit, "--type", "progress-note"];
+    let files = ["--file", &record, "--out", &signature];
+    hospital.granted(DOCTOR.key, &[&sign[..], &files].concat());
+    let verify = ["verify", "--file", &record, "--signature", &signature];
+    let first = export(&hospital, "first");
+
+    // The key that issues gets a successor first.
+    let order = ["keys", "revoke-authority", "ca-people"];
+    assert!(refused(&hospital, &order).contains("服务正在运行"));
+    stop(&mut hospital);
+    for (name, told) in [
+        ("ca-people", ["请先用", "first give"]),
+        ("ca-people-g2", ["签发机构", "authorities are"]),
+        ("ca-root", ["请用", "succeed-root"]),
+    ] {
+        let said = refused(&hospital, &["keys", "revoke-authority", name]);
+        assert!(told.iter().all(|part| said.contains(part)), "{name}: {said}");
+    }
+    succeed(&hospital, "ca-people");
+    hospital.stage.serve().unwrap();
+    for who in [OPERATOR, REVIEWER, "auditor"] {
+        renew_own(&hospital, who);
+    }
+    let new = nurse(&hospital, "nurse");
+    hospital.granted(DOCTOR.key, &["session", "open"]);
+    stop(&mut hospital);
+
+    let revoked = |hospital: &Hospital| {
+        let finished = run(hospital, &[&order[..], &["--json"]].concat());
+        assert_eq!(finished.code, 0, "{}", finished.stderr);
+        finished.json().unwrap()["revoked"].as_bool().unwrap()
+    };
+    assert!(revoked(&hospital) && !revoked(&hospital));
+    hospital.stage.serve().unwrap();
+    let people = first.join("ca-people.cer").to_string_lossy().into_owned();
+    let is_revoked = |hospital: &Hospital, authorities: &Path| {
+        let serial = |name: &str| {
+            let der = fs::read(authorities.join(format!("{name}.cer"))).unwrap();
+            Certificate::parse(&der).unwrap().serial().to_string()
+        };
+        let [list, own] = ["ca-root.crl", "ca-root.cer"].map(|file| authorities.join(file));
+        assert!(script("verify-crl.sh", &[&list, &own]).status.success());
+        let names =
+            |name: &str| script("read-crl.sh", &[&list, Path::new(&serial(name))]).status.success();
+        assert!(names("ca-people") && !names("ca-people-g2"));
+        let file = authorities.join("ca-people.cer").to_string_lossy().into_owned();
+        let told = hospital.ask("auditor", &["authority", "status", "--certificate", &file]);
+        assert_eq!((told.code, text(&told.body, "status")), (1, "revoked".to_owned()));
+        assert_eq!(told.body["reason"], 2);
+    };
+    let second = export(&hospital, "second");
+    assert_eq!(fs::read(&people).unwrap(), fs::read(second.join("ca-people.cer")).unwrap());
+    is_revoked(&hospital, &second);
+
+    // Whoever has a certificate by it is out, and in with one by the next; others go on.
+    hospital.refused(DOCTOR.key, &["visit", "list"], "CERTIFICATE_REVOKED");
+    hospital.refused(DOCTOR.key, &["session", "open"], "CERTIFICATE_REVOKED");
+    let doctor = hospital.stage.identity(DOCTOR.key);
+    assert!(openssl_judges(&second, &doctor) && !openssl_judges(&second, &new));
+    let told = asked(&hospital, &second, &doctor);
+    assert_eq!(told, ("revoked".to_owned(), "revoked: reason 2\n".to_owned()));
+    for who in ["nurse", DESK.key, OPERATOR] {
+        hospital.granted(who, &["session", "open"]);
+    }
+    hospital.granted("doctor-anew", &["key", "new"]);
+    hospital.stage.certify("doctor-anew", &hospital.staff[DOCTOR.key], &[]).unwrap();
+    hospital.granted("doctor-anew", &["session", "open"]);
+    // The log had seen what was signed before.
+    let verdict = hospital.ask("auditor", &verify);
+    assert_eq!(verdict.code, 0, "{}", verdict.body);
+
+    // The service itself has what it shows certified by the next.
+    stop(&mut hospital);
+    succeed(&hospital, "ca-devices");
+    let devices = run(&hospital, &["keys", "revoke-authority", "ca-devices"]);
+    assert_eq!(devices.code, 0, "{}", devices.stderr);
+    assert!(devices.stdout.contains("已由根吊销 · revoked by the root"), "{}", devices.stdout);
+    hospital.stage.serve().unwrap();
+    hospital.refused(DESK.key, &["session", "open"], "CERTIFICATE_REVOKED");
+    let stamp = hospital.stage.path("records/note.tsr");
+    let path = stamp.to_string_lossy().into_owned();
+    let order = ["timestamp", "request", "--file", &record, "--out", &path];
+    hospital.granted("doctor-anew", &order);
+    let stamp = ca::timestamp::Reply::parse(&fs::read(&stamp).unwrap()).unwrap();
+    let stamper = stamp.token().certificate().unwrap().issuer().common_name();
+    assert_eq!(stamper, Some("ca-devices-g2"));
+    hospital.granted("auditor", &["timestamp", "verify", "--file", &record, "--stamp", &path]);
+
+    // The next root does not forget it.
+    stop(&mut hospital);
+    let root = run(&hospital, &["keys", "succeed-root"]);
+    assert_eq!(root.code, 0, "{}", root.stderr);
+    hospital.stage.serve().unwrap();
+    let third = export(&hospital, "third");
+    is_revoked(&hospital, &third);
+    hospital.refused(DOCTOR.key, &["session", "open"], "CERTIFICATE_REVOKED");
+    hospital.granted("doctor-anew", &["session", "open"]);
     check_log(&hospital);
 }
 

@@ -16,7 +16,7 @@ use hsm::{
 use service::{
     config::Config,
     devices::{Devices, Placed},
-    key_change::{self, KeyChangeError, KeyOrder, SucceededAuthority},
+    key_change::{self, KeyChangeError, KeyOrder, RevokedAuthority, SucceededAuthority},
     key_list::{self, KeyLine, state_text},
     start::StartError,
     store::StoreError,
@@ -45,6 +45,13 @@ enum KeysCommand {
         #[command(flatten)]
         common: Common,
         /// 要被接替的一代，如 ca-people；再次更换时为 ca-people-g2 · The generation that is to be succeeded, as in ca-people; the next time it is ca-people-g2.
+        name: String,
+    },
+    /// 吊销已被接替且私钥可能泄露的一代签发机构，其签发的全部证书随之吊销 · Revoke an authority's key that was succeeded and may be in other hands: the root's list has it, and all that it certified is revoked.
+    RevokeAuthority {
+        #[command(flatten)]
+        common: Common,
+        /// 要吊销的一代，如 ca-people · The generation that is to be revoked, as in ca-people.
         name: String,
     },
     /// 停用服务不再需要的密钥 · Retire a key that the service does not need.
@@ -143,6 +150,7 @@ impl Keys {
             KeysCommand::Rotate(one) => change(&one, KeyOrder::Rotate),
             KeysCommand::SucceedRoot(common) => succeed_root(&common),
             KeysCommand::SucceedAuthority { common, name } => succeed_authority(&common, &name),
+            KeysCommand::RevokeAuthority { common, name } => revoke_authority(&common, &name),
             KeysCommand::Retire(Version { one, version }) => {
                 change(&one, KeyOrder::Retire(version))
             }
@@ -248,6 +256,29 @@ fn succeed_authority(Common { place, json }: &Common, name: &str) -> Result<(), 
         thumbprint(&certificate),
         until(&certificate),
         until(&certificate_before),
+    );
+    Ok(())
+}
+
+fn revoke_authority(Common { place, json }: &Common, name: &str) -> Result<(), Failure> {
+    let opening = place.opening()?;
+    let RevokedAuthority { now, generation, at } = runtime()?
+        .block_on(key_change::revoke_authority(&place.data, opening.unseal(), name))
+        .map_err(explained)?;
+    let (generation, at) = (generation.to_string(), service::clock::rfc3339(at));
+    if *json {
+        let said = serde_json::json!({ "revoked": now, "authority": generation, "at": at });
+        println!("{said}");
+        return Ok(());
+    }
+    println!(
+        "{}：{generation}，{at}\n\
+         其签发的全部证书已吊销，持有人须用新密钥重新登记；管理员不足两名时用 healthcardd operator · \
+         whatever it certified is revoked, and holders enrol anew with new keys; where fewer than two operators are left: `healthcardd operator`",
+        match now {
+            true => "已由根吊销 · revoked by the root",
+            false => "此前已吊销 · revoked before",
+        }
     );
     Ok(())
 }
@@ -404,8 +435,12 @@ fn explained(error: KeyChangeError) -> Failure {
         KeyChangeError::IsTheRoot => {
             "请用 healthcardd keys succeed-root · use `healthcardd keys succeed-root`"
         }
+        KeyChangeError::Issues(_) => {
+            "请先用 healthcardd keys succeed-authority 更换 · first give the authority another key: `healthcardd keys succeed-authority`"
+        }
         KeyChangeError::NamedByCertificates { key, .. } if key.name().starts_with("ca-") => {
-            "请用 healthcardd keys succeed-authority · use `healthcardd keys succeed-authority`"
+            "更换用 healthcardd keys succeed-authority，泄露后再用 revoke-authority · \
+             `healthcardd keys succeed-authority` gives the authority another key, and `revoke-authority` revokes the one before"
         }
         KeyChangeError::NamedByCertificates { .. } => {
             "证书中载有该密钥，须换发证书 · certificates carry this key: certificates have to be issued anew"

@@ -181,6 +181,8 @@ words! {
         RootSucceed = "root.succeed",
         /// Giving an issuing authority another key: the key is made, and certified by the root.
         AuthoritySucceed = "authority.succeed",
+        /// Revoking an authority's key that was succeeded, with whatever it certified.
+        AuthorityRevoke = "authority.revoke",
         /// Ending the use of a version of a key.
         KeyRetire = "key.retire",
         /// Wiping a version of a key.

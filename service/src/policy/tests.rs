@@ -156,6 +156,7 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::RootLink,
             Act::RootSucceed,
             Act::AuthoritySucceed,
+            Act::AuthorityRevoke,
             Act::KeyRetire,
             Act::KeyDestroy,
             Act::KeyCompromise,

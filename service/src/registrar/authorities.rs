@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ca::chain::{Anchors, Path, Purpose};
-use ca::crl::{Changes, Crl, Edition, Revocation, Scope, SerialRange};
+use ca::crl::{Changes, Crl, Edition, Reason, Revocation, Scope, SerialRange};
 use ca::{
     Authority, BadName, Certificate, ChainError, Draft, IssueError, Issuer, Order, Profile, Serial,
 };
@@ -44,6 +44,8 @@ pub struct Authorities {
 pub(crate) struct Member {
     pub(crate) generation: Generation,
     pub(crate) issuer: Issuer,
+    /// Since when its key may be in other hands.
+    pub(crate) revoked: Option<UtcTime>,
 }
 
 impl Member {
@@ -148,7 +150,7 @@ impl Authorities {
             if generation.next().is_some_and(|next| known.contains_key(&next)) {
                 issuer = issuer.succeeded();
             }
-            let member = Member { generation, issuer };
+            let member = Member { generation, issuer, revoked: None };
             // Its key does what it has to do still, and nothing else.
             member.signer(keys)?;
             members.push(member);
@@ -186,6 +188,27 @@ impl Authorities {
             anchors.add_crl(list.map_err(|_| AuthorityError::Record("last list of a root"))?)?;
         }
         Ok(Self { anchors: RwLock::new(anchors), succeeded: roots, ..self })
+    }
+
+    /// Believes these authorities no more, since then.
+    #[must_use]
+    pub fn with_revoked(mut self, revoked: &[(Generation, UtcTime)]) -> Self {
+        for (generation, at) in revoked {
+            let of = self.members.iter_mut().filter(|it| it.generation == *generation);
+            of.for_each(|member| member.revoked = Some(*at));
+        }
+        self
+    }
+
+    /// The certificates below the root that are revoked, as its lists have them.
+    pub(crate) fn revocations(&self) -> impl Iterator<Item = Revocation> {
+        self.members.iter().filter_map(|member| {
+            Some(Revocation {
+                serial: member.certificate().serial().clone(),
+                at: member.revoked?.truncate_to_second(),
+                reason: Reason::AuthorityCompromise,
+            })
+        })
     }
 
     /// The roots that were succeeded, the oldest first.

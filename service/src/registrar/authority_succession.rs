@@ -1,9 +1,9 @@
 //! How an issuing authority gets another key (签发机构密钥更换): the root certifies the next one under the name of the
 //! next generation, which issues everything from then on. The one before issues nothing more, and goes on telling how
-//! stands what it issued: with its lists, and by its responder.
+//! stands what it issued: with its lists, and by its responder. If its key is in other hands, the root revokes it.
 
 use audit::{Entry, Outcome};
-use ca::{Authority, Certificate, Issuer};
+use ca::{Authority, Certificate, Issuer, crl::Reason};
 use hsm::sm2::PublicKey;
 
 use super::{
@@ -39,6 +39,38 @@ impl Registrar {
         Ok(succession(&self.name, next, "key", now)
             .with("succeeds", before.to_string())
             .with("thumbprint", thumbprint(key)))
+    }
+}
+
+impl Registrar {
+    /// Whether this generation issues: none has succeeded it.
+    pub(crate) fn issues(&self, of: Generation) -> bool {
+        self.authorities.member(of).is_ok_and(|member| !member.issuer.is_succeeded())
+    }
+
+    /// Since when the key of this generation may be in other hands.
+    pub(crate) fn authority_revoked(&self, of: Generation) -> Option<UtcTime> {
+        self.authorities.member(of).ok()?.revoked
+    }
+
+    /// Records that the key of a generation may be in other hands, and revokes whatever it certified. The
+    /// root's list has it from the next start on.
+    ///
+    /// # Errors
+    /// [`Error`] when it could not be recorded.
+    pub(crate) async fn revoke_authority(&self, of: Generation, now: UtcTime) -> Result<(), Error> {
+        let certificate = self.authorities.member(of).map_err(fault)?.certificate();
+        let (root, serial) = (Generation::ROOT.to_string(), certificate.serial().to_string());
+        let entry =
+            entry_by(service_actor(&self.name), Act::AuthorityRevoke, Outcome::Granted, now)
+                .on("authority", of.to_string())
+                .with("serial", serial.as_str())
+                .with("thumbprint", hex::encode(certificate.thumbprint()))
+                .with("revocation", Reason::AuthorityCompromise.code().to_string())
+                .with("alert", "authority-revoked");
+        let name = of.to_string();
+        self.store.record_authority_revoked((&root, &serial), &name, now, entry).await?;
+        Ok(())
     }
 }
 

@@ -184,6 +184,11 @@ impl Registrar {
     /// certificate.
     async fn status_of(&self, member: &Member, serial: &Serial) -> Result<Status, Error> {
         let issuer = member.certificate();
+        if member.generation == Generation::ROOT
+            && let Some(revoked) = self.authorities.revocations().find(|it| it.serial == *serial)
+        {
+            return Ok(Status::Revoked { at: revoked.at, reason: revoked.reason });
+        }
         if self.is_own(issuer, serial) {
             return Ok(Status::Good);
         }
@@ -204,7 +209,7 @@ impl Registrar {
     }
 
     /// Whether this is the number of an authority, link, responder or stamper of ours: they are not among
-    /// the certificates on record, and never revoked while the service runs on them.
+    /// the certificates on record, and, but for authorities that were succeeded, never revoked.
     fn is_own(&self, issuer: &Certificate, serial: &Serial) -> bool {
         let is = |own: &Certificate| own.issuer() == issuer.subject() && own.serial() == serial;
         let authorities = || self.authorities.members().iter().any(|at| is(at.certificate()));

@@ -18,7 +18,7 @@ use crate::{
     clock::{self, UtcTime},
     generation::Generation,
     policy::Act,
-    store::{RevocationLists, RevokedSerial},
+    store::{RevocationLists, Revocations, RevokedSerial},
 };
 
 /// A list that ends within this time should have been replaced long ago.
@@ -78,8 +78,7 @@ impl Registrar {
         let mut made = Ok(());
         for member in self.authorities.members() {
             for name in self.parts(member.generation).await? {
-                let revoked = self.store.revocations(&name.part(), now).await?;
-                let revoked = parsed(&revoked.revoked)?;
+                let (revoked, _) = self.revocations(name, now).await?;
                 let good = self.authorities.with_list(name, |list| {
                     let edition = list.edition();
                     list.len() == revoked.len()
@@ -133,6 +132,21 @@ impl Registrar {
         Ok(self.authorities.parts(of, revoked))
     }
 
+    /// What the lists of a part say, in the order of serial numbers.
+    pub(super) async fn revocations(
+        &self,
+        name: ListName,
+        now: UtcTime,
+    ) -> Result<(Vec<Revocation>, Revocations), Error> {
+        let found = self.store.revocations(&name.part(), now).await?;
+        let mut revoked = parsed(&found.revoked)?;
+        if name.generation == Generation::ROOT {
+            revoked.extend(self.authorities.revocations());
+            revoked.sort_by(|one, other| one.serial.cmp(&other.serial));
+        }
+        Ok((revoked, found))
+    }
+
     async fn renew_list(&self, name: ListName, now: UtcTime) -> Result<(), Error> {
         let _one_at_a_time = self.lists.lock().await;
         // Whoever waited makes a later one than the last.
@@ -142,8 +156,7 @@ impl Registrar {
         let last = self.store.last_list_number(&part.issuer).await?.unwrap_or_default();
         let seconds = u64::try_from(now.unix_timestamp()).unwrap_or_default();
         let number = seconds.max(last + 1);
-        let found = self.store.revocations(&part, now).await?;
-        let revoked = parsed(&found.revoked)?;
+        let (revoked, found) = self.revocations(name, now).await?;
         let since = found.since.map(|(base, changed)| changes(&revoked, &changed, base));
         let since = since.transpose()?;
         let make = || self.authorities.next_lists(&self.keys, name, number, &revoked, since, now);
@@ -168,7 +181,7 @@ impl Registrar {
 }
 
 /// What is on record, as lists have it.
-pub(super) fn parsed(rows: &[RevokedSerial]) -> Result<Vec<Revocation>, Error> {
+fn parsed(rows: &[RevokedSerial]) -> Result<Vec<Revocation>, Error> {
     rows.iter()
         .map(|row| {
             Ok(Revocation {

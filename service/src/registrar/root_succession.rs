@@ -13,7 +13,7 @@ use super::{
     entry_by,
     list_names::ListName,
     new_serial,
-    revocation_lists::{fault, parsed},
+    revocation_lists::fault,
     service_actor,
 };
 use crate::{
@@ -77,9 +77,10 @@ impl Registrar {
         let drafted = entry().with("step", "draft").with("link", link.serial().to_string());
         self.record_act(drafted).await?;
         let link = link.sign(signer).map_err(issue)?;
-        let part = ListName::complete(Generation::ROOT, None).part();
-        let number = self.store.last_list_number(&part.issuer).await?.unwrap_or_default() + 1;
-        let revoked = parsed(&self.store.revocations(&part, now).await?.revoked)?;
+        let name = ListName::complete(Generation::ROOT, None);
+        let last = self.store.last_list_number(&name.part().issuer).await?;
+        let number = last.unwrap_or_default() + 1;
+        let (revoked, _) = self.revocations(name, now).await?;
         let this_update = begin - CLOCK_SKEW;
         // What was signed below this root is judged long after it ended.
         let edition = Edition { number, this_update, next_update: Edition::NEVER };

@@ -24,6 +24,11 @@ use crate::{
     telemetry,
 };
 
+/// Whether this member certified the stamper.
+fn is_by(certificate: &Certificate, member: &Member) -> bool {
+    certificate.issuer() == member.certificate().subject()
+}
+
 /// The authority that certifies the stamper.
 const ISSUER: Authority = Authority::Devices;
 /// Name of the stamper: in the store and in its certificate.
@@ -171,7 +176,10 @@ impl Registrar {
             .and_then(|held| Stamper::new(held).ok())
             .filter(|held| {
                 let certificate = held.certificate();
-                certificate.public_key() == key.public_key()
+                // By the authority with any of its keys that is believed.
+                let mut by = self.authorities.members().iter();
+                by.any(|it| it.revoked.is_none() && is_by(certificate, it))
+                    && certificate.public_key() == key.public_key()
                     && lasts(certificate, issuer.certificate(), now + AHEAD)
             });
         let stamper = match held {

@@ -3,7 +3,11 @@
 use audit::Entry;
 use rusqlite::Connection;
 
-use super::{Receipt, Store, StoreError};
+use super::{HOLD, Receipt, Store, StoreError, certificates::revoke_all, micros::Micros};
+use crate::clock::UtcTime;
+
+/// Reason code of what an authority certified whose key may be in other hands (cACompromise; RFC 5280, 5.3.1).
+const AUTHORITY_COMPROMISE: u32 = 2;
 
 /// A certificate authority of this service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +47,48 @@ impl Store {
                 db.prepare_cached("SELECT name, der FROM authority_before ORDER BY name, rowid")?;
             let rows = select
                 .query_map([], |row| Ok(Authority { name: row.get(0)?, der: row.get(1)? }))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// Records that the key of an authority may be in other hands: the root's next list has its certificate
+    /// of this serial number, and whatever it certified is revoked, with the sessions and tokens that rest on
+    /// it.
+    pub async fn record_authority_revoked(
+        &self,
+        (root, serial): (&str, &str),
+        name: &str,
+        at: UtcTime,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        let [root, serial, name] = [root, serial, name].map(str::to_owned);
+        self.record(entry, move |db, _| {
+            db.prepare_cached("INSERT INTO authority_revocation VALUES (?1, ?2)")?
+                .execute((&name, Micros(at)))?;
+            db.prepare_cached("INSERT INTO certificate_change (issuer, serial) VALUES (?1, ?2)")?
+                .execute((root, serial))?;
+            let serials: Vec<String> = db
+                .prepare_cached(
+                    "SELECT serial FROM certificate
+                     WHERE issuer = ?1 AND coalesce(revocation_reason, ?2) = ?2",
+                )?
+                .query_map((name, HOLD), |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            revoke_all(db, &serials, AUTHORITY_COMPROMISE, at)
+        })
+        .await
+    }
+
+    /// Authorities that were revoked, and since when.
+    pub async fn authority_revocations(&self) -> Result<Vec<(String, UtcTime)>, StoreError> {
+        self.read(|db| {
+            let mut select = db.prepare_cached(
+                "SELECT name, revoked_at FROM authority_revocation ORDER BY name",
+            )?;
+            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, Micros>(1)?.0)))?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
         .await

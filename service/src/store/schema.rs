@@ -34,6 +34,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0024_certificate_positions", include_str!("migrations/0024_certificate_positions.sql")),
     ("0027_root_successions", include_str!("migrations/0027_root_successions.sql")),
     ("0028_certificate_reports", include_str!("migrations/0028_certificate_reports.sql")),
+    ("0029_authority_revocations", include_str!("migrations/0029_authority_revocations.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

@@ -135,7 +135,8 @@ impl Registrar {
         let operator = subject.common_name() == Some(by.as_str())
             && subject.organizational_unit() == Some(Role::Operator.as_str())
             && self.authorities.members().iter().any(|issuer| {
-                issuer.certificate().subject() == certificate.issuer()
+                issuer.revoked.is_none()
+                    && issuer.certificate().subject() == certificate.issuer()
                     && certificate.is_signed_by_with(issuer.certificate().public_key(), &verify)
             });
         if !operator {

@@ -95,6 +95,37 @@ async fn certificates_are_told_apart_by_the_key_that_issued_them() {
 }
 
 #[tokio::test]
+async fn an_authority_is_revoked_once_and_with_all_that_it_certified() {
+    let place = Place::new();
+    let store = place.open();
+    let hospital = hospital(&store).await;
+    for (at, (serial, issuer)) in
+        [("4900", "ca-people"), ("4a00", "ca-people-g2"), ("4b00", "ca-people")]
+            .into_iter()
+            .enumerate()
+    {
+        let mut draft = draft(serial, hospital.doctor);
+        draft.issuer = issuer.into();
+        draft.key_digest = [at as u8 + 40; 32];
+        store.record_certificate_draft(draft, act("certificate.draft")).await.unwrap();
+    }
+    // What was suspended is revoked, since when it was; what was revoked stays as it is.
+    revoke(&store, "4b00", 6).await;
+    let record = async || {
+        let entry = act("authority.revoke");
+        store.record_authority_revoked(("ca-root", "77"), "ca-people", NOW, entry).await
+    };
+    record().await.unwrap();
+    assert!(matches!(record().await, Err(StoreError::Duplicate(Unique::Id))));
+    assert_eq!(store.authority_revocations().await.unwrap(), [("ca-people".to_owned(), NOW)]);
+    let of = |issuer: &str| ListPart { issuer: issuer.to_owned(), range: None };
+    let found = store.revocations(&of("ca-people"), NOW).await.unwrap().revoked;
+    let found: Vec<_> = found.iter().map(|it| (it.serial.as_str(), it.reason)).collect();
+    assert_eq!(found, [("4900", 2), ("4b00", 2)]);
+    assert_eq!(store.revocations(&of("ca-people-g2"), NOW).await.unwrap().revoked, []);
+}
+
+#[tokio::test]
 async fn changes_are_told_since_the_oldest_list_that_somebody_may_hold() {
     let place = Place::new();
     let store = place.open();
