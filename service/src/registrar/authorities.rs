@@ -1,19 +1,21 @@
 //! The certificates that vouch for all others, and the lists of what was revoked.
 
+mod certifying;
+
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ca::chain::{Anchors, Path, Purpose};
 use ca::crl::{Changes, Crl, Edition, Reason, Revocation, Scope, SerialRange};
-use ca::{
-    Authority, BadName, Certificate, ChainError, Draft, IssueError, Issuer, Order, Profile, Serial,
-};
-use hsm::{KeyError, Sm2Signer, sm2::PublicKey};
+use ca::{Authority, BadName, Certificate, ChainError, IssueError, Issuer};
+use hsm::{KeyError, Sm2Signer};
 
 use super::{
     Error, SucceededRoot,
     list_names::{ListKind, ListName},
 };
 use crate::{clock::UtcTime, generation::Generation, keys::Keys};
+
+pub(super) use certifying::{Founded, certify, draft_below, subject};
 
 /// How long a revocation list is good for. It is replaced well before.
 const LIST_LIFE: time::Duration = time::Duration::days(7);
@@ -91,25 +93,6 @@ pub enum AuthorityError {
 }
 
 impl Authorities {
-    /// Makes the certificates of the root and of the authorities below it, root first.
-    ///
-    /// # Errors
-    /// [`AuthorityError`].
-    pub fn found(
-        keys: &Keys,
-        organization: &str,
-        serial: impl Fn() -> Result<Serial, Error>,
-        now: UtcTime,
-    ) -> Result<Vec<(Generation, Certificate)>, AuthorityError> {
-        let mut orders = Vec::new();
-        for generation in Generation::first() {
-            let subject = subject(organization, generation)?;
-            let serial = serial().map_err(Box::new)?;
-            orders.push(Founded { generation, subject, serial, until: None });
-        }
-        certify(keys, orders, now)
-    }
-
     /// Takes the authorities on record, the root first and of each the oldest generation first, with their
     /// newest lists. Of each authority the newest issues. What it issues says that lists, certificates and
     /// status are found below `public_url`.
@@ -357,78 +340,9 @@ impl Authorities {
     }
 }
 
-/// An authority that is to be certified.
-pub(super) struct Founded {
-    pub(super) generation: Generation,
-    pub(super) subject: ca::Name,
-    pub(super) serial: Serial,
-    /// When it ends at the latest.
-    pub(super) until: Option<UtcTime>,
-}
-
-/// What a generation is called in its certificate.
-pub(super) fn subject(
-    organization: &str,
-    generation: Generation,
-) -> Result<ca::Name, AuthorityError> {
-    ca::Name::of_authority(organization, &generation.to_string()).map_err(AuthorityError::Name)
-}
-
-/// The certificates of authorities by their keys of today, the root first.
-pub(super) fn certify(
-    keys: &Keys,
-    orders: Vec<Founded>,
-    now: UtcTime,
-) -> Result<Vec<(Generation, Certificate)>, AuthorityError> {
-    let root_key = keys.authority(Generation::ROOT)?;
-    let known = keys.generations();
-    let mut certificates = Vec::new();
-    let mut root: Option<Issuer> = None;
-    for order in orders {
-        let generation = order.generation;
-        let key = known.get(&generation).ok_or_else(|| KeyError::Unknown(generation.key()))?;
-        let draft = match &root {
-            None => Issuer::draft_root(
-                Order {
-                    profile: Profile::Root,
-                    subject: order.subject,
-                    public_key: key.clone(),
-                    days: None,
-                    identifiers: Vec::new(),
-                },
-                order.serial,
-                now,
-            )?,
-            Some(root) => draft_below(root, order, key, now)?,
-        };
-        let certificate = draft.sign(&*root_key)?;
-        if root.is_none() {
-            root = Some(Issuer::new(certificate.clone(), Authority::Root)?);
-        }
-        certificates.push((generation, certificate));
-    }
-    Ok(certificates)
-}
-
-/// Fixes the certificate of an authority below the root. It ends with the root at the latest.
-pub(super) fn draft_below(
-    root: &Issuer,
-    Founded { subject, serial, until, .. }: Founded,
-    key: &PublicKey,
-    now: UtcTime,
-) -> Result<Draft, AuthorityError> {
-    let profile = Profile::IssuingAuthority;
-    let end = root.certificate().not_after();
-    let left = until.map_or(end, |until| until.min(end)) - now;
-    // One that is over is known by a certificate as well.
-    let days = u32::try_from(left.whole_days()).unwrap_or(0).clamp(1, profile.days());
-    let (public_key, identifiers) = (key.clone(), Vec::new());
-    let order = Order { profile, subject, public_key, days: Some(days), identifiers };
-    Ok(root.draft(order, serial, now)?)
-}
-
 #[cfg(test)]
 mod tests {
+    use ca::{Order, Profile};
     use hsm::{
         KeyUse,
         soft::{Iterations, Passphrase, SoftKeystore},
