@@ -9,6 +9,7 @@ use const_oid::ObjectIdentifier;
 use crate::{
     Certificate,
     der::{DerError, Oid, Reader, Text, read_text, tag, tlv},
+    extension,
     name::holds_id_number,
 };
 
@@ -61,8 +62,8 @@ impl IdentifierOid {
         KNOWN.iter().map(|text| text.parse().expect("the table has good identifiers"))
     }
 
-    fn is(self, octets: &[u8]) -> bool {
-        self.0.as_bytes() == octets
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
 
@@ -187,12 +188,19 @@ impl IdentifyingExtension {
         &self.text
     }
 
-    pub(crate) fn oid(&self) -> &ObjectIdentifier {
-        &self.oid.0
+    /// Which extension.
+    pub fn oid(&self) -> IdentifierOid {
+        self.oid
     }
 
-    pub(crate) fn value(&self) -> &[u8] {
+    /// Its value, DER.
+    pub fn value(&self) -> &[u8] {
         &self.value
+    }
+
+    /// All of it (`Extension`; RFC 5280, 4.1), DER, as it stands in a certificate.
+    pub fn der(&self) -> Vec<u8> {
+        extension::write(&self.oid.0, &self.value)
     }
 }
 
@@ -235,7 +243,7 @@ impl Certificate {
     /// ways than one: an `IdentifyCode` is read EXPLICIT, IMPLICIT, or as its string alone.
     pub fn identifiers(&self, table: &[IdentifierOid]) -> Vec<Identifier> {
         let found = table.iter().filter_map(|oid| {
-            let other = self.others().iter().find(|other| oid.is(&other.oid))?;
+            let other = self.others().iter().find(|other| oid.as_bytes() == other.oid)?;
             Some(Identifier::read(*oid, &other.value))
         });
         found.collect()

@@ -166,6 +166,18 @@ async fn statements_that_are_forged_replayed_or_about_something_else_are_refused
             Statement { service: "other".into(), ..good.clone() },
             "STATEMENT_DIFFERS",
         ),
+        (
+            "of a certificate that says something else",
+            REVIEWER,
+            Statement { identifiers: Some([0; 32]), ..good.clone() },
+            "STATEMENT_DIFFERS",
+        ),
+        (
+            "which does not say what a certificate says",
+            REVIEWER,
+            Statement { identifiers: None, ..good.clone() },
+            "STATEMENT_DIFFERS",
+        ),
         ("an entry for an approval", REVIEWER, now(), "STATEMENT_DIFFERS"),
         (
             "a rejection for an approval",
@@ -229,8 +241,8 @@ async fn what_is_void_or_altered_is_not_approved_and_one_person_is_not_two() {
     };
     // Two identities of one person, and another person.
     let person = "990000198802290026";
-    let ids = [("deputy", person), ("deputy-again", person), ("third", "990000194906120015")]
-        .map(|(who, number)| (who, operator(who, number)));
+    let numbers = [("deputy", person), ("deputy-again", person), ("third", "990000194906120015")];
+    let ids = numbers.map(|(who, number)| (who, number, operator(who, number)));
     let nameless = hospital.record(
         "nameless.json",
         &json!({
@@ -239,9 +251,9 @@ async fn what_is_void_or_altered_is_not_approved_and_one_person_is_not_two() {
     );
     let order = ["identity", "register", "--role", "operator", "--file", &nameless];
     hospital.refused(OPERATOR, &order, "FIELD_INVALID");
-    let serials = ids
-        .clone()
-        .map(|(who, id)| text(&hospital.stage.certify(who, &id, &[]).unwrap(), "serial"));
+    let serials = ids.clone().map(|(who, number, id)| {
+        text(&hospital.stage.certify_known(who, &id, number).unwrap(), "serial")
+    });
     // Whoever looks sees that they are one, and finds who holds a certificate.
     let file = hospital.record("person.json", &json!({ "id_number": person }));
     let found = |order: &[&str]| -> Vec<String> {
@@ -249,7 +261,7 @@ async fn what_is_void_or_altered_is_not_approved_and_one_person_is_not_two() {
         let identities = found["identities"].as_array().unwrap().clone();
         identities.iter().map(|it| text(it, "identity_id")).collect()
     };
-    let [deputy, again, third] = ids.clone().map(|(_, id)| id);
+    let [deputy, again, third] = ids.clone().map(|(.., id)| id);
     assert_eq!(found(&["--file", &file]), [deputy, again]);
     assert_eq!(found(&["--serial", &serials[2]])[0], third);
     let at_hospital = ["--institution", &hospital.institution_id, "--number", "third"];
@@ -310,6 +322,67 @@ async fn what_is_void_or_altered_is_not_approved_and_one_person_is_not_two() {
     assert!(alerts.contains("entry-altered"), "{alerts}");
     // It is rejected all the same, as it was stated.
     hospital.granted(REVIEWER, &["enrolment", "review", &altered, "--reject", "录入被改动"]);
+}
+
+#[test]
+fn a_reviewer_sees_who_it_is_and_compares_their_own_copy_of_the_id_number() {
+    const NUMBER: &str = "990000198802290026";
+    let hospital = Hospital::open();
+    let more = json!({ "department": "内科", "id_number": NUMBER });
+    let [id, other] = ["ward", "night"].map(|who| newcomer(&hospital, who, "nurse", &more));
+    let enrolment = enter(&hospital, OPERATOR, "ward", &id);
+    let own = |number: &str| hospital.record("own.json", &json!({ "id_number": number }));
+    let look = ["enrolment", "review", &enrolment];
+    let looked_at = hospital.granted(REVIEWER, &look);
+    let stated = text(&looked_at["enrolment"]["entry"], "text");
+    assert!(stated.contains(&format!("\nkey {}\n", text(&looked_at, "key_sm3"))), "{stated}");
+    let others = looked_at["other_identities"].as_array().unwrap();
+    let [one] = &others[..] else { panic!("{looked_at}") };
+    let expected = json!({
+        "identity_id": other, "institution_id": hospital.institution_id, "role": "ROLE_NURSE",
+    });
+    assert_eq!(*one, expected);
+    assert!(!looked_at.to_string().contains(NUMBER));
+    // Looking approves nothing, and nothing is approved without the number, or with somebody else's.
+    let approve = [&look[..], &["--approve"]].concat();
+    hospital.refused(REVIEWER, &approve, "ID_NUMBER_NEEDED");
+    let with = |number: &str, expected: &str| {
+        let own = own(number);
+        let order = [&approve[..], &["--id-number-file", &own]].concat();
+        let refused = hospital.refused(REVIEWER, &order, expected);
+        assert!(!refused.to_string().contains(number), "{refused}");
+    };
+    with("990000194906120015", "ID_NUMBER_DIFFERS");
+    with("990000194906120014", "FIELD_INVALID");
+    let serial = hospital.record("serial.json", &json!({ "serial": "01" }));
+    let order = [&approve[..], &["--id-number-file", &serial]].concat();
+    hospital.refused(REVIEWER, &order, "ID_NUMBER_NEEDED");
+    let own = own(NUMBER);
+    hospital.granted(REVIEWER, &[&approve[..], &["--id-number-file", &own]].concat());
+    let log = hospital.granted("auditor", &["audit", "search"]).to_string();
+    assert!(!log.contains(NUMBER));
+}
+
+#[test]
+fn what_was_entered_before_statements_said_what_certificates_say_is_issued() {
+    let mut hospital = Hospital::open();
+    let id = nurse(&hospital, "nurse");
+    let enrolment = enter(&hospital, OPERATOR, "nurse", &id);
+    hospital.stage.server().unwrap().end().unwrap();
+    let db = rusqlite::Connection::open(hospital.database()).unwrap();
+    let query = "SELECT entry FROM enrolment WHERE id = ?1";
+    let entry: String = db.query_row(query, [&enrolment], |row| row.get(0)).unwrap();
+    let before = Statement { identifiers: None, ..Statement::read(&entry).unwrap() };
+    let before = signed(&before, &Holder::read(&hospital.stage.identity(OPERATOR)));
+    db.execute(
+        "UPDATE enrolment SET entry = ?2, entry_signature = ?3 WHERE id = ?1",
+        (&enrolment, &before.text, &before.signature),
+    )
+    .unwrap();
+    drop(db);
+    hospital.stage.serve().unwrap();
+    hospital.granted(REVIEWER, &["enrolment", "review", &enrolment, "--approve"]);
+    hospital.granted("auditor", &["enrolment", "show", &enrolment]);
 }
 
 #[test]

@@ -21,7 +21,12 @@ fn nurse(hospital: &Hospital, who: &str, more: &Value) -> String {
     let id = newcomer(hospital, who, "nurse", &person);
     let enrolment = enter(hospital, OPERATOR, who, &id);
     let out = hospital.stage.identity(who).to_string_lossy().into_owned();
-    hospital.granted(REVIEWER, &["enrolment", "review", &enrolment, "--approve", "--out", &out]);
+    let own = hospital.record("own.json", &json!({ "id_number": ID_NUMBER }));
+    let approve = ["enrolment", "review", &enrolment, "--approve", "--out", &out];
+    let compared = ["--id-number-file", &own];
+    let known = more.get("id_number").is_some();
+    let approve = [&approve[..], if known { &compared } else { &[] }].concat();
+    hospital.granted(REVIEWER, &approve);
     id
 }
 
@@ -125,7 +130,7 @@ fn certificates_follow_the_table_of_their_day_and_those_of_before_stay_good() {
 }
 
 #[test]
-fn a_pair_says_the_same_twice_by_the_table_of_its_review() {
+fn a_pair_says_the_same_twice_and_what_two_persons_signed() {
     let mut hospital = Hospital::open();
     let id = newcomer(&hospital, "nurse", "nurse", &json!({ "department": "内科" }));
     let request = hospital.stage.identity("nurse").join("request.der");
@@ -133,10 +138,17 @@ fn a_pair_says_the_same_twice_by_the_table_of_its_review() {
     let request = request.to_string_lossy();
     let order = [&order[..], &[&*request]].concat();
     let enrolment = text(&hospital.granted(OPERATOR, &order), "enrolment_id");
-    // What waits for its review follows the table of the day on which it is approved.
+    let looked_at = hospital.granted(REVIEWER, &["enrolment", "review", &enrolment]);
+    assert!(text(&looked_at["identifiers"][0], "text").starts_with("1@0000JM0"), "{looked_at}");
+    // The table changes: a certificate would say something else than what was signed.
     hospital.reconfigure(|settings| settings.replace("\"0000\"", "\"5013\""));
     let out = hospital.stage.identity("nurse").to_string_lossy().into_owned();
+    let approve = ["enrolment", "review", &enrolment, "--approve"];
+    hospital.refused(REVIEWER, &approve, "ENROLMENT_IDENTIFIERS_DIFFER");
+    hospital.granted(REVIEWER, &["enrolment", "review", &enrolment, "--reject", "设置有变更"]);
+    let enrolment = text(&hospital.granted(OPERATOR, &order), "enrolment_id");
     hospital.granted(REVIEWER, &["enrolment", "review", &enrolment, "--approve", "--out", &out]);
+    hospital.granted(OPERATOR, &["enrolment", "show", &enrolment]);
     let all = identifiers(&hospital, &id);
     assert_eq!(all.len(), 2);
     assert_eq!(all[0], all[1]);

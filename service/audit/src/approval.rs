@@ -13,16 +13,17 @@
 //! days 0
 //! request <64 hex: SM3 of the PKCS#10 request>
 //! key <64 hex: SM3 of the public key, 04 ‖ X ‖ Y>
+//! identifiers <64 hex: SM3 of the identifying extensions>
 //! entry <64 hex: SM3 of the entry's statement and signature>
 //! at 2026-11-27T08:00:00.000000Z
 //! ```
 //!
 //! The first line says which step it is; an entry has no line `entry`, a rejection has a line `why` with the SM3 of the
-//! reason. Each line is ended. The signature is SM2 with the default identifier over the whole text: no login, request,
+//! reason. Statements of before have no line `identifiers`. Each line is ended. The signature is SM2 with the default identifier over the whole text: no login, request,
 //! certificate or record begins with these octets. A step names what came before it, so that no approval fits another
 //! entry.
 
-use std::fmt;
+use std::{fmt, iter::Peekable};
 
 use sm2::dsa::{Signature, VerifyingKey, signature::Verifier as _};
 use sm3::{Digest as _, Sm3};
@@ -62,6 +63,8 @@ pub struct Statement {
     pub request: [u8; 32],
     /// SM3 of the public key that it asks for.
     pub key: [u8; 32],
+    /// [`identifiers`] of the certificate; `None` in statements of before they said so.
+    pub identifiers: Option<[u8; 32]>,
     /// When it was signed: RFC 3339 in UTC with six digits of a second.
     pub at: String,
 }
@@ -129,6 +132,9 @@ impl fmt::Display for Statement {
         writeln!(f, "days {}", self.days)?;
         writeln!(f, "request {}", hex::encode(self.request))?;
         writeln!(f, "key {}", hex::encode(self.key))?;
+        if let Some(identifiers) = self.identifiers {
+            writeln!(f, "identifiers {}", hex::encode(identifiers))?;
+        }
         if let Step::Approval { entry } | Step::Rejection { entry, .. } = self.step {
             writeln!(f, "entry {}", hex::encode(entry))?;
         }
@@ -151,47 +157,57 @@ impl Statement {
 }
 
 fn read(text: &str) -> Option<Statement> {
-    let mut lines = (text.len() <= MAX_STATEMENT).then(|| text.lines())?;
-    let title = lines.next()?;
-    let mut word = |name: &str| -> Option<String> {
-        let line = lines.next().filter(|line| is_line(line))?;
-        let value = line.strip_prefix(name)?.strip_prefix(' ')?;
-        (!value.is_empty()).then(|| value.to_owned())
-    };
-    let (service, enrolment) = (word("service")?, word("enrolment")?);
-    let (identity, institution) = (word("identity")?, word("institution")?);
-    let (role, profile) = (word("role")?, word("profile")?);
-    let certificates = word("certificates")?;
-    let days = word("days")?.parse().ok()?;
-    let mut digest =
-        |name: &str| -> Option<[u8; 32]> { hex::decode(word(name)?).ok()?.try_into().ok() };
-    let (request, key) = (digest("request")?, digest("key")?);
-    let step = match title {
-        ENTRY => Step::Entry,
-        APPROVAL => Step::Approval { entry: digest("entry")? },
-        REJECTION => Step::Rejection { entry: digest("entry")?, why: digest("why")? },
-        _ => return None,
-    };
-    let at = word("at")?;
+    let mut lines = (text.len() <= MAX_STATEMENT).then(|| Lines(text.lines().peekable()))?;
+    let title = lines.0.next()?;
     Some(Statement {
-        step,
-        service,
-        enrolment,
-        identity,
-        institution,
-        role,
-        profile,
-        certificates,
-        days,
-        request,
-        key,
-        at,
+        service: lines.word("service")?,
+        enrolment: lines.word("enrolment")?,
+        identity: lines.word("identity")?,
+        institution: lines.word("institution")?,
+        role: lines.word("role")?,
+        profile: lines.word("profile")?,
+        certificates: lines.word("certificates")?,
+        days: lines.word("days")?.parse().ok()?,
+        request: lines.digest("request")?,
+        key: lines.digest("key")?,
+        identifiers: match lines.0.peek()?.starts_with("identifiers ") {
+            true => Some(lines.digest("identifiers")?),
+            false => None,
+        },
+        step: match title {
+            ENTRY => Step::Entry,
+            APPROVAL => Step::Approval { entry: lines.digest("entry")? },
+            REJECTION => {
+                Step::Rejection { entry: lines.digest("entry")?, why: lines.digest("why")? }
+            }
+            _ => return None,
+        },
+        at: lines.word("at")?,
     })
 }
 
-/// Not endless, and nothing that a terminal would obey.
-fn is_line(line: &str) -> bool {
-    line.len() <= MAX_LINE && !line.chars().any(char::is_control)
+struct Lines<'a>(Peekable<std::str::Lines<'a>>);
+
+impl Lines<'_> {
+    /// The value of the next line, which has this name: not endless, and nothing that a terminal would obey.
+    fn word(&mut self, name: &str) -> Option<String> {
+        let line = self.0.next()?;
+        let plain = line.len() <= MAX_LINE && !line.chars().any(char::is_control);
+        let value = line.strip_prefix(name)?.strip_prefix(' ')?;
+        (plain && !value.is_empty()).then(|| value.to_owned())
+    }
+
+    fn digest(&mut self, name: &str) -> Option<[u8; 32]> {
+        hex::decode(self.word(name)?).ok()?.try_into().ok()
+    }
+}
+
+/// What a statement names the identifying extensions of a certificate by: SM3 over each `Extension` as it stands there
+/// (RFC 5280, 4.1, DER), in their order. They are those outside of the arcs 2.5.29 and 1.3.6.1.5.5.7; both certificates
+/// of a pair have the same.
+pub fn identifiers<T: AsRef<[u8]>>(extensions: impl IntoIterator<Item = T>) -> [u8; 32] {
+    let all = extensions.into_iter().fold(Sm3::new(), |all, it| all.chain_update(it.as_ref()));
+    all.finalize().into()
 }
 
 /// What the next step names a signed statement by.

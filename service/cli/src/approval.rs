@@ -1,14 +1,14 @@
 //! What operators sign when one enters that a certificate is to be issued and another reviews it, and what the two
 //! statements of a certificate are worth: checked here, not believed.
 
-use audit::approval::{Statement, Step, check, digest};
-use der::Decode as _;
+use audit::approval::{Statement, Step, check, digest, identifiers};
+use der::{Decode as _, Encode as _, asn1::OctetString};
 use proto::v1::{self, enrolment::State};
 use sm3::{Digest as _, Sm3};
 use time::{
     OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description,
 };
-use x509_cert::{Certificate as Issuer, request::CertReq};
+use x509_cert::{Certificate as Issuer, ext::Extension, request::CertReq};
 
 use crate::{
     certificate_status::verify,
@@ -54,6 +54,7 @@ impl Entry<'_> {
             days: *days,
             request: Sm3::digest(request).into(),
             key: Sm3::digest(key.ok_or(problems::REQUEST_MALFORMED)?).into(),
+            identifiers: Some(told(&identity.identifiers)?),
             at: instant(now),
         })
     }
@@ -141,7 +142,8 @@ pub(crate) fn approvals(
         let right = named
             == (Some(stated.0.clone()), Some(stated.1.clone()), Some(stated.2.clone()))
             && issued.serial() == enrolment.serial
-            && key_digest(&issued) == Some(entry.key);
+            && key_digest(&issued) == Some(entry.key)
+            && entry.identifiers.is_none_or(|stated| said(&issued) == Some(stated));
         right.then_some(()).ok_or(wrong)?;
     }
     Ok(Approvals { entry, review })
@@ -175,7 +177,7 @@ fn genuine(der: &[u8], issuers: &[Issuer]) -> Result<Certificate, Problem> {
     let issuer = issuers.iter().find(|issuer| issuer.tbs_certificate().subject() == body.issuer());
     let issuer = issuer.ok_or(problems::APPROVAL_ISSUER_UNKNOWN)?;
     let certificate = Certificate::parse(der.to_vec()).map_err(|_| wrong)?;
-    let body = der::Encode::to_der(body).map_err(|_| wrong)?;
+    let body = body.to_der().map_err(|_| wrong)?;
     let signature = parsed.signature().as_bytes().ok_or(wrong)?;
     verify(issuer, &body, signature, parsed.signature_algorithm()).ok_or(wrong)?;
     Ok(certificate)
@@ -191,6 +193,29 @@ fn point(certificate: &Certificate) -> Option<Vec<u8>> {
 /// SM3 of the public key, as statements name it.
 pub(crate) fn key_digest(certificate: &Certificate) -> Option<[u8; 32]> {
     Some(Sm3::digest(point(certificate)?).into())
+}
+
+/// Arcs of extensions that say something else than who the holder is.
+const NOT_IDENTIFYING: [&str; 2] = ["2.5.29.", "1.3.6.1.5.5.7."];
+
+/// Identifying extensions as the service tells them, as statements name them.
+pub(crate) fn told(all: &[v1::CertificateIdentifier]) -> Result<[u8; 32], Problem> {
+    let extension = |it: &v1::CertificateIdentifier| {
+        let extn_value = OctetString::new(&it.value[..]).ok()?;
+        Extension { extn_id: it.oid.parse().ok()?, critical: false, extn_value }.to_der().ok()
+    };
+    let all: Option<Vec<_>> = all.iter().map(extension).collect();
+    Ok(identifiers(all.ok_or(problems::SERVICE_ANSWER_MALFORMED)?))
+}
+
+/// Those of a certificate.
+fn said(certificate: &Certificate) -> Option<[u8; 32]> {
+    let parsed = Issuer::from_der(certificate.der()).ok()?;
+    let all = parsed.tbs_certificate().extensions().into_iter().flatten().filter(|it| {
+        let id = it.extn_id.to_string();
+        !NOT_IDENTIFYING.iter().any(|arc| id.starts_with(arc))
+    });
+    Some(identifiers(all.map(|it| it.to_der().ok()).collect::<Option<Vec<_>>>()?))
 }
 
 /// A part of the subject. What the service names people by has no character that is written with an escape.

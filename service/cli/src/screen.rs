@@ -64,6 +64,12 @@ impl Screen {
         let _ = io::stderr().write_all(page.render(lang).as_bytes());
     }
 
+    /// Lays something before a person who decides. It is no part of the answer.
+    pub(crate) fn present(self, page: &Page) {
+        // Nothing is left to say when the terminal itself is gone.
+        let _ = io::stderr().write_all(page.render(self.lang).as_bytes());
+    }
+
     /// Draws a code, where people look and not programs.
     pub(crate) fn draw(self, picture: &Picture) {
         if !self.json {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(crate) use bound::{alike, binding, bindings, guardians, guardianship, stopped};
-pub(crate) use enrolment::{enrolment, enrolments};
+pub(crate) use enrolment::{enrolment, enrolments, identifiers, other_identities};
 pub(crate) use staff::{left, plan, plan_json, waiting, waiting_json};
 
 /// Where the act stands in the log.

@@ -1,6 +1,6 @@
 //! What is told of a certificate, as a message.
 
-use ca::Identifier;
+use ca::{Identifier, IdentifyingExtension};
 use proto::v1::{
     self,
     certificate_record::{Change, Holder, Subject},
@@ -47,5 +47,13 @@ pub(super) fn identifier(identifier: Identifier) -> v1::CertificateIdentifier {
         oid: identifier.oid.to_string(),
         text: identifier.text.unwrap_or_default(),
         value: identifier.raw,
+    }
+}
+
+pub(super) fn identifying(extension: &IdentifyingExtension) -> v1::CertificateIdentifier {
+    v1::CertificateIdentifier {
+        oid: extension.oid().to_string(),
+        text: extension.text().to_owned(),
+        value: extension.value().to_vec(),
     }
 }

@@ -62,9 +62,11 @@ impl Identities for Desk {
             department: department(message.department)?,
         };
         let (identity, recorded) = self.registrar.register_identity(&caller, order).await?;
+        let identifying = self.registrar.identifying_of(identity).await?;
         Ok(Response::new(v1::RegisterIdentityResponse {
             identity_id: identity.to_string(),
             receipt: receipt(recorded),
+            identifiers: identifying.iter().map(certificate_records::identifying).collect(),
         }))
     }
 
@@ -286,6 +288,9 @@ impl Identities for Desk {
                 SoughtIdentity::Person(parsed("id_number", &text, Needs::IdNumber)?)
             }
             Some(By::Serial(serial)) => SoughtIdentity::Serial(short_text("serial", serial, 40)?),
+            Some(By::SamePersonAs(text)) => {
+                SoughtIdentity::SamePerson(id("same_person_as", &text)?)
+            }
             None => return Err(Error::Field { field: "by", needs: Needs::ListedValue }.into()),
         };
         let found = self.registrar.find_identities(&caller, sought).await?;
@@ -412,6 +417,8 @@ impl Desk {
                 .qualified_until
                 .map(|day| day.to_string())
                 .unwrap_or_default(),
+            identifiers: record.identifying.iter().map(certificate_records::identifying).collect(),
+            id_number_known: record.row.person.is_some(),
         }
     }
 

@@ -20,7 +20,11 @@ use tokio::{sync::watch, task::JoinHandle};
 use tonic::transport::Channel;
 use zeroize::Zeroizing;
 
-use super::{BenchError, national::Line, two_persons::Wanted};
+use super::{
+    BenchError,
+    national::Line,
+    two_persons::{Wanted, identifiers_of},
+};
 use crate::{
     clock,
     config::Config,
@@ -240,6 +244,7 @@ async fn people(
             role,
             certificates: CertificateSet::Signing,
             request,
+            identifiers: identifiers_of(registrar, id).await?,
         };
         let enrolment = EnrolmentId::generate();
         let entry = wanted.entry(enrolment, operators[0])?;

@@ -12,7 +12,7 @@ use super::{
     ground::Ground,
     measure::{Measured, milliseconds, rate, ratio},
     tokens::{CALLERS, CONNECTIONS, connections, cores, sm2_alone},
-    two_persons::{Operators, Wanted},
+    two_persons::{Operators, Wanted, identifiers_of},
 };
 use crate::vocabulary::{CertificateSet, Role};
 
@@ -69,6 +69,7 @@ async fn enrol(mut operators: Operators) -> Result<(), BenchError> {
         role: Role::Doctor,
         certificates: CertificateSet::Pair,
         request: ca::request::request(&ca::Name::of_authority("bench", "holder")?, &key)?,
+        identifiers: identifiers_of(&ground.registrar, ground.doctor_id).await?,
     };
     let issued = operators.issue(wanted).await?;
     if issued.answer.is_empty() { Err("an answer without content".into()) } else { Ok(()) }

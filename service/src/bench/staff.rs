@@ -19,7 +19,7 @@ use super::{
     ground::Ground,
     measure::{Measured, milliseconds, rate, ratio},
     tokens::{CALLERS, CONNECTIONS, connections, cores},
-    two_persons::{Operators, Wanted},
+    two_persons::{Operators, Wanted, identifiers_of},
 };
 use crate::vocabulary::{CertificateSet, Role};
 
@@ -91,6 +91,7 @@ async fn engage(
     });
     order.metadata_mut().insert("authorization", operators.bearers[0].clone());
     let identity = identities.register(order).await?.into_inner().identity_id;
+    let identifiers = identifiers_of(&ground.registrar, identity.parse()?).await?;
     let wanted = Wanted {
         service: ground.registrar.name(),
         identity,
@@ -98,6 +99,7 @@ async fn engage(
         role: Role::Nurse,
         certificates: CertificateSet::Signing,
         request: request?,
+        identifiers,
     };
     let issued = operators.issue(wanted).await?;
     if issued.certificate.is_empty() { Err("an answer without content".into()) } else { Ok(()) }

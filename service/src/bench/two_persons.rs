@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use audit::approval::{Statement, Step, digest};
-use ca::Certificate;
+use ca::{Certificate, IdentifyingExtension};
 use hsm::{Sm2Signer as _, sm3};
 use proto::v1::{self, enrolments_client::EnrolmentsClient};
 use tonic::{
@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     clock,
-    store::EnrolmentId,
+    registrar::Registrar,
+    store::{EnrolmentId, IdentityId},
     vocabulary::{CertificateSet, Role},
 };
 
@@ -30,6 +31,8 @@ pub(super) struct Wanted<'a> {
     pub(super) role: Role,
     pub(super) certificates: CertificateSet,
     pub(super) request: Vec<u8>,
+    /// As statements name the identifying extensions.
+    pub(super) identifiers: [u8; 32],
 }
 
 impl Wanted<'_> {
@@ -47,6 +50,7 @@ impl Wanted<'_> {
             days: 0,
             request: sm3::digest(&self.request),
             key: sm3::digest(request.public_key().as_sec1()),
+            identifiers: Some(self.identifiers),
             at: clock::rfc3339(clock::now()),
         })
     }
@@ -70,6 +74,15 @@ impl Wanted<'_> {
         let entry = digest(&entry.text, &entry.signature);
         operator.signs(&self.statement(id, Step::Approval { entry })?)
     }
+}
+
+/// How statements name what a certificate of this identity would say of it besides the name.
+pub(super) async fn identifiers_of(
+    registrar: &Registrar,
+    identity: IdentityId,
+) -> Result<[u8; 32], BenchError> {
+    let identifying = registrar.identifying_of(identity).await?;
+    Ok(audit::approval::identifiers(identifying.iter().map(IdentifyingExtension::der)))
 }
 
 /// Two operators over gRPC: how they call, and with whose keys they sign.

@@ -286,14 +286,34 @@ impl Stage {
     /// # Errors
     /// [`DemoError::Unexpected`] when it was refused.
     pub fn certify(&self, key: &str, id: &str, more: &[&str]) -> Result<Value, DemoError> {
+        self.certified(key, id, more, &[])
+    }
+
+    /// [`certify`](Self::certify) of somebody whose ID number is on record, which the reviewer has as well.
+    ///
+    /// # Errors
+    /// [`DemoError::Unexpected`] when it was refused.
+    pub fn certify_known(&self, key: &str, id: &str, id_number: &str) -> Result<Value, DemoError> {
+        let own = json!({ "id_number": id_number }).to_string();
+        let file = self.write("records/id-number.json", own.as_bytes())?;
+        self.certified(key, id, &[], &["--id-number-file", &file.to_string_lossy()])
+    }
+
+    fn certified(
+        &self,
+        key: &str,
+        id: &str,
+        entering: &[&str],
+        reviewing: &[&str],
+    ) -> Result<Value, DemoError> {
         let directory = self.identity(key);
         let request = directory.join("request.der").to_string_lossy().into_owned();
         let order = ["enrolment", "enter", "--id", id, "--request", &request];
-        let entered = self.ask(OPERATOR, &[&order, more].concat())?.granted()?;
+        let entered = self.ask(OPERATOR, &[&order, entering].concat())?.granted()?;
         let enrolment = field(&entered, "enrolment_id")?;
         let out = directory.to_string_lossy();
         let order = ["enrolment", "review", enrolment, "--approve", "--out", &out];
-        self.ask(REVIEWER, &order)?.granted()
+        self.ask(REVIEWER, &[&order, reviewing].concat())?.granted()
     }
 
     /// Puts a resident on record; their pseudonym.

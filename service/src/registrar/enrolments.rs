@@ -179,18 +179,15 @@ impl Registrar {
                 return self.refuse_kept(refused(), error).await;
             }
             let entry_digest = entered.entry.digest();
-            let expected = |at| match &order.rejection {
-                None => {
-                    let step = Step::Approval { entry: entry_digest };
-                    self.statement(&entered, &holder, step, at)
-                }
+            let step = match &order.rejection {
+                None => Step::Approval { entry: entry_digest },
                 Some(why) => {
-                    let why = sm3::digest(why.as_bytes());
-                    let step = Step::Rejection { entry: entry_digest, why };
-                    let stated = Statement::read(&entered.entry.text);
-                    let stated = stated.map_err(|_| Reason::STATEMENT_DIFFERS)?;
-                    Ok(Statement { step, at, ..stated })
+                    Step::Rejection { entry: entry_digest, why: sm3::digest(why.as_bytes()) }
                 }
+            };
+            let expected = match Statement::read(&entered.entry.text) {
+                Ok(stated) => Statement { step, ..stated },
+                Err(_) => return self.refuse(refused(), Reason::STATEMENT_DIFFERS).await,
             };
             let signed = self.signed_now(&caller, order.statement, order.signature, expected);
             let statement = match signed.await {
@@ -348,9 +345,7 @@ impl Registrar {
     ) -> Result<(NewEnrolment, Identity, PublicKey), Error> {
         let holder = self.known_identity(order.identity).await?;
         let key = self.requested_key(&order.request)?;
-        let profile = profile_of(&holder)?;
-        self.identifying(&holder, profile).await?;
-        let most = profile.days();
+        let most = profile_of(&holder)?.days();
         if order.days.is_some_and(|days| days > most) {
             return Err(Error::Field { field: "valid_days", needs: Needs::ValidDays });
         }
@@ -370,7 +365,7 @@ impl Registrar {
             },
             expires_at: caller.now + self.enrolment_rules.review,
         };
-        let expected = |at| self.statement(&enrolment, &holder, Step::Entry, at);
+        let expected = self.statement(&enrolment, &holder, Step::Entry).await?;
         let signed = self.signed_now(caller, order.statement, order.signature, expected).await?;
         enrolment.entry = signed;
         Ok((enrolment, holder, key))

@@ -2,11 +2,11 @@
 
 use ca::{Certificate, Identifier, IdentifyingExtension, Profile};
 
-use super::{Error, Registrar};
+use super::{Error, Registrar, certificates::profile, sessions::stored_role};
 use crate::{
     catalogue::Needs,
     config::IdentifierSource,
-    store::{Certificate as CertificateRecord, Identity, InstitutionId},
+    store::{Certificate as CertificateRecord, Identity, IdentityId, InstitutionId},
 };
 
 /// Octets of a pseudonym: enough that no two persons have one.
@@ -41,6 +41,25 @@ impl Registrar {
             }
         }
         Ok(extensions)
+    }
+
+    /// The identifying extensions that a certificate of this identity would have now; none where its number is one
+    /// that certificates cannot have.
+    ///
+    /// # Errors
+    /// IDENTITY_NOT_FOUND.
+    pub async fn identifying_of(&self, id: IdentityId) -> Result<Vec<IdentifyingExtension>, Error> {
+        self.identifying_now(&self.known_identity(id).await?).await
+    }
+
+    pub(super) async fn identifying_now(
+        &self,
+        holder: &Identity,
+    ) -> Result<Vec<IdentifyingExtension>, Error> {
+        match self.identifying(holder, profile(stored_role(&holder.role)?)).await {
+            Err(Error::Field { .. }) => Ok(Vec::new()),
+            answer => answer,
+        }
     }
 
     /// What the extensions of a certificate on record say about its holder; nothing of a draft.

@@ -1,6 +1,7 @@
 //! Institutions, staff and devices on record.
 
 use audit::Outcome;
+use ca::IdentifyingExtension;
 use card::{CityCode, CreditCode, ResidentIdNumber};
 use time::Date;
 use zeroize::Zeroizing;
@@ -51,6 +52,8 @@ pub enum SoughtIdentity {
     Number(InstitutionId, String),
     /// All identities of one person.
     Person(ResidentIdNumber),
+    /// All identities of the person that this one is of.
+    SamePerson(IdentityId),
     /// Serial number of a certificate of theirs.
     Serial(String),
 }
@@ -65,6 +68,8 @@ pub struct IdentityRecord {
     pub name: String,
     /// Its certificates.
     pub certificates: Vec<CertificateRecord>,
+    /// What another certificate would say of it besides the name.
+    pub identifying: Vec<IdentifyingExtension>,
 }
 
 impl Registrar {
@@ -229,7 +234,7 @@ impl Registrar {
     /// Identities by what is known of them. The log has how many were found, and of an ID number nothing.
     ///
     /// # Errors
-    /// ROLE_NOT_ALLOWED.
+    /// IDENTITY_NOT_FOUND where another of its person is sought; ROLE_NOT_ALLOWED.
     pub async fn find_identities(
         &self,
         caller: &Caller,
@@ -244,6 +249,12 @@ impl Registrar {
             ),
             SoughtIdentity::Person(id_number) => {
                 (entry, IdentityKey::Person(self.personal.person_index(&id_number)?))
+            }
+            SoughtIdentity::SamePerson(id) => {
+                let one = self.known_identity(id).await?;
+                let number = || IdentityKey::Number(one.institution, one.number.clone());
+                let key = one.person.map_or_else(number, IdentityKey::Person);
+                (entry.on("identity", id.to_string()), key)
             }
             SoughtIdentity::Serial(serial) => {
                 (entry.on("certificate", serial.as_str()), IdentityKey::Serial(serial))
@@ -302,6 +313,7 @@ impl Registrar {
             role: stored_role(&row.role)?,
             name: self.personal.open_staff_name(row.id, &row.sealed_name)?,
             certificates: self.store.certificates_of(row.id).await?,
+            identifying: self.identifying_now(&row).await?,
             row,
         })
     }

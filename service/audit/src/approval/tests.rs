@@ -19,6 +19,7 @@ fn statement(step: Step) -> Statement {
         days: 30,
         request: [1; 32],
         key: [2; 32],
+        identifiers: Some([5; 32]),
         at: "2026-11-27T08:00:00.000000Z".to_owned(),
     }
 }
@@ -68,6 +69,25 @@ fn each_step_names_the_one_before_it() {
 }
 
 #[test]
+fn statements_of_before_say_nothing_of_identifiers_and_are_still_good() {
+    let text = "healthcard.v1 enrolment entry\nservice county.example\nenrolment e\nidentity i\ninstitution o\n\
+                role nurse\nprofile person\ncertificates pair\ndays 30\n\
+                request 0101010101010101010101010101010101010101010101010101010101010101\n\
+                key 0202020202020202020202020202020202020202020202020202020202020202\n\
+                at 2026-11-27T08:00:00.000000Z\n";
+    let (signature, key) = signed(text, 7);
+    let read = check(text, &signature, &key).unwrap();
+    assert_eq!(read, Statement { identifiers: None, ..statement(Step::Entry) });
+}
+
+#[test]
+fn identifiers_are_named_in_their_order() {
+    assert_eq!(identifiers::<&[u8]>([]), <[u8; 32]>::from(Sm3::digest(b"")));
+    assert_eq!(identifiers(["one", "two"]), <[u8; 32]>::from(Sm3::digest(b"onetwo")));
+    assert_ne!(identifiers(["one", "two"]), identifiers(["two", "one"]));
+}
+
+#[test]
 fn other_forms_are_refused() {
     let good = statement(STEPS[1]).to_string();
     let cases = [
@@ -89,6 +109,18 @@ fn other_forms_are_refused() {
         ("a number with a zero before it", good.replace("days 30", "days 030")),
         ("upper-case hexadecimal", good.replace(&"03".repeat(32), &"0A".repeat(32))),
         ("a digest cut short", good.replace(&"03".repeat(32), &"03".repeat(31))),
+        (
+            "identifiers before the key",
+            good.replace(
+                &format!("key {0}\nidentifiers {1}", "02".repeat(32), "05".repeat(32)),
+                &format!("identifiers {1}\nkey {0}", "02".repeat(32), "05".repeat(32)),
+            ),
+        ),
+        (
+            "identifiers twice",
+            good.replace("entry 03", &format!("identifiers {}\nentry 03", "05".repeat(32))),
+        ),
+        ("identifiers of no length", good.replace(&"05".repeat(32), "05")),
         ("carriage returns", good.replace('\n', "\r\n")),
         ("an escape", good.replace("nurse", "nurse\u{1b}[2J")),
         ("endless", good.replace("nurse", &"n".repeat(200))),
@@ -107,8 +139,10 @@ proptest! {
         days: u32,
         request: [u8; 32],
         key: [u8; 32],
+        identifiers: Option<[u8; 32]>,
     ) {
-        let written = Statement { service, enrolment, days, request, key, ..statement(STEPS[step]) };
+        let written =
+            Statement { service, enrolment, days, request, key, identifiers, ..statement(STEPS[step]) };
         prop_assert_eq!(Statement::read(&written.to_string()), Ok(written));
     }
 

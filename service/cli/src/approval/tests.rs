@@ -112,7 +112,7 @@ fn two_signatures_about_one_certificate_are_good() {
 fn what_does_not_hold_together_is_not_believed() {
     let office = Office::new();
     type Change = fn(&mut v1::Enrolment, &Office);
-    let cases: [(&str, Change); 14] = [
+    let cases: [(&str, Change); 15] = [
         ("no entry", |it, _| it.entry = None),
         ("approved by nobody", |it, _| it.review = None),
         ("approved by who entered it", |it, office| {
@@ -163,6 +163,22 @@ fn what_does_not_hold_together_is_not_believed() {
         ("a certificate for another key", |it, office| {
             it.certificate =
                 office.certificate(1, &format!("CN={NURSE},OU=nurse,O={HOSPITAL},C=CN"));
+        }),
+        ("a certificate that says something else", |it, office| {
+            let identifier = v1::CertificateIdentifier {
+                oid: "1.2.86.21.1.1".into(),
+                value: vec![0x0C, 1, 0x41],
+                ..v1::CertificateIdentifier::default()
+            };
+            let identifiers = Some(told(&[identifier]).unwrap());
+            let stated = Statement { identifiers, ..office.statement() };
+            let entry = v1::SignedStatement {
+                identity_id: ENTERER.to_owned(),
+                certificate: office.operator(0, ENTERER),
+                ..sign(&office.keys[0], &stated)
+            };
+            it.review = Some(office.reviewed(&review(&stated, &entry, None, NOW)));
+            it.entry = Some(entry);
         }),
         ("a certificate with another role", |it, office| {
             it.certificate =

@@ -7,11 +7,12 @@ use clap::{ArgGroup, Args, Subcommand};
 use proto::v1::{
     CertificateSet, CollectCertificatesRequest, Enrolment, EnterEnrolmentRequest,
     GetEnrolmentRequest, GetIdentityRequest, Identity, IssuedCertificates, ListEnrolmentsRequest,
-    ReviewEnrolmentRequest, Role, enrolments_client::EnrolmentsClient, get_enrolment_request::Key,
+    Role, enrolments_client::EnrolmentsClient, get_enrolment_request::Key,
     identities_client::IdentitiesClient,
 };
 
 use super::{Pages, authority::known_issuers};
+
 use crate::{
     approval::{self, Approvals, Entry},
     clock,
@@ -27,12 +28,14 @@ use crate::{
     text::{self, problems},
 };
 
+mod review;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum EnrolmentCommand {
     /// 录入证书申请，以本人密钥签名；由另一人复核后签发 | Enter that a certificate is to be issued, signed with the own key; another person reviews it
     Enter(Enter),
-    /// 复核另一人录入的证书申请，以本人密钥签名 | Review what another person entered, signed with the own key
-    Review(Review),
+    /// 复核另一人录入的证书申请，以本人密钥签名；不给结论时只显示 | Review what another person entered, signed with the own key; without a verdict it is only shown
+    Review(review::Review),
     /// 领取已签发的证书，可重复 | Collect what was issued; as often as needed
     Collect {
         /// 申请编号 | Number of the enrolment
@@ -77,23 +80,6 @@ pub(crate) struct Enter {
 }
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("verdict").required(true)))]
-pub(crate) struct Review {
-    /// 申请编号 | Number of the enrolment
-    #[arg(value_name = "ENROLMENT")]
-    id: String,
-    /// 通过 | Approve it
-    #[arg(long, group = "verdict")]
-    approve: bool,
-    /// 驳回，并说明理由（不含个人信息） | Reject it, and say why, without personal data
-    #[arg(long, value_name = "WHY", group = "verdict")]
-    reject: Option<String>,
-    /// 通过后存放证书的目录 | Directory for the certificate of an approval
-    #[arg(long, value_name = "DIR", conflicts_with = "reject")]
-    out: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true)))]
 pub(crate) struct Show {
     /// 申请编号 | Number of the enrolment
@@ -111,7 +97,7 @@ impl EnrolmentCommand {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
             Self::Enter(order) => enter(context, order).await,
-            Self::Review(order) => review(context, order).await,
+            Self::Review(order) => review::run(context, order).await,
             Self::Collect { id, out } => {
                 let request = CollectCertificatesRequest { enrolment_id: id };
                 let issued = context
@@ -206,46 +192,6 @@ async fn enter(context: &Context, order: Enter) -> Outcome {
         page = keep(issued, Some(&statement), order.out.as_deref(), page, &mut json)?;
     }
     context.screen.show(&json, &show::receipt(page, entered.receipt.as_ref()));
-    Ok(Exit::Done)
-}
-
-async fn review(context: &Context, order: Review) -> Outcome {
-    let enrolment = found(context, Key::EnrolmentId(order.id.clone())).await?;
-    let why = order.reject.as_deref();
-    let entry = enrolment.entry.clone().unwrap_or_default();
-    // What was altered is rejected as it was stated.
-    let stated = match why {
-        None => verified(context, &enrolment, None).await?.entry,
-        Some(_) => {
-            Statement::read(&entry.text).map_err(|_| Failure::of(problems::APPROVAL_NOT_GENUINE))?
-        }
-    };
-    let identity = identity(context, &enrolment.identity_id).await?;
-    let (key, _) = context.service.home().credentials()?;
-    let statement = approval::review(&stated, &entry, why, clock::now());
-    if let Some(out) = &order.out {
-        files::make_directory(out)?;
-    }
-    let message = ReviewEnrolmentRequest {
-        enrolment_id: order.id.clone(),
-        statement: Some(approval::sign(&key, &statement)),
-        rejection: order.reject.clone().unwrap_or_default(),
-    };
-    let reviewed = context
-        .service
-        .ask(async |channel| EnrolmentsClient::new(channel).review(message.clone()).await)
-        .await?;
-    let mut json = json::of("ReviewEnrolmentResponse", &reviewed);
-    let title = match &reviewed.issued {
-        Some(_) => text::ENROLMENT_ISSUED,
-        None => text::CHANGE_REJECTED,
-    };
-    let mut page =
-        Page::titled(title).row(text::ENROLMENT_ID, &order.id).row(text::LABEL, &identity.name);
-    if let Some(issued) = &reviewed.issued {
-        page = keep(issued, Some(&statement), order.out.as_deref(), page, &mut json)?;
-    }
-    context.screen.show(&json, &show::receipt(page, reviewed.receipt.as_ref()));
     Ok(Exit::Done)
 }
 

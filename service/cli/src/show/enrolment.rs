@@ -24,12 +24,32 @@ pub(crate) fn enrolment(title: Text, enrolment: &v1::Enrolment, approvals: &Appr
         .maybe(text::ROLE, text::word_named::<v1::Role>(&entry.role))
         .maybe(text::CERTIFICATE_SET, word_of::<v1::CertificateSet>(enrolment.certificates))
         .row(text::REQUEST_DIGEST, hex::encode(entry.request))
+        .row(text::KEY_DIGEST, hex::encode(entry.key))
         .maybe(text::SERIAL, given(&enrolment.serial))
         .maybe(text::ENTERED_BY, signer(&enrolment.entry))
         .row(text::ENTERED_AT, &entry.at)
         .maybe(text::REVIEWED_BY, signer(&enrolment.review))
         .maybe(text::REVIEWED_AT, approvals.review.as_ref().map(|review| &review.at))
         .maybe(text::WHY, given(&enrolment.rejection))
+}
+
+/// What a certificate says about its holder besides the name.
+pub(crate) fn identifiers(all: &[v1::CertificateIdentifier]) -> String {
+    let lines: Vec<_> = all.iter().map(|it| format!("{}  {}", it.oid, it.text)).collect();
+    lines.join("\n")
+}
+
+/// Other identities of one person, who is named above.
+pub(crate) fn other_identities(others: &[v1::Identity]) -> Page {
+    let line = |it: &v1::Identity| {
+        vec![
+            Cell::from(&it.identity_id),
+            Cell::from(&it.institution_id),
+            word_of::<v1::Role>(it.role).map_or(Cell::from(""), Cell::from),
+        ]
+    };
+    let headings = [text::IDENTITY_ID, text::INSTITUTION_ID, text::ROLE];
+    Page::titled(text::OTHER_IDENTITIES).table(&headings, others.iter().map(line).collect())
 }
 
 pub(crate) fn enrolments(list: &v1::ListEnrolmentsResponse) -> Page {

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use proto::v1::{
-    CertificateSet, ChangeIdentityRequest, DepartIdentityRequest, EnterEnrolmentRequest, Identity,
-    RegisterIdentityRequest, RevocationReason, Role, enrolments_client::EnrolmentsClient,
-    identities_client::IdentitiesClient,
+    CertificateIdentifier, CertificateSet, ChangeIdentityRequest, DepartIdentityRequest,
+    EnterEnrolmentRequest, Identity, RegisterIdentityRequest, RevocationReason, Role,
+    enrolments_client::EnrolmentsClient, identities_client::IdentitiesClient,
 };
 
 use super::{
@@ -74,8 +74,12 @@ pub(crate) async fn run(context: &Context, plan: Plan, order: Order) -> Result<W
 
 impl Hand {
     async fn attempt(&self, step: &Step, settled: &mut Verdict) -> Result<(), Failure> {
+        let mut identifiers =
+            step.identity.as_ref().map(|it| it.identifiers.clone()).unwrap_or_default();
         match (step.kind, &step.row, &step.identity) {
-            (Kind::Joiner, Some(row), _) => settled.identity_id = self.register(row).await?,
+            (Kind::Joiner, Some(row), _) => {
+                (settled.identity_id, identifiers) = self.register(row).await?;
+            }
             (Kind::Mover, Some(row), Some(identity)) => self.change(row, step, identity).await?,
             (Kind::Leaver, _, Some(identity)) => self.depart(identity).await?,
             _ => {}
@@ -83,13 +87,18 @@ impl Hand {
         if let (Some(row), Some(request)) = (&step.row, &step.request) {
             // What comes before is done; what is refused now is the enrolment.
             settled.reason.push_str("enrolment:");
-            settled.enrolment_id = self.enter(row, &settled.identity_id, request).await?;
+            settled.enrolment_id =
+                self.enter(row, &settled.identity_id, identifiers, request).await?;
             settled.reason.clear();
         }
         Ok(())
     }
 
-    async fn register(&self, row: &StaffRow) -> Result<String, Failure> {
+    /// Number of the identity, and what its certificates say of it.
+    async fn register(
+        &self,
+        row: &StaffRow,
+    ) -> Result<(String, Vec<CertificateIdentifier>), Failure> {
         let request = RegisterIdentityRequest {
             institution_id: self.order.institution.clone(),
             role: role(row.role).into(),
@@ -103,7 +112,8 @@ impl Hand {
             },
         };
         let ask = async |channel| IdentitiesClient::new(channel).register(request.clone()).await;
-        Ok(self.service.ask(ask).await?.identity_id)
+        let registered = self.service.ask(ask).await?;
+        Ok((registered.identity_id, registered.identifiers))
     }
 
     async fn change(
@@ -139,6 +149,7 @@ impl Hand {
         &self,
         row: &StaffRow,
         identity_id: &str,
+        identifiers: Vec<CertificateIdentifier>,
         request: &[u8],
     ) -> Result<String, Failure> {
         let id = uuid::Uuid::now_v7().to_string();
@@ -146,6 +157,7 @@ impl Hand {
             identity_id: identity_id.to_owned(),
             institution_id: self.order.institution.clone(),
             role: role(row.role).into(),
+            identifiers,
             ..Identity::default()
         };
         let entry = Entry {

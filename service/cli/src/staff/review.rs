@@ -84,6 +84,8 @@ left! {
     Department "department" "科室与名册不同" "has another department in the staff file";
     /// The ID number on record is not that of the row.
     OtherPerson "other-person" "登记的公民身份号码与名册不同，或未登记" "has another ID number on record than in the staff file, or none";
+    /// What the certificate would say of its holder is not what was stated.
+    Identifiers "identifiers" "证书将写入的标识与录入时签名的不同" "would say something else about its holder than what was signed";
     /// The reviewer entered it.
     Own "own" "由本人录入" "was entered by you";
     /// Several wait for the same person.
@@ -134,6 +136,10 @@ pub(crate) async fn compare(
                     };
                     if stated.role != row.role.word() {
                         return Err(Left::Role);
+                    }
+                    let said = identity.and_then(|it| approval::told(&it.identifiers).ok());
+                    if stated.identifiers.is_some() && stated.identifiers != said {
+                        return Err(Left::Identifiers);
                     }
                     if !requests.is_none_or(at_hand) {
                         return Err(Left::Request);

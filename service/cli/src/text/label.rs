@@ -227,6 +227,12 @@ labels! {
     ENCRYPTION_KEY_FILE: "加密密钥文件", "File of the encryption key";
     ENROLMENT_ID: "申请编号", "Enrolment";
     CERTIFICATE_SET: "证书种类", "Certificates";
+    KEY_DIGEST: "持有人公钥（SM3 摘要）", "Holder's public key (SM3)";
+    CERTIFICATE_SAYS: "证书将写入的标识", "What the certificate will say";
+    ENROLMENT_TO_REVIEW: "待复核的证书申请；录入的签名有效", "To be reviewed; the signature of who entered it holds";
+    OTHER_IDENTITIES: "同一人的其他身份", "Other identities of the same person";
+    ID_NUMBER_TO_COMPARE: "已登记；通过时须以复核人自行取得的号码核对", "on record; whoever approves compares their own copy";
+    ID_NUMBER_NOT_KNOWN: "未登记，无从核对", "not on record, so that nothing can be compared";
     REQUEST_DIGEST: "证书申请（SM3 摘要）", "Request (SM3)";
     STATE: "状态", "State";
     ENTERED_AT: "录入时间", "Entered at";
@@ -490,6 +496,7 @@ labels! {
     CARD_RECORD_EFFECT: "结果", "Result";
     CARD_RECORD_CHANGED: "已写入", "written";
     CARD_RECORD_SAME: "原已如此", "as it was";
+    ASK_ID_NUMBER: "复核人取得的公民身份号码（不显示）：", "ID number, as you have it (not shown): ";
     ASK_PASSPHRASE: "私钥口令：", "Passphrase of the key: ";
 }
 

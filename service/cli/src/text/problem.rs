@@ -85,6 +85,9 @@ pub(crate) mod problems {
     // two persons
     REQUEST_MALFORMED Refused: "证书申请文件无法读取", "请使用 healthcard key new 生成的 request.der", "the certificate request cannot be read", "use the request.der that `healthcard key new` made";
     APPROVAL_NOT_GENUINE Tampered: "录入或复核的签名与所签发的内容不符，可能被改动", "请勿复核或采信；请报告审计员", "the signed entry or review does not hold, or is about something else: it may have been altered", "do not approve or rely on it, and report it to the auditor";
+    ENROLMENT_IDENTIFIERS_DIFFER Refused: "证书将写入的标识与录入时签名的不同", "登记或设置在录入后有变更；请驳回后重新录入", "the certificate would say something else about its holder than what was signed", "the record or the settings changed since: reject it, and have it entered again";
+    ID_NUMBER_NEEDED Refused: "通过前须核对公民身份号码", "请用 --id-number-file 指定复核人自行取得的号码，或在终端中运行", "the ID number is to be compared first", "give your own copy with --id-number-file, or run at a terminal";
+    ID_NUMBER_DIFFERS Refused: "与登记的公民身份号码不符，未通过", "请核对号码和申请人；不是同一人的，请驳回", "this is not the ID number on record, and nothing was approved", "check the number and who it is; if it is somebody else, reject the enrolment";
     APPROVAL_ISSUER_UNKNOWN Unverifiable: "没有签发录入人或复核人证书的机构", "请取得签发机构的 issuers.pem（healthcard authority export）", "whoever certified a signer is not known", "get the issuers.pem of that authority (`healthcard authority export`)";
     // the SAM
     SAM_UNREADABLE Refused: "SAM 卡无法使用", "请检查 SAM 卡及其卡槽，核对 --sam 的名称", "the SAM cannot be used", "check the SAM and its slot, and the name given with --sam";

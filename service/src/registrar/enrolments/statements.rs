@@ -1,8 +1,8 @@
 //! What the two sign: compared with what is on record, word for word, and checked with the key of the signer's
 //! certificate; when it comes, an entry's again before it is approved, and both before what follows from them is signed.
 
-use audit::approval::{Statement, Step};
-use ca::{Certificate, Profile};
+use audit::approval::{Statement, Step, identifiers};
+use ca::{Certificate, IdentifyingExtension, Profile};
 use hsm::{
     sm2::{Signature, SignerId},
     sm3,
@@ -24,14 +24,15 @@ use crate::{
 pub(super) const TOLERANCE: Duration = Duration::minutes(5);
 
 impl Registrar {
-    /// What has to be stated about an enrolment.
-    pub(super) fn statement(
+    /// What has to be stated about an enrolment, at a time that is yet to come.
+    pub(super) async fn statement(
         &self,
         enrolment: &NewEnrolment,
         holder: &Identity,
         step: Step,
-        at: String,
     ) -> Result<Statement, Error> {
+        let profile = profile_of(holder)?;
+        let identifying = self.identifying(holder, profile).await?;
         Ok(Statement {
             step,
             service: self.name.clone(),
@@ -39,12 +40,13 @@ impl Registrar {
             identity: holder.id.to_string(),
             institution: holder.institution.to_string(),
             role: holder.role.clone(),
-            profile: profile_word(profile_of(holder)?).to_owned(),
+            profile: profile_word(profile).to_owned(),
             certificates: enrolment.certificates.as_str().to_owned(),
             days: enrolment.days.unwrap_or_default(),
             request: sm3::digest(&enrolment.request),
             key: enrolment.key_digest,
-            at,
+            identifiers: Some(identifiers(identifying.iter().map(IdentifyingExtension::der))),
+            at: String::new(),
         })
     }
 
@@ -55,14 +57,14 @@ impl Registrar {
         caller: &Caller,
         text: String,
         signature: Vec<u8>,
-        expected: impl FnOnce(String) -> Result<Statement, Error>,
+        expected: Statement,
     ) -> Result<SignedStatement, Error> {
         let stated = Statement::read(&text).map_err(|_| Reason::STATEMENT_DIFFERS)?;
         let at = instant(&stated.at).ok_or(Reason::STATEMENT_DIFFERS)?;
         if (at - caller.now).abs() > TOLERANCE {
             return Err(Reason::STATEMENT_LATE.into());
         }
-        if stated != expected(stated.at.clone())? {
+        if stated != (Statement { at: stated.at.clone(), ..expected }) {
             return Err(Reason::STATEMENT_DIFFERS.into());
         }
         let statement = SignedStatement {
@@ -82,7 +84,8 @@ impl Registrar {
         entered: &NewEnrolment,
         holder: &Identity,
     ) -> Result<UtcTime, Error> {
-        self.check_kept(&entered.entry, |at| self.statement(entered, holder, Step::Entry, at)).await
+        let expected = self.statement(entered, holder, Step::Entry).await?;
+        self.check_kept(&entered.entry, expected).await
     }
 
     /// Whether what is kept of an enrolment says that two persons signed it, or one where that is enough; when the
@@ -104,7 +107,7 @@ impl Registrar {
             }
             Some(review) => {
                 let step = Step::Approval { entry: entered.entry.digest() };
-                self.check_kept(review, |at| self.statement(entered, holder, step, at)).await
+                self.check_kept(review, self.statement(entered, holder, step).await?).await
             }
         }
     }
@@ -112,11 +115,13 @@ impl Registrar {
     async fn check_kept(
         &self,
         kept: &SignedStatement,
-        expected: impl FnOnce(String) -> Result<Statement, Error>,
+        expected: Statement,
     ) -> Result<UtcTime, Error> {
         let stated = Statement::read(&kept.text).map_err(|_| Reason::STATEMENT_DIFFERS)?;
         let at = instant(&stated.at).ok_or(Reason::STATEMENT_DIFFERS)?;
-        if stated != expected(stated.at.clone())? {
+        // What was signed before statements said it names none.
+        let identifiers = stated.identifiers.and(expected.identifiers);
+        if stated != (Statement { at: stated.at.clone(), identifiers, ..expected }) {
             return Err(Reason::STATEMENT_DIFFERS.into());
         }
         self.check_signature(kept).await?;
