@@ -10,7 +10,7 @@ use crate::{
     Certificate,
     der::{DerError, Oid, Reader, Text, read_text, tag, tlv},
     extension,
-    name::holds_id_number,
+    id_number::holds_id_number,
 };
 
 /// Arcs whose extensions have a meaning of their own: those of X.509 and of the Internet's profile.
@@ -247,6 +247,14 @@ impl Certificate {
             Some(Identifier::read(*oid, &other.value))
         });
         found.collect()
+    }
+}
+
+impl Certificate {
+    /// The texts of all extensions that identify, whatever table they were made by.
+    pub fn identifier_texts(&self) -> impl Iterator<Item = &str> {
+        let read = self.others().iter().filter_map(|other| read_value(&other.value).ok());
+        read.map(|(text, _)| text)
     }
 }
 

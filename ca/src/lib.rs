@@ -80,6 +80,7 @@ mod digest;
 mod extension;
 #[cfg(test)]
 mod golden;
+mod id_number;
 mod identifying;
 mod issuer;
 mod lint;

@@ -4,6 +4,7 @@ use const_oid::ObjectIdentifier;
 
 use crate::{
     der::{DerError, Reader, Text, oid, read_text, sequence, tag, tlv},
+    id_number::holds_id_number,
     oid,
 };
 
@@ -202,28 +203,6 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// Whether 18 characters in a row are a resident identity number by their form, date and check
-/// character (GB 11643-1999).
-///
-/// A name is public for as long as any signature lives, so this looks twice where a slip of a
-/// caller would do harm.
-pub(crate) fn holds_id_number(text: &str) -> bool {
-    const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    text.as_bytes().windows(18).any(|run| {
-        let (digits, check) = run.split_at(17);
-        if !digits.iter().all(u8::is_ascii_digit) {
-            return false;
-        }
-        let number = |digits: &[u8]| digits.iter().fold(0, |n, d| n * 10 + u32::from(d - b'0'));
-        let sum: u32 =
-            digits.iter().zip(WEIGHTS).map(|(d, weight)| u32::from(d - b'0') * weight).sum();
-        (1800..2200).contains(&number(&digits[6..10]))
-            && (1..=12).contains(&number(&digits[10..12]))
-            && (1..=31).contains(&number(&digits[12..14]))
-            && check[0].to_ascii_uppercase() == b"10X98765432"[sum as usize % 11]
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +234,9 @@ mod tests {
             // The example printed in GB 11643-1999, A.1, with other characters around it.
             ("no. 11010519491231002X", "doctor", ID, BadName::IdNumber),
             ("hospital", "11010519491231002x", ID, BadName::IdNumber),
+            ("hospital", "１１０１０５１９４９１２３１００２Ｘ", ID, BadName::IdNumber),
+            // Of the same person, in the form before.
+            ("no. 110105491231002", "doctor", ID, BadName::IdNumber),
         ] {
             assert_eq!(
                 Name::of_identity(institution, role, id),
