@@ -241,6 +241,55 @@ fn a_number_on_record_is_changed_by_name_only_for_the_same_person() {
 }
 
 #[test]
+fn what_was_approved_and_not_signed_at_a_crash_is_signed_or_ends() {
+    let mut hospital = Hospital::open();
+    let directory = requests(&hospital);
+    hand_in(&hospital, "stays", "N1");
+    hand_in(&hospital, "leaves", "N2");
+    let doctors = format!("{CLERKS_ROW}D001,孙医师,医师,内科,,\nD002,周医师,医师,骨科,,\n");
+    let (stays, leaves) = ("N1,王护士,护士,内科,,\n", "N2,赵护士,护士,内科,,\n");
+    let path = file(&hospital, &format!("{doctors}{stays}{leaves}"));
+    let with = ["--requests", &directory];
+    hospital.granted(OPERATOR, &staff(&hospital, "apply", &path, &with));
+    let approve = ["--requests", &directory, "--approve", "2"];
+    hospital.granted(REVIEWER, &staff(&hospital, "review", &path, &approve));
+    // As after a crash between record and signature.
+    hospital.stage.server().unwrap().end().unwrap();
+    let db = rusqlite::Connection::open(hospital.database()).unwrap();
+    let undone = db.execute(
+        "UPDATE certificate SET der = NULL, log_position = NULL
+         WHERE identity IN (SELECT id FROM identity WHERE number IN ('N1', 'N2'))",
+        (),
+    );
+    assert_eq!(undone.unwrap(), 2);
+    drop(db);
+    hospital.stage.serve().unwrap();
+    let listed = hospital.granted("auditor", &["enrolment", "list", "--unsigned"]);
+    assert_eq!(listed["enrolments"].as_array().unwrap().len(), 2);
+
+    let path = file(&hospital, &format!("{doctors}{stays}"));
+    let planned = hospital.granted(OPERATOR, &staff(&hospital, "plan", &path, &with));
+    assert_eq!(counts(&planned), [0, 0, 1, 4, 0], "{planned}");
+    assert_eq!(planned["unsigned"], 1, "{planned}");
+    let with = ["--requests", &directory, "--leavers", "1"];
+    let applied = hospital.granted(OPERATOR, &staff(&hospital, "apply", &path, &with));
+    assert_eq!((&applied["done"], &applied["refused"]), (&2.into(), &0.into()), "{applied}");
+    let listed = hospital.granted("auditor", &["enrolment", "list", "--unsigned"]);
+    assert!(listed["enrolments"].as_array().is_none_or(Vec::is_empty), "{listed}");
+    // One has a certificate, the other none, and nothing is left to do.
+    let certified = |number: &str| {
+        let at = ["--institution", &hospital.institution_id, "--number", number];
+        let found = hospital.granted(OPERATOR, &[&["identity", "find"], &at[..]].concat());
+        let certificates = found["identities"][0]["certificates"].as_array();
+        certificates.is_some_and(|all| !all.is_empty())
+    };
+    assert!(certified("N1") && !certified("N2"));
+    let with = ["--requests", &directory];
+    let planned = hospital.granted(OPERATOR, &staff(&hospital, "plan", &path, &with));
+    assert_eq!((counts(&planned), &planned["unsigned"]), ([0, 0, 0, 4, 0], &0.into()));
+}
+
+#[test]
 fn one_person_moves_or_leaves_with_all_that_is_in_force_or_waits() {
     let hospital = Hospital::open();
     let doctor = hospital.staff[DOCTOR.key].clone();

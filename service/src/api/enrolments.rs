@@ -15,7 +15,8 @@ use crate::{
     catalogue::Needs,
     clock::UtcTime,
     registrar::{
-        EnrolmentEvidence, EnrolmentKey, EnrolmentOrder, Error, IssuedCertificates, ReviewOrder,
+        EnrolmentEvidence, EnrolmentKey, EnrolmentOrder, Error, IssuedCertificates,
+        ListedEnrolments, ReviewOrder,
     },
     store::{Enrolment, SignedStatement},
     vocabulary::{CertificateSet, EnrolmentState},
@@ -113,11 +114,16 @@ impl Enrolments for Desk {
         let asked = request.into_inner();
         let institution = one_institution(&asked.institution_id)?;
         let (after, size) = page(asked.page_size, 100, &asked.page_token)?;
-        let state = match asked.rejected {
-            true => EnrolmentState::Rejected,
-            false => EnrolmentState::Pending,
+        let which = match (asked.rejected, asked.unsigned) {
+            (false, false) => ListedEnrolments::Waiting,
+            (true, false) => ListedEnrolments::Rejected,
+            (false, true) => ListedEnrolments::Unsigned,
+            (true, true) => {
+                let (field, needs) = ("unsigned", Needs::ListedValue);
+                return Err(Error::Field { field, needs }.into());
+            }
         };
-        let found = self.registrar.enrolments(&caller, state, institution, after, size).await?;
+        let found = self.registrar.enrolments(&caller, which, institution, after, size).await?;
         let full = found.len() == size as usize;
         let next = found.last().filter(|_| full).map(|last| last.entered.id.to_string());
         Ok(Response::new(v1::ListEnrolmentsResponse {

@@ -23,7 +23,7 @@ use crate::{
         Enrolment, EnrolmentId, EnrolmentReview, EnrolmentVerdict, Identity, IdentityId,
         InstitutionId, NewEnrolment, Receipt, SignedStatement,
     },
-    vocabulary::{CertificateSet, EnrolmentState, Role},
+    vocabulary::{CertificateSet, Role},
 };
 
 /// What is to be issued, as somebody enters it.
@@ -86,6 +86,17 @@ pub struct EnrolmentEvidence {
     pub reviewer: Option<Vec<u8>>,
     /// What was issued on it, once it is signed.
     pub issued: Option<Vec<u8>>,
+}
+
+/// Which enrolments are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListedEnrolments {
+    /// Those that wait for a review.
+    Waiting,
+    /// Those that were rejected.
+    Rejected,
+    /// Those whose certificate was approved and is not signed yet.
+    Unsigned,
 }
 
 /// An enrolment is asked for by what it is called, or by what was issued on it.
@@ -262,27 +273,29 @@ impl Registrar {
         .await
     }
 
-    /// Enrolments that wait for a review, or those that were rejected. The reading is in the log before the
-    /// answer.
+    /// Enrolments that stand so. The reading is in the log before the answer.
     ///
     /// # Errors
     /// ROLE_NOT_ALLOWED.
     pub async fn enrolments(
         &self,
         caller: &Caller,
-        state: EnrolmentState,
+        which: ListedEnrolments,
         institution: Option<InstitutionId>,
         after: Option<EnrolmentId>,
         limit: u32,
     ) -> Result<Vec<Enrolment>, Error> {
         self.allow(caller, Act::CertificateList).await?;
-        let found = match state {
-            EnrolmentState::Rejected => {
+        let now = caller.now;
+        let found = match which {
+            ListedEnrolments::Waiting => {
+                self.store.pending_enrolments(now, institution, after, limit).await?
+            }
+            ListedEnrolments::Rejected => {
                 self.store.rejected_enrolments(institution, after, limit).await?
             }
-            _ => {
-                let now = caller.now;
-                self.store.pending_enrolments(now, institution, after, limit).await?
+            ListedEnrolments::Unsigned => {
+                self.store.unsigned_enrolments(now, institution, after, limit).await?
             }
         };
         let entry = self

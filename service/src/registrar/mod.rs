@@ -84,7 +84,7 @@ pub use codes::{CodeForm, CodeOrder, CreatedCode, ShownCode, VerifiedCode};
 pub use desks::{Contradiction, Reconciled, TaskResult};
 pub use enrolments::{
     EnrolmentEvidence, EnrolmentKey, EnrolmentOrder, EnteredEnrolment, IssuedCertificates,
-    ReviewOrder, ReviewedEnrolment,
+    ListedEnrolments, ReviewOrder, ReviewedEnrolment,
 };
 pub use error::Error;
 pub use guardians::{GuardianshipOrder, GuardianshipRecord, Guardianships};

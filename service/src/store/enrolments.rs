@@ -345,6 +345,29 @@ impl Store {
         })
         .await
     }
+
+    /// Enrolments whose certificate was approved and is not signed, neither revoked nor over by `now`, likewise.
+    pub async fn unsigned_enrolments(
+        &self,
+        now: UtcTime,
+        institution: Option<InstitutionId>,
+        after: Option<EnrolmentId>,
+        limit: u32,
+    ) -> Result<Vec<Enrolment>, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT enrolment.* FROM certificate INDEXED BY certificate_draft
+                 JOIN enrolment ON enrolment.certificate = serial
+                 WHERE der IS NULL AND revoked_at IS NULL AND not_after >= ?2 AND id > coalesce(?1, '')
+                   AND (?3 IS NULL OR certificate.identity IN (SELECT id FROM identity WHERE institution = ?3))
+                 ORDER BY id LIMIT ?4",
+            )?;
+            let values = (after, Micros(now), institution, limit.min(MAX_PAGE));
+            let rows = select.query_map(values, Enrolment::read)?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
 }
 
 fn find(db: &Connection, id: EnrolmentId) -> Result<Option<Enrolment>, StoreError> {

@@ -50,6 +50,9 @@ pub(crate) enum EnrolmentCommand {
         /// 改为列出被驳回的 | Those that were rejected instead
         #[arg(long)]
         rejected: bool,
+        /// 改为列出已通过、尚未签发的；领取（collect）时签发 | Those that were approved and are not signed yet instead; collect signs them
+        #[arg(long, conflicts_with = "rejected")]
+        unsigned: bool,
         /// 只列一个机构 | Of one institution only
         #[arg(long, value_name = "INSTITUTION", default_value = "", hide_default_value = true)]
         institution: String,
@@ -112,12 +115,13 @@ impl EnrolmentCommand {
                 context.screen.show(&json, &page);
                 Ok(Exit::Done)
             }
-            Self::List { rejected, institution, pages } => {
+            Self::List { rejected, unsigned, institution, pages } => {
                 let request = ListEnrolmentsRequest {
                     rejected,
                     page_size: pages.page_size,
                     page_token: pages.page_token,
                     institution_id: institution,
+                    unsigned,
                 };
                 let found = context
                     .service

@@ -118,6 +118,7 @@ async fn apply(context: &Context, order: Apply) -> Outcome {
         (text::STAFF_LEAVERS, "leavers", plan.count(Kind::Leaver)),
         (text::STAFF_UNCHANGED, "unchanged", plan.count(Kind::Unchanged)),
         (text::STAFF_ENROLMENTS, "enrolments", plan.enrolments()),
+        (text::STAFF_UNSIGNED, "unsigned", plan.unsigned()),
     ];
     let certificates = match order.pair {
         true => CertificateSet::Pair,

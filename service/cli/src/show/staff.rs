@@ -41,6 +41,9 @@ pub(crate) fn plan(plan: &Plan, now: OffsetDateTime) -> Page {
         .row(text::STAFF_LEAVERS, count(Kind::Leaver))
         .row(text::STAFF_UNCHANGED, count(Kind::Unchanged))
         .row(text::STAFF_ENROLMENTS, plan.enrolments().to_string());
+    if plan.unsigned() > 0 {
+        page = page.row(text::STAFF_UNSIGNED, plan.unsigned().to_string());
+    }
     let lines: Vec<_> = lines.collect();
     if !lines.is_empty() {
         page = page.table(&headings, lines);
@@ -75,6 +78,7 @@ pub(crate) fn plan_json(plan: &Plan, now: OffsetDateTime) -> Value {
             "fields": fields.collect::<Vec<_>>(),
             "revoked": ended(step, now),
             "enrolment": step.request.is_some(),
+            "unsigned": step.unsigned,
         })
     });
     json!({
@@ -83,6 +87,7 @@ pub(crate) fn plan_json(plan: &Plan, now: OffsetDateTime) -> Value {
         "leavers": plan.count(Kind::Leaver),
         "unchanged": plan.count(Kind::Unchanged),
         "enrolments": plan.enrolments(),
+        "unsigned": plan.unsigned(),
         "changes": steps.collect::<Vec<_>>(),
     })
 }
@@ -177,6 +182,9 @@ fn what(step: &Step, now: OffsetDateTime) -> Vec<Cell> {
     }
     if step.request.is_some() && step.kind != Kind::Unchanged {
         parts.push(Cell::from(text::STAFF_REQUEST));
+    }
+    if !step.unsigned.is_empty() {
+        parts.push(Cell::from(text::STAFF_TO_SIGN));
     }
     parts
 }

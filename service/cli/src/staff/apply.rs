@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use proto::v1::{
-    CertificateIdentifier, CertificateSet, ChangeIdentityRequest, DepartIdentityRequest,
-    EnterEnrolmentRequest, Identity, RegisterIdentityRequest, RevocationReason, Role,
-    enrolments_client::EnrolmentsClient, identities_client::IdentitiesClient,
+    CertificateIdentifier, CertificateSet, ChangeIdentityRequest, CollectCertificatesRequest,
+    DepartIdentityRequest, EnterEnrolmentRequest, Identity, RegisterIdentityRequest,
+    RevocationReason, Role, enrolments_client::EnrolmentsClient,
+    identities_client::IdentitiesClient,
 };
 
 use super::{
@@ -83,6 +84,14 @@ impl Hand {
             (Kind::Mover, Some(row), Some(identity)) => self.change(row, step, identity).await?,
             (Kind::Leaver, _, Some(identity)) => self.depart(identity).await?,
             _ => {}
+        }
+        for id in &step.unsigned {
+            let request = CollectCertificatesRequest { enrolment_id: id.clone() };
+            let ask = async |channel| EnrolmentsClient::new(channel).collect(request.clone()).await;
+            settled.reason.push_str("enrolment:");
+            settled.enrolment_id.clone_from(id);
+            self.service.ask(ask).await?;
+            settled.reason.clear();
         }
         if let (Some(row), Some(request)) = (&step.row, &step.request) {
             // What comes before is done; what is refused now is the enrolment.

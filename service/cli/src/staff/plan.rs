@@ -17,6 +17,8 @@ pub(crate) struct OnRecord {
     pub(crate) identities: Vec<v1::Identity>,
     /// Enrolments that wait for a review.
     pub(crate) waiting: Vec<v1::Enrolment>,
+    /// Those that were approved, and whose certificate is not signed yet.
+    pub(crate) unsigned: Vec<v1::Enrolment>,
 }
 
 /// What is to be done, in the order in which it is: leavers last.
@@ -36,6 +38,8 @@ pub(crate) struct Step {
     pub(crate) fields: Vec<Field>,
     /// A request to be entered (PKCS#10, DER).
     pub(crate) request: Option<Vec<u8>>,
+    /// Enrolments that were approved and are to be signed.
+    pub(crate) unsigned: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,8 +73,13 @@ impl Plan {
     ) -> Result<Self, Vec<BadRow>> {
         let known: BTreeMap<&str, &v1::Identity> =
             record.identities.iter().map(|it| (it.number.as_str(), it)).collect();
-        let waits: BTreeSet<&str> =
-            record.waiting.iter().map(|it| it.identity_id.as_str()).collect();
+        // Who has a certificate tomorrow, unless something else becomes of it.
+        let waits: BTreeSet<&str> = record
+            .waiting
+            .iter()
+            .chain(&record.unsigned)
+            .map(|it| it.identity_id.as_str())
+            .collect();
         let (mut steps, mut bad) = (Vec::new(), Vec::new());
         for row in &file.rows {
             let identity = known.get(row.number.as_str()).copied();
@@ -93,8 +102,14 @@ impl Plan {
                         || waits.contains(it.identity_id.as_str()))
             });
             let request = requests.of(&row.number).filter(|_| !certified).cloned();
+            let approved = |it: &&v1::Enrolment| {
+                identity.is_some_and(|identity| identity.identity_id == it.identity_id)
+                    && !changes_role(&fields)
+            };
+            let unsigned = record.unsigned.iter().filter(approved);
+            let unsigned = unsigned.map(|it| it.enrolment_id.clone()).collect();
             let (row, identity) = (Some(row.clone()), identity.cloned());
-            steps.push(Step { kind, row, identity, fields, request });
+            steps.push(Step { kind, row, identity, fields, request, unsigned });
         }
         if !bad.is_empty() {
             return Err(bad);
@@ -111,6 +126,7 @@ impl Plan {
             identity: Some(it.clone()),
             fields: Vec::new(),
             request: None,
+            unsigned: Vec::new(),
         }));
         // Whoever leaves, leaves after all else: an interrupted run goes on with the same command.
         steps.sort_by_key(|step| step.kind == Kind::Leaver);
@@ -124,6 +140,11 @@ impl Plan {
     /// How many requests are to be entered.
     pub(crate) fn enrolments(&self) -> usize {
         self.steps.iter().filter(|step| step.request.is_some()).count()
+    }
+
+    /// How many certificates are to be signed that were approved.
+    pub(crate) fn unsigned(&self) -> usize {
+        self.steps.iter().map(|step| step.unsigned.len()).sum()
     }
 
     /// Movers whose name is another: that they are the same person has to be found out.
@@ -147,7 +168,7 @@ impl Step {
 
     /// Whether there is anything to do.
     pub(crate) fn is_due(&self) -> bool {
-        self.kind != Kind::Unchanged || self.request.is_some()
+        self.kind != Kind::Unchanged || self.request.is_some() || !self.unsigned.is_empty()
     }
 }
 

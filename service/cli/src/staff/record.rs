@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, ops::ControlFlow, path::Path};
 
 use proto::v1::{
-    FindIdentitiesRequest, ListEnrolmentsRequest, ListIdentitiesRequest,
+    Enrolment, FindIdentitiesRequest, ListEnrolmentsRequest, ListIdentitiesRequest,
     enrolments_client::EnrolmentsClient, find_identities_request::By,
     identities_client::IdentitiesClient,
 };
@@ -131,7 +131,12 @@ pub(super) async fn of_others(
 /// Everybody on record at an institution, and the enrolments that wait.
 pub(crate) async fn on_record(context: &Context, institution: &str) -> Result<OnRecord, Failure> {
     let service: &Service = &context.service;
-    let mut record = OnRecord::default();
+    // What waits is approved and then signed: in this order nothing is missed that goes on meanwhile.
+    let mut record = OnRecord {
+        waiting: enrolments(service, institution, false).await?,
+        unsigned: enrolments(service, institution, true).await?,
+        identities: Vec::new(),
+    };
     let mut page_token = String::new();
     loop {
         let institution_id = institution.to_owned();
@@ -141,22 +146,33 @@ pub(crate) async fn on_record(context: &Context, institution: &str) -> Result<On
         record.identities.extend(found.identities);
         page_token = found.next_page_token;
         if page_token.is_empty() {
-            break;
+            return Ok(record);
         }
     }
+}
+
+/// Enrolments that wait for a review, or those that were approved and are not signed.
+async fn enrolments(
+    service: &Service,
+    institution: &str,
+    unsigned: bool,
+) -> Result<Vec<Enrolment>, Failure> {
+    let mut all = Vec::new();
+    let mut page_token = String::new();
     loop {
         let request = ListEnrolmentsRequest {
             rejected: false,
             page_size: PAGE,
             page_token,
             institution_id: institution.to_owned(),
+            unsigned,
         };
         let ask = async |channel| EnrolmentsClient::new(channel).list(request.clone()).await;
         let found = service.ask(ask).await?;
-        record.waiting.extend(found.enrolments);
+        all.extend(found.enrolments);
         page_token = found.next_page_token;
         if page_token.is_empty() {
-            return Ok(record);
+            return Ok(all);
         }
     }
 }

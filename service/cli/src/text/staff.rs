@@ -18,6 +18,8 @@ labels! {
     STAFF_MOVERS: "调岗", "Movers";
     STAFF_LEAVERS: "离职", "Leavers";
     STAFF_UNCHANGED: "不变", "Unchanged";
+    STAFF_UNSIGNED: "已通过、待签发", "Approved, to be signed";
+    STAFF_TO_SIGN: "签发已通过的证书", "what was approved is signed";
     STAFF_ENROLMENTS: "证书申请", "Enrolments";
     STAFF_DONE: "完成", "Done";
     STAFF_REFUSED: "被拒绝", "Refused";

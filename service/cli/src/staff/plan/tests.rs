@@ -26,7 +26,7 @@ fn on_record(number: &str, name: &str, role: Role, department: &str) -> Identity
 }
 
 fn plan(file: &str, identities: Vec<Identity>) -> Result<Plan, Vec<BadRow>> {
-    plan_with(file, OnRecord { identities, waiting: Vec::new() })
+    plan_with(file, OnRecord { identities, ..OnRecord::default() })
 }
 
 fn plan_with(file: &str, record: OnRecord) -> Result<Plan, Vec<BadRow>> {
@@ -92,8 +92,43 @@ fn whoever_has_nothing_in_force_does_not_leave_again() {
     }
     // What waits for a review would be in force tomorrow.
     let waiting = vec![Enrolment { identity_id: "id-D1".into(), ..Enrolment::default() }];
-    let record = OnRecord { identities: with(revoked), waiting };
+    let record = OnRecord { identities: with(revoked.clone()), waiting, ..OnRecord::default() };
     assert_eq!(plan_with("C9,新,窗口,,,\n", record).unwrap().count(Kind::Leaver), 1);
+    // So would what was approved and is not signed.
+    let record =
+        OnRecord { identities: with(revoked), unsigned: approved(), ..OnRecord::default() };
+    assert_eq!(plan_with("C9,新,窗口,,,\n", record).unwrap().count(Kind::Leaver), 1);
+}
+
+fn approved() -> Vec<Enrolment> {
+    let of = |number: &str| Enrolment {
+        enrolment_id: format!("e-{number}"),
+        identity_id: format!("id-{number}"),
+        ..Enrolment::default()
+    };
+    vec![of("D1"), of("N7")]
+}
+
+#[test]
+fn what_was_approved_is_signed_and_not_entered_again_unless_the_role_changes() {
+    for (file, kind, unsigned) in [
+        ("D1,王,医师,内科,,\n", Kind::Unchanged, &["e-D1"][..]),
+        ("D1,王,医师,外科,,\n", Kind::Mover, &["e-D1"]),
+        ("D1,王,窗口,,,\n", Kind::Mover, &[]),
+    ] {
+        let mut identity = on_record("D1", "王", Role::Doctor, "内科");
+        identity.certificates.clear();
+        let record =
+            OnRecord { identities: vec![identity], unsigned: approved(), ..OnRecord::default() };
+        let plan = plan_with(file, record).unwrap();
+        let step = &plan.steps[0];
+        assert_eq!(
+            (step.kind, &step.unsigned[..]),
+            (kind, &unsigned.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>()[..]),
+            "{file}"
+        );
+        assert!(step.is_due());
+    }
 }
 
 #[test]
