@@ -95,8 +95,12 @@ impl Path {
 }
 
 impl Anchors {
-    /// Most authorities between the root and a holder.
+    /// Most authorities between the root and a holder, besides the links between keys of one root.
     pub const MAX_DEPTH: usize = 3;
+    /// Most links between keys of one root on a path (RFC 4210, 4.4): in its twenty years a root gets another
+    /// key every three at most, and holder, authority and six links are the certificates that a record carries.
+    /// A path is walked once, from the holder up, so that it costs one signature for each of its certificates.
+    pub const MAX_LINKS: usize = 6;
 
     /// Begins with a root that is trusted because somebody put it there.
     ///
@@ -161,7 +165,10 @@ impl Anchors {
         may_issue(&certificate)?;
         let above = self.issuers_of(&certificate)?[0];
         let ancestors = self.upwards(above);
-        let too_deep = ancestors.len() > Self::MAX_DEPTH;
+        // The root itself, which is last, is no link.
+        let between = ancestors.split_last().map_or(&[][..], |(_, between)| between);
+        let between = between.iter().map(|at| &*self.known[*at].certificate);
+        let too_deep = is_too_deep(between.chain([&certificate]));
         // An authority that vouches for a key of its own is not one that follows it (6.1.4, l).
         let mut below = u8::from(!is_self_issued(&certificate));
         let beyond = ancestors.iter().map(|at| &self.known[*at].certificate).any(|above| {
@@ -437,10 +444,10 @@ pub fn verify(
         let next = intermediates.iter().find(|above| names_as_issuer(holder, above));
         let next =
             next.ok_or_else(|| ChainError::UnknownIssuer { serial: holder.serial().clone() })?;
-        if ascent.len() == Anchors::MAX_DEPTH {
+        ascent.push(next);
+        if is_too_deep(ascent.iter().copied()) {
             return Err(ChainError::PathTooLong { serial: next.serial().clone() });
         }
-        ascent.push(next);
         holder = next;
     }
     let mut anchors = Anchors::new(anchor.clone())?;
@@ -468,6 +475,12 @@ fn names_as_issuer(certificate: &Certificate, authority: &Certificate) -> bool {
         _ => true,
     };
     certificate.issuer() == authority.subject() && same_key
+}
+
+/// Whether there is more between a root and a holder than there may be.
+fn is_too_deep<'a>(between: impl Iterator<Item = &'a Certificate>) -> bool {
+    let (links, authorities): (Vec<_>, Vec<_>) = between.partition(|it| is_self_issued(it));
+    links.len() > Anchors::MAX_LINKS || authorities.len() > Anchors::MAX_DEPTH
 }
 
 fn is_self_issued(certificate: &Certificate) -> bool {

@@ -132,6 +132,21 @@ async fn the_next_key_takes_over_and_the_one_before_leads_to_it() {
     succeed(&hospital);
     hospital.stage.serve().unwrap();
     let third = export(&hospital, "third");
+    // The last list of each root is served beside the one in force, which is another.
+    let (_, in_force) = tests::http::get(&hospital, "/crl/ca-root.crl");
+    for number in [1, 2] {
+        let saved = fs::read(third.join(format!("root-before-{number}.crl"))).unwrap();
+        let path = format!("/crl/ca-root-before-{number}.crl");
+        let (head, served) = tests::http::get(&hospital, &path);
+        assert!(head.contains("application/pkix-crl"), "{head}");
+        assert_eq!(served, saved, "{path}");
+        assert_ne!(served, in_force);
+    }
+    for other in ["0", "3", "01", "+1", "", "1-delta"] {
+        let path = format!("/crl/ca-root-before-{other}.crl");
+        let (head, _) = tests::http::get(&hospital, &path);
+        assert!(head.contains(" 404 "), "{path}: {head}");
+    }
     assert_eq!(apart(&third.join("links.pem")).len(), 4);
     let out = hospital.stage.path("checked").to_string_lossy().into_owned();
     let known = |file: &Path| {

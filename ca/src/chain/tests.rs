@@ -494,6 +494,93 @@ fn links_lead_from_either_root_to_the_other() {
     assert_eq!(refused, Err(ChainError::PathTooLong { serial: serial(20) }));
 }
 
+/// A root that got so many other keys, one after the other: the first of them, what leads to the last, the
+/// authority that the last certified, and the last lists of all.
+fn succeeded(hospital: &Hospital, times: u8) -> (Vec<Certificate>, Vec<Crl>) {
+    let mut lists = vec![hospital.crls(1, &[]).remove(1), crl(&hospital.root, ROOT_KEY, 1, &[])];
+    let (mut root, mut of) = (hospital.root.certificate().clone(), ROOT_KEY);
+    let mut at_hand = Vec::new();
+    for time in 0..times {
+        let (next, number) = (NEXT_ROOT_KEY + time, 90 + 3 * time);
+        let order = |profile, subject: &Certificate, key: &PublicKey| Order {
+            profile,
+            subject: subject.subject().clone(),
+            public_key: key.clone(),
+            days: None,
+            identifiers: Vec::new(),
+        };
+        let link = Issuer::new(root.clone(), Authority::Root)
+            .and_then(|it| {
+                it.draft_link(key(next).public(), serial(number), (NOW, root.not_after()))
+            })
+            .and_then(|draft| draft.sign(&key(of)));
+        at_hand.push(link.expect("a link"));
+        let made = order(Profile::Root, &root, key(next).public());
+        root = Issuer::draft_root(made, serial(number + 1), NOW)
+            .and_then(|draft| draft.sign(&key(next)))
+            .expect("a root");
+        of = next;
+        let issuer = Issuer::new(root.clone(), Authority::Root).expect("a root");
+        lists.push(crl(&issuer, of, 1, &[]));
+        if time + 1 == times {
+            let people = hospital.people.certificate();
+            let people = order(Profile::IssuingAuthority, people, people.public_key());
+            let people = issuer.draft(people, serial(number + 2), NOW);
+            at_hand.push(people.and_then(|it| it.sign(&key(of))).expect("an authority"));
+        }
+    }
+    (at_hand, lists)
+}
+
+/// Who trusts the first key of a root finds to what its last one vouches for, over as many links as there may be.
+#[test]
+fn a_root_that_got_several_keys_leads_to_the_last_and_a_path_has_only_so_many_links() {
+    let hospital = Hospital::new();
+    let anchor = hospital.root.certificate();
+    let most = u8::try_from(Anchors::MAX_LINKS).expect("a few");
+    for times in [1, 3, most] {
+        let (mut at_hand, lists) = succeeded(&hospital, times);
+        for _ in 0..2 {
+            let path = verify(&hospital.doctor, &at_hand, anchor, &lists, Purpose::Login, NOW);
+            assert_eq!(path.map(|it| it.authorities().len()), Ok(usize::from(times) + 2));
+            at_hand.reverse();
+        }
+        // Each link counts: without one there is no way, and each root's last list is looked at.
+        at_hand.remove(usize::from(times) / 2);
+        let refused = verify(&hospital.doctor, &at_hand, anchor, &lists, Purpose::Login, NOW);
+        assert!(matches!(refused, Err(ChainError::UnknownIssuer { .. })), "{refused:?}");
+    }
+    let (at_hand, lists) = succeeded(&hospital, most + 1);
+    let refused = verify(&hospital.doctor, &at_hand, anchor, &lists, Purpose::Login, NOW);
+    assert!(matches!(refused, Err(ChainError::PathTooLong { .. })), "{refused:?}");
+    let mut anchors = Anchors::new(anchor.clone()).expect("a root");
+    let refused = at_hand.into_iter().map(|it| anchors.add_issuer(it)).find_map(Result::err);
+    assert!(matches!(refused, Some(ChainError::PathTooLong { .. })), "{refused:?}");
+}
+
+/// Keys of one name that vouch for each other are gone round only so often.
+#[test]
+fn links_that_lead_in_a_circle_lead_nowhere() {
+    let hospital = Hospital::new();
+    let next = Successor::of(&hospital);
+    let (mut at_hand, lists) = succeeded(&hospital, 1);
+    at_hand.push(next.old_with_new.clone());
+    // Trusted is another root, to which neither leads.
+    let other = Name::of_authority("Test health region", "elsewhere").expect("a good name");
+    let other = Order {
+        profile: Profile::Root,
+        subject: other,
+        public_key: key(DOCTOR_KEY).public().clone(),
+        days: None,
+        identifiers: Vec::new(),
+    };
+    let other = Issuer::draft_root(other, serial(99), NOW)
+        .and_then(|draft| draft.sign(&key(DOCTOR_KEY)))
+        .expect("a root");
+    let refused = verify(&hospital.doctor, &at_hand, &other, &lists, Purpose::Login, NOW);
+    assert!(matches!(refused, Err(ChainError::PathTooLong { .. })), "{refused:?}");
+}
+
 /// What was signed before the succession is judged below the root that there was.
 #[test]
 fn a_root_that_was_succeeded_still_vouches_for_the_past() {

@@ -94,19 +94,26 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
     Ok(http.merge(stamping).merge(statuses).merge(grpc.reset_fallback()))
 }
 
+/// Media type of a revocation list (RFC 5280, 4.2.1.13).
+const LIST: &str = "application/pkix-crl";
+
 async fn jwks(State(registrar): State<Arc<Registrar>>) -> Response {
     ([(header::CONTENT_TYPE, "application/jwk-set+json")], registrar.token_keys()).into_response()
 }
 
 /// `/crl/ca-people-4a.crl`, `/crl/ca-people-4a-delta.crl`: the newest list of an authority, of a range of
-/// serial numbers, of what has changed (RFC 5280, 4.2.1.13 and 5.2.6).
+/// serial numbers, of what has changed (RFC 5280, 4.2.1.13 and 5.2.6). `/crl/ca-root-before-1.crl`: the last
+/// one by a key that the root had, beside the one that certificates name.
 async fn revocation_list(
     State(registrar): State<Arc<Registrar>>,
     Path(file): Path<String>,
 ) -> Response {
-    let name = file.strip_suffix(".crl").and_then(|name| name.parse().ok());
-    let list = name.and_then(|name| registrar.newest_list(name));
-    found("application/pkix-crl", list.map(|list| Bytes::from_owner(Shared(list))))
+    let Some(name) = file.strip_suffix(".crl") else { return found(LIST, None) };
+    let list = match name.parse() {
+        Ok(name) => registrar.newest_list(name).map(|list| Bytes::from_owner(Shared(list))),
+        Err(_) => registrar.last_list(name).map(Bytes::copy_from_slice),
+    };
+    found(LIST, list)
 }
 
 /// A list of which all who fetch it are sent the same octets: it may be megabytes long.

@@ -53,6 +53,16 @@ impl Registrar {
         self.authorities.succeeded()
     }
 
+    /// The last list of a root that was succeeded, by the name of its file: `ca-root-before-1` is the oldest, and
+    /// numbers stay. The list of the root in force has another name.
+    #[must_use]
+    pub fn last_list(&self, name: &str) -> Option<&[u8]> {
+        let number = name.strip_prefix(&Generation::ROOT.to_string())?.strip_prefix("-before-")?;
+        let plain = !number.starts_with('0') && number.bytes().all(|it| it.is_ascii_digit());
+        let at = number.parse::<usize>().ok().filter(|_| plain)?.checked_sub(1)?;
+        self.succeeded_roots().get(at).map(|root| root.last_list.as_slice())
+    }
+
     /// Has the root's key sign what it leaves for the next one: its certificate, and the last list.
     ///
     /// # Errors
