@@ -104,6 +104,14 @@ fn others_ask_for_the_status_of_certificates() {
     // The program of this service sees the same, and what was kept goes with the revocation.
     let own = hospital.granted("colleague", &["authority", "status"]);
     assert_eq!((text(&own, "serial"), text(&own, "status")), (colleague.clone(), "good".into()));
+    let settings = own["identifiers"].as_array().unwrap();
+    assert_eq!(settings.len(), 3, "{own}");
+    let persons = (text(&settings[0], "oid"), text(&settings[0], "prefix"));
+    assert_eq!(persons, ("1.2.86.21.1.1".into(), "1@0000JM0".into()));
+    assert_eq!(
+        (&settings[0]["value"], &settings[0]["profiles"][0]),
+        (&"pseudonym".into(), &"person".into())
+    );
     // A certificate of its own making, with the number and issuer of a good one, is not a good one.
     let mut forged =
         std::fs::read(hospital.stage.path("people/colleague/certificate.der")).unwrap();

@@ -85,6 +85,7 @@ fn the_platform_is_told_each_change_once_and_in_its_own_words() {
     let out = folder.to_string_lossy().into_owned();
     let export = ["authority", "export", "--ministry", "--out", &out];
     hospital.refused(DOCTOR.key, &export, "ROLE_NOT_ALLOWED");
+    assert!(!std::path::Path::new(&out).exists(), "a refusal left its directory");
 
     let first = hospital.granted(OPERATOR, &export);
     let issued = folder.join("000001/certificates.xml");

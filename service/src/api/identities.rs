@@ -17,6 +17,7 @@ use super::{
     },
 };
 use crate::catalogue::Needs;
+use crate::config::IdentifierRow;
 use crate::registrar::{
     AskedCertificate, CertificateTold, Error, IdentityOrder, IdentityRecord, NewIdentity,
     NewInstitution, OwnCertificate, SoughtIdentity, SucceededRoot,
@@ -342,11 +343,13 @@ impl Identities for Desk {
     ) -> Reply<v1::AuthoritiesResponse> {
         let published = self.registrar.published();
         let succeeded = self.registrar.succeeded_roots().iter().cloned();
+        let settings = self.registrar.identifier_settings();
         Ok(Response::new(v1::AuthoritiesResponse {
             root: published.root,
             issuers: published.issuers,
             revocation_lists: published.lists,
             succeeded: succeeded.map(succeeded_root).collect(),
+            identifiers: settings.iter().map(identifier_setting).collect(),
         }))
     }
 }
@@ -354,6 +357,15 @@ impl Identities for Desk {
 fn succeeded_root(root: SucceededRoot) -> v1::SucceededRoot {
     let SucceededRoot { before, new_with_old, old_with_new, last_list } = root;
     v1::SucceededRoot { root: before, new_with_old, old_with_new, last_list }
+}
+
+fn identifier_setting(row: &IdentifierRow) -> v1::IdentifierSetting {
+    v1::IdentifierSetting {
+        oid: row.oid().to_string(),
+        prefix: row.prefix().to_owned(),
+        value: row.value.word().to_owned(),
+        profiles: row.kinds().map(str::to_owned).collect(),
+    }
 }
 
 /// The last day of a qualification; none where the text is empty.

@@ -140,6 +140,24 @@ pub struct IdentifierRow {
 }
 
 impl IdentifierRow {
+    /// Which extension.
+    #[must_use]
+    pub fn oid(&self) -> IdentifierOid {
+        self.oid
+    }
+
+    /// What stands before the value.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Words of the kinds of signing certificates that have it.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
+        let kinds = KINDS.iter().filter(|(profile, _)| self.profiles.contains(profile));
+        kinds.map(|(_, word)| *word)
+    }
+
     /// The extension with this value.
     ///
     /// # Errors
@@ -150,7 +168,35 @@ impl IdentifierRow {
     }
 }
 
+/// Kinds of signing certificates, with their words in the settings.
+const KINDS: [(Profile, &str); 4] = [
+    (Profile::Person, "person"),
+    (Profile::Institution, "institution"),
+    (Profile::Device, "device"),
+    (Profile::System, "system"),
+];
+
+impl IdentifierSource {
+    /// Its word in the settings.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pseudonym => "pseudonym",
+            Self::StaffNumber => "staff_number",
+            Self::CreditCode => "credit_code",
+            Self::InstitutionId => "institution_id",
+            Self::IdentityId => "identity_id",
+        }
+    }
+}
+
 impl CertificateRules {
+    /// All of them, in their order.
+    #[must_use]
+    pub fn rows(&self) -> &[IdentifierRow] {
+        &self.rows
+    }
+
     /// What a certificate of this kind has, in its order.
     pub fn rows_of(&self, profile: Profile) -> impl Iterator<Item = &IdentifierRow> {
         self.rows.iter().filter(move |row| row.profiles.contains(&profile))
@@ -179,7 +225,7 @@ impl CertificateRules {
         let rows = raw.identifiers.into_iter().map(|row| IdentifierRow::check(row, &code));
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
         let rules = Self { rows };
-        for profile in [Profile::Person, Profile::Institution, Profile::Device, Profile::System] {
+        for (profile, _) in KINDS {
             let oids: Vec<_> = rules.rows_of(profile).map(|row| row.oid).collect();
             if oids.len() > MOST_OF_ONE {
                 return Err(refused(PROFILES, "at most 8 extensions of one kind of certificate"));

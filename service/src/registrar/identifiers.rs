@@ -5,7 +5,7 @@ use ca::{Certificate, Identifier, IdentifyingExtension, Profile};
 use super::{Error, Registrar, certificates::profile, sessions::stored_role};
 use crate::{
     catalogue::Needs,
-    config::IdentifierSource,
+    config::{IdentifierRow, IdentifierSource},
     store::{Certificate as CertificateRecord, Identity, IdentityId, InstitutionId},
 };
 
@@ -41,6 +41,12 @@ impl Registrar {
             }
         }
         Ok(extensions)
+    }
+
+    /// How certificates say who their holders are. Public.
+    #[must_use]
+    pub fn identifier_settings(&self) -> &[IdentifierRow] {
+        self.certificate_rules.rows()
     }
 
     /// The identifying extensions that a certificate of this identity would have now; none where its number is one

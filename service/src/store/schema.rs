@@ -2,9 +2,13 @@
 
 use std::{path::Path, time::Duration};
 
+use ca::Certificate;
 use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
+
+/// The step that reads certificates, beyond what SQL can.
+const IDENTIFIERS: &str = "0030_identifiers_of_before";
 
 /// The steps from an empty file to the schema of this version. Files are never edited afterwards.
 const MIGRATIONS: &[(&str, &str)] = &[
@@ -35,6 +39,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0027_root_successions", include_str!("migrations/0027_root_successions.sql")),
     ("0028_certificate_reports", include_str!("migrations/0028_certificate_reports.sql")),
     ("0029_authority_revocations", include_str!("migrations/0029_authority_revocations.sql")),
+    (IDENTIFIERS, include_str!("migrations/0030_identifiers_of_before.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.
@@ -95,9 +100,30 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
             None => {
                 let step = db.transaction()?;
                 step.execute_batch(sql)?;
+                if *name == IDENTIFIERS {
+                    identify(&step)?;
+                }
                 step.execute("INSERT INTO migration VALUES (?1, ?2)", (name, digest))?;
                 step.commit()?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Has certificates of people and devices found by what their extensions say of them. What is no certificate is passed
+/// over: whoever checks the records says so.
+fn identify(db: &Connection) -> rusqlite::Result<()> {
+    let mut select = db.prepare(
+        "SELECT serial, der FROM certificate WHERE der IS NOT NULL AND identity IS NOT NULL",
+    )?;
+    let mut insert = db.prepare("INSERT OR IGNORE INTO certificate_identifier VALUES (?1, ?2)")?;
+    let mut rows = select.query(())?;
+    while let Some(row) = rows.next()? {
+        let (serial, der): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let Ok(certificate) = Certificate::parse(&der) else { continue };
+        for text in certificate.identifier_texts() {
+            insert.execute((text, &serial))?;
         }
     }
     Ok(())
@@ -121,6 +147,58 @@ mod tests {
             db.execute("INSERT INTO migration VALUES (?1, ?2)", (name, digest)).unwrap();
         }
         db
+    }
+
+    #[test]
+    fn certificates_of_before_are_found_by_their_identifiers() {
+        use ca::{Authority, Encoding, IdentifyingExtension, Issuer, Order, Profile};
+        use hsm::{Sm2Signer as _, sm2::SecretKey};
+        let now = crate::clock::now().replace_nanosecond(0).unwrap();
+        let (root_key, key) = (SecretKey::generate(), SecretKey::generate());
+        let serial = || ca::Serial::from_random([7; 16]);
+        let authority = |profile, name, key: &SecretKey| Order {
+            profile,
+            subject: ca::Name::of_authority("county", name).unwrap(),
+            public_key: key.public_key().clone(),
+            days: None,
+            identifiers: Vec::new(),
+        };
+        let root =
+            Issuer::draft_root(authority(Profile::Root, "root", &root_key), serial(), now).unwrap();
+        let root = Issuer::new(root.sign(&root_key).unwrap(), Authority::Root).unwrap();
+        let people =
+            root.draft(authority(Profile::IssuingAuthority, "people", &key), serial(), now);
+        let people = people.unwrap().sign(&root_key).unwrap();
+        let issuer = Issuer::new(people, Authority::People).unwrap();
+        let oid = "1.2.86.21.1.1".parse().unwrap();
+        let entity = IdentifyingExtension::new(oid, Encoding::Utf8, "1@0000JM0ABC").unwrap();
+        let id = "01932f6a-7c1e-7d2a-9b55-3f1d0c8a4e21";
+        let order = Order {
+            profile: Profile::Person,
+            subject: ca::Name::of_identity(id, "nurse", id).unwrap(),
+            public_key: SecretKey::generate().public_key().clone(),
+            days: None,
+            identifiers: vec![entity],
+        };
+        let draft = issuer.draft(order, serial(), now).unwrap();
+        let der = draft.sign(&key).unwrap().der().to_vec();
+        let before = MIGRATIONS.iter().position(|(name, _)| *name == IDENTIFIERS).unwrap();
+        let mut db = after(before);
+        db.execute_batch(
+            "INSERT INTO institution VALUES ('i', 'c', 'n', 'r', 1);
+             INSERT INTO identity (id, institution, role, sealed_name, number, department, registered_at)
+             VALUES ('p', 'i', 'nurse', x'00', '1', 'd', 1);",
+        )
+        .unwrap();
+        let insert =
+            "INSERT INTO certificate (serial, identity, issuer, key_digest, body, der, not_before,
+                         not_after, drafted_at) VALUES (?1, 'p', 'ca', ?2, x'0b', ?3, 1, 2, 1)";
+        db.execute(insert, ("a1", [1], &der)).unwrap();
+        db.execute(insert, ("a2", [2], [0x0D])).unwrap();
+        migrate(&mut db).unwrap();
+        let select = "SELECT text, serial FROM certificate_identifier";
+        let found = db.query_row(select, (), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(found, ("1@0000JM0ABC".to_owned(), "a1".to_owned()));
     }
 
     #[test]

@@ -192,7 +192,7 @@ mod tests {
             root: root.clone(),
             issuers: vec![people.clone()],
             revocation_lists: vec![list.clone()],
-            succeeded: Vec::new(),
+            ..AuthoritiesResponse::default()
         };
         let expected = [
             ("ca-people.cer".to_owned(), people.as_slice()),
@@ -222,7 +222,7 @@ mod tests {
                 root: root.clone(),
                 issuers,
                 revocation_lists,
-                succeeded: Vec::new(),
+                ..AuthoritiesResponse::default()
             };
             assert_eq!(by_authority(&found), None, "{why}");
         }

@@ -22,14 +22,15 @@ const UNFINISHED: &str = ".unfinished";
 /// Held by whoever writes parts.
 const LOCK: &str = ".lock";
 
-/// A directory of parts, which nobody else writes to.
+/// A directory of parts, which nobody else writes to. One that is not there is made with its first part.
 pub(crate) struct Folder {
     root: PathBuf,
     /// Parts that are there.
     count: u32,
     /// The last of them.
     last: Option<Report>,
-    lock: File,
+    /// Held as soon as the directory is there.
+    lock: Option<File>,
 }
 
 /// What a part consists of.
@@ -41,24 +42,24 @@ pub(crate) struct Part {
 }
 
 impl Folder {
-    /// Opens a directory, made where it is not there, with the parts it has.
+    /// Opens a directory with the parts it has.
     pub(crate) fn open(root: &Path) -> Result<Self, Failure> {
+        let mut folder = Self { root: root.to_owned(), count: 0, last: None, lock: None };
+        if root.exists() {
+            folder.take()?;
+        }
+        Ok(folder)
+    }
+
+    /// Takes the directory, which is there or is made, and reads what parts it has.
+    fn take(&mut self) -> Result<(), Failure> {
+        let root = &self.root;
         files::make_directory(root)?;
         let lock = File::create(root.join(LOCK)).map_err(|error| unwritable(root, &error))?;
         lock.try_lock().map_err(|_| Failure::of(problems::REPORT_BUSY).about(root.display()))?;
-        let unreadable = |error: io::Error| {
-            Failure::of(problems::FILE_UNREADABLE).about(root.display()).about(error)
-        };
-        let mut count = 0;
-        for entry in fs::read_dir(root).map_err(unreadable)? {
-            let name = entry.map_err(unreadable)?.file_name();
-            count = count.max(name.to_str().and_then(number_of).unwrap_or_default());
-        }
-        let last = match count {
-            0 => None,
-            count => Some(read_manifest(&root.join(name_of(count)).join(MANIFEST))?),
-        };
-        Ok(Self { root: root.to_owned(), count, last, lock })
+        self.lock = Some(lock);
+        (self.count, self.last) = parts(root)?;
+        Ok(())
     }
 
     /// The last part.
@@ -68,6 +69,9 @@ impl Folder {
 
     /// Adds a part, which goes on where the last one ended; its directory.
     pub(crate) fn add(&mut self, report: Report, part: &Part) -> Result<PathBuf, Failure> {
+        if self.lock.is_none() {
+            self.take()?;
+        }
         let goes_on =
             |last: &Report| (&last.service, last.until) == (&report.service, report.since);
         if !self.last.as_ref().is_none_or(goes_on) {
@@ -97,8 +101,25 @@ impl Folder {
 /// Closing the file would not give it free while a process that was just started holds a copy of it.
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = self.lock.unlock(); // an error leaves it to the closing
+        let _ = self.lock.as_ref().map(File::unlock); // an error leaves it to the closing
     }
+}
+
+/// How many parts there are, and the last of them.
+fn parts(root: &Path) -> Result<(u32, Option<Report>), Failure> {
+    let unreadable = |error: io::Error| {
+        Failure::of(problems::FILE_UNREADABLE).about(root.display()).about(error)
+    };
+    let mut count = 0;
+    for entry in fs::read_dir(root).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        count = count.max(name.to_str().and_then(number_of).unwrap_or_default());
+    }
+    let last = match count {
+        0 => None,
+        count => Some(read_manifest(&root.join(name_of(count)).join(MANIFEST))?),
+    };
+    Ok((count, last))
 }
 
 fn read_manifest(path: &Path) -> Result<Report, Failure> {
@@ -145,18 +166,27 @@ mod tests {
     #[test]
     fn parts_go_on_where_the_last_one_ended() {
         let place = tempfile::tempdir().unwrap();
-        let mut folder = Folder::open(place.path()).unwrap();
+        let place = place.path().join("parts");
+        // Nothing is made before there is something to keep.
+        drop(Folder::open(&place).unwrap());
+        assert!(!place.exists());
+        let (mut folder, mut late) = (Folder::open(&place).unwrap(), Folder::open(&place).unwrap());
         let (report, first) = part("a.example", 3, 5);
         assert!(folder.add(report, &first).unwrap().ends_with("000001"));
-        // Nobody else writes at the same time.
-        let busy = Folder::open(place.path()).map(drop).unwrap_err();
+        // Nobody else writes at the same time, nor what they asked for before this was there.
+        let (report, again) = part("a.example", 3, 5);
+        assert_eq!(refused(late.add(report, &again)), "REPORT_BUSY");
+        let busy = Folder::open(&place).map(drop).unwrap_err();
         assert_eq!(busy.reason, "REPORT_BUSY");
         drop(folder);
+        let (report, again) = part("a.example", 3, 5);
+        assert_eq!(refused(late.add(report, &again)), "REPORT_ELSEWHERE");
+        drop(late);
 
         // What was being written when something stopped is no part.
-        fs::create_dir(place.path().join(UNFINISHED)).unwrap();
-        fs::write(place.path().join(UNFINISHED).join("blacklist.xml"), "torn").unwrap();
-        let mut folder = Folder::open(place.path()).unwrap();
+        fs::create_dir(place.join(UNFINISHED)).unwrap();
+        fs::write(place.join(UNFINISHED).join("blacklist.xml"), "torn").unwrap();
+        let mut folder = Folder::open(&place).unwrap();
         assert_eq!(folder.last().unwrap().until, 5);
         for (service, since) in [("a.example", 4), ("a.example", 6), ("b.example", 5)] {
             let (report, other) = part(service, since, 9);
@@ -168,7 +198,7 @@ mod tests {
         drop(folder);
 
         fs::write(made.join(MANIFEST), "torn").unwrap();
-        let malformed = Folder::open(place.path()).map(drop).unwrap_err();
+        let malformed = Folder::open(&place).map(drop).unwrap_err();
         assert_eq!(malformed.reason, "REPORT_MALFORMED");
     }
 }

@@ -227,6 +227,7 @@ labels! {
     ENCRYPTION_KEY_FILE: "加密密钥文件", "File of the encryption key";
     ENROLMENT_ID: "申请编号", "Enrolment";
     CERTIFICATE_SET: "证书种类", "Certificates";
+    IDENTIFIER_SETTINGS: "新签发证书的标识设置", "Identifiers in certificates issued now";
     KEY_DIGEST: "持有人公钥（SM3 摘要）", "Holder's public key (SM3)";
     CERTIFICATE_SAYS: "证书将写入的标识", "What the certificate will say";
     ENROLMENT_TO_REVIEW: "待复核的证书申请；录入的签名有效", "To be reviewed; the signature of who entered it holds";

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use axum::http::StatusCode;
 use der::Decode as _;
-use proto::v1::{AuthoritiesResponse, RevocationReason};
+use proto::v1::{AuthoritiesResponse, IdentifierSetting, RevocationReason};
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use x509_cert::Certificate;
@@ -42,7 +42,8 @@ pub(super) async fn status(context: &Context, certificate: Option<&Path>) -> Out
     let [from, to] = [validity.not_before, validity.not_after]
         .map(|time| OffsetDateTime::UNIX_EPOCH + time.to_unix_duration());
     let in_validity = (from..=to).contains(&now);
-    Ok(show(context, &hex::encode(serial.as_bytes()), answer, in_validity))
+    let serial = hex::encode(serial.as_bytes());
+    Ok(show(context, &serial, answer, in_validity, &found.identifiers))
 }
 
 /// The authority of this service that the certificate names as its issuer, and that did make it: the number alone
@@ -79,7 +80,13 @@ async fn ask(context: &Context, question: &[u8]) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn show(context: &Context, serial: &str, answer: Answer, in_validity: bool) -> Exit {
+fn show(
+    context: &Context,
+    serial: &str,
+    answer: Answer,
+    in_validity: bool,
+    settings: &[IdentifierSetting],
+) -> Exit {
     let (title, word, since, reason) = match answer.standing {
         Standing::Good if !in_validity => (text::STATUS_PAST, "good", None, None),
         Standing::Good => (text::STATUS_GOOD, "good", None, None),
@@ -92,7 +99,11 @@ fn show(context: &Context, serial: &str, answer: Answer, in_validity: bool) -> E
         .maybe(text::REVOKED_SINCE, since.map(instant))
         .maybe(text::REVOKED_BECAUSE, reason.map(reason_cell))
         .row(text::STATUS_AS_OF, instant(this_update))
-        .row(text::STATUS_UNTIL, instant(next_update));
+        .row(text::STATUS_UNTIL, instant(next_update))
+        .row(
+            text::IDENTIFIER_SETTINGS,
+            settings.iter().map(setting_line).collect::<Vec<_>>().join("\n"),
+        );
     let written = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
     let json = json!({
         "serial": serial,
@@ -102,12 +113,21 @@ fn show(context: &Context, serial: &str, answer: Answer, in_validity: bool) -> E
         "reason": reason,
         "this_update": written(this_update),
         "next_update": written(next_update),
+        "identifiers": settings.iter().map(|it| json!({
+            "oid": it.oid, "prefix": it.prefix, "value": it.value, "profiles": it.profiles,
+        })).collect::<Vec<_>>(),
     });
     context.screen.show(&json, &page);
     match answer.standing {
         Standing::Good if in_validity => Exit::Done,
         Standing::Good | Standing::Revoked(..) | Standing::Unknown => Exit::Refused,
     }
+}
+
+/// An extension of certificates that are issued now, as the settings have it.
+fn setting_line(setting: &IdentifierSetting) -> String {
+    let IdentifierSetting { oid, prefix, value, profiles } = setting;
+    format!("{oid}  {prefix}<{value}>  {}", profiles.join(", "))
 }
 
 /// A reason by its word, or by its number in RFC 5280, 5.3.1.

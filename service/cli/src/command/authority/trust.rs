@@ -158,6 +158,7 @@ mod tests {
             issuers: vec![certified(&people, "CN=ca-people,O=county", &keys[last], last as u64)],
             revocation_lists: vec![list(&keys[last])],
             succeeded: (0..last).map(succeeded).collect(),
+            identifiers: Vec::new(),
         }
     }
 
@@ -214,9 +215,7 @@ mod tests {
         let back = SucceededRoot { new_with_old: link, ..good.succeeded[0].clone() };
         let mut found = AuthoritiesResponse {
             root: good.succeeded[0].root.clone(),
-            issuers: Vec::new(),
-            revocation_lists: Vec::new(),
-            succeeded: Vec::new(),
+            ..AuthoritiesResponse::default()
         };
         assert!(follows(&old, &found, now(2)).is_some() && follows(&new, &found, now(2)).is_none());
         found.succeeded.push(back);

@@ -1,0 +1,2 @@
+-- Certificates that were drafted before 0028 are found by their identifiers as well. What their extensions say is read by the
+-- program (`schema::identify`), within this step.
