@@ -3,6 +3,7 @@
 mod certificates;
 mod devices;
 mod enrolment;
+mod metrics;
 mod national;
 mod revocation_lists;
 mod time_stamps;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use self::certificates::{CertificateRules, IdentifierRow, IdentifierSource, RawCertificates};
 pub use self::devices::{DeviceSettings, RawDevice, RawKeyPlace};
 pub use self::enrolment::{EnrolmentRules, RawEnrolment};
+pub use self::metrics::{MetricsReaders, RawMetrics};
 pub use self::national::RawNational;
 pub use self::revocation_lists::RawRevocationLists;
 pub use self::time_stamps::{Clients, RawTimeStamps, TimeStamps};
@@ -87,6 +89,9 @@ pub struct RawConfig {
     /// How times are stamped.
     #[serde(default)]
     pub time_stamps: RawTimeStamps,
+    /// Who is given the numbers of `/metrics`.
+    #[serde(default)]
+    pub metrics: RawMetrics,
     /// How revocation lists are divided.
     #[serde(default)]
     pub revocation_lists: RawRevocationLists,
@@ -203,6 +208,8 @@ pub struct Config {
     pub card_keys: CardKeys,
     /// How times are stamped.
     pub time_stamps: TimeStamps,
+    /// Who is given the numbers of `/metrics`.
+    pub metrics: MetricsReaders,
     /// Revoked certificates of one authority above which each range of serial numbers has a list of its
     /// own.
     pub ranges_above: usize,
@@ -406,6 +413,7 @@ impl Config {
             certificate_rules: CertificateRules::check(raw.certificates)?,
             card_keys: CardKeys { security, diversification },
             time_stamps: TimeStamps::check(raw.time_stamps)?,
+            metrics: MetricsReaders::check(&raw.metrics)?,
             ranges_above: raw.revocation_lists.check()?,
             devices: DeviceSettings::check(raw.devices, raw.keys, data)?,
         })
@@ -481,6 +489,7 @@ mod tests {
                 format!("{good}[[certificates.identifiers]]\nvalue='id_number'"),
                 "unknown variant `id_number`",
             ),
+            (format!("{good}[metrics]\nreaders='anybody'"), "setting `metrics.readers`"),
             (format!("{good}[time_stamps]\npolicy='1'"), "setting `time_stamps.policy`"),
             (format!("{good}[time_stamps]\naccuracy=0"), "setting `time_stamps.accuracy`"),
             (format!("{good}[time_stamps]\nform='cms'"), "setting `time_stamps.form`"),

@@ -177,6 +177,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         devices: BTreeMap::new(),
         keys: BTreeMap::new(),
         time_stamps: config::RawTimeStamps::default(),
+        metrics: config::RawMetrics::default(),
         revocation_lists: config::RawRevocationLists::default(),
         card_security: config::default_card_security(),
         card_diversification: config::default_card_diversification(),

@@ -38,6 +38,7 @@ pub mod key_list;
 pub mod keys;
 pub mod likeness;
 pub mod memory;
+mod metrics;
 pub mod national;
 pub mod numbers;
 pub mod policy;

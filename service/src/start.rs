@@ -131,7 +131,8 @@ pub(crate) async fn registrar(
     store: Store,
 ) -> Result<Registrar, StartError> {
     let Config { name, policy, lifetimes, card_rules, card_keys, card_script, .. } = config;
-    let Config { time_stamps, national, enrolment_rules, certificate_rules, .. } = config;
+    let Config { time_stamps, metrics, national, .. } = config;
+    let Config { enrolment_rules, certificate_rules, .. } = config;
     let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
     let parts = Parts {
         name,
@@ -147,6 +148,7 @@ pub(crate) async fn registrar(
         card_issuer,
         card_script,
         time_stamps,
+        metrics,
         national: national.is_some(),
     };
     let registrar = Registrar::new(parts)?;

@@ -40,6 +40,7 @@ mod keys;
 mod keystores;
 mod leak;
 mod life;
+mod metrics;
 mod ministry;
 mod national;
 mod pairs;

@@ -27,6 +27,7 @@ mod gate;
 mod health;
 mod identities;
 mod key_centre;
+mod metrics;
 mod ocsp;
 mod rate;
 mod relay;

@@ -22,7 +22,8 @@ use proto::v1::{
 use tonic::service::Routes;
 
 use super::{
-    Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, card_list, gate, health, ocsp, rate::PeerRate, tsa,
+    Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, card_list, gate, health, metrics, ocsp,
+    rate::PeerRate, tsa,
 };
 use crate::registrar::Registrar;
 
@@ -49,6 +50,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .max_decoding_message_size(MAX_STRANGERS_REQUEST);
     let health = health::service(&registrar).await;
     let gate = gate::Gate::new(desk.clone());
+    let metrics = Arc::new(metrics::Metrics::new(Arc::clone(&registrar)));
     macro_rules! limited {
         ($server:ident, $most:expr) => {
             $server::new(desk.clone()).max_decoding_message_size($most)
@@ -74,6 +76,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .into_axum_router()
         // Within what translates gRPC-web, so that refusals are translated too.
         .layer(from_fn_with_state(gate, gate::pass))
+        .layer(from_fn_with_state(Arc::clone(&metrics), metrics::of_grpc))
         .layer(tonic_web::GrpcWebLayer::new());
     let rate = Arc::new(PeerRate::of_stamps());
     let stamps = tsa::Stamps { registrar: Arc::clone(&registrar), rate };
@@ -84,6 +87,9 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .route("/ocsp", post(ocsp::post))
         .route("/ocsp/{*question}", get(ocsp::get))
         .with_state(statuses);
+    let numbers = axum::Router::new()
+        .route("/metrics", get(metrics::metrics))
+        .with_state(Arc::clone(&metrics));
     let http = axum::Router::new()
         .route("/healthz", get(health::healthz))
         .route("/jwks.json", get(jwks))
@@ -91,7 +97,9 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .route("/cards/status-list", get(card_list::status_list))
         .route("/ca/{file}", get(authority))
         .with_state(registrar);
-    Ok(http.merge(stamping).merge(statuses).merge(grpc.reset_fallback()))
+    let http = http.merge(stamping).merge(statuses).merge(numbers);
+    let http = http.route_layer(from_fn_with_state(metrics, metrics::of_http));
+    Ok(http.merge(grpc.reset_fallback()))
 }
 
 /// Media type of a revocation list (RFC 5280, 4.2.1.13).

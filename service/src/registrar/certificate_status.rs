@@ -59,6 +59,11 @@ impl Responders {
         inner.current.push((of, Arc::new(responder)));
     }
 
+    /// When the first certificate ends that answers are signed with.
+    pub(super) fn first_end(&self) -> Option<UtcTime> {
+        self.lock().current.iter().map(|(_, who)| who.certificate().not_after()).min()
+    }
+
     fn of(&self, of: Generation) -> Option<Arc<Responder>> {
         let inner = self.lock();
         inner.current.iter().find(|(held, _)| *held == of).map(|(_, who)| Arc::clone(who))

@@ -42,6 +42,7 @@ mod codes;
 mod desks;
 mod enrolments;
 mod error;
+mod figures;
 mod guardians;
 mod identifiers;
 mod identities;
@@ -87,6 +88,7 @@ pub use enrolments::{
     ListedEnrolments, ReviewOrder, ReviewedEnrolment,
 };
 pub use error::Error;
+pub(crate) use figures::Figures;
 pub use guardians::{GuardianshipOrder, GuardianshipRecord, Guardianships};
 pub use identities::{IdentityRecord, NewIdentity, NewInstitution, SoughtIdentity};
 pub use issuing::{
@@ -145,6 +147,7 @@ pub struct Registrar {
     refused_logins: refused_logins::RefusedLogins,
     responders: certificate_status::Responders,
     stamping: time_stamps::Stamping,
+    metrics: config::MetricsReaders,
     shown: national::Shown,
     key_centre: key_centre::KeyCentre,
     /// Signatures of requests, operators' certificates and statements.
@@ -217,6 +220,8 @@ pub struct Parts {
     pub card_script: Option<card::personalise::Script>,
     /// How times are stamped.
     pub time_stamps: config::TimeStamps,
+    /// Who is given the numbers of `/metrics`.
+    pub metrics: config::MetricsReaders,
     /// Whether there is a national listener.
     pub national: bool,
 }
@@ -228,7 +233,8 @@ impl Registrar {
     /// [`Error::Key`] when a key of the service is missing.
     pub fn new(parts: Parts) -> Result<Self, Error> {
         let Parts { name, store, keys, authorities, policy, lifetimes, card_rules, .. } = parts;
-        let Parts { card_keys, card_issuer, card_script, time_stamps, national, .. } = parts;
+        let Parts { card_keys, card_issuer, card_script, time_stamps, metrics, national, .. } =
+            parts;
         let Parts { enrolment_rules, certificate_rules, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
@@ -262,6 +268,7 @@ impl Registrar {
             certificate_rules,
             card_security: card_keys.security,
             card_issuer,
+            metrics,
         })
     }
 

@@ -58,6 +58,11 @@ impl Stamping {
         *self.stamper.write().unwrap_or_else(PoisonError::into_inner) = stamper;
     }
 
+    /// When the certificate ends that times are stamped with.
+    pub(super) fn end(&self) -> Option<UtcTime> {
+        self.stamper().map(|stamper| stamper.certificate().not_after())
+    }
+
     /// Whether this is the number of the stamper's certificate.
     pub(super) fn is(&self, issuer: &Certificate, serial: &ca::Serial) -> bool {
         self.stamper().is_some_and(|stamper| {

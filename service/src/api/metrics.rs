@@ -1,0 +1,270 @@
+//! `/metrics`: numbers for whoever watches the service, and how calls are counted for them.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Extension,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use hsm_device::DeviceState;
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+use tokio::sync::Mutex;
+
+use crate::{
+    clock::{self, UtcTime},
+    config::MetricsReaders,
+    metrics::{Calls, GRPC, HTTP, Kind, MEDIA_TYPE, Text},
+    registrar::{Figures, Registrar},
+};
+
+/// How long numbers are given out again: readers ask every few seconds, and each look is one into the records.
+const KEPT: Duration = Duration::from_secs(1);
+/// What other protocols fetch, by the first part of the path.
+const ROUTES: [&str; 8] = ["ca", "cards", "crl", "healthz", "jwks.json", "metrics", "ocsp", "tsa"];
+/// Outcome of a call that nobody waited for (CANCELLED), in place of a status.
+const CANCELLED: usize = 1;
+
+/// The calls that there were, and what was last given out.
+pub(super) struct Metrics {
+    registrar: Arc<Registrar>,
+    grpc: Calls,
+    http: Calls,
+    kept: Mutex<Option<(Instant, String)>>,
+}
+
+impl Metrics {
+    pub(super) fn new(registrar: Arc<Registrar>) -> Self {
+        let known = [proto::DESCRIPTORS, tonic_health::pb::FILE_DESCRIPTOR_SET];
+        let routes = ROUTES.iter().map(|&route| route.to_owned());
+        Self {
+            registrar,
+            grpc: Calls::new(&GRPC, known.into_iter().flat_map(methods)),
+            http: Calls::new(&HTTP, routes),
+            kept: Mutex::default(),
+        }
+    }
+
+    fn admits(&self, peer: SocketAddr) -> bool {
+        match self.registrar.metrics_readers() {
+            MetricsReaders::Nobody => false,
+            MetricsReaders::ThisMachine => peer.ip().to_canonical().is_loopback(),
+            MetricsReaders::Anybody => true,
+        }
+    }
+
+    async fn text(&self) -> String {
+        let mut kept = self.kept.lock().await;
+        if let Some((at, text)) = &*kept
+            && at.elapsed() < KEPT
+        {
+            return text.clone();
+        }
+        let now = clock::now();
+        let mut text = Text::default();
+        write(&mut text, &self.registrar.figures(now).await, now);
+        self.grpc.write(&mut text);
+        self.http.write(&mut text);
+        kept.insert((clock::count(), text.finish())).1.clone()
+    }
+}
+
+/// Methods of an interface, as paths have them.
+fn methods(descriptors: &[u8]) -> Vec<String> {
+    let interface = FileDescriptorSet::decode(descriptors).unwrap_or_default();
+    let mut methods = Vec::new();
+    for file in &interface.file {
+        for service in &file.service {
+            let of = |method: &str| format!("{}.{}/{method}", file.package(), service.name());
+            methods.extend(service.method.iter().map(|method| of(method.name())));
+        }
+    }
+    methods
+}
+
+/// Numbers for those who may have them; for others there are none here.
+pub(super) async fn metrics(
+    State(metrics): State<Arc<Metrics>>,
+    Extension(peer): Extension<SocketAddr>,
+) -> Response {
+    match metrics.admits(peer) {
+        true => ([(header::CONTENT_TYPE, MEDIA_TYPE)], metrics.text().await).into_response(),
+        false => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// Counts a call over gRPC.
+pub(super) async fn of_grpc(
+    State(metrics): State<Arc<Metrics>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let name = request.uri().path().trim_start_matches('/').to_owned();
+    let mut counting = Counting::new(&metrics.grpc, name);
+    let response = next.run(request).await;
+    // A call that was refused has its status in the head, and one that was answered behind the answer.
+    let status = response.headers().get("grpc-status").map(|status| status.to_str());
+    counting.outcome = match status {
+        None => 0,
+        Some(status) => status.ok().and_then(|it| it.parse().ok()).unwrap_or(2),
+    };
+    response
+}
+
+/// Counts a request of another protocol.
+pub(super) async fn of_http(
+    State(metrics): State<Arc<Metrics>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let name = request.uri().path().split('/').nth(1).unwrap_or_default().to_owned();
+    let mut counting = Counting::new(&metrics.http, name);
+    let response = next.run(request).await;
+    counting.outcome = usize::from(response.status().as_u16() / 100).saturating_sub(1);
+    response
+}
+
+/// A call under way, which is counted also when nobody waits for it any more.
+struct Counting<'a> {
+    calls: &'a Calls,
+    name: String,
+    began: Instant,
+    outcome: usize,
+}
+
+impl<'a> Counting<'a> {
+    fn new(calls: &'a Calls, name: String) -> Self {
+        Self { calls, name, began: clock::count(), outcome: CANCELLED }
+    }
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        self.calls.count(&self.name, self.outcome, self.began.elapsed());
+    }
+}
+
+/// Writes how things stand.
+fn write(text: &mut Text, figures: &Figures, now: UtcTime) {
+    let build = "healthcard_build_info";
+    text.family(build, Kind::Gauge, "The version of the program.");
+    text.sample(build, &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let started = figures.started_at.unix_timestamp();
+    text.gauge("process_start_time_seconds", "When the service was started.", started);
+    text.gauge("healthcard_log_leaves", "Leaves in the audit log.", figures.log_size);
+    let commits = figures.stats.commits;
+    text.counter("healthcard_log_commits_total", "Commits to disk that carried leaves.", commits);
+    // Between two readings, leaves by commits is how large a group was.
+    let leaves = figures.stats.committed_leaves;
+    text.counter("healthcard_log_committed_leaves_total", "Leaves that commits carried.", leaves);
+    for (name, help, good) in [
+        ("healthcard_log_writable", "Whether the audit log can be written.", figures.writable),
+        ("healthcard_self_tests_passed", "Whether the self-tests went well.", figures.tested),
+        (
+            "healthcard_keystore_unlocked",
+            "Whether keys of the keystore can be used.",
+            figures.unlocked,
+        ),
+    ] {
+        text.gauge(name, help, u8::from(good));
+    }
+    let devices = "healthcard_devices";
+    text.family(devices, Kind::Gauge, "Cryptographic devices, by how they are.");
+    for (word, state) in [
+        ("unused", DeviceState::Unused),
+        ("ready", DeviceState::Ready),
+        ("lost", DeviceState::Lost),
+    ] {
+        let count = figures.devices.iter().filter(|device| **device == state).count();
+        text.sample(devices, &[("state", word)], count);
+    }
+    let ends = "healthcard_seconds_to_end";
+    text.family(ends, Kind::Gauge, "Time until the first of its kind ends; below 0 it is over.");
+    for (what, end) in [
+        ("revocation_list", figures.lists_end),
+        ("time_stamping_certificate", figures.stamps_end),
+        ("responder_certificate", figures.responders_end),
+    ] {
+        if let Some(end) = end {
+            text.sample(ends, &[("of", what)], (end - now).whole_seconds());
+        }
+    }
+    let missing = "Revocation lists that should be there and are not.";
+    text.gauge("healthcard_revocation_lists_missing", missing, figures.lists_missing);
+    for (name, help, count) in [
+        ("healthcard_open_sessions", "Sessions that are open.", figures.open_sessions),
+        (
+            "healthcard_key_centre_spare_keys",
+            "Encryption keys that were made ahead.",
+            figures.spare_keys,
+        ),
+    ] {
+        if let Some(count) = count {
+            text.gauge(name, help, count);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::{Duration, macros::datetime};
+
+    use super::*;
+    use crate::store::Stats;
+
+    #[test]
+    fn how_things_stand_is_written_whole() {
+        let now = datetime!(2026-11-27 08:00 UTC);
+        let figures = Figures {
+            started_at: now,
+            log_size: 7,
+            stats: Stats { commits: 2, committed_leaves: 6 },
+            writable: true,
+            tested: false,
+            unlocked: true,
+            devices: vec![DeviceState::Ready, DeviceState::Lost, DeviceState::Lost],
+            lists_end: Some(now + Duration::HOUR),
+            lists_missing: 0,
+            stamps_end: Some(now - Duration::SECOND),
+            responders_end: None,
+            open_sessions: None,
+            spare_keys: Some(64),
+        };
+        let mut text = Text::default();
+        write(&mut text, &figures, now);
+        let text = text.finish();
+        for line in [
+            "process_start_time_seconds 1795766400",
+            "healthcard_log_leaves 7",
+            "healthcard_log_commits_total 2",
+            "healthcard_log_committed_leaves_total 6",
+            "healthcard_log_writable 1",
+            "healthcard_self_tests_passed 0",
+            "healthcard_keystore_unlocked 1",
+            "healthcard_devices{state=\"unused\"} 0",
+            "healthcard_devices{state=\"lost\"} 2",
+            "healthcard_seconds_to_end{of=\"revocation_list\"} 3600",
+            "healthcard_seconds_to_end{of=\"time_stamping_certificate\"} -1",
+            "healthcard_revocation_lists_missing 0",
+            "healthcard_key_centre_spare_keys 64",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("responder_certificate") && !text.contains("open_sessions"));
+    }
+
+    #[test]
+    fn every_method_of_the_interface_has_a_name() {
+        let all = methods(proto::DESCRIPTORS);
+        for name in ["healthcard.v1.Tokens/Issue", "healthcard.v1.Cards/Relay"] {
+            assert!(all.iter().any(|it| it == name), "{name}");
+        }
+    }
+}
