@@ -95,6 +95,8 @@ catalogue! {
     CLASS_NOT_ALLOWED: "当前角色不能访问此类数据", "请只申请诊疗所需的数据类别", "no rule lets your role use this class of data", "ask only for the classes that the treatment needs";
     /// A grade that is not covered.
     GRADE_TOO_HIGH: "申请的数据级别过高", "请降低数据级别后重试", "the grade of data asked for is too high", "ask for a lower grade";
+    /// A rule of the institution.
+    FORBIDDEN_BY_RULE: "机构的授权规则不允许", "请查看所缺条件及可办理人", "a rule of the institution does not allow it", "see what is missing and who can grant it";
 
     /// The last day of the signer's qualification is over.
     QUALIFICATION_ENDED: "执业资格已到期，暂停签署病历；登录和查阅不受影响", "请向管理员提交新的执业资格有效期", "the signer's qualification has ended: no records are signed; logging in and reading go on", "have an operator put the new end of the qualification on record";

@@ -28,7 +28,7 @@ pub use self::metrics::{MetricsReaders, RawMetrics};
 pub use self::national::RawNational;
 pub use self::revocation_lists::RawRevocationLists;
 pub use self::time_stamps::{Clients, RawTimeStamps, TimeStamps};
-use crate::policy::{Policy, PolicyError};
+use crate::policy::{Policy, PolicyError, Texts};
 
 /// Name of the settings file in the data directory.
 pub const FILE: &str = "healthcard.toml";
@@ -385,7 +385,7 @@ impl Config {
         }
         let policy = match raw.policy {
             None => Policy::shipped(),
-            Some(path) => Policy::parse(&read_bounded(&data.join(path), MAX_FILE)?),
+            Some(folder) => Policy::read(&policy_texts(&data.join(folder))?),
         };
         let card_script = match raw.card_script {
             None => None,
@@ -433,6 +433,13 @@ fn is_public_url(url: &str) -> bool {
         && host.is_some_and(|host| {
             !host.is_empty() && !host.ends_with('/') && host.bytes().all(|b| b.is_ascii_graphic())
         })
+}
+
+/// The texts of a set of rules in a folder.
+fn policy_texts(folder: &Path) -> Result<Texts<'static>, ConfigError> {
+    let read = |name| read_bounded(&folder.join(name), MAX_FILE).map(Into::into);
+    let [rules, access, cases] = Texts::FILES;
+    Ok(Texts { rules: read(rules)?, access: read(access)?, cases: read(cases)? })
 }
 
 fn read_bounded(path: &Path, most: u64) -> Result<String, ConfigError> {
@@ -497,7 +504,7 @@ mod tests {
                 format!("{good}[revocation_lists]\nranges_above=100001"),
                 "setting `revocation_lists.ranges_above`",
             ),
-            (format!("{good}policy='none.toml'"), "reading "),
+            (format!("{good}policy='none'"), "reading "),
             (format!("{good}card_script='none.txt'"), "reading "),
             (format!("{good}card_security='sam'\ncard_script='a'"), "setting `card_script`"),
             (format!("{good}public_url='ftp://a'"), "setting `public_url`"),

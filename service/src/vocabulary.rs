@@ -226,6 +226,9 @@ words! {
 pub struct Grade(u8);
 
 impl Grade {
+    /// Open to everybody.
+    pub const LOWEST: Self = Self(1);
+
     /// Accepts 1 to 5.
     #[must_use]
     pub fn new(level: u32) -> Option<Self> {

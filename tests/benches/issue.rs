@@ -39,6 +39,7 @@ fn caller(role: Role, institution: InstitutionId) -> Caller {
         key_thumbprint: String::new(),
         role,
         institution,
+        region: String::new(),
         department: String::new(),
         expires_at: now + time::Duration::HOUR,
     };

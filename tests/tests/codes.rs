@@ -11,6 +11,7 @@ use proto::v1::{
 };
 use serde_json::Value;
 use service::demo::people::{CLERK, DEPARTMENT, DESK, PATIENT, RECORDS};
+use service::policy::{SHIPPED, Texts};
 use tests::grpc::{Caller, log_in, reason};
 use tests::hospital::{Hospital, text};
 use tokio::task::JoinSet;
@@ -249,14 +250,17 @@ fn later(hospital: &mut Hospital, offset: &str) {
 fn static_codes_need_a_rule_and_give_no_presence() {
     let mut hospital = Hospital::open();
     assert_eq!(hospital.stage.server().unwrap().end().unwrap(), 0);
-    let shipped = include_str!("../../service/src/policy/default.toml");
+    let Texts { rules: shipped, access, cases } = SHIPPED;
     let rules =
         shipped.replace("static = []", "static = [\"010101\"]").replace("uses = 1", "uses = 2");
     assert_ne!(rules, shipped);
-    hospital.stage.write("data/rules.toml", rules.as_bytes()).unwrap();
+    fs::create_dir(hospital.stage.path("data/rules")).unwrap();
+    for (name, text) in Texts::FILES.into_iter().zip([rules.into(), access, cases]) {
+        hospital.stage.write(&format!("data/rules/{name}"), text.as_bytes()).unwrap();
+    }
     let settings = hospital.stage.path("data/healthcard.toml");
     let text_of_settings = fs::read_to_string(&settings).unwrap();
-    fs::write(&settings, format!("policy = \"rules.toml\"\n{text_of_settings}")).unwrap();
+    fs::write(&settings, format!("policy = \"rules\"\n{text_of_settings}")).unwrap();
     hospital.stage.serve().unwrap();
     apply(&hospital);
 

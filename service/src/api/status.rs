@@ -37,6 +37,7 @@ fn code(reason: Reason) -> Code {
         | R::REGISTERED_ELSEWHERE
         | R::CLASS_NOT_ALLOWED
         | R::GRADE_TOO_HIGH
+        | R::FORBIDDEN_BY_RULE
         | R::CODE_OWN
         | R::CODE_STATIC_NOT_ALLOWED => Code::PermissionDenied,
         R::FIELD_INVALID
@@ -157,13 +158,13 @@ impl From<Error> for Status {
                 }
                 let explained = denial.explain();
                 for (key, value) in [
-                    ("rule", denial.rule()),
+                    ("rule", denial.rule().to_owned().into()),
                     ("missing_zh", explained.missing_zh),
                     ("missing_en", explained.missing_en),
                     ("grantor_zh", explained.grantor_zh),
                     ("grantor_en", explained.grantor_en),
                 ] {
-                    metadata.insert(key.to_owned(), value.to_owned());
+                    metadata.insert(key.to_owned(), value.into_owned());
                 }
             }
             Error::Alike(alike) => metadata.extend(alike.told()),

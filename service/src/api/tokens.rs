@@ -33,7 +33,7 @@ impl Tokens for Desk {
             token_id: issued.id.to_string(),
             expires_at: Some(timestamp(issued.expires_at)),
             rule: issued.rule,
-            relation: issued.relation.as_str().to_owned(),
+            relation: issued.relation.map(|it| it.as_str().to_owned()).unwrap_or_default(),
             receipt: receipt(issued.receipt),
         }))
     }

@@ -351,6 +351,7 @@ fn caller(
         key_thumbprint: String::new(),
         role,
         institution,
+        region: String::new(),
         department: String::new(),
         expires_at: now + time::Duration::HOUR,
     };

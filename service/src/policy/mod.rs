@@ -1,27 +1,56 @@
 //! May this caller do this? Pure: rules and a request give a decision; nothing is read or written.
 //!
-//! The rules are one text (`default.toml`, or a file of the institution's) whose SM3 digest stands
-//! in every token and audit entry that rests on it. What no rule allows is refused.
+//! A set of rules is three texts: what roles may do (`rules.toml`), who sees which data (`access.cedar`), and decisions
+//! that have to come out of them (`cases.toml`). The SM3 digest of all three stands in every token and audit entry that
+//! rests on them. What no rule allows is refused.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use card::code::MedicalStep;
 use serde::Deserialize;
 
 use crate::vocabulary::{DataClass, Grade, Purpose, Relation, Role};
 
+mod access;
 mod act;
+mod bounds;
+mod cases;
 mod explain;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod words;
 
+pub use access::schema;
 pub use act::Act;
+pub use cases::{Case, CaseError};
 pub use explain::Explanation;
-pub use standing::Standing;
+pub use standing::{Domain, Standing};
 
-/// The rules that ship with the service.
-const DEFAULT_RULES: &str = include_str!("default.toml");
+use access::AccessRules;
+
+/// The texts of a set of rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Texts<'a> {
+    /// `rules.toml`
+    pub rules: Cow<'a, str>,
+    /// `access.cedar`
+    pub access: Cow<'a, str>,
+    /// `cases.toml`
+    pub cases: Cow<'a, str>,
+}
+
+impl Texts<'_> {
+    /// The names of the files, in this order.
+    pub const FILES: [&'static str; 3] = ["rules.toml", "access.cedar", "cases.toml"];
+}
+
+/// The rules that ship with the service: a county hospital's.
+pub const SHIPPED: Texts<'static> = Texts {
+    rules: Cow::Borrowed(include_str!("county-hospital/rules.toml")),
+    access: Cow::Borrowed(include_str!("county-hospital/access.cedar")),
+    cases: Cow::Borrowed(include_str!("county-hospital/cases.toml")),
+};
 
 /// What makes a role one whose certificates take two persons.
 const POWERS: [Act; 22] = [
@@ -54,8 +83,7 @@ const POWERS: [Act; 22] = [
 pub struct Policy {
     acts: BTreeMap<Act, Vec<Role>>,
     codes: CodeRules,
-    dumps: BTreeMap<Purpose, Vec<Role>>,
-    access: Vec<AccessRule>,
+    access: AccessRules,
     digest: [u8; 32],
 }
 
@@ -65,9 +93,6 @@ struct RuleText {
     acts: BTreeMap<Act, Vec<Role>>,
     #[serde(default)]
     codes: CodeText,
-    #[serde(default)]
-    dumps: BTreeMap<Purpose, Vec<Role>>,
-    access: Vec<AccessRule>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -90,33 +115,46 @@ struct CodeRules {
     static_steps: Vec<MedicalStep>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AccessRule {
-    id: String,
-    roles: Vec<Role>,
-    purposes: Vec<Purpose>,
-    relations: Vec<Relation>,
-    grade: u8,
-    classes: Vec<DataClass>,
-    lifetime: u32,
+/// A rule of access, as it is told to people.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name.
+    pub id: String,
+    /// What it says (中文).
+    pub zh: String,
+    /// What it says.
+    pub en: String,
+    /// Of a rule by which the institution forbids something: what is missing, and who can grant it.
+    pub missing: Option<Explanation>,
 }
 
 /// Why a text of rules was not accepted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
-    /// Not TOML of the expected shape, or an unknown word.
+    /// Not of the expected shape, or with a word, an attribute or an action that does not exist.
     #[error("reading the rules: {0}")]
     Malformed(String),
-    /// A rule's number is out of its range.
-    #[error("rule {rule:?}: {field} is out of range")]
+    /// Something that every rule of access says is missing or out of its range.
+    #[error("rule {rule:?}: `@{field}` is missing, or not what it may be")]
     OutOfRange {
         /// The rule's `id`.
         rule: String,
-        /// The field.
+        /// The annotation.
         field: &'static str,
     },
+    /// A rule of access is larger, or nested deeper, than is read.
+    #[error("rule of access no. {rule} is too long or too deep")]
+    TooLarge {
+        /// Its place in the text, from 1.
+        rule: usize,
+    },
+    /// More rules of access than are looked at.
+    #[error("there are more than {0} rules of access")]
+    TooMany(usize),
+    /// A decision does not come out as it should.
+    #[error("the rules do not decide as their cases say")]
+    Case(#[from] CaseError),
     /// A number or word about codes is out of its range.
     #[error("codes: {0} is out of range")]
     Codes(&'static str),
@@ -143,16 +181,16 @@ pub struct AccessRequest<'a> {
 /// A yes, with its ground.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// `id` of the rule that allowed it.
-    pub rule: String,
-    /// The relation it rests on.
-    pub relation: Relation,
-    /// Life of the token.
+    /// The rule that allowed it.
+    pub rule: Arc<Rule>,
+    /// The relation it rests on, if it takes one.
+    pub relation: Option<Relation>,
+    /// Life of the token; zero where there is none.
     pub lifetime: Duration,
 }
 
 /// A no, with the first condition that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denial {
     /// No rule gives this act to the caller's role.
     Role,
@@ -162,83 +200,69 @@ pub enum Denial {
     VisitClosed,
     /// No rule of this role covers the purpose.
     Purpose,
-    /// Nothing ties the caller to this resident.
-    NoRelation,
+    /// Nothing ties the caller to this resident that any of these would be.
+    NoRelation(Vec<Relation>),
     /// The resident or card was registered by another institution, and no card was read here.
     RegisteredElsewhere,
-    /// A kind of data that no rule of this role covers.
-    Class,
+    /// Kinds of data that no rule of this role covers.
+    Class(Vec<DataClass>),
     /// A grade above what the rule allows.
     Grade {
         /// The highest grade that would have been allowed.
         most: u8,
     },
+    /// A rule of the institution forbids it.
+    Forbidden(Arc<Rule>),
 }
 
 impl Denial {
     /// Name of the rule that said no, for the log and the caller.
     #[must_use]
-    pub fn rule(self) -> &'static str {
+    pub fn rule(&self) -> &str {
         match self {
             Self::Role => "role-may-act",
             Self::OtherInstitution => "same-institution",
             Self::VisitClosed => "visit-open",
             Self::Purpose => "purpose-covered",
-            Self::NoRelation => "relation-to-resident",
+            Self::NoRelation(_) => "relation-to-resident",
             Self::RegisteredElsewhere => "registered-here-or-present",
-            Self::Class => "class-covered",
+            Self::Class(_) => "class-covered",
             Self::Grade { .. } => "grade-covered",
+            Self::Forbidden(rule) => &rule.id,
         }
     }
 }
 
 impl Policy {
-    /// The rules that ship with the service.
+    /// The rules that ship with the service. A test tries them on their cases.
     ///
     /// # Errors
     /// Never, unless the shipped text is broken, which a test excludes.
     pub fn shipped() -> Result<Self, PolicyError> {
-        Self::parse(DEFAULT_RULES)
+        Self::untried(&SHIPPED)
     }
 
-    /// Reads a text of rules.
+    /// Reads a set of rules, and tries it on its cases.
     ///
     /// # Errors
-    /// [`PolicyError`] says what is wrong with the text; nothing of it is then used.
-    pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        let rules: RuleText =
-            toml::from_str(text).map_err(|e| PolicyError::Malformed(e.message().to_owned()))?;
-        for (at, rule) in rules.access.iter().enumerate() {
-            let out_of_range =
-                |field| Err(PolicyError::OutOfRange { rule: rule.id.clone(), field });
-            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-            if !(1..=64).contains(&rule.id.len()) || !rule.id.bytes().all(plain) {
-                return out_of_range("id");
-            }
-            if rule.roles.is_empty() || rule.relations.is_empty() {
-                return out_of_range("roles or relations");
-            }
-            if !(1..=5).contains(&rule.grade) {
-                return out_of_range("grade");
-            }
-            if !(1..=86_400).contains(&rule.lifetime) {
-                return out_of_range("lifetime");
-            }
-            if rules.access[..at].iter().any(|other| other.id == rule.id) {
-                return Err(PolicyError::DuplicateRule(rule.id.clone()));
-            }
+    /// [`PolicyError`] says what is wrong with the texts; nothing of them is then used.
+    pub fn read(texts: &Texts<'_>) -> Result<Self, PolicyError> {
+        let policy = Self::untried(texts)?;
+        for case in cases::read(&texts.cases)? {
+            policy.tried(&case)?;
         }
-        let codes = rules.codes.check()?;
-        Ok(Self {
-            acts: rules.acts,
-            codes,
-            dumps: rules.dumps,
-            access: rules.access,
-            digest: hsm::sm3::digest(text.as_bytes()),
-        })
+        Ok(policy)
     }
 
-    /// SM3 of the rules' text.
+    fn untried(texts: &Texts<'_>) -> Result<Self, PolicyError> {
+        let rules: RuleText = toml::from_str(&texts.rules)
+            .map_err(|e| PolicyError::Malformed(e.message().to_owned()))?;
+        let codes = rules.codes.check()?;
+        let access = AccessRules::parse(&texts.access)?;
+        Ok(Self { acts: rules.acts, codes, access, digest: digest(texts) })
+    }
+
+    /// SM3 of the rules' texts.
     #[must_use]
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest
@@ -285,13 +309,9 @@ impl Policy {
     ///
     /// # Errors
     /// The first condition that failed, in the order of [`Denial`].
-    pub fn dump(&self, standing: &Standing, purpose: Purpose) -> Result<(), Denial> {
+    pub fn dump(&self, standing: &Standing, purpose: Purpose) -> Result<Grant, Denial> {
         self.may(standing.role, Act::CardDump)?;
-        standing.in_open_visit()?;
-        match self.dumps.get(&purpose) {
-            Some(roles) if roles.contains(&standing.role) => standing.may_see(),
-            _ => Err(Denial::Purpose),
-        }
+        self.access.dump(standing, purpose)
     }
 
     /// Decides on access to a resident's data within a visit.
@@ -299,35 +319,19 @@ impl Policy {
     /// # Errors
     /// The first condition that failed, in the order of [`Denial`].
     pub fn access(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
-        let standing = request.standing;
-        self.may(standing.role, Act::TokenIssue)?;
-        standing.in_open_visit()?;
-        // The denial of the rule that came furthest names the step that is really missing.
-        let mut nearest = Denial::Role;
-        for rule in self.access.iter().filter(|rule| rule.roles.contains(&standing.role)) {
-            match rule.decide(request) {
-                Ok(grant) => return Ok(grant),
-                Err(denial) if denial.distance() >= nearest.distance() => nearest = denial,
-                Err(_) => {}
-            }
-        }
-        Err(nearest)
+        self.may(request.standing.role, Act::TokenIssue)?;
+        self.access.access(request)
     }
 }
 
-impl Denial {
-    /// How many conditions held before this one failed.
-    fn distance(self) -> u8 {
-        match self {
-            Self::Role => 0,
-            Self::OtherInstitution | Self::RegisteredElsewhere => 1,
-            Self::VisitClosed => 2,
-            Self::Purpose => 3,
-            Self::NoRelation => 4,
-            Self::Class => 5,
-            Self::Grade { .. } => 6,
-        }
+/// Names these texts: each is preceded by its length, so that no other three have the same octets.
+fn digest(texts: &Texts<'_>) -> [u8; 32] {
+    let mut hasher = hsm::sm3::Hasher::new();
+    for text in [&texts.rules, &texts.access, &texts.cases] {
+        hasher.update(&(text.len() as u64).to_be_bytes());
+        hasher.update(text.as_bytes());
     }
+    hasher.finalize()
 }
 
 impl CodeText {
@@ -339,27 +343,5 @@ impl CodeText {
         let static_steps =
             steps.collect::<Result<_, _>>().map_err(|_| PolicyError::Codes("static"))?;
         Ok(CodeRules { uses: self.uses, static_steps })
-    }
-}
-
-impl AccessRule {
-    fn decide(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
-        if !self.purposes.contains(&request.purpose) {
-            return Err(Denial::Purpose);
-        }
-        let relation = self
-            .relations
-            .iter()
-            .find(|relation| request.standing.relations.contains(relation))
-            .ok_or(Denial::NoRelation)?;
-        if request.classes.is_empty() || !request.classes.iter().all(|c| self.classes.contains(c)) {
-            return Err(Denial::Class);
-        }
-        if request.grade.level() > self.grade {
-            return Err(Denial::Grade { most: self.grade });
-        }
-        let most = Duration::from_secs(self.lifetime.into());
-        let lifetime = if request.lifetime.is_zero() { most } else { request.lifetime.min(most) };
-        Ok(Grant { rule: self.id.clone(), relation: *relation, lifetime })
     }
 }

@@ -3,13 +3,24 @@
 use super::Denial;
 use crate::vocabulary::{Relation, Role};
 
+/// Whose data it is (分域): an institution, which lies in a county, a city and a province.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain {
+    /// The institution.
+    pub institution: String,
+    /// Region code of GB/T 2260, six digits: province, city, county.
+    pub region: String,
+}
+
 /// How a caller stands to a visit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// The caller's role.
     pub role: Role,
-    /// Whether caller and visit belong to one institution.
-    pub same_institution: bool,
+    /// Where the caller works.
+    pub own: Domain,
+    /// Where the visit is.
+    pub records: Domain,
     /// Whether the visit is still open.
     pub visit_open: bool,
     /// What ties the caller to the resident of the visit.
@@ -17,9 +28,14 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Whether the visit's own institution asks.
+    fn same_institution(&self) -> bool {
+        self.own.institution == self.records.institution
+    }
+
     /// Whether the visit's own institution asks, while it is open.
-    pub(super) fn in_open_visit(&self) -> Result<(), Denial> {
-        match (self.same_institution, self.visit_open) {
+    fn in_open_visit(&self) -> Result<(), Denial> {
+        match (self.same_institution(), self.visit_open) {
             (false, _) => Err(Denial::OtherInstitution),
             (true, false) => Err(Denial::VisitClosed),
             (true, true) => Ok(()),
@@ -32,7 +48,7 @@ impl Standing {
     /// # Errors
     /// [`Denial::OtherInstitution`], [`Denial::NoRelation`].
     pub fn may_see(&self) -> Result<(), Denial> {
-        if !self.same_institution {
+        if !self.same_institution() {
             return Err(Denial::OtherInstitution);
         }
         match self.role {
@@ -51,7 +67,10 @@ impl Standing {
     }
 
     fn related(&self) -> Result<(), Denial> {
-        if self.relations.is_empty() { Err(Denial::NoRelation) } else { Ok(()) }
+        match self.relations.is_empty() {
+            true => Err(Denial::NoRelation(vec![Relation::Attending, Relation::Department])),
+            false => Ok(()),
+        }
     }
 }
 
@@ -61,9 +80,14 @@ mod tests {
 
     #[test]
     fn seeing_and_working_need_what_they_need() {
+        let domain = |institution: &str| Domain {
+            institution: institution.to_owned(),
+            region: "330106".to_owned(),
+        };
         let standing = |role, same_institution, visit_open, relations: &[Relation]| Standing {
             role,
-            same_institution,
+            own: domain("one"),
+            records: domain(if same_institution { "one" } else { "other" }),
             visit_open,
             relations: relations.to_vec(),
         };
@@ -72,9 +96,9 @@ mod tests {
         let cases = [
             ("attending doctor", standing(Role::Doctor, true, true, &tied), Ok(()), Ok(())),
             ("the same, afterwards", standing(Role::Doctor, true, false, &tied), Ok(()), Err(Denial::VisitClosed)),
-            ("a colleague", standing(Role::Doctor, true, true, &[]), Err(Denial::NoRelation), Err(Denial::NoRelation)),
-            ("a nurse without relation", standing(Role::Nurse, true, true, &[]), Err(Denial::NoRelation), Err(Denial::NoRelation)),
-            ("the desk", standing(Role::Desk, true, true, &[]), Ok(()), Err(Denial::NoRelation)),
+            ("a colleague", standing(Role::Doctor, true, true, &[]), Err(Denial::NoRelation(Relation::ALL.to_vec())), Err(Denial::NoRelation(Relation::ALL.to_vec()))),
+            ("a nurse without relation", standing(Role::Nurse, true, true, &[]), Err(Denial::NoRelation(Relation::ALL.to_vec())), Err(Denial::NoRelation(Relation::ALL.to_vec()))),
+            ("the desk", standing(Role::Desk, true, true, &[]), Ok(()), Err(Denial::NoRelation(Relation::ALL.to_vec()))),
             ("a desk elsewhere", standing(Role::Desk, false, true, &[]), Err(Denial::OtherInstitution), Err(Denial::OtherInstitution)),
             ("a doctor elsewhere", standing(Role::Doctor, false, true, &tied), Err(Denial::OtherInstitution), Err(Denial::OtherInstitution)),
         ];

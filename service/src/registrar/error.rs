@@ -63,7 +63,7 @@ impl Error {
         match self {
             Self::Refused(reason) => *reason,
             Self::Field { .. } => Reason::FIELD_INVALID,
-            Self::Denied(denial) => denial_reason(*denial),
+            Self::Denied(denial) => denial_reason(denial),
             Self::Alike(alike) => alike.reason,
             Self::Store(error) => store_reason(error),
             Self::Key(_) => Reason::KEY_UNAVAILABLE,
@@ -84,16 +84,17 @@ impl From<Denial> for Error {
     }
 }
 
-fn denial_reason(denial: Denial) -> Reason {
+fn denial_reason(denial: &Denial) -> Reason {
     match denial {
         Denial::Role => Reason::ROLE_NOT_ALLOWED,
         Denial::OtherInstitution => Reason::OTHER_INSTITUTION,
         Denial::VisitClosed => Reason::VISIT_CLOSED,
         Denial::Purpose => Reason::PURPOSE_NOT_ALLOWED,
-        Denial::NoRelation => Reason::NO_RELATION,
+        Denial::NoRelation(_) => Reason::NO_RELATION,
         Denial::RegisteredElsewhere => Reason::REGISTERED_ELSEWHERE,
-        Denial::Class => Reason::CLASS_NOT_ALLOWED,
+        Denial::Class(_) => Reason::CLASS_NOT_ALLOWED,
         Denial::Grade { .. } => Reason::GRADE_TOO_HIGH,
+        Denial::Forbidden(_) => Reason::FORBIDDEN_BY_RULE,
     }
 }
 

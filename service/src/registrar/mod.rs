@@ -175,6 +175,8 @@ pub struct Holder {
     pub role: Role,
     /// Where it works.
     pub institution: InstitutionId,
+    /// Where that lies: region code of GB/T 2260, six digits.
+    pub region: String,
     /// Department of a doctor or nurse; empty for others.
     pub department: String,
     /// When the session ends.

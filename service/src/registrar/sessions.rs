@@ -182,6 +182,8 @@ impl Registrar {
                 source: None,
             });
         }
+        let place = self.store.institution(record.institution).await?;
+        let place = place.ok_or(Reason::INSTITUTION_NOT_FOUND)?;
         Ok(Holder {
             session,
             identity,
@@ -189,6 +191,7 @@ impl Registrar {
             key_thumbprint: token::thumbprint(certificate.public_key()),
             role: stored_role(&record.role)?,
             institution: record.institution,
+            region: place.region,
             department: record.department,
             expires_at,
         })

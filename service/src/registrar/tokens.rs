@@ -40,8 +40,8 @@ pub struct IssuedToken {
     pub expires_at: UtcTime,
     /// The rule that allowed it.
     pub rule: String,
-    /// The relation it rests on.
-    pub relation: Relation,
+    /// The relation it rests on, if it takes one.
+    pub relation: Option<Relation>,
     /// Its place in the log.
     pub receipt: Receipt,
 }
@@ -110,7 +110,7 @@ impl Registrar {
             },
             proofing: "certificate".to_owned(),
             mask: "none".to_owned(),
-            policy: Ground { hash: self.policy_hash.clone(), rule: grant.rule.clone() },
+            policy: Ground { hash: self.policy_hash.clone(), rule: grant.rule.id.clone() },
             log: entry.id.clone(),
         };
         let token = self.tokens.sign(&claims)?;
@@ -133,7 +133,7 @@ impl Registrar {
             token,
             id,
             expires_at,
-            rule: grant.rule,
+            rule: grant.rule.id.clone(),
             relation: grant.relation,
             receipt,
         })
@@ -153,9 +153,9 @@ impl Registrar {
             .about(visit.resident.to_string())
             .in_visit(visit.id.to_string())
             .for_purpose(order.purpose.as_str())
-            .under(self.policy_hash.as_str(), grant.rule.as_str())
+            .under(self.policy_hash.as_str(), grant.rule.id.as_str())
             .on("token", id.to_string())
-            .with("relation", grant.relation.as_str())
+            .with("relation", grant.relation.map_or("none", Relation::as_str))
             .with("grade", order.grade.level().to_string())
             .with("classes", classes.join(","))
             .with("audience", order.audience.as_str())

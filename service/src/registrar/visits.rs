@@ -5,10 +5,10 @@ use audit::{Entry, Outcome};
 use super::{Caller, Error, Registrar, cards};
 use crate::{
     catalogue::{Needs, Reason},
-    policy::{Act, Standing},
+    policy::{Act, Domain, Standing},
     store::{
-        self, Change, Evidence, IdentityId, Obstacle, PresenceId, Receipt, StoreError, Visit,
-        VisitFilter, VisitId,
+        self, Change, Evidence, IdentityId, InstitutionId, Obstacle, PresenceId, Receipt,
+        StoreError, Visit, VisitFilter, VisitId,
     },
     vocabulary::{Relation, Role},
 };
@@ -209,12 +209,17 @@ impl Registrar {
 pub(super) fn standing(caller: &Caller, visit: &Visit) -> Standing {
     let holder = &caller.holder;
     let same_institution = visit.institution == holder.institution;
+    let domain = |institution: InstitutionId, region: &str| Domain {
+        institution: institution.to_string(),
+        region: region.to_owned(),
+    };
     let attending = visit.attending.contains(&holder.identity).then_some(Relation::Attending);
     let in_department =
         same_institution && !holder.department.is_empty() && visit.department == holder.department;
     Standing {
         role: holder.role,
-        same_institution,
+        own: domain(holder.institution, &holder.region),
+        records: domain(visit.institution, &visit.region),
         visit_open: visit.closed_at.is_none(),
         relations: attending
             .into_iter()

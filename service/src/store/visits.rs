@@ -47,6 +47,8 @@ pub struct Visit {
     pub resident: ResidentId,
     /// Where.
     pub institution: InstitutionId,
+    /// Where that lies: region code of GB/T 2260, six digits.
+    pub region: String,
     /// Department (就医科室).
     pub department: String,
     /// Reason (就诊事由).
@@ -57,6 +59,13 @@ pub struct Visit {
     pub opened_at: UtcTime,
     /// When it was closed; `None` while it is open.
     pub closed_at: Option<UtcTime>,
+}
+
+/// Reads visits, each with where its institution lies.
+fn select(which: &str) -> String {
+    format!(
+        "SELECT *, (SELECT region FROM institution WHERE id = visit.institution) AS region FROM visit {which}"
+    )
 }
 
 /// Which open visits to list.
@@ -74,6 +83,7 @@ impl Visit {
             id: row.get("id")?,
             resident: row.get("resident")?,
             institution: row.get("institution")?,
+            region: row.get("region")?,
             department: row.get("department")?,
             reason: row.get("reason")?,
             attending: Vec::new(),
@@ -125,7 +135,7 @@ impl Store {
     /// The visit as last recorded.
     pub async fn visit(&self, id: VisitId) -> Result<Option<Visit>, StoreError> {
         self.read(move |db| {
-            let mut select = db.prepare_cached("SELECT * FROM visit WHERE id = ?1")?;
+            let mut select = db.prepare_cached(&select("WHERE id = ?1"))?;
             let visit = select.query_row([id], Visit::read).optional()?;
             Ok(visit.map(|visit| visit.with_attending(db)).transpose()?)
         })
@@ -142,13 +152,13 @@ impl Store {
     ) -> Result<Vec<Visit>, StoreError> {
         self.read(move |db| {
             let (clinician, department) = filter.clinician.unzip();
-            let mut select = db.prepare_cached(
-                "SELECT * FROM visit INDEXED BY visit_open
+            let mut select = db.prepare_cached(&select(
+                "INDEXED BY visit_open
                  WHERE institution = ?1 AND closed_at IS NULL AND id > coalesce(?2, '')
                    AND (?3 IS NULL OR department = ?4 OR EXISTS
                         (SELECT 1 FROM attending WHERE visit = visit.id AND identity = ?3))
                  ORDER BY id LIMIT ?5",
-            )?;
+            ))?;
             let limit = limit.min(MAX_PAGE);
             let rows = select.query_map(
                 (filter.institution, after, clinician, department, limit),

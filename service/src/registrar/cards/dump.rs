@@ -53,7 +53,7 @@ impl Registrar {
         self.allow(caller, Act::CardDump).await?;
         let visit = self.visit_asked_for(caller, Act::CardDump, order.visit).await?;
         match self.policy.dump(&standing(caller, &visit), order.purpose) {
-            Ok(()) => Ok(visit),
+            Ok(_) => Ok(visit),
             Err(denial) => {
                 let entry = self.dump_entry(caller, Outcome::Refused, order, &visit);
                 self.refuse(entry, denial).await

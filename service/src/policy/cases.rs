@@ -1,0 +1,225 @@
+//! Decisions that have to come out of a set of rules, kept beside it: what a privacy officer reads, and what is tried
+//! each time the rules are read.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{AccessRequest, Denial, Domain, Grant, Policy, PolicyError, Standing, words::Labelled};
+use crate::vocabulary::{DataClass, Grade, Purpose, Relation, Role};
+
+/// Most cases.
+const MAX_CASES: usize = 1000;
+
+/// A decision that is expected.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// What it is about (中文).
+    pub zh: String,
+    /// What it is about.
+    pub en: String,
+    /// Whether the whole of a card is asked for, and not a token.
+    #[serde(default)]
+    pub card: bool,
+    role: Role,
+    #[serde(default)]
+    relations: Vec<Relation>,
+    /// Where the visit is, as whoever asks sees it.
+    #[serde(default)]
+    visit_at: Place,
+    #[serde(default)]
+    visit_closed: bool,
+    purpose: Purpose,
+    #[serde(default)]
+    classes: Vec<DataClass>,
+    #[serde(default)]
+    grade: u32,
+    /// The rule that allows it.
+    #[serde(default)]
+    allowed_by: Option<String>,
+    /// The rule that refuses it.
+    #[serde(default)]
+    refused_by: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Place {
+    #[default]
+    OwnInstitution,
+    SameCounty,
+    SameCity,
+    SameProvince,
+    Elsewhere,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseText {
+    #[serde(default)]
+    cases: Vec<Case>,
+}
+
+/// A decision that does not come out as it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{case}: decided by {decided}, not {expected}")]
+pub struct CaseError {
+    /// The case.
+    pub case: String,
+    /// The rule that decided.
+    pub decided: String,
+    /// The rule that should have.
+    pub expected: String,
+}
+
+pub(super) fn read(text: &str) -> Result<Vec<Case>, PolicyError> {
+    let CaseText { cases } =
+        toml::from_str(text).map_err(|e| PolicyError::Malformed(e.message().to_owned()))?;
+    let malformed = |case: &Case, why| PolicyError::Malformed(format!("{}: {why}", case.en));
+    if cases.len() > MAX_CASES {
+        return Err(PolicyError::Malformed(format!("more than {MAX_CASES} cases")));
+    }
+    for case in &cases {
+        if case.allowed_by.is_some() == case.refused_by.is_some() {
+            return Err(malformed(case, "either `allowed_by` or `refused_by` is needed"));
+        }
+        if case.card != (case.grade == 0 && case.classes.is_empty()) {
+            return Err(malformed(case, "`classes` and `grade` go with a token, not with a card"));
+        }
+        if !case.card && Grade::new(case.grade).is_none() {
+            return Err(malformed(case, "`grade` is 1 to 5"));
+        }
+    }
+    Ok(cases)
+}
+
+impl Policy {
+    /// Whether a case is decided as it says.
+    pub(super) fn tried(&self, case: &Case) -> Result<(), CaseError> {
+        let decided = match self.decided(case) {
+            Ok(grant) => (true, grant.rule.id.clone()),
+            Err(denial) => (false, denial.rule().to_owned()),
+        };
+        let expected = match (&case.allowed_by, &case.refused_by) {
+            (Some(rule), _) => (true, rule.clone()),
+            (None, rule) => (false, rule.clone().unwrap_or_default()),
+        };
+        if decided == expected {
+            return Ok(());
+        }
+        let said = |(allowed, rule): (bool, String)| {
+            format!("{}{rule}", if allowed { "allowed: " } else { "refused: " })
+        };
+        Err(CaseError { case: case.en.clone(), decided: said(decided), expected: said(expected) })
+    }
+
+    fn decided(&self, case: &Case) -> Result<Grant, Denial> {
+        let domain = |institution: &str, region: &str| Domain {
+            institution: institution.to_owned(),
+            region: region.to_owned(),
+        };
+        let standing = Standing {
+            role: case.role,
+            own: domain("own", "330106"),
+            records: match case.visit_at {
+                Place::OwnInstitution => domain("own", "330106"),
+                Place::SameCounty => domain("other", "330106"),
+                Place::SameCity => domain("other", "330108"),
+                Place::SameProvince => domain("other", "330206"),
+                Place::Elsewhere => domain("other", "510107"),
+            },
+            visit_open: !case.visit_closed,
+            relations: case.relations.clone(),
+        };
+        let purpose = case.purpose;
+        match Grade::new(case.grade) {
+            Some(grade) => self.access(&AccessRequest {
+                standing: &standing,
+                purpose,
+                grade,
+                classes: &case.classes,
+                lifetime: Duration::ZERO,
+            }),
+            None => self.dump(&standing, purpose),
+        }
+    }
+
+    /// What is asked in a case, and what is decided, with its ground: in Chinese and in English.
+    #[must_use]
+    pub fn told(&self, case: &Case) -> [String; 2] {
+        let (role_zh, role_en) = case.role.label();
+        let (purpose_zh, purpose_en) = case.purpose.label();
+        let [classes_zh, classes_en] = list(&case.classes, "无", "none");
+        let [relations_zh, relations_en] = list(&case.relations, "无", "none");
+        let (place_zh, place_en) = case.visit_at.label();
+        let (visit_zh, visit_en) = match case.visit_closed {
+            false => ("就诊进行中", "visit open"),
+            true => ("就诊已结束", "visit closed"),
+        };
+        let (what_zh, what_en) = match case.card {
+            true => ("读取整张卡".to_owned(), "the whole card".to_owned()),
+            false => (
+                format!("{classes_zh}数据，最高 {} 级", case.grade),
+                format!("{classes_en} data up to grade {}", case.grade),
+            ),
+        };
+        let asked_zh = format!(
+            "{role_zh}为{purpose_zh}求取：{what_zh}。关系：{relations_zh}；{place_zh}，{visit_zh}。"
+        );
+        let asked_en = format!(
+            "A {role_en} asks, for {purpose_en}: {what_en}. Relation: {relations_en}; {place_en}, {visit_en}."
+        );
+        let [decided_zh, decided_en] = match self.decided(case) {
+            Ok(grant) => {
+                let (zh, en) = match &grant.relation {
+                    Some(relation) => relation.label(),
+                    None => ("不需要关系", "no relation needed"),
+                };
+                let rule = &grant.rule;
+                [
+                    format!("准许，规则 {}：{}。依据：{zh}。", rule.id, rule.zh),
+                    format!("Allowed by {}: {}. It rests on: {en}.", rule.id, rule.en),
+                ]
+            }
+            Err(denial) => {
+                let (rule, missing) = (denial.rule(), denial.explain());
+                [
+                    format!(
+                        "拒绝，规则 {rule}。缺少：{}。可由其办理：{}。",
+                        missing.missing_zh, missing.grantor_zh
+                    ),
+                    format!(
+                        "Refused by {rule}. Missing: {}. Who can grant it: {}.",
+                        missing.missing_en, missing.grantor_en
+                    ),
+                ]
+            }
+        };
+        [
+            format!("{}\n  {asked_zh}\n  {decided_zh}", case.zh),
+            format!("{}\n  {asked_en}\n  {decided_en}", case.en),
+        ]
+    }
+}
+
+impl Place {
+    fn label(self) -> (&'static str, &'static str) {
+        match self {
+            Self::OwnInstitution => ("本机构就诊", "visit at the own institution"),
+            Self::SameCounty => ("本县另一机构就诊", "visit elsewhere in the county"),
+            Self::SameCity => ("本市另一县就诊", "visit in another county of the city"),
+            Self::SameProvince => ("本省另一市就诊", "visit in another city of the province"),
+            Self::Elsewhere => ("外省就诊", "visit in another province"),
+        }
+    }
+}
+
+/// The labels one after the other, in both languages.
+fn list<W: Labelled>(words: &[W], none_zh: &str, none_en: &str) -> [String; 2] {
+    if words.is_empty() {
+        return [none_zh.to_owned(), none_en.to_owned()];
+    }
+    let (zh, en): (Vec<_>, Vec<_>) = words.iter().map(Labelled::label).unzip();
+    [zh.join("、"), en.join(", ")]
+}

@@ -1,0 +1,56 @@
+//! What the words of rules are called, in both languages.
+
+use crate::vocabulary::{DataClass, Purpose, Relation, Role};
+
+/// A word with a label for people.
+pub(super) trait Labelled {
+    /// In Chinese and in English.
+    fn label(&self) -> (&'static str, &'static str);
+}
+
+impl Labelled for Role {
+    fn label(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Operator => ("管理员", "operator"),
+            Self::Clerk => ("窗口人员", "clerk"),
+            Self::Desk => ("窗口设备", "desk"),
+            Self::Doctor => ("医师", "doctor"),
+            Self::Nurse => ("护士", "nurse"),
+            Self::Auditor => ("审计员", "auditor"),
+            Self::System => ("机构系统", "system"),
+        }
+    }
+}
+
+impl Labelled for Purpose {
+    fn label(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Treatment => ("诊疗", "treatment"),
+            Self::Payment => ("支付结算", "payment"),
+            Self::Operations => ("运营管理", "operations"),
+            Self::PatientRequest => ("本人请求", "the resident's own request"),
+        }
+    }
+}
+
+impl Labelled for DataClass {
+    fn label(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Personal => ("个人属性", "personal"),
+            Self::Health => ("健康状况", "health"),
+            Self::Care => ("医疗应用", "care"),
+            Self::Payment => ("医疗支付", "payment"),
+            Self::Resources => ("卫生资源", "resources"),
+            Self::PublicHealth => ("公共卫生", "public health"),
+        }
+    }
+}
+
+impl Labelled for Relation {
+    fn label(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Attending => ("被登记为接诊人员", "named as attending"),
+            Self::Department => ("属于就诊科室", "working in the visit's department"),
+        }
+    }
+}
