@@ -57,6 +57,11 @@ pub enum KeyOrder {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyChangeError {
+    /// The authority is revoked on record, and the list that says so is not made yet.
+    #[error(
+        "making the root's list: the authority is revoked on record, and the list is made when the service starts"
+    )]
+    Revoked(#[source] Box<KeyChangeError>),
     /// The settings are not accepted.
     #[error("reading the settings")]
     Config(#[from] ConfigError),

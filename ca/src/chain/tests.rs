@@ -581,6 +581,34 @@ fn links_that_lead_in_a_circle_lead_nowhere() {
     assert!(matches!(refused, Err(ChainError::PathTooLong { .. })), "{refused:?}");
 }
 
+/// An authority whose key was lost after the root got another key is out below the root before, too, whatever time is
+/// claimed: the list that says so is the next root's.
+#[test]
+fn an_authority_lost_after_a_succession_is_lost_before_it() {
+    let hospital = Hospital::new();
+    let next = Successor::of(&hospital);
+    let lost = Revocation {
+        serial: next.people.serial().clone(),
+        at: NOW,
+        reason: Reason::AuthorityCompromise,
+    };
+    let mut anchors = Anchors::new(next.root.certificate().clone()).expect("a root");
+    anchors.add_issuer(next.people.clone()).expect("vouched for");
+    anchors.add_root(hospital.root.certificate().clone()).expect("a root");
+    anchors.add_issuer(hospital.people.certificate().clone()).expect("vouched for");
+    for list in hospital.crls(1, &[]) {
+        anchors.add_crl(list).expect("of an authority");
+    }
+    anchors.add_crl(crl(&next.root, NEXT_ROOT_KEY, 2, &[lost])).expect("of the new root");
+    for claimed in [NOW - Duration::HOUR, NOW] {
+        let moment = Moment { claimed, witnessed: None };
+        let judged = anchors.verify_past(&hospital.doctor, Purpose::SignRecord, moment, NOW);
+        let reason = Reason::AuthorityCompromise;
+        let serial = next.people.serial().clone();
+        assert_eq!(judged.err(), Some(ChainError::Revoked { serial, at: NOW, reason }));
+    }
+}
+
 /// What was signed before the succession is judged below the root that there was.
 #[test]
 fn a_root_that_was_succeeded_still_vouches_for_the_past() {

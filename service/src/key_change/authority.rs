@@ -88,7 +88,7 @@ pub struct RevokedAuthority {
 /// certified.
 ///
 /// # Errors
-/// [`KeyChangeError`]; nothing is then revoked.
+/// [`KeyChangeError`]; nothing is then revoked, but for [`KeyChangeError::Revoked`].
 pub async fn revoke_authority(
     data: &Path,
     unseal: Unseal<'_>,
@@ -109,7 +109,7 @@ pub async fn revoke_authority(
     registrar.revoke_authority(generation, at).await.map_err(Box::new)?;
     drop(registrar);
     // The root's list.
-    open(data, unseal).await?;
+    open(data, unseal).await.map_err(|error| KeyChangeError::Revoked(Box::new(error)))?;
     Ok(RevokedAuthority { now: true, generation, at })
 }
 

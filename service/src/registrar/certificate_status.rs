@@ -194,6 +194,12 @@ impl Registrar {
         {
             return Ok(Status::Revoked { at: revoked.at, reason: revoked.reason });
         }
+        if let Some(at) = member.revoked
+            && (self.is_own(issuer, serial) || self.was_own(issuer, serial).await?)
+        {
+            // What a lost key certified for the service counts for no more than what it certified for others.
+            return Ok(Status::Revoked { at, reason: ca::crl::Reason::AuthorityCompromise });
+        }
         if self.is_own(issuer, serial) {
             return Ok(Status::Good);
         }

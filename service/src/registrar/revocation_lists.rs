@@ -77,22 +77,35 @@ impl Registrar {
     pub async fn renew_lists(&self, now: UtcTime, ahead: time::Duration) -> Result<(), Error> {
         let mut made = Ok(());
         for member in self.authorities.members() {
-            for name in self.parts(member.generation).await? {
-                let (revoked, _) = self.revocations(name, now).await?;
-                let good = self.authorities.with_list(name, |list| {
-                    let edition = list.edition();
-                    list.len() == revoked.len()
-                        && revoked.iter().all(|it| list.revocation(&it.serial).as_ref() == Some(it))
-                        && edition.this_update <= now
-                        && edition.next_update > now + ahead
-                });
-                if good != Some(true) {
-                    // One that cannot be made keeps no other from being made.
-                    made = made.and(self.renew_list(name, now).await);
+            // What cannot be made keeps nothing else from being made.
+            match self.parts(member.generation).await {
+                Ok(parts) => {
+                    for name in parts {
+                        made = made.and(self.renew_when_due(name, now, ahead).await);
+                    }
                 }
+                Err(error) => made = made.and(Err(error)),
             }
         }
         made
+    }
+
+    /// Makes a list anew that says something else than the record, or ends soon.
+    async fn renew_when_due(
+        &self,
+        name: ListName,
+        now: UtcTime,
+        ahead: time::Duration,
+    ) -> Result<(), Error> {
+        let (revoked, _) = self.revocations(name, now).await?;
+        let good = self.authorities.with_list(name, |list| {
+            let edition = list.edition();
+            list.len() == revoked.len()
+                && revoked.iter().all(|it| list.revocation(&it.serial).as_ref() == Some(it))
+                && edition.this_update <= now
+                && edition.next_update > now + ahead
+        });
+        if good == Some(true) { Ok(()) } else { self.renew_list(name, now).await }
     }
 
     /// Makes the lists anew that tell of these certificates, whose status has changed: of each generation
