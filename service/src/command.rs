@@ -7,6 +7,7 @@ use hsm::soft::{Iterations, Passphrase, Share, Unseal};
 use zeroize::Zeroizing;
 
 pub(crate) mod keys;
+pub(crate) mod policy;
 
 /// Anything that ends the program early; its causes are told on one line.
 pub(crate) type Failure = Box<dyn Error>;

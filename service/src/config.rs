@@ -436,7 +436,10 @@ fn is_public_url(url: &str) -> bool {
 }
 
 /// The texts of a set of rules in a folder.
-fn policy_texts(folder: &Path) -> Result<Texts<'static>, ConfigError> {
+///
+/// # Errors
+/// [`ConfigError::Read`].
+pub fn policy_texts(folder: &Path) -> Result<Texts<'static>, ConfigError> {
     let read = |name| read_bounded(&folder.join(name), MAX_FILE).map(Into::into);
     let [rules, access, cases] = Texts::FILES;
     Ok(Texts { rules: read(rules)?, access: read(access)?, cases: read(cases)? })

@@ -18,7 +18,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::command::{Failure, Place, Stretching, keys::Keys, runtime};
+use crate::command::{Failure, Place, Stretching, keys::Keys, policy::Rules, runtime};
 
 mod command;
 
@@ -42,6 +42,8 @@ enum Command {
     Check(Place),
     /// 查看和更换密钥 · List the keys, and change them.
     Keys(Keys),
+    /// 查看和试用授权规则 · Look at rules of access, and try them.
+    Policy(Rules),
     /// 演示一次完整的就诊 · Play a visit from beginning to end.
     Demo(Demo),
     /// 测量本机性能 · Measure what the service does on this machine.
@@ -108,7 +110,7 @@ struct Demo {
     json: bool,
     /// 语言 · Language: zh-CN, en.
     #[arg(long, env = "LANG_UI", default_value = "zh-CN")]
-    lang: String,
+    lang: Language,
     /// 演示目录 · Directory of the demo.
     #[arg(long, value_name = "DIR", default_value = ".demo")]
     dir: PathBuf,
@@ -149,6 +151,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => run(options),
         Command::Check(place) => check(place),
         Command::Keys(keys) => keys.run(),
+        Command::Policy(rules) => rules.run(),
         Command::Demo(options) => play(options),
         Command::Bench(options) => measure(options),
     };
@@ -260,13 +263,9 @@ fn check(place: Place) -> Result<(), Failure> {
 }
 
 fn play(options: Demo) -> Result<(), Failure> {
-    let language = match options.lang.as_str() {
-        "zh-CN" => Language::Chinese,
-        "en" => Language::English,
-        _ => return Err("--lang: zh-CN, en".into()),
-    };
     let form = if options.json { Form::Json } else { Form::Lines };
-    Ok(demo::run(&DemoOptions { once: options.once, form, language, directory: options.dir })?)
+    let Demo { once, lang: language, dir: directory, .. } = options;
+    Ok(demo::run(&DemoOptions { once, form, language, directory })?)
 }
 
 fn measure(options: Bench) -> Result<(), Failure> {

@@ -30,6 +30,18 @@ pub enum Language {
     English,
 }
 
+impl std::str::FromStr for Language {
+    type Err = &'static str;
+
+    fn from_str(tag: &str) -> Result<Self, Self::Err> {
+        match tag {
+            "zh-CN" => Ok(Self::Chinese),
+            "en" => Ok(Self::English),
+            _ => Err("zh-CN, en"),
+        }
+    }
+}
+
 impl Language {
     /// The language `LANG_UI` asks for; Chinese unless it begins with `en`.
     #[must_use]

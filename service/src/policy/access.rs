@@ -182,7 +182,11 @@ impl AccessRules {
         };
         let relation = match with(Vec::new()) {
             true => None,
-            false => facts.relations.iter().copied().find(|relation| with(vec![*relation])),
+            false => {
+                let alone = facts.relations.iter().find(|relation| with(vec![**relation]));
+                // None of them alone, where a rule takes two.
+                alone.or(facts.relations.first()).copied()
+            }
         };
         let lifetime = read.lifetime.unwrap_or_default();
         Ok(Grant { rule: Arc::clone(&read.rule), relation, lifetime })
@@ -241,8 +245,12 @@ impl AccessRules {
     }
 
     fn denial(&self, facts: &Facts<'_>, step: Step, free: Free, by: Option<&ReadRule>) -> Denial {
-        // A rule of the institution's own says itself what is missing.
-        if let Some(by) = by.filter(|by| by.rule.missing.is_some()) {
+        // A rule of the institution's own that forbids just this says itself what is missing.
+        let forbids = |by: &&ReadRule| {
+            let forbidden = matches!(self.ask(facts), Verdict::Refused(Some(it)) if it.id == by.id);
+            forbidden && by.rule.missing.is_some()
+        };
+        if let Some(by) = by.filter(forbids) {
             return Denial::Forbidden(Arc::clone(&by.rule));
         }
         let allows = |variant: Facts<'_>, free| self.possible(&variant, free).is_ok();
@@ -341,7 +349,7 @@ impl<'a> Facts<'a> {
     }
 
     /// These facts with what is free at its most favourable: lists are short, so all of them are tried.
-    fn variants(&self, free: Free) -> impl Iterator<Item = Facts<'a>> {
+    fn variants(&self, free: Free) -> Vec<Facts<'a>> {
         let mut best = self.clone();
         if free.institution {
             best.records = best.own;
@@ -350,23 +358,22 @@ impl<'a> Facts<'a> {
         if free.relations {
             best.relations = Relation::ALL.to_vec();
         }
-        if free.grade {
-            best.grade = Grade::LOWEST;
-        }
         let purposes = if free.purpose { Purpose::ALL.to_vec() } else { vec![self.purpose] };
-        let single = || DataClass::ALL.iter().map(|class| vec![*class]).collect();
-        let classes: Vec<_> = match self.action {
-            Action::Access if free.classes => single(),
-            _ => vec![self.classes.clone()],
-        };
-        purposes.into_iter().flat_map(move |purpose| {
-            let best = best.clone();
-            classes.clone().into_iter().map(move |classes| Facts {
-                purpose,
-                classes,
-                ..best.clone()
-            })
-        })
+        let mut classes = vec![self.classes.clone()];
+        if free.classes && self.action == Action::Access {
+            classes.extend(DataClass::ALL.iter().map(|class| vec![*class]));
+        }
+        let grades = if free.grade { vec![Grade::LOWEST, self.grade] } else { vec![self.grade] };
+        let mut variants = Vec::with_capacity(purposes.len() * classes.len() * grades.len());
+        for purpose in purposes {
+            for classes in &classes {
+                for grade in &grades {
+                    let (classes, grade) = (classes.clone(), *grade);
+                    variants.push(Facts { purpose, classes, grade, ..best.clone() });
+                }
+            }
+        }
+        variants
     }
 
     /// The question as Cedar has it. Nothing, which is a no, for what cannot be asked.

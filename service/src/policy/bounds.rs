@@ -17,7 +17,8 @@ pub(super) fn check(text: &str) -> Result<(), PolicyError> {
         match c {
             c if c.is_whitespace() => continue,
             '/' if chars.peek() == Some(&'/') => {
-                chars.by_ref().find(|c| *c == '\n');
+                // Where Cedar ends it.
+                chars.by_ref().find(|c| matches!(c, '\n' | '\r'));
                 continue;
             }
             '"' => {
@@ -55,6 +56,7 @@ mod tests {
     fn rules_are_bounded_one_by_one() {
         let good = "@zh(\"((((((((((((((((((((\") permit (principal) when { a || b }; // (((((((((((((((((((((\n";
         assert!(check(&good.repeat(500)).is_ok());
+        assert!(check(&format!("// {}\r{}", "(".repeat(99), "(".repeat(99))).is_err());
         let nested = |depth| format!("{good}permit {}{};", "(".repeat(depth), ")".repeat(depth));
         assert!(check(&nested(MOST_NESTED)).is_ok());
         assert!(matches!(check(&nested(MOST_NESTED + 1)), Err(PolicyError::TooLarge { rule: 2 })));

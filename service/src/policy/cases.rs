@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{AccessRequest, Denial, Domain, Grant, Policy, PolicyError, Standing, words::Labelled};
+use super::{
+    AccessRequest, Denial, Domain, Grant, Policy, PolicyError, Standing, Texts,
+    words::{Labelled, list},
+};
 use crate::vocabulary::{DataClass, Grade, Purpose, Relation, Role};
 
 /// Most cases.
@@ -73,25 +76,34 @@ pub struct CaseError {
     pub expected: String,
 }
 
-pub(super) fn read(text: &str) -> Result<Vec<Case>, PolicyError> {
-    let CaseText { cases } =
-        toml::from_str(text).map_err(|e| PolicyError::Malformed(e.message().to_owned()))?;
-    let malformed = |case: &Case, why| PolicyError::Malformed(format!("{}: {why}", case.en));
-    if cases.len() > MAX_CASES {
-        return Err(PolicyError::Malformed(format!("more than {MAX_CASES} cases")));
+impl Case {
+    /// The cases that are kept beside a set of rules.
+    ///
+    /// # Errors
+    /// [`PolicyError::Malformed`].
+    pub fn read(texts: &Texts<'_>) -> Result<Vec<Self>, PolicyError> {
+        let CaseText { cases } = toml::from_str(&texts.cases)
+            .map_err(|e| PolicyError::Malformed(e.message().to_owned()))?;
+        let malformed = |case: &Case, why| PolicyError::Malformed(format!("{}: {why}", case.en));
+        if cases.len() > MAX_CASES {
+            return Err(PolicyError::Malformed(format!("more than {MAX_CASES} cases")));
+        }
+        for case in &cases {
+            if case.allowed_by.is_some() == case.refused_by.is_some() {
+                return Err(malformed(case, "either `allowed_by` or `refused_by` is needed"));
+            }
+            if case.card != (case.grade == 0 && case.classes.is_empty()) {
+                return Err(malformed(
+                    case,
+                    "`classes` and `grade` go with a token, not with a card",
+                ));
+            }
+            if !case.card && Grade::new(case.grade).is_none() {
+                return Err(malformed(case, "`grade` is 1 to 5"));
+            }
+        }
+        Ok(cases)
     }
-    for case in &cases {
-        if case.allowed_by.is_some() == case.refused_by.is_some() {
-            return Err(malformed(case, "either `allowed_by` or `refused_by` is needed"));
-        }
-        if case.card != (case.grade == 0 && case.classes.is_empty()) {
-            return Err(malformed(case, "`classes` and `grade` go with a token, not with a card"));
-        }
-        if !case.card && Grade::new(case.grade).is_none() {
-            return Err(malformed(case, "`grade` is 1 to 5"));
-        }
-    }
-    Ok(cases)
 }
 
 impl Policy {
@@ -150,8 +162,8 @@ impl Policy {
     pub fn told(&self, case: &Case) -> [String; 2] {
         let (role_zh, role_en) = case.role.label();
         let (purpose_zh, purpose_en) = case.purpose.label();
-        let [classes_zh, classes_en] = list(&case.classes, "无", "none");
-        let [relations_zh, relations_en] = list(&case.relations, "无", "none");
+        let [classes_zh, classes_en] = told(&case.classes);
+        let [relations_zh, relations_en] = told(&case.relations);
         let (place_zh, place_en) = case.visit_at.label();
         let (visit_zh, visit_en) = match case.visit_closed {
             false => ("就诊进行中", "visit open"),
@@ -215,11 +227,10 @@ impl Place {
     }
 }
 
-/// The labels one after the other, in both languages.
-fn list<W: Labelled>(words: &[W], none_zh: &str, none_en: &str) -> [String; 2] {
-    if words.is_empty() {
-        return [none_zh.to_owned(), none_en.to_owned()];
+/// The labels of what was asked or held, or that there is nothing.
+fn told<W: Labelled>(words: &[W]) -> [String; 2] {
+    match words {
+        [] => ["无".to_owned(), "none".to_owned()],
+        words => list(words, ["、", ", "]),
     }
-    let (zh, en): (Vec<_>, Vec<_>) = words.iter().map(Labelled::label).unzip();
-    [zh.join("、"), en.join(", ")]
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Denial, words::Labelled};
+use super::{Denial, words::list};
 
 /// What a refusal is missing, and who can grant it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Denial {
                 RULES_EN,
             ]),
             Self::NoRelation(would) => {
-                let [zh, en] = either(would);
+                let [zh, en] = list(would, ["，或", ", or "]);
                 let missing_zh = format!("与该居民的诊疗关系：{zh}").into();
                 let missing_en = format!("a treatment relation: {en}").into();
                 let grantors = fixed([
@@ -79,7 +79,7 @@ impl Denial {
                 RULES_EN,
             ]),
             Self::Class(classes) => {
-                let [zh, en] = either(classes);
+                let [zh, en] = list(classes, ["，或", ", or "]);
                 let missing_zh = format!("涵盖此类数据的授权规则：{zh}").into();
                 let missing_en = format!("a rule that covers this class of data: {en}").into();
                 Explanation { missing_zh, missing_en, ..fixed(["", "", RULES_ZH, RULES_EN]) }
@@ -95,13 +95,4 @@ impl Denial {
             },
         }
     }
-}
-
-/// The words one after the other, in both languages.
-fn either<W: Labelled>(words: &[W]) -> [String; 2] {
-    let [zh, en]: [Vec<_>; 2] = [
-        words.iter().map(|it| it.label().0).collect(),
-        words.iter().map(|it| it.label().1).collect(),
-    ];
-    [zh.join("，或"), en.join(", or ")]
 }

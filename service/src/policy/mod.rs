@@ -43,6 +43,11 @@ pub struct Texts<'a> {
 impl Texts<'_> {
     /// The names of the files, in this order.
     pub const FILES: [&'static str; 3] = ["rules.toml", "access.cedar", "cases.toml"];
+
+    /// The files, by name.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        Self::FILES.into_iter().zip([&*self.rules, &*self.access, &*self.cases])
+    }
 }
 
 /// The rules that ship with the service: a county hospital's.
@@ -248,7 +253,7 @@ impl Policy {
     /// [`PolicyError`] says what is wrong with the texts; nothing of them is then used.
     pub fn read(texts: &Texts<'_>) -> Result<Self, PolicyError> {
         let policy = Self::untried(texts)?;
-        for case in cases::read(&texts.cases)? {
+        for case in Case::read(texts)? {
             policy.tried(&case)?;
         }
         Ok(policy)
@@ -311,7 +316,11 @@ impl Policy {
     /// The first condition that failed, in the order of [`Denial`].
     pub fn dump(&self, standing: &Standing, purpose: Purpose) -> Result<Grant, Denial> {
         self.may(standing.role, Act::CardDump)?;
-        self.access.dump(standing, purpose)
+        let grant = self.access.dump(standing, purpose)?;
+        // Whatever the rules say: within an open visit of one's own institution, and of clinicians with a relation.
+        standing.in_open_visit()?;
+        standing.may_see()?;
+        Ok(grant)
     }
 
     /// Decides on access to a resident's data within a visit.
@@ -320,7 +329,10 @@ impl Policy {
     /// The first condition that failed, in the order of [`Denial`].
     pub fn access(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         self.may(request.standing.role, Act::TokenIssue)?;
-        self.access.access(request)
+        let grant = self.access.access(request)?;
+        // Whatever the rules say: within an open visit of one's own institution, with a relation.
+        request.standing.may_work()?;
+        Ok(grant)
     }
 }
 

@@ -34,7 +34,7 @@ impl Standing {
     }
 
     /// Whether the visit's own institution asks, while it is open.
-    fn in_open_visit(&self) -> Result<(), Denial> {
+    pub(super) fn in_open_visit(&self) -> Result<(), Denial> {
         match (self.same_institution(), self.visit_open) {
             (false, _) => Err(Denial::OtherInstitution),
             (true, false) => Err(Denial::VisitClosed),

@@ -54,3 +54,9 @@ impl Labelled for Relation {
         }
     }
 }
+
+/// The labels one after the other, in both languages.
+pub(super) fn list<W: Labelled>(words: &[W], between: [&str; 2]) -> [String; 2] {
+    let (zh, en): (Vec<_>, Vec<_>) = words.iter().map(Labelled::label).unzip();
+    [zh.join(between[0]), en.join(between[1])]
+}

@@ -33,7 +33,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         lifetime: Duration::ZERO,
     };
     match policy.access(&request) {
-        Ok(grant) => assert!(!grant.lifetime.is_zero() && text.contains(&grant.rule.id)),
+        Ok(grant) => assert!(!grant.lifetime.is_zero()),
         Err(denial) => assert!(!denial.rule().is_empty() && !denial.explain().missing_en.is_empty()),
     }
 });
