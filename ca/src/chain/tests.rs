@@ -596,7 +596,7 @@ fn an_authority_lost_after_a_succession_is_lost_before_it() {
     anchors.add_issuer(next.people.clone()).expect("vouched for");
     anchors.add_root(hospital.root.certificate().clone()).expect("a root");
     anchors.add_issuer(hospital.people.certificate().clone()).expect("vouched for");
-    for list in hospital.crls(1, &[]) {
+    for list in hospital.crls(1, &[]).into_iter().take(2) {
         anchors.add_crl(list).expect("of an authority");
     }
     anchors.add_crl(crl(&next.root, NEXT_ROOT_KEY, 2, &[lost])).expect("of the new root");

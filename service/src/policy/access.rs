@@ -196,8 +196,10 @@ impl AccessRules {
         let Some((request, entities)) = facts.question() else { return Verdict::Refused(None) };
         let response = self.authorizer.is_authorized(&request, &self.policies, &entities);
         let diagnostics = response.diagnostics();
-        // Type-checked rules do not fail; one that did would not have been heard.
-        if diagnostics.errors().next().is_some() {
+        // Rules that were type-checked fail for want of stack alone, which is looked at before it is used. What
+        // was not evaluated might have forbidden it.
+        if let Some(error) = diagnostics.errors().next() {
+            tracing::error!(%error, "a rule of access could not be evaluated");
             return Verdict::Refused(None);
         }
         let by: HashSet<_> = diagnostics.reason().collect();

@@ -7,7 +7,7 @@ use super::PolicyError;
 const MOST_NESTED: usize = 16;
 
 /// Words, signs and texts of one rule. Each level of a chain (`a || b || …`, `if … else if …`) takes three or more.
-const MOST_TOKENS: usize = 512;
+const MOST_TOKENS: usize = 256;
 
 /// Whether no rule in the text is larger than is read.
 pub(super) fn check(text: &str) -> Result<(), PolicyError> {
@@ -62,8 +62,8 @@ mod tests {
         assert!(matches!(check(&nested(MOST_NESTED + 1)), Err(PolicyError::TooLarge { rule: 2 })));
         for link in ["a || ", "if a then b else ", "a + ", "! ", "- ", ".a", "\"\\\"\" ", "a has "]
         {
-            assert!(check(&link.repeat(100)).is_ok(), "{link}");
-            let refused = check(&link.repeat(600));
+            assert!(check(&link.repeat(50)).is_ok(), "{link}");
+            let refused = check(&link.repeat(300));
             assert!(matches!(refused, Err(PolicyError::TooLarge { rule: 1 })), "{link}");
         }
     }

@@ -149,14 +149,13 @@ fn a_rule_is_as_long_and_as_deep_as_can_be_read_and_no_more() {
     let not = |length| {
         rule("not", &format!("{}context.visit_open", "!(".repeat(length) + &")".repeat(length)))
     };
-    // What is within the bounds comes back, whatever the checker thinks of a condition that always holds.
+    // What is within the bounds is read and comes back; refused where it takes more stack than there is, as in a
+    // build that is not optimised.
     let largest =
-        [deep(14), chain(55, "context.grade <= 3"), chain(130, "context.visit_open"), ladder(55)];
+        [deep(14), chain(25, "context.grade <= 3"), chain(40, "context.visit_open"), ladder(25)];
     for access in largest {
-        match with(acts, &access) {
-            Ok(policy) => drop(policy.access(&request(&standing())).unwrap()),
-            Err(error) => assert!(matches!(error, PolicyError::Malformed(_)), "{error:?}"),
-        }
+        let decided = with(acts, &access).unwrap().access(&request(&standing())).map(drop);
+        assert!(matches!(decided, Ok(()) | Err(Denial::Role)), "{decided:?}");
     }
     for access in [deep(5_000), chain(2_000, "context.grade <= 3"), ladder(5_000), not(5_000)] {
         assert!(matches!(with(acts, &access), Err(PolicyError::TooLarge { rule: 1 })));
