@@ -40,9 +40,7 @@ impl Registrar {
             .with("succeeds", before.to_string())
             .with("thumbprint", thumbprint(key)))
     }
-}
 
-impl Registrar {
     /// Whether this generation issues: none has succeeded it.
     pub(crate) fn issues(&self, of: Generation) -> bool {
         self.authorities.member(of).is_ok_and(|member| !member.issuer.is_succeeded())

@@ -51,9 +51,7 @@ impl Store {
         })
         .await
     }
-}
 
-impl Store {
     /// Records that the key of an authority may be in other hands: the root's next list has its certificate
     /// of this serial number, and whatever it certified is revoked, with the sessions and tokens that rest on
     /// it.

@@ -70,21 +70,23 @@ async fn a_part_has_the_serial_numbers_that_begin_with_its_octet() {
     }
 }
 
+/// Drafts of 4900 and 4b00 of one generation of an authority, and of 4a00 of the next.
+async fn draft_three(store: &Store) {
+    let hospital = hospital(store).await;
+    let issued = [("4900", "ca-people"), ("4a00", "ca-people-g2"), ("4b00", "ca-people")];
+    for (at, (serial, issuer)) in (40..).zip(issued) {
+        let mut draft = draft(serial, hospital.doctor);
+        draft.issuer = issuer.into();
+        draft.key_digest = [at; 32];
+        store.record_certificate_draft(draft, act("certificate.draft")).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn certificates_are_told_apart_by_the_key_that_issued_them() {
     let place = Place::new();
     let store = place.open();
-    let hospital = hospital(&store).await;
-    for (at, (serial, issuer)) in
-        [("4900", "ca-people"), ("4a00", "ca-people-g2"), ("4b00", "ca-people")]
-            .into_iter()
-            .enumerate()
-    {
-        let mut draft = draft(serial, hospital.doctor);
-        draft.issuer = issuer.into();
-        draft.key_digest = [at as u8 + 40; 32];
-        store.record_certificate_draft(draft, act("certificate.draft")).await.unwrap();
-    }
+    draft_three(&store).await;
     let asked = ["4b00", "4a00", "4900", "4c00"].map(str::to_owned);
     let found: Vec<_> = store.by_issuer(&asked).await.unwrap().into_iter().collect();
     let expected = [("ca-people", vec!["4b00", "4900"]), ("ca-people-g2", vec!["4a00"])];
@@ -98,17 +100,7 @@ async fn certificates_are_told_apart_by_the_key_that_issued_them() {
 async fn an_authority_is_revoked_once_and_with_all_that_it_certified() {
     let place = Place::new();
     let store = place.open();
-    let hospital = hospital(&store).await;
-    for (at, (serial, issuer)) in
-        [("4900", "ca-people"), ("4a00", "ca-people-g2"), ("4b00", "ca-people")]
-            .into_iter()
-            .enumerate()
-    {
-        let mut draft = draft(serial, hospital.doctor);
-        draft.issuer = issuer.into();
-        draft.key_digest = [at as u8 + 40; 32];
-        store.record_certificate_draft(draft, act("certificate.draft")).await.unwrap();
-    }
+    draft_three(&store).await;
     // What was suspended is revoked, since when it was; what was revoked stays as it is.
     revoke(&store, "4b00", 6).await;
     let record = async || {
