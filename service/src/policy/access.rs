@@ -213,29 +213,20 @@ impl AccessRules {
     /// The first condition that fails, of which [`Denial`] has the order: everything but those before it is taken as
     /// favourable as it can be.
     fn missing(&self, facts: &Facts<'_>) -> Denial {
-        let mut free = Free::ALL;
-        for step in [
-            Step::Role,
-            Step::Institution,
-            Step::Visit,
-            Step::Purpose,
-            Step::Relation,
-            Step::Class,
-            Step::Grade,
-        ] {
-            free.fix(step);
-            if let Err(by) = self.possible(facts, free) {
-                return self.denial(facts, step, free, by);
+        for step in Step::ALL {
+            if let Err(by) = self.possible(facts, step) {
+                return self.denial(facts, step, by);
             }
         }
         // What is possible with everything fixed is allowed.
         Denial::Role
     }
 
-    /// Whether the rules allow it for some value of what is free; otherwise a rule that forbids it whatever that is.
-    fn possible(&self, facts: &Facts<'_>, free: Free) -> Result<(), Option<&ReadRule>> {
+    /// Whether the rules allow it when what comes after this step is as favourable as it can be; otherwise a rule that
+    /// forbids it even then.
+    fn possible(&self, facts: &Facts<'_>, step: Step) -> Result<(), Option<&ReadRule>> {
         let mut refused_by: Vec<Option<&ReadRule>> = Vec::new();
-        for variant in facts.variants(free) {
+        for variant in facts.variants(step) {
             match self.ask(&variant) {
                 Verdict::Allowed(_) => return Ok(()),
                 Verdict::Refused(by) => refused_by.push(by),
@@ -246,7 +237,7 @@ impl AccessRules {
             .filter(|first| refused_by.iter().all(|by| by.is_some_and(|by| by.id == first.id))))
     }
 
-    fn denial(&self, facts: &Facts<'_>, step: Step, free: Free, by: Option<&ReadRule>) -> Denial {
+    fn denial(&self, facts: &Facts<'_>, step: Step, by: Option<&ReadRule>) -> Denial {
         // A rule of the institution's own that forbids just this says itself what is missing.
         let forbids = |by: &&ReadRule| {
             let forbidden = matches!(self.ask(facts), Verdict::Refused(Some(it)) if it.id == by.id);
@@ -255,7 +246,7 @@ impl AccessRules {
         if let Some(by) = by.filter(forbids) {
             return Denial::Forbidden(Arc::clone(&by.rule));
         }
-        let allows = |variant: Facts<'_>, free| self.possible(&variant, free).is_ok();
+        let allows = |variant: Facts<'_>| self.possible(&variant, step).is_ok();
         match step {
             Step::Role => Denial::Role,
             Step::Institution => Denial::OtherInstitution,
@@ -263,20 +254,19 @@ impl AccessRules {
             Step::Purpose => Denial::Purpose,
             Step::Relation => {
                 let would = |relation: &&Relation| {
-                    allows(Facts { relations: vec![**relation], ..facts.clone() }, free)
+                    allows(Facts { relations: vec![**relation], ..facts.clone() })
                 };
                 Denial::NoRelation(Relation::ALL.iter().filter(would).copied().collect())
             }
             Step::Class => {
-                let covered = |class: &DataClass| {
-                    allows(Facts { classes: vec![*class], ..facts.clone() }, free)
-                };
+                let covered =
+                    |class: &DataClass| allows(Facts { classes: vec![*class], ..facts.clone() });
                 Denial::Class(facts.classes.iter().copied().filter(|it| !covered(it)).collect())
             }
             Step::Grade => {
                 let lower = (1..facts.grade.level()).rev().filter_map(|it| Grade::new(it.into()));
                 let mut lower =
-                    lower.filter(|grade| allows(Facts { grade: *grade, ..facts.clone() }, free));
+                    lower.filter(|grade| allows(Facts { grade: *grade, ..facts.clone() }));
                 Denial::Grade { most: lower.next().map_or(0, Grade::level) }
             }
         }
@@ -290,7 +280,7 @@ enum Verdict<'a> {
 }
 
 /// Conditions in the order in which they are looked at.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Role,
     Institution,
@@ -301,38 +291,16 @@ enum Step {
     Grade,
 }
 
-/// Which facts may be whatever is most favourable.
-#[derive(Clone, Copy)]
-struct Free {
-    institution: bool,
-    visit: bool,
-    purpose: bool,
-    relations: bool,
-    classes: bool,
-    grade: bool,
-}
-
-impl Free {
-    const ALL: Self = Self {
-        institution: true,
-        visit: true,
-        purpose: true,
-        relations: true,
-        classes: true,
-        grade: true,
-    };
-
-    fn fix(&mut self, step: Step) {
-        match step {
-            Step::Role => {}
-            Step::Institution => self.institution = false,
-            Step::Visit => self.visit = false,
-            Step::Purpose => self.purpose = false,
-            Step::Relation => self.relations = false,
-            Step::Class => self.classes = false,
-            Step::Grade => self.grade = false,
-        }
-    }
+impl Step {
+    const ALL: [Self; 7] = [
+        Self::Role,
+        Self::Institution,
+        Self::Visit,
+        Self::Purpose,
+        Self::Relation,
+        Self::Class,
+        Self::Grade,
+    ];
 }
 
 impl<'a> Facts<'a> {
@@ -350,22 +318,26 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// These facts with what is free at its most favourable: lists are short, so all of them are tried.
-    fn variants(&self, free: Free) -> Vec<Facts<'a>> {
+    /// These facts with whatever comes after this step at its most favourable: lists are short, so all of them are tried.
+    fn variants(&self, step: Step) -> Vec<Facts<'a>> {
         let mut best = self.clone();
-        if free.institution {
+        if step < Step::Institution {
             best.records = best.own;
         }
-        best.visit_open |= free.visit;
-        if free.relations {
+        best.visit_open |= step < Step::Visit;
+        if step < Step::Relation {
             best.relations = Relation::ALL.to_vec();
         }
-        let purposes = if free.purpose { Purpose::ALL.to_vec() } else { vec![self.purpose] };
+        let purposes =
+            if step < Step::Purpose { Purpose::ALL.to_vec() } else { vec![self.purpose] };
         let mut classes = vec![self.classes.clone()];
-        if free.classes && self.action == Action::Access {
+        if step < Step::Class && self.action == Action::Access {
             classes.extend(DataClass::ALL.iter().map(|class| vec![*class]));
         }
-        let grades = if free.grade { vec![Grade::LOWEST, self.grade] } else { vec![self.grade] };
+        let mut grades = vec![self.grade];
+        if step < Step::Grade {
+            grades.push(Grade::LOWEST);
+        }
         let mut variants = Vec::with_capacity(purposes.len() * classes.len() * grades.len());
         for purpose in purposes {
             for classes in &classes {
