@@ -8,6 +8,7 @@ use card::codes::ETHNIC_GROUPS;
 use proto::v1;
 
 use crate::{
+    failure::Both,
     page::{Cell, Page, timestamp},
     text::{self, Text, word_of},
 };
@@ -286,6 +287,22 @@ pub(crate) fn issued_token(issued: &v1::IssueTokenResponse) -> Page {
         .row(text::RULE, &issued.rule)
         .row(text::RELATION, &issued.relation);
     receipt(page, issued.receipt.as_ref()).row(text::TOKEN, &issued.token)
+}
+
+pub(crate) fn explained_token(explained: &v1::ExplainTokenResponse) -> Page {
+    let both = |zh: &str, en: &str| Cell::Both(Both::new(zh, en));
+    let page = match explained.allowed {
+        true => Page::titled(text::TOKEN_WOULD_BE_ISSUED)
+            .row(text::RULE, &explained.rule)
+            .row(text::RULE_SAYS, both(&explained.rule_zh, &explained.rule_en))
+            .row(text::RELATION, &explained.relation)
+            .row(text::LIFETIME, explained.lifetime_seconds),
+        false => Page::titled(text::TOKEN_WOULD_BE_REFUSED)
+            .row(text::RULE, &explained.rule)
+            .row(text::MISSING_STEP, both(&explained.missing_zh, &explained.missing_en))
+            .row(text::GRANTOR, both(&explained.grantor_zh, &explained.grantor_en)),
+    };
+    receipt(page.row(text::RULES_DIGEST, &explained.policy_hash), explained.receipt.as_ref())
 }
 
 pub(crate) fn introspected(token: &v1::IntrospectTokenResponse) -> Page {

@@ -14,9 +14,9 @@ use super::{
 use crate::{
     catalogue::Needs,
     clock::UtcTime,
-    registrar::{Error, Introspection, TokenOrder},
+    registrar::{Error, Introspection, TokenOrder, Wanted},
     token::MAX_TOKEN,
-    vocabulary::{DataClass, Grade},
+    vocabulary::{DataClass, Grade, Relation},
 };
 
 #[tonic::async_trait]
@@ -33,9 +33,43 @@ impl Tokens for Desk {
             token_id: issued.id.to_string(),
             expires_at: Some(timestamp(issued.expires_at)),
             rule: issued.rule,
-            relation: issued.relation.map(|it| it.as_str().to_owned()).unwrap_or_default(),
+            relation: relation(issued.relation),
             receipt: receipt(issued.receipt),
         }))
+    }
+
+    async fn explain(
+        &self,
+        request: Request<v1::ExplainTokenRequest>,
+    ) -> Reply<v1::ExplainTokenResponse> {
+        let caller = self.caller(&request).await?;
+        let v1::ExplainTokenRequest { visit_id, purpose, grade, classes } = request.into_inner();
+        let wanted = wanted(&visit_id, purpose, grade, classes)?;
+        let explained = self.registrar.explain_token(&caller, wanted).await?;
+        let answer = match explained.decision {
+            Ok(grant) => v1::ExplainTokenResponse {
+                allowed: true,
+                rule: grant.rule.id.clone(),
+                rule_zh: grant.rule.zh.clone(),
+                rule_en: grant.rule.en.clone(),
+                relation: relation(grant.relation),
+                lifetime_seconds: grant.lifetime.as_secs().try_into().unwrap_or(u32::MAX),
+                ..v1::ExplainTokenResponse::default()
+            },
+            Err(denial) => {
+                let missing = denial.explain();
+                v1::ExplainTokenResponse {
+                    rule: denial.rule().to_owned(),
+                    missing_zh: missing.missing_zh.into_owned(),
+                    missing_en: missing.missing_en.into_owned(),
+                    grantor_zh: missing.grantor_zh.into_owned(),
+                    grantor_en: missing.grantor_en.into_owned(),
+                    ..v1::ExplainTokenResponse::default()
+                }
+            }
+        };
+        let (policy_hash, receipt) = (explained.policy_hash, receipt(explained.receipt));
+        Ok(Response::new(v1::ExplainTokenResponse { policy_hash, receipt, ..answer }))
     }
 
     async fn introspect(
@@ -87,19 +121,28 @@ impl Tokens for Desk {
 }
 
 fn order(asked: v1::IssueTokenRequest) -> Result<TokenOrder, Error> {
-    let mut classes = asked.classes.into_iter().map(class).collect::<Result<Vec<_>, _>>()?;
+    Ok(TokenOrder {
+        wanted: wanted(&asked.visit_id, asked.purpose, asked.grade, asked.classes)?,
+        audience: audience(asked.audience)?,
+        lifetime: Duration::from_secs(asked.lifetime_seconds.into()),
+    })
+}
+
+fn wanted(visit: &str, why: i32, grade: u32, classes: Vec<i32>) -> Result<Wanted, Error> {
+    let mut classes = classes.into_iter().map(class).collect::<Result<Vec<_>, _>>()?;
     classes.sort_unstable();
     classes.dedup();
     if classes.is_empty() || classes.len() > DataClass::ALL.len() {
         return Err(Error::Field { field: "classes", needs: Needs::Classes });
     }
-    Ok(TokenOrder {
-        visit: id("visit_id", &asked.visit_id)?,
-        purpose: purpose(asked.purpose)?,
-        grade: Grade::new(asked.grade)
-            .ok_or(Error::Field { field: "grade", needs: Needs::Grade })?,
+    Ok(Wanted {
+        visit: id("visit_id", visit)?,
+        purpose: purpose(why)?,
+        grade: Grade::new(grade).ok_or(Error::Field { field: "grade", needs: Needs::Grade })?,
         classes,
-        audience: audience(asked.audience)?,
-        lifetime: Duration::from_secs(asked.lifetime_seconds.into()),
     })
+}
+
+fn relation(relation: Option<Relation>) -> String {
+    relation.map(|it| it.as_str().to_owned()).unwrap_or_default()
 }

@@ -141,6 +141,8 @@ words! {
         VisitClose = "visit.close",
         /// Issuing an access token.
         TokenIssue = "token.issue",
+        /// Asking how it would be decided, and why.
+        TokenExplain = "token.explain",
         /// Asking whether a token is good.
         TokenIntrospect = "token.introspect",
         /// Ending a token.

@@ -110,7 +110,7 @@ pub use sessions::{Challenge, OpenedSession};
 pub use signing::{Prepared, Verdict};
 pub use staff::{IdentityOrder, StaffChanged};
 pub use status::ServiceStatus;
-pub use tokens::{Introspection, IssuedToken, TokenOrder};
+pub use tokens::{Explained, Introspection, IssuedToken, TokenOrder, Wanted};
 pub use transparency::{OwnCertificate, OwnCertificates};
 pub use visits::NewVisit;
 

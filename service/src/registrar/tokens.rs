@@ -8,14 +8,14 @@ use super::{Caller, Error, Registrar, visits::standing};
 use crate::{
     catalogue::Reason,
     clock::UtcTime,
-    policy::{AccessRequest, Act, Grant},
-    store::{Change, Ended, NewToken, Receipt, TokenId, Visit, VisitId},
+    policy::{AccessRequest, Act, Denial, Grant, Standing},
+    store::{Change, Ended, NewToken, Receipt, TokenId, VisitId},
     token::{Claims, Confirmation, Data, Ground},
     vocabulary::{DataClass, Grade, Purpose, Relation, Role},
 };
 
-/// What a clinician asks for.
-pub struct TokenOrder {
+/// What a clinician wants to see.
+pub struct Wanted {
     /// The visit it rests on.
     pub visit: VisitId,
     /// Why.
@@ -24,10 +24,26 @@ pub struct TokenOrder {
     pub grade: Grade,
     /// Kinds of data.
     pub classes: Vec<DataClass>,
+}
+
+/// What a clinician asks for.
+pub struct TokenOrder {
+    /// What is to be seen.
+    pub wanted: Wanted,
     /// The resource server.
     pub audience: String,
     /// Life; zero asks for the rule's own.
     pub lifetime: Duration,
+}
+
+/// How it would be decided, and why.
+pub struct Explained {
+    /// The decision.
+    pub decision: Result<Grant, Denial>,
+    /// SM3 of the rules, hexadecimal.
+    pub policy_hash: String,
+    /// Its place in the log.
+    pub receipt: Receipt,
 }
 
 /// A token that was issued.
@@ -70,16 +86,12 @@ impl Registrar {
         order: TokenOrder,
     ) -> Result<IssuedToken, Error> {
         self.allow(caller, Act::TokenIssue).await?;
-        let visit = self.visit_asked_for(caller, Act::TokenIssue, order.visit).await?;
-        let refused = || self.entry_in(caller, Act::TokenIssue, Outcome::Refused, &visit);
-        let decided = self.policy.access(&AccessRequest {
-            standing: &standing(caller, &visit),
-            purpose: order.purpose,
-            grade: order.grade,
-            classes: &order.classes,
-            lifetime: order.lifetime,
-        });
-        let grant = match decided {
+        let TokenOrder { wanted, audience, lifetime } = order;
+        let visit = self.visit_asked_for(caller, Act::TokenIssue, wanted.visit).await?;
+        let standing = standing(caller, &visit);
+        let asked = |entry| decided_on(entry, &standing, &wanted);
+        let refused = || asked(self.entry_in(caller, Act::TokenIssue, Outcome::Refused, &visit));
+        let grant = match self.decide(&standing, &wanted, lifetime) {
             Ok(grant) => grant,
             Err(denial) => return self.refuse(refused(), denial).await,
         };
@@ -88,11 +100,20 @@ impl Registrar {
         // Tokens speak in whole seconds; the token ends when the log says it does.
         let issued = caller.now.unix_timestamp();
         let expires = (caller.now + grant.lifetime).min(holder.expires_at).unix_timestamp();
-        let entry = self.token_entry(caller, &visit, &order, &grant, id, expires);
+        let entry = self
+            .entry(caller, Act::TokenIssue, Outcome::Granted)
+            .about(visit.resident.to_string())
+            .in_visit(visit.id.to_string())
+            .under(self.policy_hash.as_str(), grant.rule.id.as_str())
+            .on("token", id.to_string())
+            .with("relation", grant.relation.map_or("none", Relation::as_str))
+            .with("audience", audience.as_str())
+            .with("expires", expires.to_string());
+        let entry = asked(entry);
         let claims = Claims {
             iss: self.name.clone(),
             sub: holder.identity.to_string(),
-            aud: order.audience,
+            aud: audience,
             iat: issued,
             nbf: issued,
             exp: expires,
@@ -102,10 +123,10 @@ impl Registrar {
             institution: holder.institution.to_string(),
             resident: visit.resident.to_string(),
             visit: visit.id.to_string(),
-            purpose: order.purpose,
+            purpose: wanted.purpose,
             data: Data {
-                grade: order.grade.level(),
-                classes: order.classes,
+                grade: wanted.grade.level(),
+                classes: wanted.classes.clone(),
                 domain: visit.institution.to_string(),
             },
             proofing: "certificate".to_owned(),
@@ -139,27 +160,41 @@ impl Registrar {
         })
     }
 
-    fn token_entry(
+    /// How it would be decided, and why: the next step of whoever was refused, the ground of whoever was not. That it was
+    /// asked is in the log before the answer.
+    ///
+    /// # Errors
+    /// VISIT_NOT_FOUND; ROLE_NOT_ALLOWED.
+    pub async fn explain_token(&self, caller: &Caller, wanted: Wanted) -> Result<Explained, Error> {
+        self.allow(caller, Act::TokenExplain).await?;
+        let visit = self.visit_asked_for(caller, Act::TokenExplain, wanted.visit).await?;
+        let standing = standing(caller, &visit);
+        let decision = self.decide(&standing, &wanted, Duration::ZERO);
+        let (said, rule) = match &decision {
+            Ok(grant) => ("allowed", grant.rule.id.as_str()),
+            Err(denial) => ("refused", denial.rule()),
+        };
+        let entry = self
+            .entry_in(caller, Act::TokenExplain, Outcome::Granted, &visit)
+            .under(self.policy_hash.as_str(), rule)
+            .with("decision", said);
+        let receipt = self.record_act(decided_on(entry, &standing, &wanted)).await?;
+        Ok(Explained { decision, policy_hash: self.policy_hash.clone(), receipt })
+    }
+
+    fn decide(
         &self,
-        caller: &Caller,
-        visit: &Visit,
-        order: &TokenOrder,
-        grant: &Grant,
-        id: TokenId,
-        expires: i64,
-    ) -> Entry {
-        let classes: Vec<_> = order.classes.iter().map(|class| class.as_str()).collect();
-        self.entry(caller, Act::TokenIssue, Outcome::Granted)
-            .about(visit.resident.to_string())
-            .in_visit(visit.id.to_string())
-            .for_purpose(order.purpose.as_str())
-            .under(self.policy_hash.as_str(), grant.rule.id.as_str())
-            .on("token", id.to_string())
-            .with("relation", grant.relation.map_or("none", Relation::as_str))
-            .with("grade", order.grade.level().to_string())
-            .with("classes", classes.join(","))
-            .with("audience", order.audience.as_str())
-            .with("expires", expires.to_string())
+        standing: &Standing,
+        wanted: &Wanted,
+        lifetime: Duration,
+    ) -> Result<Grant, Denial> {
+        self.policy.access(&AccessRequest {
+            standing,
+            purpose: wanted.purpose,
+            grade: wanted.grade,
+            classes: &wanted.classes,
+            lifetime,
+        })
     }
 
     /// Whether a token is good now, for this audience. It changes nothing and leaves no entry: a
@@ -243,5 +278,25 @@ impl Registrar {
         keys.extend(self.codes.published());
         keys.extend(self.card_lists.published());
         serde_json::json!({ "keys": keys }).to_string()
+    }
+}
+
+/// The entry has everything that the decision was made on: with the rules of that digest it is made again.
+fn decided_on(entry: Entry, standing: &Standing, wanted: &Wanted) -> Entry {
+    let list = |words: Vec<&'static str>| match words.is_empty() {
+        true => "none".to_owned(),
+        false => words.join(","),
+    };
+    let entry = entry
+        .for_purpose(wanted.purpose.as_str())
+        .with("grade", wanted.grade.level().to_string())
+        .with("classes", list(wanted.classes.iter().map(|it| it.as_str()).collect()))
+        .with("relations", list(standing.relations.iter().map(|it| it.as_str()).collect()))
+        .with("region", standing.own.region.as_str())
+        .with("visit-region", standing.records.region.as_str())
+        .with("visit-open", if standing.visit_open { "yes" } else { "no" });
+    match standing.own.institution == standing.records.institution {
+        true => entry,
+        false => entry.with("visit-institution", standing.records.institution.as_str()),
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use prost_types::Timestamp;
 use proto::v1::{
-    DataClass, IntrospectTokenRequest, IssueTokenRequest, Purpose, RevokeTokenRequest,
-    TokenKeysRequest, tokens_client::TokensClient,
+    DataClass, ExplainTokenRequest, IntrospectTokenRequest, IssueTokenRequest, Purpose,
+    RevokeTokenRequest, TokenKeysRequest, tokens_client::TokensClient,
 };
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -29,6 +29,8 @@ const LIMIT: u64 = 64 * 1024;
 pub(crate) enum TokenCommand {
     /// 申请访问令牌 | Ask for an access token
     Issue(Issue),
+    /// 查看能否取得令牌及其理由，不签发 | Ask whether a token would be issued, and why; none is
+    Explain(Wanted),
     /// 向服务查询令牌此刻是否有效 | Ask the service whether a token is good now
     Introspect {
         #[command(flatten)]
@@ -49,8 +51,9 @@ pub(crate) enum TokenCommand {
     Keys,
 }
 
+/// What is to be seen.
 #[derive(Debug, Args)]
-pub(crate) struct Issue {
+pub(crate) struct Wanted {
     /// 就诊编号 | Number of the visit
     #[arg(long, value_name = "VISIT")]
     visit: String,
@@ -63,6 +66,12 @@ pub(crate) struct Issue {
     /// 数据分类，逗号分隔 | Classes of data, separated by commas
     #[arg(long, value_name = "CLASS", required = true, value_delimiter = ',', value_parser = parser::<DataClass>())]
     classes: Vec<DataClass>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Issue {
+    #[command(flatten)]
+    wanted: Wanted,
     /// 受理方，如 emr.example | Who will be shown the token, such as emr.example
     #[arg(long, value_name = "AUDIENCE")]
     audience: String,
@@ -103,6 +112,7 @@ impl TokenCommand {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
             Self::Issue(order) => issue(context, order).await,
+            Self::Explain(wanted) => explain(context, wanted).await,
             Self::Introspect { token, audience } => {
                 introspect(context, &token.read()?, &audience).await
             }
@@ -133,10 +143,10 @@ impl TokenCommand {
 
 async fn issue(context: &Context, order: Issue) -> Outcome {
     let request = IssueTokenRequest {
-        visit_id: order.visit,
-        purpose: order.purpose.into(),
-        grade: order.grade,
-        classes: order.classes.into_iter().map(i32::from).collect(),
+        visit_id: order.wanted.visit,
+        purpose: order.wanted.purpose.into(),
+        grade: order.wanted.grade,
+        classes: order.wanted.classes.into_iter().map(i32::from).collect(),
         audience: order.audience,
         lifetime_seconds: order.lifetime_seconds,
     };
@@ -145,6 +155,20 @@ async fn issue(context: &Context, order: Issue) -> Outcome {
         .ask(async |channel| TokensClient::new(channel).issue(request.clone()).await)
         .await?;
     context.answer("IssueTokenResponse", &issued, &show::issued_token(&issued))
+}
+
+async fn explain(context: &Context, wanted: Wanted) -> Outcome {
+    let request = ExplainTokenRequest {
+        visit_id: wanted.visit,
+        purpose: wanted.purpose.into(),
+        grade: wanted.grade,
+        classes: wanted.classes.into_iter().map(i32::from).collect(),
+    };
+    let explained = context
+        .service
+        .ask(async |channel| TokensClient::new(channel).explain(request.clone()).await)
+        .await?;
+    context.answer("ExplainTokenResponse", &explained, &show::explained_token(&explained))
 }
 
 async fn introspect(context: &Context, token: &str, audience: &str) -> Outcome {

@@ -103,6 +103,11 @@ labels! {
     VISITS: "就诊", "Visits";
     VISIT_CLOSED: "就诊已结束，其令牌随即失效", "The visit is closed; its tokens ended";
     TOKEN_ISSUED: "已签发访问令牌", "An access token was issued";
+    TOKEN_WOULD_BE_ISSUED: "可以取得令牌（未签发）", "A token would be issued; none was";
+    TOKEN_WOULD_BE_REFUSED: "不能取得令牌", "A token would be refused";
+    RULE_SAYS: "规则内容", "What it says";
+    LIFETIME: "最长有效秒数", "Longest life, seconds";
+    RULES_DIGEST: "规则摘要（SM3）", "SM3 of the rules";
     TOKEN_ACTIVE: "令牌有效", "The token is good";
     TOKEN_INACTIVE: "令牌无效", "The token is not good";
     TOKEN_REVOKED: "令牌已撤销", "The token was revoked";
