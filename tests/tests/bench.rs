@@ -13,6 +13,7 @@ fn each_question_is_answered() {
         .args([
             "bench",
             "tokens",
+            "decisions",
             "pairs",
             "staff",
             "national",
@@ -36,7 +37,10 @@ fn each_question_is_answered() {
     let answers: Vec<Value> =
         said.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect();
     let questions: Vec<_> = answers.iter().map(|answer| answer["question"].as_str()).collect();
-    assert_eq!(questions, ["tokens", "pairs", "staff", "national", "log", "size"].map(Some));
+    assert_eq!(
+        questions,
+        ["tokens", "decisions", "pairs", "staff", "national", "log", "size"].map(Some)
+    );
     for answer in answers {
         let figures = answer["figures"].as_object().expect("figures");
         assert!(!figures.is_empty(), "{answer}");

@@ -180,7 +180,7 @@ impl Policy {
             "{role_zh}为{purpose_zh}求取：{what_zh}。关系：{relations_zh}；{place_zh}，{visit_zh}。"
         );
         let asked_en = format!(
-            "A {role_en} asks, for {purpose_en}: {what_en}. Relation: {relations_en}; {place_en}, {visit_en}."
+            "The {role_en} asks, for {purpose_en}: {what_en}. Relation: {relations_en}; {place_en}, {visit_en}."
         );
         let [decided_zh, decided_en] = match self.decided(case) {
             Ok(grant) => {
