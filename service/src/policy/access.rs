@@ -4,21 +4,16 @@
 //! exist is refused when the rules are read. Policies have no loops and no calls: the time of a decision grows with their
 //! text, which is bounded.
 
-use std::{
-    collections::{HashMap, HashSet},
-    str::FromStr as _,
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::{collections::HashSet, str::FromStr as _, sync::Arc, time::Duration};
 
 use cedar_policy::{
-    ActionConstraint, Authorizer, Context, Decision, Effect, Entities, Entity, EntityId,
-    EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request, RestrictedExpression, Schema,
-    ValidationMode, Validator,
+    ActionConstraint, Authorizer, Decision, Effect, Entities, Policy, PolicyId, PolicySet,
+    Response, Schema, ValidationMode, Validator,
 };
 
 use super::{
-    AccessRequest, Denial, Domain, Explanation, Grant, PolicyError, Rule, Standing, bounds,
+    AccessRequest, Denial, Explanation, Grant, PolicyError, Rule, Standing, bounds,
+    facts::{Action, Facts, Step},
 };
 use crate::vocabulary::{DataClass, Grade, Purpose, Relation, Role};
 
@@ -27,28 +22,6 @@ const MAX_RULES: usize = 200;
 
 /// The longest life of a token, seconds.
 const MAX_LIFETIME: u32 = 86_400;
-
-/// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Action {
-    /// A token for data of these kinds, up to this grade.
-    Access,
-    /// The whole of a card.
-    Dump,
-}
-
-impl Action {
-    fn uid(self) -> EntityUid {
-        uid(&ACTION, self.as_str())
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Access => "access",
-            Self::Dump => "dump",
-        }
-    }
-}
 
 /// The rules, type-checked.
 #[derive(Debug)]
@@ -62,24 +35,10 @@ pub(super) struct AccessRules {
 #[derive(Debug)]
 struct ReadRule {
     id: PolicyId,
+    /// It alone, to find out what it rests on.
+    alone: PolicySet,
     rule: Arc<Rule>,
     lifetime: Option<Duration>,
-}
-
-/// What a decision is made on.
-#[derive(Debug, Clone)]
-struct Facts<'a> {
-    action: Action,
-    role: Role,
-    /// The institution of whoever asks, and its region.
-    own: &'a Domain,
-    /// Those of the visit.
-    records: &'a Domain,
-    visit_open: bool,
-    purpose: Purpose,
-    relations: Vec<Relation>,
-    classes: Vec<DataClass>,
-    grade: Grade,
 }
 
 /// The words that rules speak with, as a Cedar schema.
@@ -139,7 +98,7 @@ impl AccessRules {
             if rules.iter().any(|other| other.id == read.id) {
                 return Err(PolicyError::DuplicateRule(read.rule.id.clone()));
             }
-            named.push(policy.new_id(read.id.clone()));
+            named.extend(read.alone.policies().cloned());
             rules.push(read);
         }
         let policies = PolicySet::from_policies(named).map_err(|e| malformed(&e))?;
@@ -175,10 +134,14 @@ impl AccessRules {
 
     /// The rule that allows it, and the first relation that it rests on.
     fn decide(&self, facts: &Facts<'_>) -> Result<Grant, Denial> {
-        let Verdict::Allowed(read) = self.ask(facts) else { return Err(self.missing(facts)) };
+        let entities = facts.entities();
+        let Verdict::Allowed(read) = self.ask(facts, entities.as_ref()) else {
+            return Err(self.missing(facts));
+        };
         let with = |relations: Vec<Relation>| {
             let facts = Facts { relations, ..facts.clone() };
-            matches!(self.ask(&facts), Verdict::Allowed(by) if by.id == read.id)
+            let response = self.judge(&read.alone, &facts, entities.as_ref());
+            response.is_some_and(|it| it.decision() == Decision::Allow)
         };
         let relation = match with(Vec::new()) {
             true => None,
@@ -192,9 +155,20 @@ impl AccessRules {
         Ok(Grant { rule: Arc::clone(&read.rule), relation, lifetime })
     }
 
-    fn ask(&self, facts: &Facts<'_>) -> Verdict<'_> {
-        let Some((request, entities)) = facts.question() else { return Verdict::Refused(None) };
-        let response = self.authorizer.is_authorized(&request, &self.policies, &entities);
+    /// What Cedar says. Nothing, which is a no, for what cannot be asked.
+    fn judge(
+        &self,
+        policies: &PolicySet,
+        facts: &Facts<'_>,
+        entities: Option<&Entities>,
+    ) -> Option<Response> {
+        Some(self.authorizer.is_authorized(&facts.request()?, policies, entities?))
+    }
+
+    fn ask(&self, facts: &Facts<'_>, entities: Option<&Entities>) -> Verdict<'_> {
+        let Some(response) = self.judge(&self.policies, facts, entities) else {
+            return Verdict::Refused(None);
+        };
         let diagnostics = response.diagnostics();
         // Rules that were type-checked fail for want of stack alone, which is looked at before it is used. What
         // was not evaluated might have forbidden it.
@@ -210,8 +184,8 @@ impl AccessRules {
         }
     }
 
-    /// The first condition that fails, of which [`Denial`] has the order: everything but those before it is taken as
-    /// favourable as it can be.
+    /// The first condition that fails, of which [`Denial`] has the order, when those after it are as favourable as
+    /// they can be.
     fn missing(&self, facts: &Facts<'_>) -> Denial {
         for step in Step::ALL {
             if let Err(by) = self.possible(facts, step) {
@@ -226,8 +200,11 @@ impl AccessRules {
     /// forbids it even then.
     fn possible(&self, facts: &Facts<'_>, step: Step) -> Result<(), Option<&ReadRule>> {
         let mut refused_by: Vec<Option<&ReadRule>> = Vec::new();
-        for variant in facts.variants(step) {
-            match self.ask(&variant) {
+        let variants = facts.variants(step);
+        // They differ in what is asked for, not in where.
+        let entities = variants.first().unwrap_or(facts).entities();
+        for variant in &variants {
+            match self.ask(variant, entities.as_ref()) {
                 Verdict::Allowed(_) => return Ok(()),
                 Verdict::Refused(by) => refused_by.push(by),
             }
@@ -240,7 +217,7 @@ impl AccessRules {
     fn denial(&self, facts: &Facts<'_>, step: Step, by: Option<&ReadRule>) -> Denial {
         // A rule of the institution's own that forbids just this says itself what is missing.
         let forbids = |by: &&ReadRule| {
-            let forbidden = matches!(self.ask(facts), Verdict::Refused(Some(it)) if it.id == by.id);
+            let forbidden = matches!(self.ask(facts, facts.entities().as_ref()), Verdict::Refused(Some(it)) if it.id == by.id);
             forbidden && by.rule.missing.is_some()
         };
         if let Some(by) = by.filter(forbids) {
@@ -279,123 +256,6 @@ enum Verdict<'a> {
     Refused(Option<&'a ReadRule>),
 }
 
-/// Conditions in the order in which they are looked at.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
-    Role,
-    Institution,
-    Visit,
-    Purpose,
-    Relation,
-    Class,
-    Grade,
-}
-
-impl Step {
-    const ALL: [Self; 7] = [
-        Self::Role,
-        Self::Institution,
-        Self::Visit,
-        Self::Purpose,
-        Self::Relation,
-        Self::Class,
-        Self::Grade,
-    ];
-}
-
-impl<'a> Facts<'a> {
-    fn of(standing: &'a Standing, action: Action, purpose: Purpose) -> Self {
-        Self {
-            action,
-            role: standing.role,
-            own: &standing.own,
-            records: &standing.records,
-            visit_open: standing.visit_open,
-            purpose,
-            relations: standing.relations.clone(),
-            classes: Vec::new(),
-            grade: Grade::LOWEST,
-        }
-    }
-
-    /// These facts with whatever comes after this step at its most favourable: lists are short, so all of them are tried.
-    fn variants(&self, step: Step) -> Vec<Facts<'a>> {
-        let mut best = self.clone();
-        if step < Step::Institution {
-            best.records = best.own;
-        }
-        best.visit_open |= step < Step::Visit;
-        if step < Step::Relation {
-            best.relations = Relation::ALL.to_vec();
-        }
-        let purposes =
-            if step < Step::Purpose { Purpose::ALL.to_vec() } else { vec![self.purpose] };
-        let mut classes = vec![self.classes.clone()];
-        if step < Step::Class && self.action == Action::Access {
-            classes.extend(DataClass::ALL.iter().map(|class| vec![*class]));
-        }
-        let mut grades = vec![self.grade];
-        if step < Step::Grade {
-            grades.push(Grade::LOWEST);
-        }
-        let mut variants = Vec::with_capacity(purposes.len() * classes.len() * grades.len());
-        for purpose in purposes {
-            for classes in &classes {
-                for grade in &grades {
-                    let (classes, grade) = (classes.clone(), *grade);
-                    variants.push(Facts { purpose, classes, grade, ..best.clone() });
-                }
-            }
-        }
-        variants
-    }
-
-    /// The question as Cedar has it. Nothing, which is a no, for what cannot be asked.
-    fn question(&self) -> Option<(Request, Entities)> {
-        let word = |kind: &EntityTypeName, word: &str| {
-            RestrictedExpression::new_entity_uid(uid(kind, word))
-        };
-        let relations = self.relations.iter().map(|it| word(&RELATION, it.as_str()));
-        let mut context = vec![
-            ("purpose".to_owned(), word(&PURPOSE, self.purpose.as_str())),
-            ("relations".to_owned(), RestrictedExpression::new_set(relations)),
-            ("visit_open".to_owned(), RestrictedExpression::new_bool(self.visit_open)),
-        ];
-        if self.action == Action::Access {
-            let classes = self.classes.iter().map(|it| word(&CLASS, it.as_str()));
-            context.push(("classes".to_owned(), RestrictedExpression::new_set(classes)));
-            let grade = RestrictedExpression::new_long(self.grade.level().into());
-            context.push(("grade".to_owned(), grade));
-        }
-        let context = Context::from_pairs(context).ok()?;
-        let (person, records) = (uid(&PERSON, "asker"), uid(&RECORDS, "asked-for"));
-        let asked = (person.clone(), self.action.uid(), records.clone());
-        let request = Request::new(asked.0, asked.1, asked.2, context, None).ok()?;
-        let (own, at) = (&self.own.institution, &self.records.institution);
-        let attributes = HashMap::from([
-            ("role".to_owned(), word(&ROLE, self.role.as_str())),
-            ("institution".to_owned(), word(&DOMAIN, own)),
-        ]);
-        let mut entities = vec![
-            Entity::new(person, attributes, HashSet::new()).ok()?,
-            Entity::new_no_attrs(records, HashSet::from([uid(&DOMAIN, at)])),
-        ];
-        for (institution, region) in [(own, &self.own.region), (at, &self.records.region)] {
-            let levels =
-                [Some(institution.as_str()), region.get(..6), region.get(..4), region.get(..2)];
-            let levels: Vec<_> = levels.into_iter().flatten().map(|it| uid(&DOMAIN, it)).collect();
-            for (at, domain) in levels.iter().enumerate() {
-                if !entities.iter().any(|known| known.uid() == *domain) {
-                    let above = levels.get(at + 1).cloned();
-                    entities
-                        .push(Entity::new_no_attrs(domain.clone(), above.into_iter().collect()));
-                }
-            }
-        }
-        Some((request, Entities::from_entities(entities, None).ok()?))
-    }
-}
-
 impl ReadRule {
     fn of(policy: &Policy) -> Result<Self, PolicyError> {
         let told = |name| policy.annotation(name).filter(|text| !text.is_empty());
@@ -426,7 +286,11 @@ impl ReadRule {
             Some(_) => return Err(out_of_range("lifetime")),
         };
         let (zh, en) = (needed("zh")?, needed("en")?);
-        Ok(Self { id: PolicyId::new(&id), rule: Arc::new(Rule { id, zh, en, missing }), lifetime })
+        let policy_id = PolicyId::new(&id);
+        let alone = PolicySet::from_policies([policy.new_id(policy_id.clone())])
+            .map_err(|e| PolicyError::Malformed(e.to_string()))?;
+        let rule = Arc::new(Rule { id, zh, en, missing });
+        Ok(Self { id: policy_id, alone, rule, lifetime })
     }
 }
 
@@ -434,26 +298,4 @@ impl ReadRule {
 fn number(id: &PolicyId) -> usize {
     let id: &str = id.as_ref();
     id.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(usize::MAX)
-}
-
-/// The types of the schema, read once.
-macro_rules! types {
-    ($($name:ident = $text:literal),+ $(,)?) => {
-        $(static $name: LazyLock<EntityTypeName> =
-            LazyLock::new(|| EntityTypeName::from_str($text).expect("an identifier"));)+
-    };
-}
-types! {
-    ACTION = "Action",
-    ROLE = "Role",
-    PURPOSE = "Purpose",
-    RELATION = "Relation",
-    CLASS = "Class",
-    DOMAIN = "Domain",
-    PERSON = "Person",
-    RECORDS = "Records",
-}
-
-fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
-    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
 }

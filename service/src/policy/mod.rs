@@ -16,6 +16,7 @@ mod act;
 mod bounds;
 mod cases;
 mod explain;
+mod facts;
 mod standing;
 #[cfg(test)]
 mod tests;
