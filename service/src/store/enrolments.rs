@@ -310,18 +310,13 @@ impl Store {
         after: Option<EnrolmentId>,
         limit: u32,
     ) -> Result<Vec<Enrolment>, StoreError> {
-        self.read(move |db| {
-            let mut select = db.prepare_cached(
-                "SELECT * FROM enrolment INDEXED BY enrolment_waiting
-                 WHERE state = 'pending' AND id > coalesce(?1, '') AND expires_at > ?2
-                   AND (?3 IS NULL OR identity IN (SELECT id FROM identity WHERE institution = ?3))
-                 ORDER BY id LIMIT ?4",
-            )?;
-            let limit = limit.min(MAX_PAGE);
-            let values = (after, Micros(now), institution, limit);
-            let rows = select.query_map(values, Enrolment::read)?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        })
+        self.page_of_enrolments(
+            "SELECT * FROM enrolment INDEXED BY enrolment_waiting
+             WHERE state = 'pending' AND id > coalesce(?1, '') AND expires_at > ?2
+               AND (?3 IS NULL OR identity IN (SELECT id FROM identity WHERE institution = ?3))
+             ORDER BY id LIMIT ?4",
+            (after, Micros(now), institution, limit.min(MAX_PAGE)),
+        )
         .await
     }
 
@@ -332,17 +327,13 @@ impl Store {
         after: Option<EnrolmentId>,
         limit: u32,
     ) -> Result<Vec<Enrolment>, StoreError> {
-        self.read(move |db| {
-            let mut select = db.prepare_cached(
-                "SELECT * FROM enrolment INDEXED BY enrolment_rejected
-                 WHERE state = 'rejected' AND id > coalesce(?1, '')
-                   AND (?2 IS NULL OR identity IN (SELECT id FROM identity WHERE institution = ?2))
-                 ORDER BY id LIMIT ?3",
-            )?;
-            let values = (after, institution, limit.min(MAX_PAGE));
-            let rows = select.query_map(values, Enrolment::read)?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        })
+        self.page_of_enrolments(
+            "SELECT * FROM enrolment INDEXED BY enrolment_rejected
+             WHERE state = 'rejected' AND id > coalesce(?1, '')
+               AND (?2 IS NULL OR identity IN (SELECT id FROM identity WHERE institution = ?2))
+             ORDER BY id LIMIT ?3",
+            (after, institution, limit.min(MAX_PAGE)),
+        )
         .await
     }
 
@@ -354,15 +345,24 @@ impl Store {
         after: Option<EnrolmentId>,
         limit: u32,
     ) -> Result<Vec<Enrolment>, StoreError> {
+        self.page_of_enrolments(
+            "SELECT enrolment.* FROM certificate INDEXED BY certificate_draft
+             JOIN enrolment ON enrolment.certificate = serial
+             WHERE der IS NULL AND revoked_at IS NULL AND not_after >= ?2 AND id > coalesce(?1, '')
+               AND (?3 IS NULL OR certificate.identity IN (SELECT id FROM identity WHERE institution = ?3))
+             ORDER BY id LIMIT ?4",
+            (after, Micros(now), institution, limit.min(MAX_PAGE)),
+        )
+        .await
+    }
+
+    async fn page_of_enrolments(
+        &self,
+        select: &'static str,
+        values: impl rusqlite::Params + Send + 'static,
+    ) -> Result<Vec<Enrolment>, StoreError> {
         self.read(move |db| {
-            let mut select = db.prepare_cached(
-                "SELECT enrolment.* FROM certificate INDEXED BY certificate_draft
-                 JOIN enrolment ON enrolment.certificate = serial
-                 WHERE der IS NULL AND revoked_at IS NULL AND not_after >= ?2 AND id > coalesce(?1, '')
-                   AND (?3 IS NULL OR certificate.identity IN (SELECT id FROM identity WHERE institution = ?3))
-                 ORDER BY id LIMIT ?4",
-            )?;
-            let values = (after, Micros(now), institution, limit.min(MAX_PAGE));
+            let mut select = db.prepare_cached(select)?;
             let rows = select.query_map(values, Enrolment::read)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
