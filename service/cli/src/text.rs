@@ -1,5 +1,6 @@
 //! Every sentence for people, in Chinese and English, and nothing else.
 
+mod audit;
 mod label;
 mod problem;
 pub(crate) mod sm2;
@@ -9,6 +10,7 @@ mod word;
 use std::{env, ffi::OsString};
 
 pub(crate) use self::{
+    audit::*,
     label::*,
     problem::{Problem, problems},
     staff::*,

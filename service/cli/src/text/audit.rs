@@ -1,0 +1,32 @@
+//! What a check of the log found.
+
+use super::{Text, label::labels};
+
+labels! {
+    ENTRIES_CHECKED: "已核对记录", "Entries checked";
+    FINDING: "发现", "Finding";
+    MISSING_EVIDENCE: "缺少", "Missing";
+    FOUND_ALTERED: "第 {} 条被改动", "entry {} was altered";
+    FOUND_HASH_ALTERED: "第 {} 条旁的摘要被改动，内容未变", "the hash beside entry {} was altered, the entry is as signed";
+    FOUND_MISSING: "第 {} 条缺失", "entry {} is missing";
+    FOUND_MISSING_MANY: "第 {} 至 {} 条缺失", "entries {} to {} are missing";
+    FOUND_INSERTED: "第 {} 条是后来插入的", "the entry at {} was inserted";
+    FOUND_SWAPPED: "第 {} 条与第 {} 条被对调", "entries {} and {} were swapped";
+    FOUND_MOVED: "第 {} 条的内容原为第 {} 条", "the entry at {} was signed as entry {}";
+    FOUND_ALTERED_WITHIN: "第 {} 至 {} 条之间有内容连同其摘要被改动", "among entries {} to {} something was altered together with its hashes";
+    FOUND_COLUMN: "第 {} 条的检索列 {} 与内容不符", "of entry {}, search column {} disagrees with the entry";
+    FOUND_MALFORMED: "第 {} 条与签名相符，但不是审计记录", "entry {} is as signed, but is no audit entry";
+    FOUND_TILE_ALTERED: "第 {} 层第 {} 块摘要被改动", "on level {}, tile {} was altered";
+    FOUND_TILE_MISSING: "第 {} 层第 {} 块摘要缺失或长度不对", "on level {}, tile {} is missing or has the wrong length";
+    FOUND_CHECKPOINT_ALTERED: "{} 条处的检查点被改动", "the checkpoint of size {} was altered";
+    FOUND_ROLLED_BACK: "日志被回退：现有 {} 条，所持检查点有 {} 条", "the log was rolled back: it has {} entries, a checkpoint held speaks of {}";
+    FOUND_FORKED: "前 {} 条有两种历史", "there are two histories of the first {} entries";
+    FOUND_STRAY: "位置 {} 处有不属于日志的行", "a row at {} belongs to no log";
+    FOUND_MORE: "另有 {} 处", "{} more";
+    GAP_CUT_SHORT: "文件不完整，结尾缺失", "the file is cut short";
+    KEY_IN_FILE: "验证公钥取自该文件；请与另行取得的公钥比对，或用 --verifier-key 给出", "The verifier key came with the file: compare it with one obtained another way, or give it with --verifier-key";
+    GAP_NO_CHECKPOINT: "日志中没有检查点", "the log has no checkpoint";
+    GAP_OTHER_KEY: "日志的检查点都不是用这个公钥对应的密钥签名的", "no checkpoint of the log is signed by this key";
+    GAP_SUCCEEDED: "日志已更换签名密钥，此公钥只签了前 {} 条；请改用新的验证公钥核对", "the log has a new key: this one signed the first {} entries; check with the new verifier key";
+    GAP_HELD_BY_OTHER_KEY: "所持的第 {} 个检查点不是用该密钥签名的", "checkpoint {} of those held is not signed by this key";
+}
