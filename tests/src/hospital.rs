@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde_json::{Value, json};
 use service::demo::people::{CLERK, HOSPITAL, PATIENT, STAFF};
-use service::demo::programs::{Program, Programs};
+use service::demo::programs::{Finished, Program, Programs};
 use service::demo::stage::{Answer, CardKeys, Stage};
 use tempfile::TempDir;
 
@@ -200,6 +201,25 @@ impl Hospital {
     #[must_use]
     pub fn card_image(&self) -> std::path::PathBuf {
         self.stage.path("cards").join(format!("{}.toml", PATIENT.key))
+    }
+
+    /// A command of `healthcardd` on the data directory of this hospital.
+    #[must_use]
+    pub fn healthcardd_command(&self, order: &[&str]) -> Command {
+        let mut command = self.stage.programs().command(Program::Healthcardd);
+        command.args(order).arg("--data").arg(self.stage.path("data"));
+        command.arg("--passphrase-file").arg(self.stage.path("passphrase"));
+        command
+    }
+
+    /// Runs one to its end.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    #[must_use]
+    pub fn healthcardd(&self, order: &[&str]) -> Finished {
+        let command = self.healthcardd_command(order);
+        self.stage.programs().finish(Program::Healthcardd, command).expect("healthcardd runs")
     }
 
     /// Makes a SAM that computes with the masters of the service's keystore, certified by its card

@@ -12,7 +12,7 @@ use hsm::{
 };
 use serde_json::{Value, json};
 use service::demo::people::{COLLEAGUE, DESK, DOCTOR};
-use service::demo::programs::{Background, Finished, Program};
+use service::demo::programs::{Background, Program};
 use service::demo::stage::{OPERATOR, REVIEWER};
 use service::demo::tamper;
 use tests::hospital::{Hospital, text};
@@ -22,20 +22,9 @@ use tests::{national, relay};
 
 use super::enrolments::newcomer;
 
-fn command(hospital: &Hospital, order: &[&str]) -> Command {
-    let mut command = hospital.stage.programs().command(Program::Healthcardd);
-    command.args(order).arg("--data").arg(hospital.stage.path("data"));
-    command.arg("--passphrase-file").arg(hospital.stage.path("passphrase"));
-    command
-}
-
-fn run(hospital: &Hospital, order: &[&str]) -> Finished {
-    hospital.stage.programs().finish(Program::Healthcardd, command(hospital, order)).unwrap()
-}
-
 /// `keys succeed-authority`, with the service stopped; what it says, in JSON.
 fn succeed(hospital: &Hospital, name: &str) -> Value {
-    let finished = run(hospital, &["keys", "succeed-authority", name, "--json"]);
+    let finished = hospital.healthcardd(&["keys", "succeed-authority", name, "--json"]);
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     finished.json().unwrap()
 }
@@ -43,7 +32,7 @@ fn succeed(hospital: &Hospital, name: &str) -> Value {
 /// Why a command about keys was refused.
 #[track_caller]
 fn refused(hospital: &Hospital, order: &[&str]) -> String {
-    let finished = run(hospital, order);
+    let finished = hospital.healthcardd(order);
     assert_eq!(finished.code, 1, "{}", finished.stdout);
     finished.stderr
 }
@@ -54,7 +43,7 @@ fn stop(hospital: &mut Hospital) {
 
 /// The keys of an authority and their uses, the oldest first.
 fn keys(hospital: &Hospital, authority: &str) -> Vec<(String, String)> {
-    let listed = run(hospital, &["keys", "list", "--json"]).stdout;
+    let listed = hospital.healthcardd(&["keys", "list", "--json"]).stdout;
     let lines = listed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let named = lines.filter(|line| text(line, "key").starts_with(&format!("soft:{authority}")));
     let mut keys: Vec<_> = named.map(|line| (text(&line, "key"), text(&line, "key_use"))).collect();
@@ -305,7 +294,7 @@ fn the_root_is_succeeded_after_an_authority_and_the_service_shows_the_next_gener
     let mut hospital = Hospital::open();
     stop(&mut hospital);
     succeed(&hospital, "ca-devices");
-    let root = run(&hospital, &["keys", "succeed-root"]);
+    let root = hospital.healthcardd(&["keys", "succeed-root"]);
     assert_eq!(root.code, 0, "{}", root.stderr);
     assert_eq!(succeed(&hospital, "ca-people")["authority"], "ca-people-g2");
     hospital.stage.serve().unwrap();
@@ -377,7 +366,7 @@ async fn a_generation_whose_key_was_lost_is_revoked_with_all_that_it_certified()
     stop(&mut hospital);
 
     let revoked = |hospital: &Hospital| {
-        let finished = run(hospital, &[&order[..], &["--json"]].concat());
+        let finished = hospital.healthcardd(&[&order[..], &["--json"]].concat());
         assert_eq!(finished.code, 0, "{}", finished.stderr);
         finished.json().unwrap()["revoked"].as_bool().unwrap()
     };
@@ -423,7 +412,7 @@ async fn a_generation_whose_key_was_lost_is_revoked_with_all_that_it_certified()
     // The service itself has what it shows certified by the next.
     stop(&mut hospital);
     succeed(&hospital, "ca-devices");
-    let devices = run(&hospital, &["keys", "revoke-authority", "ca-devices"]);
+    let devices = hospital.healthcardd(&["keys", "revoke-authority", "ca-devices"]);
     assert_eq!(devices.code, 0, "{}", devices.stderr);
     assert!(devices.stdout.contains("已由根吊销 · revoked by the root"), "{}", devices.stdout);
     hospital.stage.serve().unwrap();
@@ -439,7 +428,7 @@ async fn a_generation_whose_key_was_lost_is_revoked_with_all_that_it_certified()
 
     // The next root does not forget it.
     stop(&mut hospital);
-    let root = run(&hospital, &["keys", "succeed-root"]);
+    let root = hospital.healthcardd(&["keys", "succeed-root"]);
     assert_eq!(root.code, 0, "{}", root.stderr);
     hospital.stage.serve().unwrap();
     let third = export(&hospital, "third");
@@ -461,7 +450,7 @@ fn a_succession_that_is_killed_goes_on() {
         let before = keys(&hospital, "ca-people");
         let newest = before.last().unwrap().0.strip_prefix("soft:").unwrap().to_owned();
         let log = hospital.stage.path("log/succession");
-        let order = command(&hospital, &["keys", "succeed-authority", &newest]);
+        let order = hospital.healthcardd_command(&["keys", "succeed-authority", &newest]);
         let mut running = Background::start(Program::Healthcardd.name(), order, &log).unwrap();
         // Whether it ended by then or not: the last of them may.
         drop(running.ended(whole * step / 12));

@@ -7,7 +7,7 @@ use std::process::Command;
 use proto::v1::tokens_client::TokensClient;
 use proto::v1::{DataClass, IssueTokenRequest, Purpose};
 use rusqlite::Connection;
-use service::demo::programs::{Finished, Program, ProgramError};
+use service::demo::programs::ProgramError;
 use service::demo::tamper;
 use tests::grpc::{log_in, reason};
 use tests::hospital::{Hospital, empty_stage};
@@ -79,16 +79,10 @@ fn what_init_and_serve_do_not_accept() {
 fn an_installation_is_checked_as_a_whole() {
     let mut hospital = Hospital::open();
     hospital.stage.server().unwrap().end().unwrap();
-    let check = |hospital: &Hospital| -> Finished {
-        let mut command = hospital.stage.programs().command(Program::Healthcardd);
-        command.arg("check").arg("--data").arg(hospital.stage.path("data"));
-        command.arg("--passphrase-file").arg(hospital.stage.path("passphrase"));
-        hospital.stage.programs().finish(Program::Healthcardd, command).unwrap()
-    };
-    let sound = check(&hospital);
+    let sound = hospital.healthcardd(&["check"]);
     assert_eq!(sound.code, 0, "{}{}", sound.stdout, sound.stderr);
     tamper::change_byte(&hospital.database(), 3, 30).unwrap();
-    let tampered = check(&hospital);
+    let tampered = hospital.healthcardd(&["check"]);
     assert_ne!(tampered.code, 0, "{}{}", tampered.stdout, tampered.stderr);
 }
 

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use service::demo::people::{DOCTOR, RECORDS};
-use service::demo::programs::Program;
 use service::demo::tamper;
 use tests::hospital::{Hospital, text};
 use tests::http;
@@ -51,12 +50,7 @@ async fn keys_move_into_a_device_and_the_service_survives_its_loss() {
 
     // The keystore's own versions are no longer what signs.
     hospital.stage.server().unwrap().end().unwrap();
-    let keys = |order: &[&str]| {
-        let mut command = hospital.stage.programs().command(Program::Healthcardd);
-        command.arg("keys").args(order).arg("--data").arg(hospital.stage.path("data"));
-        command.arg("--passphrase-file").arg(hospital.stage.path("passphrase"));
-        hospital.stage.programs().finish(Program::Healthcardd, command).unwrap()
-    };
+    let keys = |order: &[&str]| hospital.healthcardd(&[&["keys"], order].concat());
     let listed = keys(&["list", "--json"]);
     assert_eq!(listed.code, 0, "{}", listed.stderr);
     let listed = listed.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());

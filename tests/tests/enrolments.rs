@@ -463,9 +463,7 @@ fn a_lone_operator_gets_another_with_what_opens_the_keystore_and_only_then() {
     hospital.granted("successor", &["key", "new"]);
     let serial = text(&hospital.granted(REVIEWER, &["key", "show"])["certificate"], "serial");
     let found = |hospital: &Hospital, out: &str| {
-        let mut command = hospital.stage.programs().command(Program::Healthcardd);
-        command.args(["operator", "--data"]).arg(hospital.stage.path("data"));
-        command.arg("--passphrase-file").arg(hospital.stage.path("passphrase"));
+        let mut command = hospital.healthcardd_command(&["operator"]);
         command.arg("--request").arg(hospital.stage.identity("successor").join("request.der"));
         command.arg("--out").arg(hospital.stage.path(out));
         hospital.stage.programs().finish(Program::Healthcardd, command).unwrap()

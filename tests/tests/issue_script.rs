@@ -8,7 +8,6 @@ use proto::v1::cards_client::CardsClient;
 use proto::v1::{CheckSecurityCodeRequest, CheckSecurityCodeResponse, slot_step};
 use serde_json::json;
 use service::demo::people::{CLERK, DOCTOR};
-use service::demo::programs::Program;
 use tests::card_list::KeptList;
 use tests::grpc::{log_in, reason};
 use tests::hospital::Hospital;
@@ -122,10 +121,7 @@ async fn a_script_that_does_not_fit_the_card_spoils_it_and_a_bad_one_is_refused_
     // What is no script is refused before anything is served, by its line.
     hospital.stage.write("data/maker.txt", b"> 00A40000 3F00\n> 00840000\n").unwrap();
     hospital.stage.server().unwrap().end().unwrap();
-    let mut command = hospital.stage.programs().command(Program::Healthcardd);
-    command.arg("check").arg("--data").arg(hospital.stage.path("data"));
-    command.arg("--passphrase-file").arg(hospital.stage.path("passphrase"));
-    let ended = hospital.stage.programs().finish(Program::Healthcardd, command).unwrap();
+    let ended = hospital.healthcardd(&["check"]);
     assert_ne!(ended.code, 0);
     assert!(ended.stderr.contains("line 2 of the script"), "{}", ended.stderr);
 }

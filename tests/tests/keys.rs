@@ -16,10 +16,7 @@ const ROTATED: [&str; 7] =
 
 /// `healthcardd keys` on the data directory of a hospital.
 fn run(hospital: &Hospital, order: &[&str]) -> Finished {
-    let mut command = hospital.stage.programs().command(Program::Healthcardd);
-    command.arg("keys").args(order).arg("--json").arg("--data").arg(hospital.stage.path("data"));
-    command.arg("--passphrase-file").arg(hospital.stage.path("passphrase"));
-    hospital.stage.programs().finish(Program::Healthcardd, command).unwrap()
+    hospital.healthcardd(&[&["keys"], order, &["--json"]].concat())
 }
 
 /// What it tells of each version, the newest first.

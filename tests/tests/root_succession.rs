@@ -7,32 +7,21 @@ use std::process::Command;
 use ca::Certificate;
 use serde_json::Value;
 use service::demo::people::{CLERK, DOCTOR};
-use service::demo::programs::{Background, Finished, Program};
+use service::demo::programs::{Background, Program};
 use service::demo::tamper;
 use tests::hospital::{Hospital, text};
 use tests::{national, relay};
 
-fn command(hospital: &Hospital, order: &[&str]) -> Command {
-    let mut command = hospital.stage.programs().command(Program::Healthcardd);
-    command.args(order).arg("--data").arg(hospital.stage.path("data"));
-    command.arg("--passphrase-file").arg(hospital.stage.path("passphrase"));
-    command
-}
-
-fn run(hospital: &Hospital, order: &[&str]) -> Finished {
-    hospital.stage.programs().finish(Program::Healthcardd, command(hospital, order)).unwrap()
-}
-
 /// `keys succeed-root`; what it says, in JSON.
 fn succeed(hospital: &Hospital) -> Value {
-    let finished = run(hospital, &["keys", "succeed-root", "--json"]);
+    let finished = hospital.healthcardd(&["keys", "succeed-root", "--json"]);
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     finished.json().unwrap()
 }
 
 /// How many versions the root's key has.
 fn versions(hospital: &Hospital) -> usize {
-    let listed = run(hospital, &["keys", "list", "--json"]);
+    let listed = hospital.healthcardd(&["keys", "list", "--json"]);
     listed.stdout.lines().filter(|line| line.contains("\"soft:ca-root\"")).count()
 }
 
@@ -82,13 +71,13 @@ async fn the_next_key_takes_over_and_the_one_before_leads_to_it() {
     let issuers = fs::read(first.join("issuers.pem")).unwrap();
     for other in [&issuers[..], b"no certificate"] {
         fs::write(&root_pem, other).unwrap();
-        let refused = run(&hospital, &["keys", "succeed-root"]);
+        let refused = hospital.healthcardd(&["keys", "succeed-root"]);
         assert_eq!(refused.code, 1, "{}", refused.stdout);
         assert!(refused.stderr.contains("root.pem"), "{}", refused.stderr);
     }
     fs::copy(first.join("root.pem"), &root_pem).unwrap();
     assert_eq!(versions(&hospital), 1);
-    let rotate = run(&hospital, &["keys", "rotate", "soft:ca-root"]);
+    let rotate = hospital.healthcardd(&["keys", "rotate", "soft:ca-root"]);
     assert!(rotate.code == 1 && rotate.stderr.contains("succeed-root"), "{}", rotate.stderr);
 
     let said = succeed(&hospital);
@@ -205,7 +194,7 @@ fn a_succession_that_is_killed_goes_on() {
     let mut before = versions(&hospital);
     for step in 1..=12 {
         let log = hospital.stage.path("log/succession");
-        let order = command(&hospital, &["keys", "succeed-root"]);
+        let order = hospital.healthcardd_command(&["keys", "succeed-root"]);
         let mut running = Background::start(Program::Healthcardd.name(), order, &log).unwrap();
         // Whether it ended by then or not: the last of them may.
         drop(running.ended(whole * step / 12));
