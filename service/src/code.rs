@@ -3,17 +3,14 @@
 
 use std::sync::Arc;
 
+use access_token::keys::{PublishedKey, thumbprint_octets};
 use card::code::{BadCode, Dynamic, ElectronicId, SIGNER_ID, SignedCode, Unsigned};
 use hsm::{
     KeyError, MacKey, Sm2Signer,
     sm2::{PublicKey, Signature, SignerId},
 };
-use serde_json::Value;
 
-use crate::{
-    keys::Keys,
-    token::{json_web_key, thumbprint_octets},
-};
+use crate::keys::Keys;
 
 /// Makes and checks codes with the newest keys, and knows the keys that verify.
 pub(crate) struct CodeKeys {
@@ -75,8 +72,8 @@ impl CodeKeys {
     }
 
     /// The published keys as JSON Web Keys (RFC 7517), newest first.
-    pub(crate) fn published(&self) -> Vec<Value> {
-        self.published.iter().map(|(_, key)| json_web_key(key, SIGNER_ID)).collect()
+    pub(crate) fn published(&self) -> Vec<PublishedKey> {
+        self.published.iter().map(|(_, key)| PublishedKey::new(key, SIGNER_ID)).collect()
     }
 }
 

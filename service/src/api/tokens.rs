@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use access_token::MAX_TOKEN;
 use proto::v1::{self, tokens_server::Tokens};
 use tonic::{Request, Response};
 
@@ -15,7 +16,6 @@ use crate::{
     catalogue::Needs,
     clock::UtcTime,
     registrar::{Error, Introspection, TokenOrder, Wanted},
-    token::MAX_TOKEN,
     vocabulary::{DataClass, Grade, Relation},
 };
 
@@ -89,11 +89,11 @@ impl Tokens for Desk {
                 inactive_reason: String::new(),
                 token_id: claims.jti,
                 resident_id: claims.resident,
-                visit_id: claims.visit,
+                visit_id: claims.visit.unwrap_or_default(),
                 subject: claims.sub,
                 role: role_number(claims.role),
                 purpose: purpose_number(claims.purpose),
-                grade: claims.data.grade.into(),
+                grade: claims.data.grade.level().into(),
                 classes: claims.data.classes.into_iter().map(class_number).collect(),
                 expires_at: UtcTime::from_unix_timestamp(claims.exp).ok().map(timestamp),
                 log_position,

@@ -6,13 +6,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
+use access_token::keys::{PublishedKey, thumbprint_octets};
 use audit::Outcome;
 use card::status_list::{BadSignature, Contents, Entry, Heading, SIGNER_ID, StatusList, Tag};
 use hsm::{
     KeyError, Sm2Signer,
     sm2::{PublicKey, Signature, SignerId},
 };
-use serde_json::Value;
 use time::Duration;
 
 use super::{Error, Registrar, entry_by, service_actor, sessions::fill_random};
@@ -23,7 +23,6 @@ use crate::{
     policy::Act,
     store::{ChangedChip, ListChange, ListIssue},
     telemetry,
-    token::{json_web_key, thumbprint_octets},
 };
 
 /// A list is replaced when it is older, also when nothing changed.
@@ -81,8 +80,8 @@ impl CardLists {
     }
 
     /// The published keys as JSON Web Keys (RFC 7517), newest first.
-    pub(super) fn published(&self) -> Vec<Value> {
-        self.keys.iter().map(|(_, key)| json_web_key(key, SIGNER_ID)).collect()
+    pub(super) fn published(&self) -> Vec<PublishedKey> {
+        self.keys.iter().map(|(_, key)| PublishedKey::new(key, SIGNER_ID)).collect()
     }
 
     fn newest(&self) -> Option<Arc<Newest>> {

@@ -8,9 +8,9 @@ mod verify;
 
 use std::time::Duration;
 
+use access_token::keys::PublishedKey;
 use audit::{Entry, Outcome};
 use card::code::{Code, DeskNonce, ElectronicId, Platform, Unsigned};
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 pub use verify::{ShownCode, VerifiedCode};
@@ -96,7 +96,7 @@ impl Codes {
         }
     }
 
-    pub(super) fn published(&self) -> Vec<Value> {
+    pub(super) fn published(&self) -> Vec<PublishedKey> {
         self.keys.published()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use access_token::{Claims, Confirmation, Data, Ground, words::Mask};
 use audit::{Entry, Outcome};
 
 use super::{Caller, Error, Registrar, visits::standing};
@@ -10,7 +11,6 @@ use crate::{
     clock::UtcTime,
     policy::{AccessRequest, Act, Denial, Grant, Standing},
     store::{Change, Ended, NewToken, Receipt, TokenId, VisitId},
-    token::{Claims, Confirmation, Data, Ground},
     vocabulary::{DataClass, Grade, Purpose, Relation, Role},
 };
 
@@ -122,15 +122,17 @@ impl Registrar {
             role: holder.role,
             institution: holder.institution.to_string(),
             resident: visit.resident.to_string(),
-            visit: visit.id.to_string(),
+            visit: Some(visit.id.to_string()),
+            emergency: None,
+            consent: None,
             purpose: wanted.purpose,
             data: Data {
-                grade: wanted.grade.level(),
+                grade: wanted.grade,
                 classes: wanted.classes.clone(),
                 domain: visit.institution.to_string(),
             },
             proofing: "certificate".to_owned(),
-            mask: "none".to_owned(),
+            mask: Mask::None,
             policy: Ground { hash: self.policy_hash.clone(), rule: grant.rule.id.clone() },
             log: entry.id.clone(),
         };

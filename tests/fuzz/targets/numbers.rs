@@ -5,13 +5,12 @@
 #![no_main]
 
 #[path = "../../../service/src/likeness.rs"]
-#[expect(dead_code, reason = "the rest of the service uses it")]
 mod likeness;
 #[path = "../../../service/src/numbers.rs"]
 #[expect(dead_code, reason = "the rest of the service uses it")]
 mod numbers;
 #[path = "../../../service/src/vocabulary.rs"]
-#[expect(dead_code, reason = "the rest of the service uses it")]
+#[expect(unused_imports, reason = "the rest of the service uses it")]
 mod vocabulary;
 
 use numbers::{BoundNumber, NumberKind};

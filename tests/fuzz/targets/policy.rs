@@ -6,7 +6,6 @@ use std::{str, time::Duration};
 #[expect(dead_code, unused_imports, reason = "of the service, here without the rest of it")]
 #[path = "../../../service/src/policy/mod.rs"]
 mod policy;
-#[expect(dead_code, reason = "of the service, here without the rest of it")]
 #[path = "../../../service/src/vocabulary.rs"]
 mod vocabulary;
 

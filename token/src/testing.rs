@@ -1,0 +1,71 @@
+//! What tests sign.
+
+use hsm::{Sm2Signer as _, sm2::SecretKey};
+use serde_json::Value;
+
+use crate::{
+    Claims, Confirmation, Data, Ground, KeySet, TYPE, jws,
+    keys::thumbprint,
+    words::{DataClass, Grade, Mask, Purpose, Role},
+};
+
+/// An issuer with one key.
+pub(crate) struct Issuer(pub(crate) SecretKey);
+
+impl Issuer {
+    pub(crate) fn new() -> Self {
+        Self(SecretKey::generate())
+    }
+
+    pub(crate) fn kid(&self) -> String {
+        thumbprint(self.0.public_key())
+    }
+
+    pub(crate) fn keys(&self) -> KeySet {
+        [self.0.public_key()].into_iter().collect()
+    }
+
+    pub(crate) fn sign(&self, claims: &Claims) -> String {
+        self.seal(jws::signing_input(TYPE, &self.kid(), claims))
+    }
+
+    /// Any header over any claims, with a good signature.
+    pub(crate) fn sign_json(&self, header: &Value, claims: &Value) -> String {
+        self.seal(jws::encode(header, claims))
+    }
+
+    pub(crate) fn seal(&self, signing_input: String) -> String {
+        let signature = self.0.sign(&self.0.digest(signing_input.as_bytes())).unwrap();
+        jws::signed(signing_input, &signature)
+    }
+}
+
+/// Good from 1000 on, for five minutes.
+pub(crate) fn claims() -> Claims {
+    Claims {
+        iss: "desk.example".into(),
+        sub: "019a".into(),
+        aud: "emr.example".into(),
+        iat: 1000,
+        nbf: 1000,
+        exp: 1300,
+        jti: "019b".into(),
+        cnf: Confirmation { thumbprint: "t".into() },
+        role: Role::Doctor,
+        institution: "019c".into(),
+        resident: "019d".into(),
+        visit: Some("019e".into()),
+        emergency: None,
+        consent: None,
+        purpose: Purpose::Treatment,
+        data: Data {
+            grade: Grade::new(3).unwrap(),
+            classes: vec![DataClass::Health],
+            domain: "019c".into(),
+        },
+        proofing: "certificate".into(),
+        mask: Mask::None,
+        policy: Ground { hash: "00".into(), rule: "doctor-treats".into() },
+        log: "019f".into(),
+    }
+}
