@@ -1,7 +1,35 @@
 //! Words that policy, tokens and the log share, each with the one spelling it has everywhere.
 
 pub(crate) use access_token::words;
-pub use access_token::words::{DataClass, Grade, Purpose, Role};
+pub use access_token::words::{DataClass, Grade, Mask, Purpose, Role};
+
+words! {
+    /// What a resident says about who may see their data.
+    ConsentKind {
+        /// They agree (授权确认).
+        Permit = "permit",
+        /// They object (拒绝): it comes before whatever they agreed to.
+        Object = "object",
+        /// They signed a contract with a family doctor (家庭医生签约).
+        FamilyDoctor = "family-doctor",
+    }
+}
+
+words! {
+    /// How a consent stands.
+    ConsentState {
+        /// A second person has to say that they saw it given.
+        AwaitsWitness = "awaits-witness",
+        /// It is in force.
+        InForce = "in-force",
+        /// Nobody said in time that they saw it given.
+        Void = "void",
+        /// It was withdrawn.
+        Withdrawn = "withdrawn",
+        /// Its time is over.
+        Over = "over",
+    }
+}
 
 words! {
     /// What is issued for one request.
@@ -64,6 +92,26 @@ words! {
         Attending = "attending",
         /// Works in the department of the visit (本科室).
         Department = "department",
+        /// The institution that keeps the data sent the resident here (转诊).
+        Referral = "referral",
+        /// The resident signed a contract with this family doctor (家庭医生签约).
+        FamilyDoctor = "family-doctor",
+        /// The resident, or who speaks for them, agreed to just this (授权确认).
+        Consent = "consent",
+        /// Began an emergency access for this resident (紧急访问).
+        Emergency = "emergency",
+    }
+}
+
+words! {
+    /// What an access is within: while it lasts the access does, too.
+    Frame {
+        /// A visit (就诊).
+        Visit = "visit",
+        /// A consent, without a visit (授权确认).
+        Consent = "consent",
+        /// An emergency access (紧急访问).
+        Emergency = "emergency",
     }
 }
 

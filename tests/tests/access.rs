@@ -22,11 +22,14 @@ async fn a_decision_is_explained_before_it_is_asked_for() {
     let allowed = explained(DOCTOR.key, "4");
     assert_eq!(allowed["allowed"], true);
     assert_eq!(text(&allowed, "rule"), "doctor-treats");
-    assert_eq!(text(&allowed, "relation"), "attending");
+    assert_eq!(allowed["relations"], serde_json::json!(["attending"]));
     assert!(text(&allowed, "rule_zh").contains("接诊医师"), "{allowed}");
     let refused = explained(DOCTOR.key, "5");
     assert_eq!(refused["allowed"], false);
-    assert_eq!(text(&refused, "missing_en"), "a rule that covers data above grade 4");
+    assert_eq!(
+        text(&refused, "missing_en"),
+        "a tie to this resident: the resident's consent, or a rule that covers data above grade 4"
+    );
     let refused = explained(COLLEAGUE.key, "5");
     assert_eq!(text(&refused, "rule"), "relation-to-resident");
     assert!(text(&refused, "grantor_zh").contains("窗口"), "{refused}");
@@ -48,7 +51,7 @@ async fn a_decision_is_explained_before_it_is_asked_for() {
     }
     let order = ["audit", "search", "--action", "token.issue", "--outcome", "refused"];
     let told = hospital.granted("auditor", &order).to_string();
-    for said in ["health,care", "visit-region", "\"grade\"", "relations"] {
+    for said in ["health,care", "records-region", "\"grade\"", "relations"] {
         assert!(told.contains(said), "{said}: {told}");
     }
 }

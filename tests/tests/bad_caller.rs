@@ -219,6 +219,7 @@ async fn tokens_that_are_altered_ended_or_for_others() {
         classes: vec![DataClass::Health.into()],
         audience: "emr.example".to_owned(),
         lifetime_seconds: 0,
+        ..IssueTokenRequest::default()
     };
     let issued = doctor.issue(order.clone()).await.unwrap().into_inner();
     let mut ask = async |token: &str, audience: &str| {
@@ -292,6 +293,7 @@ async fn access_beyond_the_rules() {
         classes: vec![DataClass::Health.into()],
         audience: "emr.example".to_owned(),
         lifetime_seconds: 0,
+        ..IssueTokenRequest::default()
     };
     let with = |change: &dyn Fn(&mut IssueTokenRequest)| {
         let mut order = order.clone();

@@ -112,6 +112,7 @@ async fn full_disk() {
         classes: vec![DataClass::Health.into()],
         audience: "emr.example".to_owned(),
         lifetime_seconds: 0,
+        ..IssueTokenRequest::default()
     };
     let mut acknowledged = Vec::new();
     let mut issue = async || {

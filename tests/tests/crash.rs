@@ -74,6 +74,7 @@ async fn load(
         classes: vec![DataClass::Health.into()],
         audience: "emr.example".to_owned(),
         lifetime_seconds: 60,
+        ..IssueTokenRequest::default()
     };
     while let Ok(issued) = tokens.issue(request.clone()).await {
         let IssueTokenResponse { receipt, .. } = issued.into_inner();

@@ -43,6 +43,7 @@ async fn a_bad_generator_stops_signing_and_nothing_else() {
         classes: vec![DataClass::Health.into()],
         audience: "emr.example".to_owned(),
         lifetime_seconds: 0,
+        ..IssueTokenRequest::default()
     };
     let token = doctor.issue(order.clone()).await.unwrap().into_inner().token;
     let keys = records.keys(TokenKeysRequest {}).await.unwrap().into_inner();

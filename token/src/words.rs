@@ -53,6 +53,8 @@ words! {
         Auditor = "auditor",
         /// A system of an institution (机构系统), such as an EMR.
         System = "system",
+        /// Studies data of residents who agreed to it (科研人员); never sees who they are.
+        Researcher = "researcher",
     }
 }
 
@@ -67,6 +69,10 @@ words! {
         Operations = "operations",
         /// PATRQT (本人请求)
         PatientRequest = "patient-request",
+        /// ETREAT (紧急救治)
+        Emergency = "emergency",
+        /// HRESCH (科研)
+        Research = "research",
     }
 }
 

@@ -285,7 +285,8 @@ pub(crate) fn issued_token(issued: &v1::IssueTokenResponse) -> Page {
         .row(text::TOKEN_ID, &issued.token_id)
         .maybe(text::EXPIRES_AT, timestamp(issued.expires_at.as_ref()))
         .row(text::RULE, &issued.rule)
-        .row(text::RELATION, &issued.relation);
+        .row(text::RELATION, issued.relations.join(", "))
+        .row(text::MASK, &issued.mask);
     receipt(page, issued.receipt.as_ref()).row(text::TOKEN, &issued.token)
 }
 
@@ -295,7 +296,8 @@ pub(crate) fn explained_token(explained: &v1::ExplainTokenResponse) -> Page {
         true => Page::titled(text::TOKEN_WOULD_BE_ISSUED)
             .row(text::RULE, &explained.rule)
             .row(text::RULE_SAYS, both(&explained.rule_zh, &explained.rule_en))
-            .row(text::RELATION, &explained.relation)
+            .row(text::RELATION, explained.relations.join(", "))
+            .row(text::MASK, &explained.mask)
             .row(text::LIFETIME, explained.lifetime_seconds),
         false => Page::titled(text::TOKEN_WOULD_BE_REFUSED)
             .row(text::RULE, &explained.rule)

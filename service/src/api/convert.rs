@@ -44,7 +44,8 @@ numbered!(
     Doctor,
     Nurse,
     Auditor,
-    System
+    System,
+    Researcher
 );
 numbered!(
     purpose,
@@ -55,7 +56,9 @@ numbered!(
     Treatment,
     Payment,
     Operations,
-    PatientRequest
+    PatientRequest,
+    Emergency,
+    Research
 );
 numbered!(
     class,

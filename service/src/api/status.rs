@@ -153,7 +153,7 @@ impl From<Error> for Status {
                 en = format!("{en}: {field} must be {needs_en}");
             }
             Error::Denied(denial) => {
-                if let Denial::Grade { most } = denial {
+                if let Denial::Grade { most, .. } = denial {
                     metadata.insert("most_grade".to_owned(), most.to_string());
                 }
                 let explained = denial.explain();

@@ -33,7 +33,8 @@ impl Tokens for Desk {
             token_id: issued.id.to_string(),
             expires_at: Some(timestamp(issued.expires_at)),
             rule: issued.rule,
-            relation: relation(issued.relation),
+            relations: relations(&issued.relations),
+            mask: issued.mask.as_str().to_owned(),
             receipt: receipt(issued.receipt),
         }))
     }
@@ -43,8 +44,9 @@ impl Tokens for Desk {
         request: Request<v1::ExplainTokenRequest>,
     ) -> Reply<v1::ExplainTokenResponse> {
         let caller = self.caller(&request).await?;
-        let v1::ExplainTokenRequest { visit_id, purpose, grade, classes } = request.into_inner();
-        let wanted = wanted(&visit_id, purpose, grade, classes)?;
+        let asked = request.into_inner();
+        let places = (&*asked.visit_id, &*asked.records_institution_id);
+        let wanted = wanted(places, asked.purpose, asked.grade, asked.classes)?;
         let explained = self.registrar.explain_token(&caller, wanted).await?;
         let answer = match explained.decision {
             Ok(grant) => v1::ExplainTokenResponse {
@@ -52,7 +54,8 @@ impl Tokens for Desk {
                 rule: grant.rule.id.clone(),
                 rule_zh: grant.rule.zh.clone(),
                 rule_en: grant.rule.en.clone(),
-                relation: relation(grant.relation),
+                relations: relations(&grant.relations),
+                mask: grant.mask.as_str().to_owned(),
                 lifetime_seconds: grant.lifetime.as_secs().try_into().unwrap_or(u32::MAX),
                 ..v1::ExplainTokenResponse::default()
             },
@@ -122,13 +125,24 @@ impl Tokens for Desk {
 
 fn order(asked: v1::IssueTokenRequest) -> Result<TokenOrder, Error> {
     Ok(TokenOrder {
-        wanted: wanted(&asked.visit_id, asked.purpose, asked.grade, asked.classes)?,
+        wanted: wanted(
+            (&asked.visit_id, &asked.records_institution_id),
+            asked.purpose,
+            asked.grade,
+            asked.classes,
+        )?,
         audience: audience(asked.audience)?,
         lifetime: Duration::from_secs(asked.lifetime_seconds.into()),
     })
 }
 
-fn wanted(visit: &str, why: i32, grade: u32, classes: Vec<i32>) -> Result<Wanted, Error> {
+/// What is wanted: within which visit, of which institution.
+fn wanted(
+    (visit, records): (&str, &str),
+    why: i32,
+    grade: u32,
+    classes: Vec<i32>,
+) -> Result<Wanted, Error> {
     let mut classes = classes.into_iter().map(class).collect::<Result<Vec<_>, _>>()?;
     classes.sort_unstable();
     classes.dedup();
@@ -137,12 +151,16 @@ fn wanted(visit: &str, why: i32, grade: u32, classes: Vec<i32>) -> Result<Wanted
     }
     Ok(Wanted {
         visit: id("visit_id", visit)?,
+        records: match records {
+            "" => None,
+            records => Some(id("records_institution_id", records)?),
+        },
         purpose: purpose(why)?,
         grade: Grade::new(grade).ok_or(Error::Field { field: "grade", needs: Needs::Grade })?,
         classes,
     })
 }
 
-fn relation(relation: Option<Relation>) -> String {
-    relation.map(|it| it.as_str().to_owned()).unwrap_or_default()
+fn relations(relations: &[Relation]) -> Vec<String> {
+    relations.iter().map(|it| it.as_str().to_owned()).collect()
 }

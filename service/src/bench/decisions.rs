@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     policy::{AccessRequest, Domain, Policy, SHIPPED, Standing, Texts},
-    vocabulary::{DataClass, Grade, Purpose, Relation, Role},
+    vocabulary::{DataClass, Frame, Grade, Purpose, Relation, Role},
 };
 
 pub(super) fn ask(seconds: u64) -> Result<Vec<(String, Value)>, BenchError> {
@@ -63,6 +63,8 @@ fn decide(policy: &Policy, relations: &[Relation]) -> Result<(), BenchError> {
         role: Role::Doctor,
         own: domain(),
         records: domain(),
+        frame: Frame::Visit,
+        here: true,
         visit_open: true,
         relations: relations.to_vec(),
     };

@@ -112,6 +112,7 @@ async fn token_callers(ground: &Ground, callers: usize) -> Result<Vec<Call>, Ben
         classes: vec![v1::DataClass::Health.into(), v1::DataClass::Care.into()],
         audience: "emr.example".to_owned(),
         lifetime_seconds: 0,
+        ..v1::IssueTokenRequest::default()
     };
     Ok((0..callers)
         .map(|caller| -> Call {

@@ -237,7 +237,8 @@ impl Story {
             let issued = self.ask_for_token(DOCTOR.key)?.granted()?;
             token = field(&issued, "token")?.to_owned();
             self.token_position = number(&issued["receipt"]["position"])?;
-            let (rule, relation) = (field(&issued, "rule")?, field(&issued, "relation")?);
+            let rule = field(&issued, "rule")?;
+            let relation = issued["relations"][0].as_str().unwrap_or_default();
             let position = self.token_position;
             Ok(text(
                 format!("依据规则 {rule}，关系 {relation}；日志第 {position} 条已落盘。"),

@@ -15,7 +15,7 @@ use super::{
     AccessRequest, Denial, Explanation, Grant, PolicyError, Rule, Standing, bounds,
     facts::{Action, Facts, Step},
 };
-use crate::vocabulary::{DataClass, Grade, Purpose, Relation, Role};
+use crate::vocabulary::{DataClass, Frame, Grade, Mask, Purpose, Relation, Role};
 
 /// Most rules.
 const MAX_RULES: usize = 200;
@@ -39,6 +39,7 @@ struct ReadRule {
     alone: PolicySet,
     rule: Arc<Rule>,
     lifetime: Option<Duration>,
+    mask: Mask,
 }
 
 /// The words that rules speak with, as a Cedar schema.
@@ -52,27 +53,34 @@ entity Role enum [{roles}];
 entity Purpose enum [{purposes}];
 entity Relation enum [{relations}];
 entity Class enum [{classes}];
+// What it is within: somebody who has no visit has a consent or an emergency.
+entity Frame enum [{frames}];
 // An institution lies in its county, that in a city, that in a province: region codes of GB/T 2260, of 6, 4 and 2 digits.
 entity Domain in [Domain];
 // Whoever asks.
-entity Person = {{ role: Role, institution: Domain }};
-// What is kept about one resident where the visit is.
+entity Person = {{ role: Role, institution: Domain, county: Domain, city: Domain, province: Domain }};
+// What an institution keeps about one resident.
 entity Records in [Domain];
 action access appliesTo {{
   principal: Person,
   resource: Records,
-  context: {{ purpose: Purpose, relations: Set<Relation>, visit_open: Bool, classes: Set<Class>, grade: Long }}
+  context: {{
+    purpose: Purpose, relations: Set<Relation>, classes: Set<Class>, grade: Long,
+    // Within what, whether that is of the own institution, and whether it is no visit that was closed.
+    frame: Frame, here: Bool, visit_open: Bool
+  }}
 }};
 action dump appliesTo {{
   principal: Person,
   resource: Records,
-  context: {{ purpose: Purpose, relations: Set<Relation>, visit_open: Bool }}
+  context: {{ purpose: Purpose, relations: Set<Relation>, frame: Frame, here: Bool, visit_open: Bool }}
 }};
 "#,
         roles = list(Role::ALL.iter().map(|word| word.as_str())),
         purposes = list(Purpose::ALL.iter().map(|word| word.as_str())),
         relations = list(Relation::ALL.iter().map(|word| word.as_str())),
         classes = list(DataClass::ALL.iter().map(|word| word.as_str())),
+        frames = list(Frame::ALL.iter().map(|word| word.as_str())),
     )
 }
 
@@ -120,7 +128,7 @@ impl AccessRules {
             ..Facts::of(request.standing, Action::Access, request.purpose)
         };
         if facts.classes.is_empty() {
-            return Err(Denial::Class(Vec::new()));
+            return Err(Denial::Class { classes: Vec::new(), opened_by: Vec::new() });
         }
         let grant = self.decide(&facts)?;
         let (most, asked) = (grant.lifetime, request.lifetime);
@@ -132,7 +140,7 @@ impl AccessRules {
         self.decide(&Facts::of(standing, Action::Dump, purpose))
     }
 
-    /// The rule that allows it, and the first relation that it rests on.
+    /// The rule that allows it, and the relations that it rests on: as few as suffice, the first ones where several do.
     fn decide(&self, facts: &Facts<'_>) -> Result<Grant, Denial> {
         let entities = facts.entities();
         let Verdict::Allowed(read) = self.ask(facts, entities.as_ref()) else {
@@ -143,16 +151,15 @@ impl AccessRules {
             let response = self.judge(&read.alone, &facts, entities.as_ref());
             response.is_some_and(|it| it.decision() == Decision::Allow)
         };
-        let relation = match with(Vec::new()) {
-            true => None,
-            false => {
-                let alone = facts.relations.iter().find(|relation| with(vec![**relation]));
-                // None of them alone, where a rule takes two.
-                alone.or(facts.relations.first()).copied()
+        let mut relations = facts.relations.clone();
+        for relation in facts.relations.iter().rev() {
+            let without: Vec<_> = relations.iter().copied().filter(|it| it != relation).collect();
+            if with(without.clone()) {
+                relations = without;
             }
-        };
+        }
         let lifetime = read.lifetime.unwrap_or_default();
-        Ok(Grant { rule: Arc::clone(&read.rule), relation, lifetime })
+        Ok(Grant { rule: Arc::clone(&read.rule), relations, lifetime, mask: read.mask })
     }
 
     /// What Cedar says. Nothing, which is a no, for what cannot be asked.
@@ -226,27 +233,48 @@ impl AccessRules {
         let allows = |variant: Facts<'_>| self.possible(&variant, step).is_ok();
         match step {
             Step::Role => Denial::Role,
+            Step::Institution if facts.here => Denial::RecordsElsewhere,
             Step::Institution => Denial::OtherInstitution,
             Step::Visit => Denial::VisitClosed,
             Step::Purpose => Denial::Purpose,
             Step::Relation => {
-                let would = |relation: &&Relation| {
-                    allows(Facts { relations: vec![**relation], ..facts.clone() })
+                let enough = |more: &[Relation]| allows(facts.with_relations(more));
+                let one = Relation::ALL.iter().copied().filter(|it| enough(&[*it]));
+                let one: Vec<_> = one.collect();
+                // Where it takes two, each of them is a step.
+                let of_two = |it: &Relation| {
+                    let mut others = Relation::ALL.iter().filter(|other| *other != it);
+                    others.any(|other| enough(&[*it, *other]))
                 };
-                Denial::NoRelation(Relation::ALL.iter().filter(would).copied().collect())
+                Denial::NoRelation(match one.is_empty() {
+                    false => one,
+                    true => Relation::ALL.iter().copied().filter(of_two).collect(),
+                })
             }
             Step::Class => {
                 let covered =
                     |class: &DataClass| allows(Facts { classes: vec![*class], ..facts.clone() });
-                Denial::Class(facts.classes.iter().copied().filter(|it| !covered(it)).collect())
+                let classes = facts.classes.iter().copied().filter(|it| !covered(it)).collect();
+                Denial::Class { classes, opened_by: self.opened_by(facts) }
             }
             Step::Grade => {
                 let lower = (1..facts.grade.level()).rev().filter_map(|it| Grade::new(it.into()));
                 let mut lower =
                     lower.filter(|grade| allows(Facts { grade: *grade, ..facts.clone() }));
-                Denial::Grade { most: lower.next().map_or(0, Grade::level) }
+                let most = lower.next().map_or(0, Grade::level);
+                Denial::Grade { most, opened_by: self.opened_by(facts) }
             }
         }
+    }
+
+    /// The relations with each of which it would be allowed as it is asked.
+    fn opened_by(&self, facts: &Facts<'_>) -> Vec<Relation> {
+        let entities = facts.entities();
+        let opens = |relation: &Relation| {
+            let facts = facts.with_relations(&[*relation]);
+            matches!(self.ask(&facts, entities.as_ref()), Verdict::Allowed(_))
+        };
+        Relation::ALL.iter().copied().filter(opens).collect()
     }
 }
 
@@ -285,12 +313,17 @@ impl ReadRule {
             }
             Some(_) => return Err(out_of_range("lifetime")),
         };
+        let mask = match told("mask") {
+            None => Mask::None,
+            Some(_) if !grants_tokens => return Err(out_of_range("mask")),
+            Some(word) => Mask::from_word(word).ok_or_else(|| out_of_range("mask"))?,
+        };
         let (zh, en) = (needed("zh")?, needed("en")?);
         let policy_id = PolicyId::new(&id);
         let alone = PolicySet::from_policies([policy.new_id(policy_id.clone())])
             .map_err(|e| PolicyError::Malformed(e.to_string()))?;
         let rule = Arc::new(Rule { id, zh, en, missing });
-        Ok(Self { id: policy_id, alone, rule, lifetime })
+        Ok(Self { id: policy_id, alone, rule, lifetime, mask })
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     AccessRequest, Denial, Domain, Grant, Policy, PolicyError, Standing, Texts,
     words::{Labelled, list},
 };
-use crate::vocabulary::{DataClass, Grade, Purpose, Relation, Role};
+use crate::vocabulary::{DataClass, Frame, Grade, Purpose, Relation, Role};
 
 /// Most cases.
 const MAX_CASES: usize = 1000;
@@ -28,11 +28,16 @@ pub struct Case {
     role: Role,
     #[serde(default)]
     relations: Vec<Relation>,
+    #[serde(default = "visit")]
+    frame: Frame,
     /// Where the visit is, as whoever asks sees it.
     #[serde(default)]
     visit_at: Place,
     #[serde(default)]
     visit_closed: bool,
+    /// Who keeps the data; where the visit is, if nothing is said.
+    #[serde(default)]
+    records_at: Option<Place>,
     purpose: Purpose,
     #[serde(default)]
     classes: Vec<DataClass>,
@@ -44,6 +49,10 @@ pub struct Case {
     /// The rule that refuses it.
     #[serde(default)]
     refused_by: Option<String>,
+}
+
+fn visit() -> Frame {
+    Frame::Visit
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -92,6 +101,15 @@ impl Case {
             if case.allowed_by.is_some() == case.refused_by.is_some() {
                 return Err(malformed(case, "either `allowed_by` or `refused_by` is needed"));
             }
+            let without_visit = case.frame != Frame::Visit;
+            if without_visit
+                && (case.card || case.visit_closed || case.visit_at != Place::default())
+            {
+                return Err(malformed(
+                    case,
+                    "there is no visit, where `frame` says something else",
+                ));
+            }
             if case.card != (case.grade == 0 && case.classes.is_empty()) {
                 return Err(malformed(
                     case,
@@ -134,7 +152,9 @@ impl Policy {
         let standing = Standing {
             role: case.role,
             own: domain("own", "330106"),
-            records: match case.visit_at {
+            frame: case.frame,
+            here: case.visit_at == Place::OwnInstitution,
+            records: match case.records_at.unwrap_or(case.visit_at) {
                 Place::OwnInstitution => domain("own", "330106"),
                 Place::SameCounty => domain("other", "330106"),
                 Place::SameCity => domain("other", "330108"),
@@ -164,11 +184,7 @@ impl Policy {
         let (purpose_zh, purpose_en) = case.purpose.label();
         let [classes_zh, classes_en] = told(&case.classes);
         let [relations_zh, relations_en] = told(&case.relations);
-        let (place_zh, place_en) = case.visit_at.label();
-        let (visit_zh, visit_en) = match case.visit_closed {
-            false => ("就诊进行中", "visit open"),
-            true => ("就诊已结束", "visit closed"),
-        };
+        let [within_zh, within_en] = case.within();
         let (what_zh, what_en) = match case.card {
             true => ("读取整张卡".to_owned(), "the whole card".to_owned()),
             false => (
@@ -176,22 +192,25 @@ impl Policy {
                 format!("{classes_en} data up to grade {}", case.grade),
             ),
         };
-        let asked_zh = format!(
-            "{role_zh}为{purpose_zh}求取：{what_zh}。关系：{relations_zh}；{place_zh}，{visit_zh}。"
-        );
+        let asked_zh =
+            format!("{role_zh}为{purpose_zh}求取：{what_zh}。关系：{relations_zh}；{within_zh}。");
         let asked_en = format!(
-            "The {role_en} asks, for {purpose_en}: {what_en}. Relation: {relations_en}; {place_en}, {visit_en}."
+            "The {role_en} asks, for {purpose_en}: {what_en}. Relation: {relations_en}; {within_en}."
         );
         let [decided_zh, decided_en] = match self.decided(case) {
             Ok(grant) => {
-                let (zh, en) = match &grant.relation {
-                    Some(relation) => relation.label(),
-                    None => ("不需要关系", "no relation needed"),
+                let [zh, en] = match &grant.relations[..] {
+                    [] => ["不需要关系".to_owned(), "no relation needed".to_owned()],
+                    relations => list(relations, ["、", ", "]),
                 };
-                let rule = &grant.rule;
+                let (rule, (mask_zh, mask_en)) = (&grant.rule, grant.mask.label());
+                let [mask_zh, mask_en] = match case.card {
+                    true => [String::new(), String::new()],
+                    false => [format!("{mask_zh}。"), format!(" Seen {mask_en}.")],
+                };
                 [
-                    format!("准许，规则 {}：{}。依据：{zh}。", rule.id, rule.zh),
-                    format!("Allowed by {}: {}. It rests on: {en}.", rule.id, rule.en),
+                    format!("准许，规则 {}：{}。依据：{zh}。{mask_zh}", rule.id, rule.zh),
+                    format!("Allowed by {}: {}. It rests on: {en}.{mask_en}", rule.id, rule.en),
                 ]
             }
             Err(denial) => {
@@ -215,14 +234,41 @@ impl Policy {
     }
 }
 
+impl Case {
+    /// What it is within, and who keeps the data.
+    fn within(&self) -> [String; 2] {
+        let (mut zh, mut en) = match (self.frame, self.visit_closed) {
+            (Frame::Visit, closed) => {
+                let (place_zh, place_en) = self.visit_at.label();
+                let (state_zh, state_en) = if closed {
+                    ("就诊已结束", "closed")
+                } else {
+                    ("就诊进行中", "open")
+                };
+                (format!("{place_zh}的就诊，{state_zh}"), format!("visit {place_en}, {state_en}"))
+            }
+            (frame, _) => {
+                let (zh, en) = frame.label();
+                (format!("依据{zh}，无就诊"), format!("within a {en}, without a visit"))
+            }
+        };
+        if let Some(place) = self.records_at {
+            let (place_zh, place_en) = place.label();
+            zh = format!("{zh}；数据由{place_zh}保管");
+            en = format!("{en}; data kept {place_en}");
+        }
+        [zh, en]
+    }
+}
+
 impl Place {
     fn label(self) -> (&'static str, &'static str) {
         match self {
-            Self::OwnInstitution => ("本机构就诊", "visit at the own institution"),
-            Self::SameCounty => ("本县另一机构就诊", "visit elsewhere in the county"),
-            Self::SameCity => ("本市另一县就诊", "visit in another county of the city"),
-            Self::SameProvince => ("本省另一市就诊", "visit in another city of the province"),
-            Self::Elsewhere => ("外省就诊", "visit in another province"),
+            Self::OwnInstitution => ("本机构", "at the own institution"),
+            Self::SameCounty => ("本县另一机构", "elsewhere in the county"),
+            Self::SameCity => ("本市另一县的机构", "in another county of the city"),
+            Self::SameProvince => ("本省另一市的机构", "in another city of the province"),
+            Self::Elsewhere => ("外省的机构", "in another province"),
         }
     }
 }

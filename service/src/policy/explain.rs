@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Denial, words::list};
+use crate::vocabulary::Relation;
 
 /// What a refusal is missing, and who can grant it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,12 @@ impl Denial {
             Self::OtherInstitution => {
                 fixed(["在本机构办理的就诊", "a visit at your own institution", DESK_ZH, DESK_EN])
             }
+            Self::RecordsElsewhere => fixed([
+                "能查看外机构所保管数据的授权规则",
+                "a rule by which your role sees what another institution keeps",
+                RULES_ZH,
+                RULES_EN,
+            ]),
             Self::VisitClosed => fixed(["进行中的就诊", "a visit that is open", DESK_ZH, DESK_EN]),
             Self::Purpose => fixed([
                 "当前角色可用的访问目的",
@@ -54,37 +61,32 @@ impl Denial {
                 RULES_ZH,
                 RULES_EN,
             ]),
-            Self::NoRelation(would) => {
-                let [zh, en] = list(would, ["，或", ", or "]);
-                let missing_zh = format!("与该居民的诊疗关系：{zh}").into();
-                let missing_en = format!("a treatment relation: {en}").into();
-                let grantors = fixed([
-                    "",
-                    "",
-                    "办理就诊的窗口，或就诊科室负责人",
-                    "the desk that opened the visit, or the head of its department",
-                ]);
-                Explanation { missing_zh, missing_en, ..grantors }
-            }
+            Self::NoRelation(would) => tied(would, None),
             Self::RegisteredElsewhere => fixed([
                 "居民本人持卡到场，或由登记机构办理",
                 "the resident's card in the reader, or the institution that registered them",
                 "居民本人，或登记机构的窗口",
                 "the resident, or the desk of that institution",
             ]),
-            Self::Class(classes) if classes.is_empty() => fixed([
+            Self::Class { opened_by, .. } if !opened_by.is_empty() => {
+                tied(opened_by, Some(&self.without_relations()))
+            }
+            Self::Grade { opened_by, .. } if !opened_by.is_empty() => {
+                tied(opened_by, Some(&self.without_relations()))
+            }
+            Self::Class { classes, .. } if classes.is_empty() => fixed([
                 "能同时涵盖所求各类数据的授权规则",
                 "a rule that covers these classes of data together",
                 RULES_ZH,
                 RULES_EN,
             ]),
-            Self::Class(classes) => {
+            Self::Class { classes, .. } => {
                 let [zh, en] = list(classes, ["，或", ", or "]);
                 let missing_zh = format!("涵盖此类数据的授权规则：{zh}").into();
                 let missing_en = format!("a rule that covers this class of data: {en}").into();
                 Explanation { missing_zh, missing_en, ..fixed(["", "", RULES_ZH, RULES_EN]) }
             }
-            Self::Grade { most } => {
+            Self::Grade { most, .. } => {
                 let missing_zh = format!("高于 {most} 级数据的授权规则").into();
                 let missing_en = format!("a rule that covers data above grade {most}").into();
                 Explanation { missing_zh, missing_en, ..fixed(["", "", RULES_ZH, RULES_EN]) }
@@ -93,6 +95,56 @@ impl Denial {
                 Some(missing) => missing.clone(),
                 None => Self::Role.explain(),
             },
+        }
+    }
+
+    /// What is refused for its data alone, as if no relation opened it.
+    fn without_relations(&self) -> Self {
+        let mut alone = self.clone();
+        if let Self::Class { opened_by, .. } | Self::Grade { opened_by, .. } = &mut alone {
+            opened_by.clear();
+        }
+        alone
+    }
+}
+
+/// Any of these relations is missing, or else what `rule` says.
+fn tied(relations: &[Relation], rule: Option<&Denial>) -> Explanation {
+    let [mut missing_zh, mut missing_en] = list(relations, ["，或", ", or "]);
+    let mut grantors: Vec<(Cow<'static, str>, Cow<'static, str>)> = Vec::new();
+    for relation in relations {
+        let (zh, en) = grantor(*relation);
+        if !grantors.iter().any(|(known, _)| known == zh) {
+            grantors.push((zh.into(), en.into()));
+        }
+    }
+    if let Some(rule) = rule.map(Denial::explain) {
+        missing_zh = format!("{missing_zh}，或{}", rule.missing_zh);
+        missing_en = format!("{missing_en}, or {}", rule.missing_en);
+        grantors.push((rule.grantor_zh, rule.grantor_en));
+    }
+    let (zh, en): (Vec<_>, Vec<_>) = grantors.into_iter().unzip();
+    Explanation {
+        missing_zh: format!("与该居民的关系：{missing_zh}").into(),
+        missing_en: format!("a tie to this resident: {missing_en}").into(),
+        grantor_zh: zh.join("，或").into(),
+        grantor_en: en.join(", or ").into(),
+    }
+}
+
+/// Who can bring a relation about: in Chinese and in English.
+fn grantor(relation: Relation) -> (&'static str, &'static str) {
+    match relation {
+        Relation::Attending | Relation::Department => (
+            "办理就诊的窗口，或就诊科室负责人",
+            "the desk that opened the visit, or the head of its department",
+        ),
+        Relation::Referral => ("保管数据的机构", "the institution that keeps the data"),
+        Relation::FamilyDoctor | Relation::Consent => {
+            ("居民本人或其监护人，在窗口办理", "the resident or their guardian, at a desk")
+        }
+        Relation::Emergency => {
+            ("医护人员本人，须说明理由并接受复核", "you, who state why and are reviewed")
         }
     }
 }

@@ -11,7 +11,7 @@ use cedar_policy::{
 };
 
 use super::{Domain, Standing};
-use crate::vocabulary::{DataClass, Grade, Purpose, Relation, Role};
+use crate::vocabulary::{DataClass, Frame, Grade, Purpose, Relation, Role};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +42,10 @@ pub(super) struct Facts<'a> {
     pub(super) role: Role,
     /// The institution of whoever asks, and its region.
     pub(super) own: &'a Domain,
-    /// Those of the visit.
+    /// Those of the data.
     pub(super) records: &'a Domain,
+    pub(super) frame: Frame,
+    pub(super) here: bool,
     pub(super) visit_open: bool,
     pub(super) purpose: Purpose,
     pub(super) relations: Vec<Relation>,
@@ -82,6 +84,8 @@ impl<'a> Facts<'a> {
             role: standing.role,
             own: &standing.own,
             records: &standing.records,
+            frame: standing.frame,
+            here: standing.here,
             visit_open: standing.visit_open,
             purpose,
             relations: standing.relations.clone(),
@@ -90,11 +94,19 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// These facts with more that ties the caller to the resident.
+    pub(super) fn with_relations(&self, more: &[Relation]) -> Facts<'a> {
+        let mut relations = self.relations.clone();
+        relations.extend(more.iter().filter(|it| !self.relations.contains(it)));
+        Facts { relations, ..self.clone() }
+    }
+
     /// These facts with whatever comes after this step at its most favourable: lists are short, so all of them are tried.
     pub(super) fn variants(&self, step: Step) -> Vec<Facts<'a>> {
         let mut best = self.clone();
         if step < Step::Institution {
             best.records = best.own;
+            best.here = true;
         }
         best.visit_open |= step < Step::Visit;
         if step < Step::Relation {
@@ -128,6 +140,8 @@ impl<'a> Facts<'a> {
         let mut context = vec![
             ("purpose".to_owned(), word(&PURPOSE, self.purpose.as_str())),
             ("relations".to_owned(), RestrictedExpression::new_set(relations)),
+            ("frame".to_owned(), word(&FRAME, self.frame.as_str())),
+            ("here".to_owned(), RestrictedExpression::new_bool(self.here)),
             ("visit_open".to_owned(), RestrictedExpression::new_bool(self.visit_open)),
         ];
         if self.action == Action::Access {
@@ -143,10 +157,14 @@ impl<'a> Facts<'a> {
     /// Who asks and where, as Cedar has it.
     pub(super) fn entities(&self) -> Option<Entities> {
         let (own, at) = (&self.own.institution, &self.records.institution);
-        let attributes = HashMap::from([
+        let mut attributes = HashMap::from([
             ("role".to_owned(), word(&ROLE, self.role.as_str())),
             ("institution".to_owned(), word(&DOMAIN, own)),
         ]);
+        for (name, digits) in [("county", 6), ("city", 4), ("province", 2)] {
+            let region = self.own.region.get(..digits)?;
+            attributes.insert(name.to_owned(), word(&DOMAIN, region));
+        }
         let mut entities = vec![
             Entity::new(asker(), attributes, HashSet::new()).ok()?,
             Entity::new_no_attrs(asked_for(), HashSet::from([uid(&DOMAIN, at)])),
@@ -179,6 +197,7 @@ types! {
     ROLE = "Role",
     PURPOSE = "Purpose",
     RELATION = "Relation",
+    FRAME = "Frame",
     CLASS = "Class",
     DOMAIN = "Domain",
     PERSON = "Person",

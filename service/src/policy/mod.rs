@@ -9,7 +9,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 use card::code::MedicalStep;
 use serde::Deserialize;
 
-use crate::vocabulary::{DataClass, Grade, Purpose, Relation, Role};
+use crate::vocabulary::{DataClass, Grade, Mask, Purpose, Relation, Role};
 
 mod access;
 mod act;
@@ -172,7 +172,7 @@ pub enum PolicyError {
 /// Who asks for access to what.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessRequest<'a> {
-    /// How the caller stands to the visit.
+    /// How the caller stands to what is asked for.
     pub standing: &'a Standing,
     /// Why.
     pub purpose: Purpose,
@@ -189,10 +189,12 @@ pub struct AccessRequest<'a> {
 pub struct Grant {
     /// The rule that allowed it.
     pub rule: Arc<Rule>,
-    /// The relation it rests on, if it takes one.
-    pub relation: Option<Relation>,
+    /// The relations it rests on: as few as suffice.
+    pub relations: Vec<Relation>,
     /// Life of the token; zero where there is none.
     pub lifetime: Duration,
+    /// How much is left out of what is seen.
+    pub mask: Mask,
 }
 
 /// A no, with the first condition that failed.
@@ -202,6 +204,8 @@ pub enum Denial {
     Role,
     /// The visit belongs to another institution.
     OtherInstitution,
+    /// Another institution keeps the data, and no rule of this role reaches there.
+    RecordsElsewhere,
     /// The visit is closed.
     VisitClosed,
     /// No rule of this role covers the purpose.
@@ -211,11 +215,18 @@ pub enum Denial {
     /// The resident or card was registered by another institution, and no card was read here.
     RegisteredElsewhere,
     /// Kinds of data that no rule of this role covers.
-    Class(Vec<DataClass>),
+    Class {
+        /// Which.
+        classes: Vec<DataClass>,
+        /// Relations with each of which it would be allowed.
+        opened_by: Vec<Relation>,
+    },
     /// A grade above what the rule allows.
     Grade {
         /// The highest grade that would have been allowed.
         most: u8,
+        /// Relations with each of which it would be allowed.
+        opened_by: Vec<Relation>,
     },
     /// A rule of the institution forbids it.
     Forbidden(Arc<Rule>),
@@ -228,11 +239,12 @@ impl Denial {
         match self {
             Self::Role => "role-may-act",
             Self::OtherInstitution => "same-institution",
+            Self::RecordsElsewhere => "records-elsewhere",
             Self::VisitClosed => "visit-open",
             Self::Purpose => "purpose-covered",
             Self::NoRelation(_) => "relation-to-resident",
             Self::RegisteredElsewhere => "registered-here-or-present",
-            Self::Class(_) => "class-covered",
+            Self::Class { .. } => "class-covered",
             Self::Grade { .. } => "grade-covered",
             Self::Forbidden(rule) => &rule.id,
         }
@@ -331,8 +343,8 @@ impl Policy {
     pub fn access(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         self.may(request.standing.role, Act::TokenIssue)?;
         let grant = self.access.access(request)?;
-        // Whatever the rules say: within an open visit of one's own institution, with a relation.
-        request.standing.may_work()?;
+        // Whatever the rules say: within what is one's own and lasts, with the relation that goes with it.
+        request.standing.may_ask()?;
         Ok(grant)
     }
 }

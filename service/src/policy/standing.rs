@@ -1,7 +1,13 @@
-//! How a caller stands to a visit, and what that alone allows.
+//! How a caller stands to what is asked for, and what that alone allows.
 
 use super::Denial;
-use crate::vocabulary::{Relation, Role};
+use crate::vocabulary::{Frame, Relation, Role};
+
+/// Ties to the resident of a visit that are a treatment.
+const TREATING: [Relation; 2] = [Relation::Attending, Relation::Department];
+/// Ties that reach data which another institution keeps.
+const REACHING: [Relation; 4] =
+    [Relation::Referral, Relation::FamilyDoctor, Relation::Consent, Relation::Emergency];
 
 /// Whose data it is (分域): an institution, which lies in a county, a city and a province.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,30 +18,29 @@ pub struct Domain {
     pub region: String,
 }
 
-/// How a caller stands to a visit.
+/// How a caller stands to what is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// The caller's role.
     pub role: Role,
     /// Where the caller works.
     pub own: Domain,
-    /// Where the visit is.
+    /// Who keeps the data.
     pub records: Domain,
-    /// Whether the visit is still open.
+    /// What it is within.
+    pub frame: Frame,
+    /// Whether that is the caller's own institution's.
+    pub here: bool,
+    /// Whether the visit is still open; whoever asks within something else is asked only while that lasts.
     pub visit_open: bool,
-    /// What ties the caller to the resident of the visit.
+    /// What ties the caller to the resident.
     pub relations: Vec<Relation>,
 }
 
 impl Standing {
-    /// Whether the visit's own institution asks.
-    fn same_institution(&self) -> bool {
-        self.own.institution == self.records.institution
-    }
-
-    /// Whether the visit's own institution asks, while it is open.
+    /// Whether the frame is one's own institution's, while it lasts.
     pub(super) fn in_open_visit(&self) -> Result<(), Denial> {
-        match (self.same_institution(), self.visit_open) {
+        match (self.here, self.visit_open) {
             (false, _) => Err(Denial::OtherInstitution),
             (true, false) => Err(Denial::VisitClosed),
             (true, true) => Ok(()),
@@ -48,11 +53,11 @@ impl Standing {
     /// # Errors
     /// [`Denial::OtherInstitution`], [`Denial::NoRelation`].
     pub fn may_see(&self) -> Result<(), Denial> {
-        if !self.same_institution() {
+        if !self.here {
             return Err(Denial::OtherInstitution);
         }
         match self.role {
-            Role::Doctor | Role::Nurse => self.related(),
+            Role::Doctor | Role::Nurse => self.tied(&TREATING),
             _ => Ok(()),
         }
     }
@@ -63,13 +68,28 @@ impl Standing {
     /// [`Denial::OtherInstitution`], [`Denial::VisitClosed`], [`Denial::NoRelation`].
     pub fn may_work(&self) -> Result<(), Denial> {
         self.in_open_visit()?;
-        self.related()
+        self.tied(&TREATING)
     }
 
-    fn related(&self) -> Result<(), Denial> {
-        match self.relations.is_empty() {
-            true => Err(Denial::NoRelation(vec![Relation::Attending, Relation::Department])),
-            false => Ok(()),
+    /// Seeing data at all: within one's own visit, consent or emergency, tied to the resident by just that, and of
+    /// another institution only with what reaches it.
+    pub(super) fn may_ask(&self) -> Result<(), Denial> {
+        self.in_open_visit()?;
+        match self.frame {
+            Frame::Visit => self.tied(&TREATING)?,
+            Frame::Consent => self.tied(&[Relation::Consent])?,
+            Frame::Emergency => self.tied(&[Relation::Emergency])?,
+        }
+        match self.own.institution == self.records.institution {
+            true => Ok(()),
+            false => self.tied(&REACHING),
+        }
+    }
+
+    fn tied(&self, by: &[Relation]) -> Result<(), Denial> {
+        match self.relations.iter().any(|relation| by.contains(relation)) {
+            true => Ok(()),
+            false => Err(Denial::NoRelation(by.to_vec())),
         }
     }
 }
@@ -78,33 +98,69 @@ impl Standing {
 mod tests {
     use super::*;
 
+    fn domain(institution: &str) -> Domain {
+        Domain { institution: institution.to_owned(), region: "330106".to_owned() }
+    }
+
     #[test]
     fn seeing_and_working_need_what_they_need() {
-        let domain = |institution: &str| Domain {
-            institution: institution.to_owned(),
-            region: "330106".to_owned(),
-        };
-        let standing = |role, same_institution, visit_open, relations: &[Relation]| Standing {
+        let standing = |role, here, visit_open, relations: &[Relation]| Standing {
             role,
             own: domain("one"),
-            records: domain(if same_institution { "one" } else { "other" }),
+            records: domain(if here { "one" } else { "other" }),
+            frame: Frame::Visit,
+            here,
             visit_open,
             relations: relations.to_vec(),
         };
         let tied = [Relation::Attending];
+        let reaching = [Relation::Referral];
+        let untied = || Err(Denial::NoRelation(TREATING.to_vec()));
         #[rustfmt::skip]
         let cases = [
             ("attending doctor", standing(Role::Doctor, true, true, &tied), Ok(()), Ok(())),
             ("the same, afterwards", standing(Role::Doctor, true, false, &tied), Ok(()), Err(Denial::VisitClosed)),
-            ("a colleague", standing(Role::Doctor, true, true, &[]), Err(Denial::NoRelation(Relation::ALL.to_vec())), Err(Denial::NoRelation(Relation::ALL.to_vec()))),
-            ("a nurse without relation", standing(Role::Nurse, true, true, &[]), Err(Denial::NoRelation(Relation::ALL.to_vec())), Err(Denial::NoRelation(Relation::ALL.to_vec()))),
-            ("the desk", standing(Role::Desk, true, true, &[]), Ok(()), Err(Denial::NoRelation(Relation::ALL.to_vec()))),
+            ("a colleague", standing(Role::Doctor, true, true, &[]), untied(), untied()),
+            ("one to whom the resident was referred, who does not treat", standing(Role::Doctor, true, true, &reaching), untied(), untied()),
+            ("a nurse without relation", standing(Role::Nurse, true, true, &[]), untied(), untied()),
+            ("the desk", standing(Role::Desk, true, true, &[]), Ok(()), untied()),
             ("a desk elsewhere", standing(Role::Desk, false, true, &[]), Err(Denial::OtherInstitution), Err(Denial::OtherInstitution)),
             ("a doctor elsewhere", standing(Role::Doctor, false, true, &tied), Err(Denial::OtherInstitution), Err(Denial::OtherInstitution)),
         ];
         for (who, standing, see, work) in cases {
             assert_eq!(standing.may_see(), see, "{who} sees");
             assert_eq!(standing.may_work(), work, "{who} works");
+        }
+    }
+
+    #[test]
+    fn data_is_asked_for_by_the_tie_of_its_frame_and_elsewhere_by_one_that_reaches_it() {
+        let (visit, consent, emergency) = (Frame::Visit, Frame::Consent, Frame::Emergency);
+        #[rustfmt::skip]
+        let cases: [(Frame, &str, &[Relation], bool); 11] = [
+            (visit, "one", &[Relation::Department], true),
+            (visit, "one", &[Relation::Consent], false),
+            (visit, "other", &[Relation::Attending], false),
+            (visit, "other", &[Relation::Referral], false),
+            (visit, "other", &[Relation::Attending, Relation::Referral], true),
+            (visit, "other", &[Relation::Department, Relation::FamilyDoctor], true),
+            (consent, "one", &[Relation::Attending], false),
+            (consent, "other", &[Relation::Consent], true),
+            (emergency, "other", &[Relation::Emergency], true),
+            (emergency, "one", &[Relation::Consent], false),
+            (emergency, "one", &[], false),
+        ];
+        for (frame, records, relations, may) in cases {
+            let standing = Standing {
+                role: Role::Doctor,
+                own: domain("one"),
+                records: domain(records),
+                frame,
+                here: true,
+                visit_open: true,
+                relations: relations.to_vec(),
+            };
+            assert_eq!(standing.may_ask().is_ok(), may, "{frame} {records} {relations:?}");
         }
     }
 }

@@ -6,6 +6,7 @@ use proptest::{
 };
 
 use super::*;
+use crate::vocabulary::Frame;
 
 fn domain(institution: &str, region: &str) -> Domain {
     Domain { institution: institution.to_owned(), region: region.to_owned() }
@@ -16,9 +17,16 @@ fn standing() -> Standing {
         role: Role::Doctor,
         own: domain("one", "330106"),
         records: domain("one", "330106"),
+        frame: Frame::Visit,
+        here: true,
         visit_open: true,
         relations: vec![Relation::Attending],
     }
+}
+
+/// What a clinician without a tie to the resident is told.
+fn treating() -> Denial {
+    Denial::NoRelation(vec![Relation::Attending, Relation::Department])
 }
 
 fn request(standing: &Standing) -> AccessRequest<'_> {
@@ -41,7 +49,7 @@ fn the_shipped_rules_decide_their_cases() {
 fn a_treating_doctor_gets_access_and_its_ground() {
     let grant = Policy::shipped().unwrap().access(&request(&standing())).unwrap();
     assert_eq!(grant.rule.id, "doctor-treats");
-    assert_eq!(grant.relation, Some(Relation::Attending));
+    assert_eq!(grant.relations, [Relation::Attending]);
     assert_eq!(grant.lifetime, Duration::from_secs(900));
 }
 
@@ -53,7 +61,8 @@ fn each_missing_condition_is_named() {
     let auditor = Standing { role: Role::Auditor, ..standing() };
     let operator = Standing { role: Role::Operator, ..standing() };
     let nurse = Standing { role: Role::Nurse, ..standing() };
-    let elsewhere = Standing { records: domain("other", "330106"), ..standing() };
+    let elsewhere = Standing { here: false, records: domain("other", "330106"), ..standing() };
+    let keeps = Standing { records: domain("other", "330106"), ..standing() };
     let afterwards = Standing { visit_open: false, ..standing() };
     let stranger = Standing { relations: Vec::new(), ..standing() };
     #[rustfmt::skip]
@@ -61,13 +70,14 @@ fn each_missing_condition_is_named() {
         ("an auditor gets no token", AccessRequest { standing: &auditor, ..ask }, Denial::Role),
         ("an operator gets no token", AccessRequest { standing: &operator, ..ask }, Denial::Role),
         ("another institution", AccessRequest { standing: &elsewhere, ..ask }, Denial::OtherInstitution),
+        ("data of another institution", AccessRequest { standing: &keeps, ..ask }, Denial::NoRelation(vec![Relation::Referral, Relation::FamilyDoctor, Relation::Consent])),
         ("closed visit", AccessRequest { standing: &afterwards, ..ask }, Denial::VisitClosed),
         ("payment is not a doctor's purpose", AccessRequest { purpose: Purpose::Payment, ..ask }, Denial::Purpose),
-        ("no relation", AccessRequest { standing: &stranger, ..ask }, Denial::NoRelation(Relation::ALL.to_vec())),
-        ("class", AccessRequest { classes: &[DataClass::Health, DataClass::Payment], ..ask }, Denial::Class(vec![DataClass::Payment])),
-        ("no class at all", AccessRequest { classes: &[], ..ask }, Denial::Class(Vec::new())),
-        ("grade", AccessRequest { grade: Grade::new(5).unwrap(), ..ask }, Denial::Grade { most: 4 }),
-        ("a nurse's grade", AccessRequest { standing: &nurse, grade: Grade::new(4).unwrap(), ..ask }, Denial::Grade { most: 3 }),
+        ("no relation", AccessRequest { standing: &stranger, ..ask }, treating()),
+        ("class", AccessRequest { classes: &[DataClass::Health, DataClass::Payment], ..ask }, Denial::Class { classes: vec![DataClass::Payment], opened_by: Vec::new() }),
+        ("no class at all", AccessRequest { classes: &[], ..ask }, Denial::Class { classes: Vec::new(), opened_by: Vec::new() }),
+        ("grade", AccessRequest { grade: Grade::new(5).unwrap(), ..ask }, Denial::Grade { most: 4, opened_by: vec![Relation::Consent] }),
+        ("a nurse's grade", AccessRequest { standing: &nurse, grade: Grade::new(4).unwrap(), ..ask }, Denial::Grade { most: 3, opened_by: Vec::new() }),
     ];
     for (what, request, denial) in cases {
         assert_eq!(policy.access(&request), Err(denial), "{what}");
@@ -128,6 +138,7 @@ fn rules_of_access_that_cannot_be_meant_are_refused() {
         ("no life", good.replace("@lifetime(\"60\")", ""), "OutOfRange"),
         ("a life of nothing", good.replace("\"60\"", "\"0\""), "OutOfRange"),
         ("a life beyond a day", good.replace("\"60\"", "\"86401\""), "OutOfRange"),
+        ("a masking that there is not", good.replace("@lifetime", "@mask(\"half\") @lifetime"), "OutOfRange"),
         ("a missing step that nobody grants", good.replace("@lifetime", "@missing_zh(\"夜间\") @lifetime"), "OutOfRange"),
         ("the same name twice", format!("{good}{good}"), "DuplicateRule"),
         ("too many", (0..201).map(|at| rule(&format!("r{at}"), "context.grade <= 3")).collect(), "TooMany"),
@@ -174,15 +185,15 @@ fn of_rules_that_allow_the_first_is_named_and_a_rule_that_forbids_says_why() {
     assert_eq!(named(both(), &ask_of(&good)).unwrap(), "first");
     let high = AccessRequest { grade: Grade::new(5).unwrap(), ..ask_of(&good) };
     assert_eq!(named(both(), &high).unwrap(), "second");
-    // It rests on no relation, as it takes none; or, where it takes two, on the first of them.
-    assert_eq!(both().access(&ask_of(&good)).unwrap().relation, None);
+    // It rests on no relation, as it takes none; or on both, where it takes two.
+    assert_eq!(both().access(&ask_of(&good)).unwrap().relations, []);
     let two = rule(
         "two",
         "context.relations.containsAll([Relation::\"attending\", Relation::\"department\"])",
     );
     let tied = Standing { relations: Relation::ALL.to_vec(), ..standing() };
     let grant = with(acts, &two).unwrap().access(&ask_of(&tied)).unwrap();
-    assert_eq!(grant.relation, Some(Relation::Attending));
+    assert_eq!(grant.relations, [Relation::Attending, Relation::Department]);
 
     let night = "@id(\"no-such-region\") @zh(\"本县不查\") @en(\"not from this county\")
          @missing_zh(\"县卫健局批准\") @missing_en(\"the county's approval\")
@@ -230,11 +241,11 @@ fn whatever_the_rules_say_data_is_seen_in_an_open_visit_at_ones_own_institution(
     let policy =
         with(acts, &format!("{dump}{}", rule("all", "true").replace("\"all\"", "\"any\"")))
             .unwrap();
-    let none = || Denial::NoRelation(Relation::ALL.to_vec());
+    let none = || treating();
     #[rustfmt::skip]
     let cases = [
         (standing(), Ok(()), Ok(())),
-        (Standing { records: domain("other", "330106"), ..standing() }, Err(Denial::OtherInstitution), Err(Denial::OtherInstitution)),
+        (Standing { here: false, records: domain("other", "330106"), ..standing() }, Err(Denial::OtherInstitution), Err(Denial::OtherInstitution)),
         (Standing { visit_open: false, ..standing() }, Err(Denial::VisitClosed), Err(Denial::VisitClosed)),
         (Standing { relations: Vec::new(), ..standing() }, Err(none()), Err(none())),
     ];
@@ -312,27 +323,30 @@ proptest! {
         role in select(Role::ALL),
         relations in subsequence(Relation::ALL.to_vec(), 0..=Relation::ALL.len()),
         purpose in select(Purpose::ALL),
+        frame in select(Frame::ALL),
         classes in subsequence(DataClass::ALL.to_vec(), 0..=DataClass::ALL.len()),
         grade in 1_u32..=5,
         here in any::<bool>(),
         visit_open in any::<bool>(),
+        kept_at in 0_usize..5,
     ) {
-        let records = domain(if here { "one" } else { "other" }, "330106");
-        let standing = Standing { role, records, visit_open, relations, ..standing() };
+        let kept = ["330106", "330106", "330108", "330206", "510107"];
+        let records = domain(if kept_at == 0 { "one" } else { "other" }, kept[kept_at]);
+        let standing = Standing { role, records, frame, here, visit_open, relations, ..standing() };
         let grade = Grade::new(grade).unwrap();
         let request = AccessRequest { purpose, grade, classes: &classes, ..request(&standing) };
         match SHIPPED_RULES.access(&request) {
             Ok(grant) => {
-                let most = match role {
-                    Role::Doctor => 4,
-                    Role::Nurse => 3,
-                    other => panic!("a token for a {other}"),
-                };
-                prop_assert!(grade.level() <= most && here && visit_open);
-                prop_assert!(grant.relation.is_some_and(|it| standing.relations.contains(&it)));
-                prop_assert!(!classes.is_empty() && purpose == Purpose::Treatment);
-                let treats = [DataClass::Personal, DataClass::Health, DataClass::Care];
-                prop_assert!(classes.iter().all(|class| treats.contains(class)));
+                prop_assert!(here && visit_open && !classes.is_empty());
+                prop_assert!(grant.relations.iter().all(|it| standing.relations.contains(it)));
+                let rests_on = |relation| grant.relations.contains(&relation);
+                let label = label_of(&grant.rule.id, standing.role, purpose, frame);
+                prop_assert!(label.is_some(), "{} by {role} for {purpose}", grant.rule.id);
+                let label = label.unwrap();
+                prop_assert!(grade.level() <= label.grade && kept_at <= label.reach, "{}", grant.rule.id);
+                prop_assert!(classes.iter().all(|class| label.classes.contains(class)));
+                prop_assert_eq!(grant.mask, label.mask);
+                prop_assert!(label.ties.iter().all(|any| any.iter().any(|it| rests_on(*it))));
             }
             Err(denial) => {
                 let explained = denial.explain();
@@ -347,6 +361,40 @@ proptest! {
     fn any_text_is_refused_or_read(text in "(permit|forbid|when|unless|principal|action|resource|context|==|in|@id|[(){};\"a.,]|\\PC){0,60}") {
         let _ = with("[acts]", &text).map(drop);
     }
+}
+
+/// What a shipped rule may grant, written down a second time.
+struct Label {
+    grade: u8,
+    /// How far away the data may be kept: 0 is the own institution, 4 another province.
+    reach: usize,
+    mask: Mask,
+    classes: &'static [DataClass],
+    /// One of each of these is needed.
+    ties: &'static [&'static [Relation]],
+}
+
+/// The label of a rule, if it grants anything to this role, for this purpose, within this.
+fn label_of(rule: &str, role: Role, purpose: Purpose, frame: Frame) -> Option<Label> {
+    use {DataClass as C, Frame as F, Purpose as P, Relation as R, Role as W};
+    const TREATED: &[DataClass] = &[C::Personal, C::Health, C::Care];
+    const STUDIED: &[DataClass] = &[C::Health, C::Care, C::PublicHealth];
+    const TREATS: &[Relation] = &[R::Attending, R::Department];
+    let label = |grade, reach, mask, ties| Label { grade, reach, mask, classes: TREATED, ties };
+    #[rustfmt::skip]
+    let label = match (rule, role, purpose, frame) {
+        ("doctor-treats", W::Doctor, P::Treatment, F::Visit) => label(4, 0, Mask::None, &[&[R::Attending]]),
+        ("department-doctor-treats", W::Doctor, P::Treatment, F::Visit) => label(4, 0, Mask::Partial, &[&[R::Department]]),
+        ("nurse-cares", W::Nurse, P::Treatment, F::Visit) => label(3, 0, Mask::None, &[TREATS]),
+        ("doctor-treats-referred", W::Doctor, P::Treatment, F::Visit) => label(3, 3, Mask::Partial, &[TREATS, &[R::Referral]]),
+        ("family-doctor-follows", W::Doctor, P::Treatment, F::Visit) => label(3, 2, Mask::None, &[TREATS, &[R::FamilyDoctor]]),
+        ("doctor-treats-with-consent", W::Doctor, P::Treatment, F::Visit) => label(5, 4, Mask::None, &[TREATS, &[R::Consent]]),
+        ("doctor-in-emergency", W::Doctor, P::Emergency, F::Emergency) => label(4, 4, Mask::None, &[&[R::Emergency]]),
+        ("nurse-in-emergency", W::Nurse, P::Emergency, F::Emergency) => label(3, 4, Mask::None, &[&[R::Emergency]]),
+        ("researcher-studies", W::Researcher, P::Research, F::Consent) => Label { classes: STUDIED, ..label(3, 4, Mask::Full, &[&[R::Consent]]) },
+        _ => return None,
+    };
+    Some(label)
 }
 
 static SHIPPED_RULES: LazyLock<Policy> = LazyLock::new(|| Policy::shipped().unwrap());
@@ -370,9 +418,9 @@ fn a_whole_card_is_read_within_a_visit_for_a_purpose() {
         ("a clerk does not treat", clerk.clone(), treats, Err(Denial::Purpose)),
         ("a plain desk", Standing { role: Role::Desk, ..standing() }, asked, Err(Denial::Role)),
         ("an auditor", Standing { role: Role::Auditor, ..standing() }, treats, Err(Denial::Role)),
-        ("a stranger", Standing { relations: Vec::new(), ..standing() }, treats, Err(Denial::NoRelation(Relation::ALL.to_vec()))),
+        ("a stranger", Standing { relations: Vec::new(), ..standing() }, treats, Err(treating())),
         ("afterwards", Standing { visit_open: false, ..standing() }, treats, Err(Denial::VisitClosed)),
-        ("a clerk elsewhere", Standing { records: domain("other", "330106"), ..clerk }, asked, Err(Denial::OtherInstitution)),
+        ("a clerk elsewhere", Standing { here: false, records: domain("other", "330106"), ..clerk }, asked, Err(Denial::OtherInstitution)),
         ("for payment", doctor, Purpose::Payment, Err(Denial::Purpose)),
     ];
     for (who, standing, purpose, decision) in cases {
@@ -443,7 +491,7 @@ fn whoever_could_make_or_be_a_second_person_takes_two() {
     let policy = Policy::shipped().unwrap();
     let alone: Vec<Role> =
         Role::ALL.iter().copied().filter(|role| !policy.takes_two_persons(*role)).collect();
-    assert_eq!(alone, [Role::Doctor, Role::Nurse]);
+    assert_eq!(alone, [Role::Doctor, Role::Nurse, Role::Researcher]);
     let reviewing = "[acts]\n'card.review'=['nurse']";
     assert!(with(reviewing, "").unwrap().takes_two_persons(Role::Nurse));
 }

@@ -1,6 +1,6 @@
 //! What the words of rules are called, in both languages.
 
-use crate::vocabulary::{DataClass, Purpose, Relation, Role};
+use crate::vocabulary::{DataClass, Frame, Mask, Purpose, Relation, Role};
 
 /// A word with a label for people.
 pub(super) trait Labelled {
@@ -18,6 +18,7 @@ impl Labelled for Role {
             Self::Nurse => ("护士", "nurse"),
             Self::Auditor => ("审计员", "auditor"),
             Self::System => ("机构系统", "system"),
+            Self::Researcher => ("科研人员", "researcher"),
         }
     }
 }
@@ -29,6 +30,8 @@ impl Labelled for Purpose {
             Self::Payment => ("支付结算", "payment"),
             Self::Operations => ("运营管理", "operations"),
             Self::PatientRequest => ("本人请求", "the resident's own request"),
+            Self::Emergency => ("紧急救治", "emergency treatment"),
+            Self::Research => ("科研", "research"),
         }
     }
 }
@@ -51,6 +54,32 @@ impl Labelled for Relation {
         match self {
             Self::Attending => ("被登记为接诊人员", "named as attending"),
             Self::Department => ("属于就诊科室", "working in the visit's department"),
+            Self::Referral => {
+                ("由保管机构转诊而来", "a referral by the institution that keeps the data")
+            }
+            Self::FamilyDoctor => ("签约家庭医生", "a contract with the family doctor"),
+            Self::Consent => ("居民的授权确认", "the resident's consent"),
+            Self::Emergency => ("紧急访问", "an emergency access"),
+        }
+    }
+}
+
+impl Labelled for Frame {
+    fn label(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Visit => ("就诊", "visit"),
+            Self::Consent => ("授权确认", "consent"),
+            Self::Emergency => ("紧急访问", "emergency access"),
+        }
+    }
+}
+
+impl Labelled for Mask {
+    fn label(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::None => ("不脱敏", "unmasked"),
+            Self::Partial => ("部分脱敏", "partly masked"),
+            Self::Full => ("完全脱敏", "without anything that says who it is"),
         }
     }
 }

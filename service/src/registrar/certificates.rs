@@ -286,9 +286,12 @@ impl Registrar {
 /// The kind of certificate that goes with a role.
 pub(super) fn profile(role: Role) -> Profile {
     match role {
-        Role::Operator | Role::Clerk | Role::Doctor | Role::Nurse | Role::Auditor => {
-            Profile::Person
-        }
+        Role::Operator
+        | Role::Clerk
+        | Role::Doctor
+        | Role::Nurse
+        | Role::Auditor
+        | Role::Researcher => Profile::Person,
         Role::Desk => Profile::Device,
         Role::System => Profile::System,
     }

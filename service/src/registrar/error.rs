@@ -87,12 +87,12 @@ impl From<Denial> for Error {
 fn denial_reason(denial: &Denial) -> Reason {
     match denial {
         Denial::Role => Reason::ROLE_NOT_ALLOWED,
-        Denial::OtherInstitution => Reason::OTHER_INSTITUTION,
+        Denial::OtherInstitution | Denial::RecordsElsewhere => Reason::OTHER_INSTITUTION,
         Denial::VisitClosed => Reason::VISIT_CLOSED,
         Denial::Purpose => Reason::PURPOSE_NOT_ALLOWED,
         Denial::NoRelation(_) => Reason::NO_RELATION,
         Denial::RegisteredElsewhere => Reason::REGISTERED_ELSEWHERE,
-        Denial::Class(_) => Reason::CLASS_NOT_ALLOWED,
+        Denial::Class { .. } => Reason::CLASS_NOT_ALLOWED,
         Denial::Grade { .. } => Reason::GRADE_TOO_HIGH,
         Denial::Forbidden(_) => Reason::FORBIDDEN_BY_RULE,
     }

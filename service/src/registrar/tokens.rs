@@ -2,22 +2,24 @@
 
 use std::time::Duration;
 
-use access_token::{Claims, Confirmation, Data, Ground, words::Mask};
+use access_token::{Claims, Confirmation, Data, Ground};
 use audit::{Entry, Outcome};
 
 use super::{Caller, Error, Registrar, visits::standing};
 use crate::{
     catalogue::Reason,
     clock::UtcTime,
-    policy::{AccessRequest, Act, Denial, Grant, Standing},
-    store::{Change, Ended, NewToken, Receipt, TokenId, VisitId},
-    vocabulary::{DataClass, Grade, Purpose, Relation, Role},
+    policy::{AccessRequest, Act, Denial, Domain, Grant, Standing},
+    store::{Change, Ended, InstitutionId, NewToken, Receipt, TokenId, Visit, VisitId},
+    vocabulary::{DataClass, Grade, Mask, Purpose, Relation, Role},
 };
 
 /// What a clinician wants to see.
 pub struct Wanted {
     /// The visit it rests on.
     pub visit: VisitId,
+    /// The institution that keeps it, if that is not the visit's.
+    pub records: Option<InstitutionId>,
     /// Why.
     pub purpose: Purpose,
     /// Highest grade.
@@ -56,8 +58,10 @@ pub struct IssuedToken {
     pub expires_at: UtcTime,
     /// The rule that allowed it.
     pub rule: String,
-    /// The relation it rests on, if it takes one.
-    pub relation: Option<Relation>,
+    /// The relations it rests on.
+    pub relations: Vec<Relation>,
+    /// How much is left out of what is seen.
+    pub mask: Mask,
     /// Its place in the log.
     pub receipt: Receipt,
 }
@@ -88,7 +92,7 @@ impl Registrar {
         self.allow(caller, Act::TokenIssue).await?;
         let TokenOrder { wanted, audience, lifetime } = order;
         let visit = self.visit_asked_for(caller, Act::TokenIssue, wanted.visit).await?;
-        let standing = standing(caller, &visit);
+        let standing = self.standing_to(caller, &visit, Act::TokenIssue, &wanted).await?;
         let asked = |entry| decided_on(entry, &standing, &wanted);
         let refused = || asked(self.entry_in(caller, Act::TokenIssue, Outcome::Refused, &visit));
         let grant = match self.decide(&standing, &wanted, lifetime) {
@@ -106,7 +110,8 @@ impl Registrar {
             .in_visit(visit.id.to_string())
             .under(self.policy_hash.as_str(), grant.rule.id.as_str())
             .on("token", id.to_string())
-            .with("relation", grant.relation.map_or("none", Relation::as_str))
+            .with("rests-on", list(&grant.relations, Relation::as_str))
+            .with("mask", grant.mask.as_str())
             .with("audience", audience.as_str())
             .with("expires", expires.to_string());
         let entry = asked(entry);
@@ -129,10 +134,10 @@ impl Registrar {
             data: Data {
                 grade: wanted.grade,
                 classes: wanted.classes.clone(),
-                domain: visit.institution.to_string(),
+                domain: standing.records.institution.clone(),
             },
             proofing: "certificate".to_owned(),
-            mask: Mask::None,
+            mask: grant.mask,
             policy: Ground { hash: self.policy_hash.clone(), rule: grant.rule.id.clone() },
             log: entry.id.clone(),
         };
@@ -157,9 +162,30 @@ impl Registrar {
             id,
             expires_at,
             rule: grant.rule.id.clone(),
-            relation: grant.relation,
+            relations: grant.relations,
+            mask: grant.mask,
             receipt,
         })
+    }
+
+    /// How the caller stands to what is wanted within a visit.
+    async fn standing_to(
+        &self,
+        caller: &Caller,
+        visit: &Visit,
+        act: Act,
+        wanted: &Wanted,
+    ) -> Result<Standing, Error> {
+        let standing = standing(caller, visit);
+        let Some(records) = wanted.records.filter(|it| *it != visit.institution) else {
+            return Ok(standing);
+        };
+        let Some(keeper) = self.store.institution(records).await? else {
+            let entry = self.entry_in(caller, act, Outcome::Refused, visit);
+            return self.refuse(entry, Reason::INSTITUTION_NOT_FOUND).await;
+        };
+        let records = Domain { institution: records.to_string(), region: keeper.region };
+        Ok(Standing { records, ..standing })
     }
 
     /// How it would be decided, and why: the next step of whoever was refused, the ground of whoever was not. That it was
@@ -170,16 +196,16 @@ impl Registrar {
     pub async fn explain_token(&self, caller: &Caller, wanted: Wanted) -> Result<Explained, Error> {
         self.allow(caller, Act::TokenExplain).await?;
         let visit = self.visit_asked_for(caller, Act::TokenExplain, wanted.visit).await?;
-        let standing = standing(caller, &visit);
+        let standing = self.standing_to(caller, &visit, Act::TokenExplain, &wanted).await?;
         let decision = self.decide(&standing, &wanted, Duration::ZERO);
-        let (said, rule) = match &decision {
+        let (told, rule) = match &decision {
             Ok(grant) => ("allowed", grant.rule.id.as_str()),
             Err(denial) => ("refused", denial.rule()),
         };
         let entry = self
             .entry_in(caller, Act::TokenExplain, Outcome::Granted, &visit)
             .under(self.policy_hash.as_str(), rule)
-            .with("decision", said);
+            .with("decision", told);
         let receipt = self.record_act(decided_on(entry, &standing, &wanted)).await?;
         Ok(Explained { decision, policy_hash: self.policy_hash.clone(), receipt })
     }
@@ -285,20 +311,30 @@ impl Registrar {
 
 /// The entry has everything that the decision was made on: with the rules of that digest it is made again.
 fn decided_on(entry: Entry, standing: &Standing, wanted: &Wanted) -> Entry {
-    let list = |words: Vec<&'static str>| match words.is_empty() {
-        true => "none".to_owned(),
-        false => words.join(","),
-    };
     let entry = entry
         .for_purpose(wanted.purpose.as_str())
         .with("grade", wanted.grade.level().to_string())
-        .with("classes", list(wanted.classes.iter().map(|it| it.as_str()).collect()))
-        .with("relations", list(standing.relations.iter().map(|it| it.as_str()).collect()))
+        .with("classes", list(&wanted.classes, DataClass::as_str))
+        .with("relations", list(&standing.relations, Relation::as_str))
+        .with("within", standing.frame.as_str())
+        .with("here", said(standing.here))
+        .with("visit-open", said(standing.visit_open))
         .with("region", standing.own.region.as_str())
-        .with("visit-region", standing.records.region.as_str())
-        .with("visit-open", if standing.visit_open { "yes" } else { "no" });
+        .with("records-region", standing.records.region.as_str());
     match standing.own.institution == standing.records.institution {
         true => entry,
-        false => entry.with("visit-institution", standing.records.institution.as_str()),
+        false => entry.with("records-institution", standing.records.institution.as_str()),
     }
+}
+
+/// Words of a list as the log has them.
+fn list<W: Copy>(words: &[W], spelled: fn(W) -> &'static str) -> String {
+    match words {
+        [] => "none".to_owned(),
+        words => words.iter().map(|word| spelled(*word)).collect::<Vec<_>>().join(","),
+    }
+}
+
+fn said(truth: bool) -> &'static str {
+    if truth { "yes" } else { "no" }
 }

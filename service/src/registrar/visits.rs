@@ -10,7 +10,7 @@ use crate::{
         self, Change, Evidence, IdentityId, InstitutionId, Obstacle, PresenceId, Receipt,
         StoreError, Visit, VisitFilter, VisitId,
     },
-    vocabulary::{Relation, Role},
+    vocabulary::{Frame, Relation, Role},
 };
 
 /// Most clinicians that a visit names.
@@ -220,6 +220,8 @@ pub(super) fn standing(caller: &Caller, visit: &Visit) -> Standing {
         role: holder.role,
         own: domain(holder.institution, &holder.region),
         records: domain(visit.institution, &visit.region),
+        frame: Frame::Visit,
+        here: same_institution,
         visit_open: visit.closed_at.is_none(),
         relations: attending
             .into_iter()

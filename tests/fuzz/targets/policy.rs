@@ -10,7 +10,7 @@ mod policy;
 mod vocabulary;
 
 use policy::{AccessRequest, Domain, Policy, SHIPPED, Standing, Texts};
-use vocabulary::{DataClass, Grade, Purpose, Relation, Role};
+use vocabulary::{DataClass, Frame, Grade, Purpose, Relation, Role};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(text) = str::from_utf8(data) else { return };
@@ -21,6 +21,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         role: Role::Doctor,
         own: domain(),
         records: domain(),
+        frame: Frame::Visit,
+        here: true,
         visit_open: true,
         relations: vec![Relation::Attending],
     };

@@ -57,6 +57,9 @@ pub(crate) struct Wanted {
     /// 就诊编号 | Number of the visit
     #[arg(long, value_name = "VISIT")]
     visit: String,
+    /// 保管数据的机构编号；缺省为就诊所在机构 | Institution that keeps the data; by default that of the visit
+    #[arg(long, value_name = "INSTITUTION", default_value = "", hide_default_value = true)]
+    records: String,
     /// 用途 | Purpose
     #[arg(long, value_name = "PURPOSE", default_value = "treatment", value_parser = parser::<Purpose>())]
     purpose: Purpose,
@@ -144,6 +147,7 @@ impl TokenCommand {
 async fn issue(context: &Context, order: Issue) -> Outcome {
     let request = IssueTokenRequest {
         visit_id: order.wanted.visit,
+        records_institution_id: order.wanted.records,
         purpose: order.wanted.purpose.into(),
         grade: order.wanted.grade,
         classes: order.wanted.classes.into_iter().map(i32::from).collect(),
@@ -160,6 +164,7 @@ async fn issue(context: &Context, order: Issue) -> Outcome {
 async fn explain(context: &Context, wanted: Wanted) -> Outcome {
     let request = ExplainTokenRequest {
         visit_id: wanted.visit,
+        records_institution_id: wanted.records,
         purpose: wanted.purpose.into(),
         grade: wanted.grade,
         classes: wanted.classes.into_iter().map(i32::from).collect(),

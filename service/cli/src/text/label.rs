@@ -360,6 +360,7 @@ labels! {
     AUDIENCE: "受理方", "Audience";
     RULE: "依据规则", "Rule";
     RELATION: "依据关系", "Relation";
+    MASK: "脱敏级别", "Masking";
     WHY: "原因", "Why";
     KEY_ID: "密钥标识", "Key";
     RECEIPT: "审计凭据", "Audit receipt";

@@ -30,11 +30,13 @@ words! {
     Role:
         Operator "operator" "管理员" "operator", Clerk "clerk" "窗口人员" "clerk",
         Desk "desk" "窗口设备" "desk", Doctor "doctor" "医师" "doctor", Nurse "nurse" "护士" "nurse",
-        Auditor "auditor" "审计员" "auditor", System "system" "机构系统" "system";
+        Auditor "auditor" "审计员" "auditor", System "system" "机构系统" "system",
+        Researcher "researcher" "科研人员" "researcher";
     Purpose:
         Treatment "treatment" "诊疗" "treatment", Payment "payment" "支付结算" "payment",
         Operations "operations" "运营管理" "operations",
-        PatientRequest "patient-request" "本人请求" "patient request";
+        PatientRequest "patient-request" "本人请求" "patient request",
+        Emergency "emergency" "紧急救治" "emergency treatment", Research "research" "科研" "research";
     DataClass:
         Personal "personal" "个人属性" "personal", Health "health" "健康状况" "health",
         Care "care" "医疗应用" "care", Payment "payment" "医疗支付" "payment",
