@@ -44,7 +44,7 @@ bench: setup ## the figures of speed and size, on a release build
 	target/release/healthcardd bench tokens decisions pairs staff status national log size
 	scripts/with-pcsc target/release/healthcardd bench desk
 	scripts/with-pcsc --no-daemon target/release/healthcardd bench recovery --rounds 1000
-	cargo bench --locked -p hsm -p ca -p audit
+	cargo bench --locked -p hsm -p ca -p audit -p access-token
 	cargo bench --locked -p tests --bench issue
 
 fuzz: ## feed one parser arbitrary bytes: make fuzz T=certificate SECONDS=60

@@ -12,8 +12,8 @@ use crate::jws::{ALGORITHM, BadJws};
 pub const SM2_ID: &str = "1234567812345678";
 pub(crate) const IDENTIFIER: SignerId = SignerId::DEFAULT;
 
-const KEY_TYPE: &str = "EC";
-const CURVE: &str = "SM2-P-256";
+pub(crate) const KEY_TYPE: &str = "EC";
+pub(crate) const CURVE: &str = "SM2-P-256";
 /// Largest set that is looked at, octets.
 pub const MAX_SET: usize = 128 * 1024;
 /// Most keys of a set.
@@ -59,7 +59,7 @@ pub fn thumbprint_octets(key: &PublicKey) -> [u8; 32] {
     hsm::sm3::digest(canonical.as_bytes())
 }
 
-fn coordinates(key: &PublicKey) -> (String, String) {
+pub(crate) fn coordinates(key: &PublicKey) -> (String, String) {
     let (x, y) = key.as_sec1()[1..].split_at(32);
     (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y))
 }

@@ -10,25 +10,55 @@
 //! - [`claims`]: what a token says.
 //! - [`jws`]: the form in which it is signed.
 //! - [`keys`]: the keys that it is checked with, and what names a key.
+//! - [`proof`]: that whoever shows a token has the key it is bound to, and [`Proofs`] that were used.
+//! - [`snapshot`]: the tokens that ended before their time.
+//! - [`Verifier`]: all of it together; it answers [`Checked`] or a [`Refusal`].
+//!
+//! Nothing here reads a clock or a network: times come as `now`, keys and snapshots as texts.
+//!
+//! ```
+//! use access_token::{KeySet, Refusal, Verifier, proof::Request};
+//! # use access_token::keys::{PublishedKey, SM2_ID};
+//! # let key = hsm::sm2::SecretKey::generate();
+//! # let jwks = serde_json::json!({"keys": [PublishedKey::new(hsm::Sm2Signer::public_key(&key), SM2_ID)]}).to_string();
+//! // `jwks` is what the service answers at /jwks.json.
+//! let keys = KeySet::from_json(jwks.as_bytes())?;
+//! let verifier = Verifier::new("desk.example", "emr.example", keys);
+//! let request = Request { method: "GET", uri: "https://emr.example/fhir/Patient/1" };
+//! let refused = verifier.check("no token", None, request, 1_795_680_000).unwrap_err();
+//! assert_eq!((refused, refused.reason()), (Refusal::TokenMalformed, "TOKEN_MALFORMED"));
+//! # Ok::<(), access_token::keys::BadKeySet>(())
+//! ```
 #![warn(missing_docs)]
 
 pub mod claims;
 pub mod jws;
 pub mod keys;
+pub mod proof;
+mod refusal;
+mod replay;
+pub mod snapshot;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod verifier;
 pub mod words;
 
 pub use claims::{Claims, Confirmation, Data, Ground, RestsOn};
 pub use jws::BadJws;
 pub use keys::KeySet;
+pub use refusal::Refusal;
+pub use replay::Proofs;
+pub use snapshot::Snapshot;
+pub use verifier::{Checked, Verifier};
 
 /// Type of an access token (RFC 9068, 2.1).
 pub const TYPE: &str = "at+jwt";
 /// Largest token that is looked at, octets.
 pub const MAX_TOKEN: usize = 4096;
+/// How far the clocks of two machines may be apart, seconds.
+pub const LEEWAY: i64 = 30;
 
 /// Reads a token that one of `keys` signed. Time, issuer, audience and revocation are the caller's to check.
 ///

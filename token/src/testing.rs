@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::{
     Claims, Confirmation, Data, Ground, KeySet, TYPE, jws,
     keys::thumbprint,
+    proof::{self, Request},
     words::{DataClass, Grade, Mask, Purpose, Role},
 };
 
@@ -38,6 +39,23 @@ impl Issuer {
         let signature = self.0.sign(&self.0.digest(signing_input.as_bytes())).unwrap();
         jws::signed(signing_input, &signature)
     }
+}
+
+/// A proof by this key, made at `now`.
+pub(crate) fn prove(
+    key: &SecretKey,
+    token: &str,
+    request: Request<'_>,
+    name: &str,
+    now: i64,
+) -> String {
+    sign_proof(key, proof::signing_input(key.public_key(), token, request, name, now))
+}
+
+/// Signed as proofs are.
+pub(crate) fn sign_proof(key: &SecretKey, signing_input: String) -> String {
+    let e = key.public_key().digest(&proof::signer_id(), signing_input.as_bytes());
+    jws::signed(signing_input, &key.sign(&e).unwrap())
 }
 
 /// Good from 1000 on, for five minutes.
