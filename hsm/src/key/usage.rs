@@ -38,6 +38,8 @@ pub enum KeyUse {
     /// Signs revocation lists, and certificates of who answers about the status of others: an issuing
     /// CA that another key has succeeded. It certifies nobody else.
     SignLists,
+    /// Signs bundles of rules of access (授权规则).
+    SignRules,
 }
 
 /// How keys of a use compute.
@@ -58,7 +60,7 @@ pub enum KeyAlgorithm {
 
 impl KeyUse {
     /// Every use, in the order of their codes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::SignCertificates,
         Self::SignTokens,
         Self::SignLog,
@@ -74,6 +76,7 @@ impl KeyUse {
         Self::Decrypt,
         Self::SignHandshakes,
         Self::SignLists,
+        Self::SignRules,
     ];
 
     /// The algorithm of keys of this use.
@@ -89,7 +92,8 @@ impl KeyUse {
             | Self::SignCardLists
             | Self::SignRecords
             | Self::SignHandshakes
-            | Self::SignLists => KeyAlgorithm::Sm2,
+            | Self::SignLists
+            | Self::SignRules => KeyAlgorithm::Sm2,
             Self::Decrypt => KeyAlgorithm::Sm2Decryption,
             Self::SealData => KeyAlgorithm::Sm4Gcm,
             Self::Index | Self::MacCodes => KeyAlgorithm::HmacSm3,
@@ -116,6 +120,7 @@ impl KeyUse {
             Self::Decrypt => "decrypt",
             Self::SignHandshakes => "sign-handshakes",
             Self::SignLists => "sign-lists",
+            Self::SignRules => "sign-rules",
         }
     }
 

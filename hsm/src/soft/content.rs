@@ -50,6 +50,7 @@ fn code(key_use: KeyUse) -> u8 {
         KeyUse::Decrypt => 14,
         KeyUse::SignHandshakes => 15,
         KeyUse::SignLists => 16,
+        KeyUse::SignRules => 17,
     }
 }
 
