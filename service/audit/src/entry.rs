@@ -348,7 +348,7 @@ fn is_uuid(text: &str) -> bool {
 }
 
 /// `YYYY-MM-DDThh:mm:ss.ffffffZ` with a day that exists; no leap second.
-fn is_instant(text: &str) -> bool {
+pub(crate) fn is_instant(text: &str) -> bool {
     let shape = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
     let fits = |(b, s): (u8, &u8)| if *s == b'd' { b.is_ascii_digit() } else { b == *s };
     if text.len() != shape.len() || !text.bytes().zip(shape).all(fits) {

@@ -5,8 +5,9 @@
 //! says how a service keeps all three. A range of the log travels as a [`bundle`]. [`check`] tells
 //! whether a log is whole, and if not, which entry was changed, removed, inserted or moved. The
 //! log's key also signs the [`manifest`] of each batch of cards, which is checked the same way; the
-//! transcript of a key [`ceremony`] is checked with the root certificate, and an [`approval`] of a
-//! certificate with those of the two who signed it. Nothing here needs the service.
+//! transcript of a key [`ceremony`] is checked with the root certificate, an [`approval`] of a
+//! certificate with those of the two who signed it, and the manifest of [`rules`] of access with the
+//! key that signs them. Nothing here needs the service.
 #![warn(missing_docs)]
 
 pub mod approval;
@@ -17,6 +18,7 @@ pub mod checkpoint;
 pub mod entry;
 pub mod manifest;
 pub mod report;
+pub mod rules;
 pub mod table;
 #[cfg(test)]
 mod testing;
