@@ -28,7 +28,10 @@ pub use self::metrics::{MetricsReaders, RawMetrics};
 pub use self::national::RawNational;
 pub use self::revocation_lists::RawRevocationLists;
 pub use self::time_stamps::{Clients, RawTimeStamps, TimeStamps};
-use crate::policy::{Policy, PolicyError, Texts};
+use crate::{
+    policy::{Policy, PolicyError, Texts},
+    rules::{Bundle, RulesError},
+};
 
 /// Name of the settings file in the data directory.
 pub const FILE: &str = "healthcard.toml";
@@ -63,7 +66,7 @@ pub struct RawConfig {
     /// The national listener; none when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub national: Option<RawNational>,
-    /// Rules of access; the shipped ones when absent.
+    /// Rules of access, a signed folder; the shipped ones when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PathBuf>,
     /// The script by which the maker of the blank cards has them made; our own card software when
@@ -192,6 +195,8 @@ pub struct Config {
     pub national: Option<SocketAddr>,
     /// Rules of access.
     pub policy: Policy,
+    /// Where they come from, when not from the program. Who signed them is asked at a start.
+    pub bundle: Option<Bundle>,
     /// How blank cards are made into cards, when not by the commands of our own card software.
     pub card_script: Option<Script>,
     /// Where others reach this service over HTTP, without a slash at the end.
@@ -302,6 +307,9 @@ pub enum ConfigError {
     /// The rules of access are not acceptable.
     #[error("setting `policy`")]
     Policy(#[source] PolicyError),
+    /// The rules of access are not those of a signed manifest.
+    #[error("setting `policy`")]
+    Rules(#[from] RulesError),
     /// The script that cards are made by is not acceptable.
     #[error("setting `card_script`")]
     CardScript(#[source] BadScript),
@@ -310,22 +318,47 @@ pub enum ConfigError {
     AccessCode(#[source] PassphraseError),
 }
 
+impl RawConfig {
+    /// Reads `healthcard.toml` in `data`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Read`], [`ConfigError::Malformed`].
+    pub(crate) fn load(data: &Path) -> Result<Self, ConfigError> {
+        let path = data.join(FILE);
+        let text = read_bounded(&path, MAX_FILE)?;
+        toml::from_str(&text)
+            .map_err(|error| ConfigError::Malformed { path, why: error.message().to_owned() })
+    }
+}
+
 impl Config {
     /// Reads `healthcard.toml` in `data`.
     ///
     /// # Errors
     /// [`ConfigError`]; no setting is ever replaced by a default because it was wrong.
     pub fn load(data: &Path) -> Result<Self, ConfigError> {
-        let path = data.join(FILE);
-        let text = read_bounded(&path, MAX_FILE)?;
-        let raw: RawConfig = toml::from_str(&text).map_err(|error| ConfigError::Malformed {
-            path: path.clone(),
-            why: error.message().to_owned(),
-        })?;
-        Self::check(raw, data)
+        Self::check(RawConfig::load(data)?, data)
     }
 
     pub(crate) fn check(raw: RawConfig, data: &Path) -> Result<Self, ConfigError> {
+        let (policy, bundle) = match &raw.policy {
+            None => (Policy::shipped(), None),
+            Some(folder) => {
+                let folder = data.join(folder);
+                let bundle = Bundle::read(&folder, policy_texts(&folder)?)?;
+                (Policy::read(bundle.texts()), Some(bundle))
+            }
+        };
+        Self::with_rules(raw, data, policy.map_err(ConfigError::Policy)?, bundle)
+    }
+
+    /// These settings, with rules in place of those that they name.
+    pub(crate) fn with_rules(
+        raw: RawConfig,
+        data: &Path,
+        policy: Policy,
+        bundle: Option<Bundle>,
+    ) -> Result<Self, ConfigError> {
         if !is_service_name(&raw.name) {
             return Err(ConfigError::Value {
                 setting: "name",
@@ -383,10 +416,6 @@ impl Config {
                 why: "not with card_security = \"sam\": cards are made with the masters of a keystore",
             });
         }
-        let policy = match raw.policy {
-            None => Policy::shipped(),
-            Some(folder) => Policy::read(&policy_texts(&data.join(folder))?),
-        };
         let card_script = match raw.card_script {
             None => None,
             Some(path) => {
@@ -394,7 +423,6 @@ impl Config {
                 Some(script.map_err(ConfigError::CardScript)?)
             }
         };
-        let policy = policy.map_err(ConfigError::Policy)?;
         let enrolment_rules = EnrolmentRules::check(raw.enrolment, &policy)?;
         Ok(Self {
             name: raw.name,
@@ -405,6 +433,7 @@ impl Config {
             tls_key: data.join(raw.tls.key),
             national: national::check(raw.national)?,
             policy,
+            bundle,
             card_script,
             public_url,
             lifetimes,

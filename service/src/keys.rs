@@ -52,9 +52,12 @@ const NATIONAL: &str = "national";
 /// Name of the key under which the key management centre seals what it holds for others.
 const KEY_CENTRE: &str = "kmc";
 
+/// Name of the key that signs the rules of access of an institution.
+const RULES: &str = "policy";
+
 /// Keys that came with a later version, and their uses. A keystore made before gets them at start:
 /// nothing rests on them yet.
-const LATER: [(&str, KeyUse); 10] = [
+const LATER: [(&str, KeyUse); 11] = [
     (CODE, KeyUse::SignCodes),
     (CODE_MAC, KeyUse::MacCodes),
     (CARD_ISSUER, KeyUse::SignCertificates),
@@ -65,6 +68,7 @@ const LATER: [(&str, KeyUse); 10] = [
     (TIME_STAMPS, KeyUse::SignTimestamps),
     (KEY_CENTRE, KeyUse::SealData),
     (NATIONAL, KeyUse::SignHandshakes),
+    (RULES, KeyUse::SignRules),
 ];
 
 /// How a key of a service is succeeded.
@@ -91,6 +95,7 @@ impl Succession {
             | KeyUse::SignStatus
             | KeyUse::SignTimestamps
             | KeyUse::SignHandshakes
+            | KeyUse::SignRules
             | KeyUse::SealData => Self::Version,
             KeyUse::Index | KeyUse::MacCodes | KeyUse::CardMaster => Self::Name,
             // SignCertificates, SignLists, SignRecords, and any use to come until
@@ -330,17 +335,33 @@ impl Keys {
         self.earlier(CARD_LIST)
     }
 
+    /// Signs rules of access.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn rules(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        self.keystore.signer(&soft(RULES), KeyUse::SignRules)
+    }
+
+    /// Every version of the key that signs rules that is believed; none in a keystore of before there was one.
+    #[must_use]
+    pub fn rules_keys(&self) -> Vec<PublicKey> {
+        self.believed(RULES).filter_map(|version| version.public_key).collect()
+    }
+
     /// Versions of a key that are believed beside the one that signs: those before it, and one that was
     /// made ahead.
     fn earlier(&self, name: &str) -> Vec<PublicKey> {
-        let key = soft(name);
-        self.keystore
-            .list()
-            .into_iter()
-            .filter(|version| version.reference == key && version.state.verifies())
+        self.believed(name)
             .filter(|version| version.state != VersionState::Active)
             .filter_map(|version| version.public_key)
             .collect()
+    }
+
+    fn believed(&self, name: &str) -> impl Iterator<Item = KeyDescription> {
+        let key = soft(name);
+        let listed = self.keystore.list().into_iter();
+        listed.filter(move |version| version.reference == key && version.state.verifies())
     }
 
     /// Signs checkpoints of the log.

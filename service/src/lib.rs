@@ -5,7 +5,7 @@
 //!
 //! - [`config`], [`start`], [`serve`]: settings, putting the service together, the listener.
 //! - [`api`]: one file per gRPC service: parse, call, render; [`catalogue`] has the words.
-//! - [`policy`]: may this caller do this? Pure.
+//! - [`policy`]: may this caller do this? Pure. [`rules`]: an institution's own, signed.
 //! - [`registrar`]: the work itself; [`token`] is the form of access tokens, `code`
 //!   has the keys of electronic cards' codes.
 //! - [`store`]: facts and the log, in SQLite; [`card_life`] is the life of a card, as it keeps to it.
@@ -44,6 +44,7 @@ pub mod numbers;
 pub mod policy;
 mod rate;
 pub mod registrar;
+pub mod rules;
 pub mod serve;
 pub mod start;
 pub mod store;

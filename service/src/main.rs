@@ -42,7 +42,7 @@ enum Command {
     Check(Place),
     /// 查看和更换密钥 · List the keys, and change them.
     Keys(Keys),
-    /// 查看和试用授权规则 · Look at rules of access, and try them.
+    /// 查看、试用和签名授权规则 · Look at rules of access, try them, and sign them.
     Policy(Rules),
     /// 演示一次完整的就诊 · Play a visit from beginning to end.
     Demo(Demo),

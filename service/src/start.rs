@@ -27,6 +27,7 @@ use crate::{
         Authorities, AuthorityError, Error, ListPlan, Parts, Registrar, SucceededRoot,
         certify_next, key_made, list_address, take_over,
     },
+    rules::{self, RulesError},
     serve::{self, ListenError, Protection},
     store::{self, RootSuccession, Store, StoreError},
     telemetry,
@@ -58,6 +59,9 @@ pub enum StartError {
     /// The database does not open.
     #[error("opening the database")]
     Store(#[from] StoreError),
+    /// The rules of access are not used.
+    #[error("checking the rules of access")]
+    Rules(#[from] RulesError),
     /// The authorities on record are not acceptable.
     #[error("checking the authorities")]
     Authorities(#[from] AuthorityError),
@@ -93,10 +97,26 @@ pub async fn open<'a>(
 /// # Errors
 /// See [`open`].
 pub async fn open_tested<'a>(
-    mut config: Config,
+    config: Config,
     unseal: impl Into<Unseal<'a>>,
     tested: Result<(), SelfTestError>,
 ) -> Result<Registrar, StartError> {
+    assemble(unlock(config, unseal, tested).await?).await
+}
+
+/// A service whose keystore and database are open.
+pub(crate) struct Unlocked {
+    pub(crate) config: Config,
+    pub(crate) keys: Keys,
+    pub(crate) store: Store,
+}
+
+/// Opens keystore and database, and makes the keys that an earlier version did not need.
+pub(crate) async fn unlock<'a>(
+    mut config: Config,
+    unseal: impl Into<Unseal<'a>>,
+    tested: Result<(), SelfTestError>,
+) -> Result<Unlocked, StartError> {
     let mut keystore = SoftKeystore::open(&config.keystore, unseal)?;
     let made = match tested {
         Ok(()) => keys::complete(&mut keystore)?,
@@ -113,6 +133,15 @@ pub async fn open_tested<'a>(
         tracing::info!(%key, "a key that this version needs was made; back the keystore up");
         store.record_act(key_made(&config.name, &key, clock::now())).await?;
     }
+    Ok(Unlocked { config, keys, store })
+}
+
+/// Puts together what was opened, if the rules that it would decide by may be used.
+pub(crate) async fn assemble(
+    Unlocked { config, keys, store }: Unlocked,
+) -> Result<Registrar, StartError> {
+    let on_record = store.rules().await?;
+    rules::admit(&config.policy, config.bundle.as_ref(), &config.name, &keys, &on_record)?;
     for draft in store.unsigned_drafts().await? {
         // The service stopped between draft and signature: it may have been signed, and nobody has it.
         tracing::warn!(serial = draft.serial, "a certificate was drafted and never given out");
@@ -131,7 +160,7 @@ pub(crate) async fn registrar(
     store: Store,
 ) -> Result<Registrar, StartError> {
     let Config { name, policy, lifetimes, card_rules, card_keys, card_script, .. } = config;
-    let Config { time_stamps, metrics, national, .. } = config;
+    let Config { bundle, time_stamps, metrics, national, .. } = config;
     let Config { enrolment_rules, certificate_rules, .. } = config;
     let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
     let parts = Parts {
@@ -140,6 +169,7 @@ pub(crate) async fn registrar(
         keys,
         authorities,
         policy,
+        bundle,
         lifetimes,
         card_rules,
         enrolment_rules,
@@ -262,6 +292,7 @@ pub async fn run(
     stop: watch::Receiver<bool>,
     ready: impl FnOnce(Addresses),
 ) -> Result<(), StartError> {
+    registrar.take_rules(clock::now()).await?;
     let registrar = Arc::new(registrar);
     let router = api::router(Arc::clone(&registrar)).await?;
     let listener = serve::bind(listen.ordinary).await?;

@@ -87,15 +87,22 @@ async fn an_institution_writes_rules_of_its_own() {
     assert!(!good && why.contains("no-care-data"), "{why}");
     let settings = hospital.stage.path("data/healthcard.toml");
     let before = fs::read_to_string(&settings).unwrap();
-    // Rules that decide a case otherwise, or speak of what there is not, keep the service from starting.
+    // Rules that decide a case otherwise, or speak of what there is not, are not signed, and what is not signed keeps
+    // the service from starting.
     fs::write(&settings, format!("policy = \"rules\"\n{before}")).unwrap();
     assert_eq!(hospital.stage.server().unwrap().end().unwrap(), 0);
+    let sign = ["policy", "sign", folder];
+    assert!(hospital.healthcardd(&sign).stderr.contains("no-care-data"));
     assert!(hospital.stage.serve().is_err());
     fs::write(&cases, "").unwrap();
     fs::write(&access, format!("{shipped}{}", care.replace("context.classes", "context.kinds")))
         .unwrap();
-    assert!(hospital.stage.serve().is_err());
+    assert_eq!(hospital.healthcardd(&sign).code, 1);
     fs::write(&access, format!("{shipped}{care}")).unwrap();
+    assert!(hospital.stage.serve().is_err());
+    let signed = hospital.healthcardd(&sign);
+    assert_eq!(signed.code, 0, "{}", signed.stderr);
+    assert!(signed.stdout.contains("+ @id(\"no-care-data\")"), "{}", signed.stdout);
     hospital.stage.serve().unwrap();
 
     let order = [wanted("issue", &visit, "3"), vec!["--audience", "emr.example"]].concat();

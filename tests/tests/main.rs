@@ -51,6 +51,7 @@ mod recovery;
 mod revocation_lists;
 mod rights;
 mod root_succession;
+mod rules;
 mod sdf_device;
 mod security_modules;
 mod self_test;

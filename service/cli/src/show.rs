@@ -331,6 +331,10 @@ pub(crate) fn status(status: &v1::StatusResponse) -> Page {
         .iter()
         .map(|key| format!("{}  {}  v{}", key.reference, key.key_use, key.version))
         .collect();
+    let rules = status.rules.as_ref().map(|rules| {
+        let v1::RulesState { name, version, digest } = rules;
+        format!("{name}  v{version}  {digest}")
+    });
     Page::titled(text::STATUS)
         .row(text::VERSION, &status.version)
         .maybe(text::STARTED_AT, timestamp(status.started_at.as_ref()))
@@ -339,6 +343,7 @@ pub(crate) fn status(status: &v1::StatusResponse) -> Page {
         .row(text::COMMITTED_LEAVES, status.committed_leaves)
         .row(text::OPEN_SESSIONS, status.open_sessions)
         .row(text::KEYS, keys.join("\n"))
+        .maybe(text::RULES, rules)
 }
 
 #[cfg(test)]

@@ -27,6 +27,11 @@ impl Admin for Desk {
             committed_leaves: status.committed_leaves,
             open_sessions: status.open_sessions,
             keys,
+            rules: Some(v1::RulesState {
+                name: status.rules.name,
+                version: status.rules.version,
+                digest: status.rules.digest,
+            }),
         }))
     }
 }

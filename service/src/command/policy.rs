@@ -1,15 +1,28 @@
-//! `healthcardd policy`: rules of access, looked at before a service uses them. Needs no service and no key.
+//! `healthcardd policy`: rules of access. They are looked at without service or key, and signed with the service's.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+};
 
+use audit::rules::Manifest;
 use clap::{Args, Subcommand};
+use hsm::key::Label;
+use serde_json::json;
 use service::{
     config,
     demo::Language,
     policy::{self, Case, Policy, SHIPPED, Texts},
+    rules::{
+        changes::{self, FileChange},
+        signing::{self, SignOrder, Signed, SigningError},
+    },
+    start::StartError,
+    store::{Change, StoreError},
 };
 
-use super::Failure;
+use super::{Failure, Place, runtime};
 
 /// What is asked about rules.
 #[derive(Args)]
@@ -35,6 +48,37 @@ enum Order {
         #[arg(long, env = "LANG_UI", default_value = "zh-CN")]
         lang: Language,
     },
+    /// 试用后以服务的规则密钥签名，记入日志；只有签名的规则才能启用 · Try rules on their cases, and sign them with the service's key; only signed rules are used.
+    Sign {
+        #[command(flatten)]
+        common: Common,
+        /// 规则目录 · Directory of rules.
+        directory: PathBuf,
+        /// 规则名称；省略时沿用原名，首次为目录名 · What they are called; as before when absent, at first as their directory.
+        #[arg(long)]
+        name: Option<Label>,
+        /// 版本；省略时为下一版 · Their version; the next one when absent.
+        #[arg(long, value_name = "NUMBER")]
+        version: Option<NonZeroU32>,
+    },
+    /// 按服务启动时的要求核对签名的规则，服务可照常运行 · Check signed rules as a start of the service does; it may go on running.
+    Check {
+        #[command(flatten)]
+        common: Common,
+        /// 规则目录 · Directory of rules.
+        directory: PathBuf,
+    },
+    /// 改回随服务提供的规则，记入日志 · Go back to the rules that the service ships with; the log has that.
+    Shipped(Common),
+}
+
+#[derive(Args)]
+struct Common {
+    #[command(flatten)]
+    place: Place,
+    /// 输出一个 JSON 对象 · One JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Rules {
@@ -54,6 +98,11 @@ impl Rules {
                 };
                 tell(&texts, lang)?;
             }
+            Order::Sign { common, directory, name, version } => {
+                sign(&common, &directory, SignOrder { name, version })?;
+            }
+            Order::Check { common, directory } => check(&common, &directory)?,
+            Order::Shipped(common) => shipped(&common)?,
         }
         Ok(())
     }
@@ -83,4 +132,120 @@ fn tell(texts: &Texts<'_>, language: Language) -> Result<(), Failure> {
         }
     );
     Ok(())
+}
+
+fn sign(common: &Common, directory: &Path, order: SignOrder) -> Result<(), Failure> {
+    let opening = common.place.opening()?;
+    let signed = runtime()?
+        .block_on(signing::sign(&common.place.data, opening.unseal(), directory, order))
+        .map_err(explained)?;
+    let Signed { manifest, in_use, before, after } = &signed;
+    let changes = changes::between(before, after);
+    if common.json {
+        let changes: Vec<_> = changes
+            .iter()
+            .map(|FileChange { file, gone, new }| json!({ "file": file, "gone": gone, "new": new }))
+            .collect();
+        let mut said = said(manifest);
+        said["in_use"] = json!(in_use);
+        said["changes"] = changes.into();
+        println!("{said}");
+        return Ok(());
+    }
+    let against = match in_use {
+        Some(version) => {
+            format!("在用的第 {version} 版 · compared with version {version}, which is in use")
+        }
+        None => "随服务提供的规则 · compared with the rules that the service ships with".to_owned(),
+    };
+    println!("相比{against}：");
+    if changes.is_empty() {
+        println!("  没有差别 · no difference");
+    }
+    for FileChange { file, gone, new } in changes {
+        println!("  {file}");
+        if gone.is_empty() && new.is_empty() {
+            println!("    各行次序或空行不同 · lines stand in another order, or blank ones differ");
+        }
+        gone.iter().for_each(|line| println!("    - {line}"));
+        new.iter().for_each(|line| println!("    + {line}"));
+    }
+    tell_manifest("规则已签名 · the rules are signed", manifest);
+    println!(
+        "启用：在 healthcard.toml 中以 policy 指向该目录，然后启动服务 · to use them: let `policy` in healthcard.toml name the directory, and start the service"
+    );
+    Ok(())
+}
+
+fn check(common: &Common, directory: &Path) -> Result<(), Failure> {
+    let opening = common.place.opening()?;
+    let (manifest, in_use) =
+        signing::check(&common.place.data, opening.unseal(), directory).map_err(explained)?;
+    if common.json {
+        let mut said = said(&manifest);
+        said["in_use"] = in_use.into();
+        println!("{said}");
+        return Ok(());
+    }
+    let verdict = match in_use {
+        true => "签名有效，即在用的规则 · good, and the rules in use",
+        false => "签名有效，下次启动时启用 · good, and come into use at a start",
+    };
+    tell_manifest(verdict, &manifest);
+    Ok(())
+}
+
+fn shipped(common: &Common) -> Result<(), Failure> {
+    let opening = common.place.opening()?;
+    let change = runtime()?
+        .block_on(signing::go_back(&common.place.data, opening.unseal()))
+        .map_err(explained)?;
+    let now = change != Change::None;
+    if common.json {
+        println!("{}", json!({ "changed": now }));
+        return Ok(());
+    }
+    println!(
+        "{}",
+        match now {
+            true =>
+                "已记入日志；请从 healthcard.toml 删去 policy，然后启动服务 · it is in the log; remove `policy` from healthcard.toml, and start the service",
+            false => "在用的就是随附规则 · they are the rules in use",
+        }
+    );
+    Ok(())
+}
+
+fn said(manifest: &Manifest) -> serde_json::Value {
+    let Manifest { name, version, made, digest, .. } = manifest;
+    json!({ "name": name, "version": version, "made": made, "digest": hex::encode(digest) })
+}
+
+fn tell_manifest(verdict: &str, manifest: &Manifest) {
+    let Manifest { name, version, made, digest, .. } = manifest;
+    println!(
+        "{verdict}\n\
+         名称 · name      {name}\n\
+         版本 · version   {version}\n\
+         时间 · made      {made}\n\
+         摘要 · SM3       {}",
+        hex::encode(digest)
+    );
+}
+
+/// The failure with what to do about it, where that is known.
+fn explained(error: SigningError) -> Failure {
+    let advice = match &error {
+        SigningError::Service(start) if matches!(**start, StartError::Store(StoreError::InUse)) => {
+            "服务正在运行，请先停止 · the service is running: stop it first"
+        }
+        SigningError::Policy(_) => {
+            "请用 healthcardd policy tell 试用规则 · try the rules with `healthcardd policy tell`"
+        }
+        SigningError::File { .. } => {
+            "日志中已有签名记录，请排除故障后再次签名 · the log has that it was signed: mend this, and sign once more"
+        }
+        _ => return error.into(),
+    };
+    format!("{}（{advice}）", service::telemetry::chain(&error)).into()
 }

@@ -199,6 +199,12 @@ words! {
         KeyLabel = "key.label",
         /// Signing the transcript of a key ceremony.
         KeyCeremony = "key.ceremony",
+        /// Signing rules of access of the institution's own.
+        RulesSign = "rules.sign",
+        /// Taking rules into use that were signed. Done by the service itself.
+        RulesTake = "rules.take",
+        /// Having the service go back to the rules that it ships with.
+        RulesShipped = "rules.shipped",
         /// Founding the authorities and putting the first two operators on record, once.
         ServiceInit = "service.init",
         /// Making an operator where there are not two. Done with the keystore's passphrase.

@@ -19,6 +19,7 @@ use crate::{
     keys::Keys,
     policy::{Act, Policy},
     rate::Buckets,
+    rules::Bundle,
     store::{IdentityId, InstitutionId, Receipt, Store, StoreError},
     token::TokenKeys,
     vocabulary::Role,
@@ -59,6 +60,7 @@ mod renewals;
 mod residents;
 mod revocation_lists;
 mod root_succession;
+mod rules;
 mod session_cache;
 pub(crate) mod sessions;
 mod signing;
@@ -106,6 +108,8 @@ pub use residents::{NewResident, Registered, ResidentRecord};
 pub use revocation_lists::Published;
 pub use root_succession::SucceededRoot;
 pub(crate) use root_succession::take_over;
+pub use rules::RulesInForce;
+pub(crate) use rules::{rules_shipped, rules_signed};
 pub use sessions::{Challenge, OpenedSession};
 pub use signing::{Prepared, Verdict};
 pub use staff::{IdentityOrder, StaffChanged};
@@ -122,6 +126,8 @@ pub struct Registrar {
     authorities: Authorities,
     policy: Policy,
     policy_hash: String,
+    /// Where an institution's own rules come from.
+    bundle: Option<Bundle>,
     lifetimes: Lifetimes,
     card_rules: CardRules,
     enrolment_rules: EnrolmentRules,
@@ -206,6 +212,8 @@ pub struct Parts {
     pub authorities: Authorities,
     /// The rules.
     pub policy: Policy,
+    /// Where they come from; from the program when absent.
+    pub bundle: Option<Bundle>,
     /// Lives of things that end by themselves.
     pub lifetimes: Lifetimes,
     /// Times in the life of a card.
@@ -237,7 +245,7 @@ impl Registrar {
         let Parts { name, store, keys, authorities, policy, lifetimes, card_rules, .. } = parts;
         let Parts { card_keys, card_issuer, card_script, time_stamps, metrics, national, .. } =
             parts;
-        let Parts { enrolment_rules, certificate_rules, .. } = parts;
+        let Parts { bundle, enrolment_rules, certificate_rules, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             personal: personal::Seals::new(&keys)?,
@@ -263,6 +271,7 @@ impl Registrar {
             keys,
             authorities,
             policy,
+            bundle,
             lifetimes,
             card_rules,
             enrolment_rules,

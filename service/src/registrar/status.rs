@@ -2,7 +2,7 @@
 
 use audit::Outcome;
 
-use super::{Caller, Error, Registrar};
+use super::{Caller, Error, Registrar, RulesInForce};
 use crate::{clock::UtcTime, policy::Act};
 
 /// State of the service.
@@ -19,6 +19,8 @@ pub struct ServiceStatus {
     pub open_sessions: u64,
     /// The keys in the keystore.
     pub keys: Vec<hsm::KeyDescription>,
+    /// The rules in force.
+    pub rules: RulesInForce,
 }
 
 impl Registrar {
@@ -37,6 +39,7 @@ impl Registrar {
             committed_leaves: stats.committed_leaves,
             open_sessions: self.store.open_sessions(caller.now).await?,
             keys: self.keys.keystore().list(),
+            rules: self.rules_in_force(),
         })
     }
 }

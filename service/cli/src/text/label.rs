@@ -433,6 +433,7 @@ labels! {
     COMMITTED_LEAVES: "落盘记录数", "Committed entries";
     OPEN_SESSIONS: "在线会话", "Open sessions";
     KEYS: "密钥", "Keys";
+    RULES: "授权规则", "Rules of access";
     SERVER: "服务地址", "Server";
 
     // errors

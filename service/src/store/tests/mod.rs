@@ -32,6 +32,7 @@ mod reads;
 mod records;
 mod revocation_lists;
 mod rollback;
+mod rules;
 mod search;
 mod staff;
 mod succession;
