@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 16] = [
+const FILES: [&str; 18] = [
     "admin",
     "audit",
     "card_data",
@@ -12,10 +12,12 @@ const FILES: [&str; 16] = [
     "cards",
     "codes",
     "common",
+    "consents",
     "desks",
     "enrolments",
     "identities",
     "key_centre",
+    "referrals",
     "residents",
     "sessions",
     "signing",

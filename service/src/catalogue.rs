@@ -91,6 +91,14 @@ catalogue! {
     NO_RELATION: "您与该居民没有诊疗关系", "请由窗口将您登记为接诊人员，或由本科室人员访问", "you have no treatment relation to this resident", "have the desk name you as attending, or leave it to the visit's department";
     /// Registered by another institution, and the card was not read here.
     REGISTERED_ELSEWHERE: "该居民或卡由其他机构登记", "请居民出示健康卡，在本窗口读卡后再办理", "the resident or card was registered by another institution", "have the resident's card read at this desk first";
+    /// A child's consent is given by a guardian.
+    GUARDIAN_NEEDED: "不满十四周岁，须由监护人给出", "请监护人持健康卡到场办理", "of a child under 14 it takes a guardian", "have the guardian come with their own card";
+    /// Whoever is here may not consent in the resident's place.
+    NOT_THEIR_GUARDIAN: "到场者不是该居民本人，也不是可代为同意的监护人", "请本人到场，或先登记监护人及其权限", "whoever is here is neither the resident nor a guardian who may consent for them", "have the resident come, or put the guardian on record first";
+    /// The consent was withdrawn, or its time is over.
+    CONSENT_OVER: "授权已撤回、到期或未经见证", "请居民重新授权", "the consent was withdrawn, is over, or was not witnessed", "ask the resident for another consent";
+    /// The referral was ended, or its time is over.
+    REFERRAL_OVER: "转诊已终止或到期", "请由转出机构重新转诊", "the referral was ended or is over", "ask the institution that sent the resident for another";
     /// A kind of data that is not covered.
     CLASS_NOT_ALLOWED: "当前角色不能访问此类数据", "请只申请诊疗所需的数据类别", "no rule lets your role use this class of data", "ask only for the classes that the treatment needs";
     /// A grade that is not covered.
@@ -137,6 +145,10 @@ catalogue! {
     VISIT_NOT_FOUND: "没有此次就诊", "请核对就诊编号", "no such visit", "check the visit's id";
     /// No such token.
     TOKEN_NOT_FOUND: "没有此令牌", "请核对令牌编号", "no such token", "check the token's id";
+    /// No such consent, or not one of the caller's.
+    CONSENT_NOT_FOUND: "没有此授权", "请核对授权编号", "no such consent", "check the consent's id";
+    /// No such referral.
+    REFERRAL_NOT_FOUND: "没有此转诊", "请核对转诊编号", "no such referral", "check the referral's id";
     /// No such signing operation.
     SIGNING_NOT_FOUND: "没有此签名任务，或已完成、已过期", "请重新发起签名", "no such signing, or it is done or over", "start the signing again";
     /// No such task.
@@ -333,6 +345,14 @@ macro_rules! needs {
 }
 
 needs! {
+    ConsentDays: "1 至 1830 天", "1 to 1830 days";
+    ReferralDays: "1 至 90 天", "1 to 90 days";
+    Recipient: "可查看数据的机构", "the institution that may see the data";
+    ConsentPurpose: "紧急救治以外的用途；紧急访问不依据授权", "another purpose: an emergency rests on no consent";
+    FamilyDoctor: "签约的家庭医生", "the family doctor";
+    OtherInstitution: "另一机构", "another institution";
+    NothingHere: "空；家庭医生可查看的范围由授权规则决定", "left out: how far a family doctor sees is a matter of the rules";
+    OneFrame: "就诊编号，或授权编号，只填其一", "either a visit or a consent";
     CodeUses: "授权规则允许的使用次数；静态码不填", "a number of uses that the rules allow; none for a static code";
     OfSignedCode: "32 字节的窗口随机码，仅用于签名码", "the 32 octets that a desk gave, for signed codes only";
     OfPlainCode: "平台代码，如 5100A0013，签名码不填", "a platform code such as 5100A0013, not for signed codes";

@@ -7,6 +7,7 @@ use access_token::{
     keys::{PublishedKey, SM2_ID},
 };
 use hsm::{KeyError, Sm2Signer, sm2::PublicKey};
+use serde::Serialize;
 
 pub use access_token::keys::thumbprint;
 
@@ -35,7 +36,15 @@ impl TokenKeys {
     /// # Errors
     /// [`KeyError`] when the signing key is not available.
     pub fn sign(&self, claims: &Claims) -> Result<String, KeyError> {
-        let token = jws::signing_input(TYPE, &self.kid, claims);
+        self.sign_statement(TYPE, claims)
+    }
+
+    /// Writes and signs something else of a type of its own, which no reader of tokens takes for one.
+    ///
+    /// # Errors
+    /// [`KeyError`] when the signing key is not available.
+    pub fn sign_statement(&self, typ: &str, claims: &impl Serialize) -> Result<String, KeyError> {
+        let token = jws::signing_input(typ, &self.kid, claims);
         let signature = self.signer.sign(&self.signer.digest(token.as_bytes()))?;
         Ok(jws::signed(token, &signature))
     }

@@ -16,6 +16,7 @@ mod card_certificate;
 mod card_events;
 mod certificate_status;
 mod codes;
+mod consents;
 mod crash;
 mod dependencies;
 mod desk;

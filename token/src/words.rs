@@ -116,6 +116,8 @@ pub struct Grade(u8);
 impl Grade {
     /// Open to everybody.
     pub const LOWEST: Self = Self(1);
+    /// Open to very few.
+    pub const HIGHEST: Self = Self(5);
 
     /// Accepts 1 to 5.
     #[must_use]

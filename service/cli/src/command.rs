@@ -4,6 +4,7 @@ mod audit;
 mod authority;
 mod card;
 mod ceremony;
+mod consent;
 mod desk;
 mod doctor;
 mod enrolment;
@@ -12,6 +13,7 @@ mod institution;
 mod issue;
 mod key;
 mod key_centre;
+mod referral;
 mod resident;
 mod session;
 mod sign;
@@ -62,6 +64,12 @@ pub(crate) enum Command {
     /// 就诊 | Visits
     #[command(subcommand)]
     Visit(visit::VisitCommand),
+    /// 授权确认：居民同意或拒绝谁查看其数据 | Consents: what residents agree or object to
+    #[command(subcommand)]
+    Consent(consent::ConsentCommand),
+    /// 转诊 | Referrals
+    #[command(subcommand)]
+    Referral(referral::ReferralCommand),
     /// 访问令牌 | Access tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -111,6 +119,8 @@ impl Command {
             Self::Card(command) => command.run(context).await,
             Self::Desk(command) => command.run(context).await,
             Self::Visit(command) => command.run(context).await,
+            Self::Consent(command) => command.run(context).await,
+            Self::Referral(command) => command.run(context).await,
             Self::Token(command) => command.run(context).await,
             Self::Sign(command) => command.run(context).await,
             Self::Verify(command) => command.run(context).await,

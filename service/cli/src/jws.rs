@@ -70,28 +70,9 @@ pub(crate) fn check(
     audience: &str,
     now: OffsetDateTime,
 ) -> Result<Genuine, Problem> {
-    if token.len() > LIMIT {
-        return Err(problems::TOKEN_MALFORMED);
-    }
-    let (signed, signature) = token.rsplit_once('.').ok_or(problems::TOKEN_MALFORMED)?;
-    let (header, payload) = match signed.split_once('.') {
-        Some((header, payload)) if !payload.contains('.') => (header, payload),
-        _ => return Err(problems::TOKEN_MALFORMED),
-    };
-    let header: Header = part(header)?;
-    if header.alg != ALGORITHM || header.typ != TYPE {
-        return Err(problems::TOKEN_ALGORITHM);
-    }
-    let (_, key) = key(jwks, |kid| kid == header.kid, DEFAULT_IDENTIFIER)?
-        .ok_or(problems::TOKEN_KEY_UNKNOWN)?;
-    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| problems::TOKEN_MALFORMED)?;
-    let genuine = Signature::from_slice(&signature)
-        .is_ok_and(|signature| key.verify(signed.as_bytes(), &signature).is_ok());
-    if !genuine {
-        return Err(problems::TOKEN_SIGNATURE);
-    }
-    let claims: Map<String, Value> = part(payload)?;
-    let deciding: Deciding = part(payload)?;
+    let genuine = statement(token, jwks, TYPE)?;
+    let deciding: Deciding = serde_json::from_value(Value::Object(genuine.claims.clone()))
+        .map_err(|_| problems::TOKEN_MALFORMED)?;
     if deciding.aud != audience {
         return Err(problems::TOKEN_OTHER_AUDIENCE);
     }
@@ -102,7 +83,32 @@ pub(crate) fn check(
     if deciding.nbf > seconds(now + TOLERANCE) {
         return Err(problems::TOKEN_NOT_YET_VALID);
     }
-    Ok(Genuine { key_id: header.kid, claims })
+    Ok(genuine)
+}
+
+/// Checks form and signature of a statement of a type against published keys.
+pub(crate) fn statement(token: &str, jwks: &str, typ: &str) -> Result<Genuine, Problem> {
+    if token.len() > LIMIT {
+        return Err(problems::TOKEN_MALFORMED);
+    }
+    let (signed, signature) = token.rsplit_once('.').ok_or(problems::TOKEN_MALFORMED)?;
+    let (header, payload) = match signed.split_once('.') {
+        Some((header, payload)) if !payload.contains('.') => (header, payload),
+        _ => return Err(problems::TOKEN_MALFORMED),
+    };
+    let header: Header = part(header)?;
+    if header.alg != ALGORITHM || header.typ != typ {
+        return Err(problems::TOKEN_ALGORITHM);
+    }
+    let (_, key) = key(jwks, |kid| kid == header.kid, DEFAULT_IDENTIFIER)?
+        .ok_or(problems::TOKEN_KEY_UNKNOWN)?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| problems::TOKEN_MALFORMED)?;
+    let genuine = Signature::from_slice(&signature)
+        .is_ok_and(|signature| key.verify(signed.as_bytes(), &signature).is_ok());
+    if !genuine {
+        return Err(problems::TOKEN_SIGNATURE);
+    }
+    Ok(Genuine { key_id: header.kid, claims: part(payload)? })
 }
 
 fn part<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {

@@ -10,6 +10,7 @@ mod certificate_status;
 mod clock;
 mod code_check;
 mod command;
+mod consent;
 mod context;
 mod csr_response;
 mod desk;

@@ -1,6 +1,7 @@
 //! Every sentence for people, in Chinese and English, and nothing else.
 
 mod audit;
+mod consent;
 mod label;
 mod problem;
 pub(crate) mod sm2;
@@ -11,6 +12,7 @@ use std::{env, ffi::OsString};
 
 pub(crate) use self::{
     audit::*,
+    consent::*,
     label::*,
     problem::{Problem, problems},
     staff::*,

@@ -275,6 +275,11 @@ pub(super) fn id<T: FromStr>(field: &'static str, text: &str) -> Result<T, Error
     parsed(field, text, Needs::Identifier)
 }
 
+/// The same of a field that may be empty.
+pub(super) fn optional_id<T: FromStr>(field: &'static str, text: &str) -> Result<Option<T>, Error> {
+    if text.is_empty() { Ok(None) } else { id(field, text).map(Some) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,8 +14,9 @@ use axum::{
 use ca::crl::Crl;
 use proto::v1::{
     admin_server::AdminServer, audit_server::AuditServer, cards_server::CardsServer,
-    desks_server::DesksServer, enrolments_server::EnrolmentsServer,
-    identities_server::IdentitiesServer, key_centre_server::KeyCentreServer,
+    consents_server::ConsentsServer, desks_server::DesksServer,
+    enrolments_server::EnrolmentsServer, identities_server::IdentitiesServer,
+    key_centre_server::KeyCentreServer, referrals_server::ReferralsServer,
     residents_server::ResidentsServer, sessions_server::SessionsServer,
     signing_server::SigningServer, tokens_server::TokensServer, visits_server::VisitsServer,
 };
@@ -68,6 +69,8 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .add_service(limited!(DesksServer))
         .add_service(limited!(VisitsServer))
         .add_service(limited!(TokensServer))
+        .add_service(limited!(ConsentsServer))
+        .add_service(limited!(ReferralsServer))
         .add_service(limited!(SigningServer))
         .add_service(limited!(AuditServer))
         .add_service(limited!(AdminServer))

@@ -38,6 +38,10 @@ fn code(reason: Reason) -> Code {
         | R::CLASS_NOT_ALLOWED
         | R::GRADE_TOO_HIGH
         | R::FORBIDDEN_BY_RULE
+        | R::GUARDIAN_NEEDED
+        | R::NOT_THEIR_GUARDIAN
+        | R::CONSENT_OVER
+        | R::REFERRAL_OVER
         | R::CODE_OWN
         | R::CODE_STATIC_NOT_ALLOWED => Code::PermissionDenied,
         R::FIELD_INVALID
@@ -54,6 +58,8 @@ fn code(reason: Reason) -> Code {
         | R::GUARDIANSHIP_NOT_FOUND
         | R::CARD_NOT_FOUND
         | R::VISIT_NOT_FOUND
+        | R::CONSENT_NOT_FOUND
+        | R::REFERRAL_NOT_FOUND
         | R::TOKEN_NOT_FOUND
         | R::SIGNING_NOT_FOUND
         | R::ENTRY_NOT_FOUND

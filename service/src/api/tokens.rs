@@ -9,13 +9,14 @@ use tonic::{Request, Response};
 use super::{
     Desk, Reply,
     convert::{
-        audience, class, class_number, id, purpose, purpose_number, receipt, role_number, timestamp,
+        audience, class, class_number, id, optional_id, purpose, purpose_number, receipt,
+        role_number, timestamp,
     },
 };
 use crate::{
     catalogue::Needs,
     clock::UtcTime,
-    registrar::{Error, Introspection, TokenOrder, Wanted},
+    registrar::{Error, Introspection, TokenOrder, Wanted, Within},
     vocabulary::{DataClass, Grade, Relation},
 };
 
@@ -45,7 +46,7 @@ impl Tokens for Desk {
     ) -> Reply<v1::ExplainTokenResponse> {
         let caller = self.caller(&request).await?;
         let asked = request.into_inner();
-        let places = (&*asked.visit_id, &*asked.records_institution_id);
+        let places = [&*asked.visit_id, &*asked.consent_id, &*asked.records_institution_id];
         let wanted = wanted(places, asked.purpose, asked.grade, asked.classes)?;
         let explained = self.registrar.explain_token(&caller, wanted).await?;
         let answer = match explained.decision {
@@ -126,7 +127,7 @@ impl Tokens for Desk {
 fn order(asked: v1::IssueTokenRequest) -> Result<TokenOrder, Error> {
     Ok(TokenOrder {
         wanted: wanted(
-            (&asked.visit_id, &asked.records_institution_id),
+            [&asked.visit_id, &asked.consent_id, &asked.records_institution_id],
             asked.purpose,
             asked.grade,
             asked.classes,
@@ -136,9 +137,9 @@ fn order(asked: v1::IssueTokenRequest) -> Result<TokenOrder, Error> {
     })
 }
 
-/// What is wanted: within which visit, of which institution.
+/// What is wanted: within which visit or which consent, kept by which institution.
 fn wanted(
-    (visit, records): (&str, &str),
+    [visit, consent, records]: [&str; 3],
     why: i32,
     grade: u32,
     classes: Vec<i32>,
@@ -150,11 +151,12 @@ fn wanted(
         return Err(Error::Field { field: "classes", needs: Needs::Classes });
     }
     Ok(Wanted {
-        visit: id("visit_id", visit)?,
-        records: match records {
-            "" => None,
-            records => Some(id("records_institution_id", records)?),
+        within: match (visit, consent) {
+            ("", consent) if !consent.is_empty() => Within::Consent(id("consent_id", consent)?),
+            (visit, "") => Within::Visit(id("visit_id", visit)?),
+            _ => return Err(Error::Field { field: "consent_id", needs: Needs::OneFrame }),
         },
+        records: optional_id("records_institution_id", records)?,
         purpose: purpose(why)?,
         grade: Grade::new(grade).ok_or(Error::Field { field: "grade", needs: Needs::Grade })?,
         classes,

@@ -66,6 +66,7 @@ fn decide(policy: &Policy, relations: &[Relation]) -> Result<(), BenchError> {
         frame: Frame::Visit,
         here: true,
         visit_open: true,
+        objected: false,
         relations: relations.to_vec(),
     };
     let decided = policy.access(&AccessRequest {

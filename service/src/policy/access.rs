@@ -67,7 +67,9 @@ action access appliesTo {{
   context: {{
     purpose: Purpose, relations: Set<Relation>, classes: Set<Class>, grade: Long,
     // Within what, whether that is of the own institution, and whether it is no visit that was closed.
-    frame: Frame, here: Bool, visit_open: Bool
+    frame: Frame, here: Bool, visit_open: Bool,
+    // Whether the resident objects to any of it.
+    objected: Bool
   }}
 }};
 action dump appliesTo {{

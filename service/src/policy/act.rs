@@ -65,6 +65,20 @@ words! {
         GuardianEnd = "guardian.end",
         /// Reading who cares for whom.
         GuardianRead = "guardian.read",
+        /// Putting on record what a resident agrees or objects to.
+        ConsentGrant = "consent.grant",
+        /// Saying as a second person that a consent was seen given.
+        ConsentWitness = "consent.witness",
+        /// Withdrawing a consent.
+        ConsentWithdraw = "consent.withdraw",
+        /// Reading consents.
+        ConsentRead = "consent.read",
+        /// Sending a resident to another institution.
+        ReferralMake = "referral.make",
+        /// Ending a referral.
+        ReferralEnd = "referral.end",
+        /// Reading referrals.
+        ReferralRead = "referral.read",
         /// Computing by what residents of before are compared. Done by the service itself.
         LikenessFill = "likeness.fill",
         /// Putting a card on record.

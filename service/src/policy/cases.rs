@@ -35,6 +35,8 @@ pub struct Case {
     visit_at: Place,
     #[serde(default)]
     visit_closed: bool,
+    #[serde(default)]
+    objected: bool,
     /// Who keeps the data; where the visit is, if nothing is said.
     #[serde(default)]
     records_at: Option<Place>,
@@ -162,6 +164,7 @@ impl Policy {
                 Place::Elsewhere => domain("other", "510107"),
             },
             visit_open: !case.visit_closed,
+            objected: case.objected,
             relations: case.relations.clone(),
         };
         let purpose = case.purpose;
@@ -252,6 +255,10 @@ impl Case {
                 (format!("依据{zh}，无就诊"), format!("within a {en}, without a visit"))
             }
         };
+        if self.objected {
+            zh.push_str("；居民已拒绝");
+            en.push_str("; the resident objects");
+        }
         if let Some(place) = self.records_at {
             let (place_zh, place_en) = place.label();
             zh = format!("{zh}；数据由{place_zh}保管");

@@ -47,6 +47,7 @@ pub(super) struct Facts<'a> {
     pub(super) frame: Frame,
     pub(super) here: bool,
     pub(super) visit_open: bool,
+    pub(super) objected: bool,
     pub(super) purpose: Purpose,
     pub(super) relations: Vec<Relation>,
     pub(super) classes: Vec<DataClass>,
@@ -87,6 +88,7 @@ impl<'a> Facts<'a> {
             frame: standing.frame,
             here: standing.here,
             visit_open: standing.visit_open,
+            objected: standing.objected,
             purpose,
             relations: standing.relations.clone(),
             classes: Vec::new(),
@@ -109,6 +111,8 @@ impl<'a> Facts<'a> {
             best.here = true;
         }
         best.visit_open |= step < Step::Visit;
+        // Last of all: that somebody objects is not told to who could not see it anyway.
+        best.objected &= step == Step::Grade;
         if step < Step::Relation {
             best.relations = Relation::ALL.to_vec();
         }
@@ -149,6 +153,8 @@ impl<'a> Facts<'a> {
             context.push(("classes".to_owned(), RestrictedExpression::new_set(classes)));
             let grade = RestrictedExpression::new_long(self.grade.level().into());
             context.push(("grade".to_owned(), grade));
+            let objected = RestrictedExpression::new_bool(self.objected);
+            context.push(("objected".to_owned(), objected));
         }
         let context = Context::from_pairs(context).ok()?;
         Request::new(asker(), self.action.uid(), asked_for(), context, None).ok()

@@ -33,6 +33,8 @@ pub struct Standing {
     pub here: bool,
     /// Whether the visit is still open; whoever asks within something else is asked only while that lasts.
     pub visit_open: bool,
+    /// Whether the resident objects to any of what is asked for.
+    pub objected: bool,
     /// What ties the caller to the resident.
     pub relations: Vec<Relation>,
 }
@@ -111,6 +113,7 @@ mod tests {
             frame: Frame::Visit,
             here,
             visit_open,
+            objected: false,
             relations: relations.to_vec(),
         };
         let tied = [Relation::Attending];
@@ -158,6 +161,7 @@ mod tests {
                 frame,
                 here: true,
                 visit_open: true,
+                objected: false,
                 relations: relations.to_vec(),
             };
             assert_eq!(standing.may_ask().is_ok(), may, "{frame} {records} {relations:?}");

@@ -20,6 +20,7 @@ fn standing() -> Standing {
         frame: Frame::Visit,
         here: true,
         visit_open: true,
+        objected: false,
         relations: vec![Relation::Attending],
     }
 }
@@ -328,16 +329,18 @@ proptest! {
         grade in 1_u32..=5,
         here in any::<bool>(),
         visit_open in any::<bool>(),
+        objected in any::<bool>(),
         kept_at in 0_usize..5,
     ) {
         let kept = ["330106", "330106", "330108", "330206", "510107"];
         let records = domain(if kept_at == 0 { "one" } else { "other" }, kept[kept_at]);
-        let standing = Standing { role, records, frame, here, visit_open, relations, ..standing() };
+        let standing = Standing { role, records, frame, here, visit_open, objected, relations, ..standing() };
         let grade = Grade::new(grade).unwrap();
         let request = AccessRequest { purpose, grade, classes: &classes, ..request(&standing) };
         match SHIPPED_RULES.access(&request) {
             Ok(grant) => {
                 prop_assert!(here && visit_open && !classes.is_empty());
+                prop_assert!(!objected || frame == Frame::Emergency);
                 prop_assert!(grant.relations.iter().all(|it| standing.relations.contains(it)));
                 let rests_on = |relation| grant.relations.contains(&relation);
                 let label = label_of(&grant.rule.id, standing.role, purpose, frame);

@@ -259,7 +259,7 @@ fn term(
 
 /// The day on which somebody turns `age`. Who was born on 29 February does so on the 28th where the
 /// year has no 29th: a term that ends on a day the month lacks ends with the month.
-fn birthday(born: Date, age: i32) -> Date {
+pub(super) fn birthday(born: Date, age: i32) -> Date {
     let year = born.year().saturating_add(age);
     let day = |day| Date::from_calendar_date(year, born.month(), day);
     let leap_day = born.month() == Month::February && born.day() == 29;

@@ -25,6 +25,7 @@ use crate::{
     vocabulary::Role,
 };
 
+mod asking;
 mod auditing;
 mod authorities;
 mod authority_succession;
@@ -40,6 +41,7 @@ mod certificate_status;
 mod certificates;
 mod challenges;
 mod codes;
+mod consents;
 mod desks;
 mod enrolments;
 mod error;
@@ -55,6 +57,7 @@ mod look_alikes;
 mod national;
 mod operators;
 mod personal;
+mod referrals;
 mod refused_logins;
 mod renewals;
 mod residents;
@@ -71,6 +74,7 @@ mod tokens;
 mod transparency;
 mod visits;
 
+pub use asking::Within;
 pub use auditing::Proof;
 pub use authorities::{Authorities, AuthorityError, ListPlan};
 pub(crate) use authority_succession::certify_next;
@@ -84,6 +88,7 @@ pub use certificate_reports::{AskedCertificate, CertificateTold, ReportPart};
 pub use certificate_status::StatusResponse;
 pub use certificates::{Enrolled, new_serial};
 pub use codes::{CodeForm, CodeOrder, CreatedCode, ShownCode, VerifiedCode};
+pub use consents::{ConsentOrder, ConsentRecord, Listed};
 pub use desks::{Contradiction, Reconciled, TaskResult};
 pub use enrolments::{
     EnrolmentEvidence, EnrolmentKey, EnrolmentOrder, EnteredEnrolment, IssuedCertificates,

@@ -3,22 +3,25 @@
 use std::time::Duration;
 
 use access_token::{Claims, Confirmation, Data, Ground};
-use audit::{Entry, Outcome};
+use audit::Outcome;
 
-use super::{Caller, Error, Registrar, visits::standing};
+use super::{
+    Caller, Error, Registrar,
+    asking::{Within, decided_on, list},
+};
 use crate::{
     catalogue::Reason,
     clock::UtcTime,
-    policy::{AccessRequest, Act, Denial, Domain, Grant, Standing},
-    store::{Change, Ended, InstitutionId, NewToken, Receipt, TokenId, Visit, VisitId},
+    policy::{AccessRequest, Act, Denial, Grant, Standing},
+    store::{Change, Ended, InstitutionId, NewToken, Receipt, TokenId},
     vocabulary::{DataClass, Grade, Mask, Purpose, Relation, Role},
 };
 
 /// What a clinician wants to see.
 pub struct Wanted {
-    /// The visit it rests on.
-    pub visit: VisitId,
-    /// The institution that keeps it, if that is not the visit's.
+    /// What it is within.
+    pub within: Within,
+    /// The institution that keeps it, if another is meant than where the visit is.
     pub records: Option<InstitutionId>,
     /// Why.
     pub purpose: Purpose,
@@ -91,11 +94,13 @@ impl Registrar {
     ) -> Result<IssuedToken, Error> {
         self.allow(caller, Act::TokenIssue).await?;
         let TokenOrder { wanted, audience, lifetime } = order;
-        let visit = self.visit_asked_for(caller, Act::TokenIssue, wanted.visit).await?;
-        let standing = self.standing_to(caller, &visit, Act::TokenIssue, &wanted).await?;
-        let asked = |entry| decided_on(entry, &standing, &wanted);
-        let refused = || asked(self.entry_in(caller, Act::TokenIssue, Outcome::Refused, &visit));
-        let grant = match self.decide(&standing, &wanted, lifetime) {
+        let asked = self.asked(caller, Act::TokenIssue, &wanted).await?;
+        let entry = |outcome| {
+            let entry = self.entry_asked(caller, Act::TokenIssue, outcome, &asked);
+            decided_on(entry, &asked, &wanted)
+        };
+        let refused = || entry(Outcome::Refused);
+        let grant = match self.decide(&asked.standing, &wanted, lifetime) {
             Ok(grant) => grant,
             Err(denial) => return self.refuse(refused(), denial).await,
         };
@@ -103,18 +108,16 @@ impl Registrar {
         let id = TokenId::generate();
         // Tokens speak in whole seconds; the token ends when the log says it does.
         let issued = caller.now.unix_timestamp();
-        let expires = (caller.now + grant.lifetime).min(holder.expires_at).unix_timestamp();
-        let entry = self
-            .entry(caller, Act::TokenIssue, Outcome::Granted)
-            .about(visit.resident.to_string())
-            .in_visit(visit.id.to_string())
+        let rests = asked.rests_on(&grant);
+        let expires = (caller.now + grant.lifetime).min(holder.expires_at);
+        let expires = rests.until.map_or(expires, |until| expires.min(until)).unix_timestamp();
+        let entry = entry(Outcome::Granted)
             .under(self.policy_hash.as_str(), grant.rule.id.as_str())
             .on("token", id.to_string())
             .with("rests-on", list(&grant.relations, Relation::as_str))
             .with("mask", grant.mask.as_str())
             .with("audience", audience.as_str())
             .with("expires", expires.to_string());
-        let entry = asked(entry);
         let claims = Claims {
             iss: self.name.clone(),
             sub: holder.identity.to_string(),
@@ -126,15 +129,15 @@ impl Registrar {
             cnf: Confirmation { thumbprint: holder.key_thumbprint.clone() },
             role: holder.role,
             institution: holder.institution.to_string(),
-            resident: visit.resident.to_string(),
-            visit: Some(visit.id.to_string()),
+            resident: asked.resident.to_string(),
+            visit: asked.visit.map(String::from),
             emergency: None,
-            consent: None,
+            consent: asked.consent.map(String::from),
             purpose: wanted.purpose,
             data: Data {
                 grade: wanted.grade,
                 classes: wanted.classes.clone(),
-                domain: standing.records.institution.clone(),
+                domain: asked.standing.records.institution.clone(),
             },
             proofing: "certificate".to_owned(),
             mask: grant.mask,
@@ -149,12 +152,14 @@ impl Registrar {
             identity: holder.identity,
             certificate: holder.certificate.clone(),
             session: holder.session,
-            resident: visit.resident,
-            visit: visit.id,
+            resident: asked.resident,
+            visit: asked.visit,
+            consent: rests.consent,
+            referral: rests.referral,
             issued_at: caller.now,
             expires_at,
         };
-        // Refused when the visit was closed, or the certificate revoked, while we were signing.
+        // Refused when the visit was closed, the consent withdrawn, or the certificate revoked, while we were signing.
         let answer = self.store.record_token(record, entry).await;
         let receipt = self.settle(refused(), answer).await?;
         Ok(IssuedToken {
@@ -168,26 +173,6 @@ impl Registrar {
         })
     }
 
-    /// How the caller stands to what is wanted within a visit.
-    async fn standing_to(
-        &self,
-        caller: &Caller,
-        visit: &Visit,
-        act: Act,
-        wanted: &Wanted,
-    ) -> Result<Standing, Error> {
-        let standing = standing(caller, visit);
-        let Some(records) = wanted.records.filter(|it| *it != visit.institution) else {
-            return Ok(standing);
-        };
-        let Some(keeper) = self.store.institution(records).await? else {
-            let entry = self.entry_in(caller, act, Outcome::Refused, visit);
-            return self.refuse(entry, Reason::INSTITUTION_NOT_FOUND).await;
-        };
-        let records = Domain { institution: records.to_string(), region: keeper.region };
-        Ok(Standing { records, ..standing })
-    }
-
     /// How it would be decided, and why: the next step of whoever was refused, the ground of whoever was not. That it was
     /// asked is in the log before the answer.
     ///
@@ -195,18 +180,17 @@ impl Registrar {
     /// VISIT_NOT_FOUND; ROLE_NOT_ALLOWED.
     pub async fn explain_token(&self, caller: &Caller, wanted: Wanted) -> Result<Explained, Error> {
         self.allow(caller, Act::TokenExplain).await?;
-        let visit = self.visit_asked_for(caller, Act::TokenExplain, wanted.visit).await?;
-        let standing = self.standing_to(caller, &visit, Act::TokenExplain, &wanted).await?;
-        let decision = self.decide(&standing, &wanted, Duration::ZERO);
+        let asked = self.asked(caller, Act::TokenExplain, &wanted).await?;
+        let decision = self.decide(&asked.standing, &wanted, Duration::ZERO);
         let (told, rule) = match &decision {
             Ok(grant) => ("allowed", grant.rule.id.as_str()),
             Err(denial) => ("refused", denial.rule()),
         };
         let entry = self
-            .entry_in(caller, Act::TokenExplain, Outcome::Granted, &visit)
+            .entry_asked(caller, Act::TokenExplain, Outcome::Granted, &asked)
             .under(self.policy_hash.as_str(), rule)
             .with("decision", told);
-        let receipt = self.record_act(decided_on(entry, &standing, &wanted)).await?;
+        let receipt = self.record_act(decided_on(entry, &asked, &wanted)).await?;
         Ok(Explained { decision, policy_hash: self.policy_hash.clone(), receipt })
     }
 
@@ -265,6 +249,8 @@ impl Registrar {
             Some(Ended::Expired) => Introspection::Inactive("EXPIRED"),
             Some(Ended::Revoked) => Introspection::Inactive("REVOKED"),
             Some(Ended::VisitClosed) => Introspection::Inactive("VISIT_CLOSED"),
+            Some(Ended::ConsentOver) => Introspection::Inactive("CONSENT_OVER"),
+            Some(Ended::ReferralOver) => Introspection::Inactive("REFERRAL_OVER"),
             Some(Ended::CertificateRevoked) => Introspection::Inactive("CERTIFICATE_REVOKED"),
         })
     }
@@ -290,8 +276,11 @@ impl Registrar {
         let entry = self
             .entry(caller, Act::TokenRevoke, Outcome::Granted)
             .about(record.resident.to_string())
-            .in_visit(record.visit.to_string())
             .on("token", id.to_string());
+        let entry = match record.visit {
+            Some(visit) => entry.in_visit(visit.to_string()),
+            None => entry,
+        };
         Ok(match self.store.record_token_revoked(id, caller.now, entry).await? {
             Change::Recorded(receipt) => Some(receipt),
             Change::None => None,
@@ -307,34 +296,4 @@ impl Registrar {
         keys.extend(self.card_lists.published());
         serde_json::json!({ "keys": keys }).to_string()
     }
-}
-
-/// The entry has everything that the decision was made on: with the rules of that digest it is made again.
-fn decided_on(entry: Entry, standing: &Standing, wanted: &Wanted) -> Entry {
-    let entry = entry
-        .for_purpose(wanted.purpose.as_str())
-        .with("grade", wanted.grade.level().to_string())
-        .with("classes", list(&wanted.classes, DataClass::as_str))
-        .with("relations", list(&standing.relations, Relation::as_str))
-        .with("within", standing.frame.as_str())
-        .with("here", said(standing.here))
-        .with("visit-open", said(standing.visit_open))
-        .with("region", standing.own.region.as_str())
-        .with("records-region", standing.records.region.as_str());
-    match standing.own.institution == standing.records.institution {
-        true => entry,
-        false => entry.with("records-institution", standing.records.institution.as_str()),
-    }
-}
-
-/// Words of a list as the log has them.
-fn list<W: Copy>(words: &[W], spelled: fn(W) -> &'static str) -> String {
-    match words {
-        [] => "none".to_owned(),
-        words => words.iter().map(|word| spelled(*word)).collect::<Vec<_>>().join(","),
-    }
-}
-
-fn said(truth: bool) -> &'static str {
-    if truth { "yes" } else { "no" }
 }

@@ -159,7 +159,12 @@ impl Registrar {
     }
 
     /// A visit that the caller may see; otherwise a refusal is left in the log.
-    async fn visit_seen(&self, caller: &Caller, act: Act, id: VisitId) -> Result<Visit, Error> {
+    pub(super) async fn visit_seen(
+        &self,
+        caller: &Caller,
+        act: Act,
+        id: VisitId,
+    ) -> Result<Visit, Error> {
         let visit = self.visit_asked_for(caller, act, id).await?;
         match standing(caller, &visit).may_see() {
             Ok(()) => Ok(visit),
@@ -223,6 +228,7 @@ pub(super) fn standing(caller: &Caller, visit: &Visit) -> Standing {
         frame: Frame::Visit,
         here: same_institution,
         visit_open: visit.closed_at.is_none(),
+        objected: false,
         relations: attending
             .into_iter()
             .chain(in_department.then_some(Relation::Department))

@@ -144,6 +144,10 @@ pub enum Record {
     Binding,
     /// A guardianship.
     Guardianship,
+    /// A consent.
+    Consent,
+    /// A referral.
+    Referral,
     /// A record that a new one refers to.
     Reference,
 }
@@ -165,6 +169,8 @@ impl fmt::Display for Record {
             Self::Batch => "batch of cards",
             Self::Binding => "bound number",
             Self::Guardianship => "guardianship",
+            Self::Consent => "consent",
+            Self::Referral => "referral",
             Self::Reference => "record to refer to",
         })
     }
@@ -226,6 +232,10 @@ pub enum Obstacle {
     SessionClosed,
     /// The visit was closed.
     VisitClosed,
+    /// The consent is not in force.
+    ConsentOver,
+    /// The referral is over.
+    ReferralOver,
     /// The signature was completed before.
     SigningCompleted,
     /// The batch was closed.
@@ -276,6 +286,8 @@ impl fmt::Display for Obstacle {
             Self::PresenceOver => "the presence is over",
             Self::SessionClosed => "the session was closed",
             Self::VisitClosed => "the visit was closed",
+            Self::ConsentOver => "the consent is not in force",
+            Self::ReferralOver => "the referral is over",
             Self::SigningCompleted => "the signature was completed before",
             Self::BatchClosed => "the batch was closed",
             Self::RowState => "the row of the batch is in another state",

@@ -109,6 +109,10 @@ ids! {
     RecoveryId,
     /// A certificate that is to be issued.
     EnrolmentId,
+    /// A consent.
+    ConsentId,
+    /// A referral.
+    ReferralId,
 }
 
 /// One form only, so that an identifier is equal to another exactly if its text is.

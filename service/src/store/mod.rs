@@ -25,6 +25,7 @@ mod cards;
 mod certificate_reports;
 mod certificates;
 mod codes;
+mod consents;
 mod desks;
 mod electronic_cards;
 mod ending_certificates;
@@ -45,6 +46,7 @@ mod opening;
 mod presences;
 mod qualifications;
 mod readers;
+mod referrals;
 mod renewals;
 mod residents;
 mod revocation_lists;
@@ -79,6 +81,7 @@ pub use cards::{Activation, Card, CardCursor, CardFilter, Chip, NewApplication, 
 pub use certificate_reports::ReportedChange;
 pub use certificates::{Certificate, CertificateDraft, HOLD};
 pub use codes::{Code, CodeKind, CodeUse};
+pub use consents::{Consent, NewConsent, Sought};
 pub use desks::{Closing, NewOfflineReading, NewTask, OfflineReading, Task};
 pub use electronic_cards::{ElectronicCard, ElectronicCardStatus};
 pub use ending_certificates::CertificateCursor;
@@ -90,9 +93,9 @@ pub use facts::{Change, Receipt};
 pub use guardians::{Guardianship, GuardianshipEnd, NewGuardianship};
 pub use identities::{Identity, IdentityKey, Operators};
 pub use ids::{
-    BadId, BatchId, BindingId, CardId, ChangeId, CodeId, DecisionId, ElectronicCardId, EnrolmentId,
-    EscrowedKeyId, GuardianshipId, IdentityId, InstitutionId, PresenceId, RecoveryId, ResidentId,
-    SigningId, TaskId, TokenId, VisitId,
+    BadId, BatchId, BindingId, CardId, ChangeId, CodeId, ConsentId, DecisionId, ElectronicCardId,
+    EnrolmentId, EscrowedKeyId, GuardianshipId, IdentityId, InstitutionId, PresenceId, RecoveryId,
+    ReferralId, ResidentId, SigningId, TaskId, TokenId, VisitId,
 };
 pub use institutions::Institution;
 pub use key_centre::{EscrowedKey, KeyCounts, KeyStore, NewEscrowedKey, PairDraft, SignedDraft};
@@ -102,6 +105,7 @@ pub use key_recoveries::{
 pub use look_alikes::{Decision, Likeness, LookAlike};
 pub use presences::{Evidence, Presence};
 pub use qualifications::QualificationCursor;
+pub use referrals::{NewReferral, Referral};
 pub use renewals::RenewalDraft;
 pub use residents::Resident;
 pub use revocation_lists::{ListPart, RevocationLists, Revocations, RevokedSerial};

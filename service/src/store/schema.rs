@@ -41,6 +41,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0029_authority_revocations", include_str!("migrations/0029_authority_revocations.sql")),
     (IDENTIFIERS, include_str!("migrations/0030_identifiers_of_before.sql")),
     ("0032_rules", include_str!("migrations/0032_rules.sql")),
+    ("0033_access", include_str!("migrations/0033_access.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

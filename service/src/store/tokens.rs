@@ -4,9 +4,12 @@ use audit::Entry;
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::{
-    Change, IdentityId, Receipt, Record, ResidentId, Store, StoreError, TokenId, VisitId,
+    Change, ConsentId, IdentityId, Receipt, Record, ReferralId, ResidentId, Store, StoreError,
+    TokenId, VisitId,
+    consents::check_consent,
     facts::Found,
     micros::Micros,
+    referrals::check_referral,
     sessions::{check_certificate, check_session},
     visits::check_visit,
 };
@@ -25,8 +28,12 @@ pub struct NewToken {
     pub session: [u8; 32],
     /// Whose data.
     pub resident: ResidentId,
-    /// In which visit.
-    pub visit: VisitId,
+    /// In which visit, if in one.
+    pub visit: Option<VisitId>,
+    /// The consent it rests on, if on one.
+    pub consent: Option<ConsentId>,
+    /// The referral it rests on, if on one.
+    pub referral: Option<ReferralId>,
     /// When it was issued.
     pub issued_at: UtcTime,
     /// When it ends by itself.
@@ -46,8 +53,12 @@ pub struct Token {
     pub session: [u8; 32],
     /// Whose data.
     pub resident: ResidentId,
-    /// In which visit.
-    pub visit: VisitId,
+    /// In which visit, if in one.
+    pub visit: Option<VisitId>,
+    /// The consent it rests on, if on one.
+    pub consent: Option<ConsentId>,
+    /// The referral it rests on, if on one.
+    pub referral: Option<ReferralId>,
     /// When it was issued.
     pub issued_at: UtcTime,
     /// When it ends by itself.
@@ -58,6 +69,10 @@ pub struct Token {
     pub revoked_at: Option<UtcTime>,
     /// When the visit was closed, if it was.
     pub visit_closed_at: Option<UtcTime>,
+    /// When the consent was withdrawn, if it was.
+    pub consent_withdrawn_at: Option<UtcTime>,
+    /// When the referral was ended, if it was.
+    pub referral_ended_at: Option<UtcTime>,
     /// When the certificate was revoked, if it was.
     pub certificate_revoked_at: Option<UtcTime>,
 }
@@ -71,15 +86,23 @@ pub enum Ended {
     Revoked,
     /// Its visit was closed.
     VisitClosed,
+    /// The consent it rests on was withdrawn.
+    ConsentOver,
+    /// The referral it rests on was ended.
+    ReferralOver,
     /// The certificate it rests on was revoked.
     CertificateRevoked,
 }
 
 const SELECT: &str = "
     SELECT token.*, visit.closed_at AS visit_closed_at,
+           consent.withdrawn_at AS consent_withdrawn_at,
+           referral.ended_at AS referral_ended_at,
            certificate.revoked_at AS certificate_revoked_at
-    FROM token JOIN visit ON visit.id = token.visit
-               JOIN certificate ON certificate.serial = token.certificate
+    FROM token JOIN certificate ON certificate.serial = token.certificate
+               LEFT JOIN visit ON visit.id = token.visit
+               LEFT JOIN consent ON consent.id = token.consent
+               LEFT JOIN referral ON referral.id = token.referral
     WHERE token.id = ?1";
 
 impl Token {
@@ -89,6 +112,8 @@ impl Token {
         let ends = [
             (self.revoked_at.is_some(), Ended::Revoked),
             (self.visit_closed_at.is_some(), Ended::VisitClosed),
+            (self.consent_withdrawn_at.is_some(), Ended::ConsentOver),
+            (self.referral_ended_at.is_some(), Ended::ReferralOver),
             (self.certificate_revoked_at.is_some(), Ended::CertificateRevoked),
             (self.expires_at <= now, Ended::Expired),
         ];
@@ -106,11 +131,15 @@ impl Token {
             session: row.get("session")?,
             resident: row.get("resident")?,
             visit: row.get("visit")?,
+            consent: row.get("consent")?,
+            referral: row.get("referral")?,
             issued_at: row.get::<_, Micros>("issued_at")?.0,
             expires_at: row.get::<_, Micros>("expires_at")?.0,
             log_position: row.get("position")?,
             revoked_at: time("revoked_at")?,
             visit_closed_at: time("visit_closed_at")?,
+            consent_withdrawn_at: time("consent_withdrawn_at")?,
+            referral_ended_at: time("referral_ended_at")?,
             certificate_revoked_at: time("certificate_revoked_at")?,
         })
     }
@@ -125,11 +154,21 @@ impl Store {
     pub async fn record_token(&self, token: NewToken, entry: Entry) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, position| {
             let t = token;
-            check_visit(db, t.visit)?;
+            if let Some(visit) = t.visit {
+                check_visit(db, visit)?;
+            }
+            if let Some(consent) = t.consent {
+                check_consent(db, consent, t.issued_at)?;
+            }
+            if let Some(referral) = t.referral {
+                check_referral(db, referral, t.issued_at)?;
+            }
             check_certificate(db, &t.certificate)?;
             check_session(db, &t.session)?;
             db.prepare_cached(
-                "INSERT INTO token VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)",
+                "INSERT INTO token (id, identity, certificate, session, resident, visit, issued_at, expires_at,
+                                    position, consent, referral)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute((
                 t.id,
@@ -141,6 +180,8 @@ impl Store {
                 Micros(t.issued_at),
                 Micros(t.expires_at),
                 position,
+                t.consent,
+                t.referral,
             ))?;
             Ok(())
         })

@@ -6,7 +6,8 @@ use crate::{
     likeness::{Rule, Verdict},
     numbers::NumberKind,
     vocabulary::{
-        Abandonment, Basis, BindingEnd, CertificateChange, CertificateSet, GuardianScope, Kinship,
+        Abandonment, Basis, BindingEnd, CertificateChange, CertificateSet, ConsentKind,
+        GuardianScope, Kinship,
     },
 };
 
@@ -36,5 +37,6 @@ spelled!(
     Kinship,
     Abandonment,
     CertificateSet,
-    CertificateChange
+    CertificateChange,
+    ConsentKind,
 );

@@ -24,6 +24,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         frame: Frame::Visit,
         here: true,
         visit_open: true,
+        objected: false,
         relations: vec![Relation::Attending],
     };
     let request = AccessRequest {

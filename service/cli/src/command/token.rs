@@ -55,8 +55,23 @@ pub(crate) enum TokenCommand {
 #[derive(Debug, Args)]
 pub(crate) struct Wanted {
     /// 就诊编号 | Number of the visit
-    #[arg(long, value_name = "VISIT")]
+    #[arg(
+        long,
+        value_name = "VISIT",
+        default_value = "",
+        hide_default_value = true,
+        required_unless_present = "consent"
+    )]
     visit: String,
+    /// 无就诊时依据的授权编号 | Consent it rests on, where there is no visit
+    #[arg(
+        long,
+        value_name = "CONSENT",
+        default_value = "",
+        hide_default_value = true,
+        conflicts_with = "visit"
+    )]
+    consent: String,
     /// 保管数据的机构编号；缺省为就诊所在机构 | Institution that keeps the data; by default that of the visit
     #[arg(long, value_name = "INSTITUTION", default_value = "", hide_default_value = true)]
     records: String,
@@ -147,6 +162,7 @@ impl TokenCommand {
 async fn issue(context: &Context, order: Issue) -> Outcome {
     let request = IssueTokenRequest {
         visit_id: order.wanted.visit,
+        consent_id: order.wanted.consent,
         records_institution_id: order.wanted.records,
         purpose: order.wanted.purpose.into(),
         grade: order.wanted.grade,
@@ -164,6 +180,7 @@ async fn issue(context: &Context, order: Issue) -> Outcome {
 async fn explain(context: &Context, wanted: Wanted) -> Outcome {
     let request = ExplainTokenRequest {
         visit_id: wanted.visit,
+        consent_id: wanted.consent,
         records_institution_id: wanted.records,
         purpose: wanted.purpose.into(),
         grade: wanted.grade,

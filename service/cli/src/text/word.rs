@@ -3,10 +3,10 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use proto::v1::{
     Basis, BindingEnd, CardFieldProblem, CardFileState, CardProfile, CardStatus, CertificateSet,
-    CodeForm, Contradiction, DataClass, ElectronicCardStatus, GuardianScope, Kinship, LiftingCause,
-    LookAlikeVerdict, NumberKind, Purpose, RecordSignature, ReplacementCause, RevocationReason,
-    Role, Sex, TaskResult, card_event::Kind, enrolment::State as EnrolmentState,
-    key_recovery::State as RecoveryState,
+    CodeForm, ConsentKind, ConsentState, Contradiction, DataClass, ElectronicCardStatus,
+    GuardianScope, Kinship, LiftingCause, LookAlikeVerdict, NumberKind, Purpose, RecordSignature,
+    ReplacementCause, RevocationReason, Role, Sex, TaskResult, card_event::Kind,
+    enrolment::State as EnrolmentState, key_recovery::State as RecoveryState,
 };
 
 use super::Text;
@@ -42,6 +42,13 @@ words! {
         Care "care" "医疗应用" "care", Payment "payment" "医疗支付" "payment",
         Resources "resources" "卫生资源" "resources",
         PublicHealth "public-health" "公共卫生" "public health";
+    ConsentKind:
+        Permit "permit" "同意" "agrees", Object "object" "拒绝" "objects",
+        FamilyDoctor "family-doctor" "家庭医生签约" "contract with a family doctor";
+    ConsentState:
+        AwaitsWitness "awaits-witness" "待见证" "waits for a witness", InForce "in-force" "有效" "in force",
+        Void "void" "未经见证，作废" "void for want of a witness", Withdrawn "withdrawn" "已撤回" "withdrawn",
+        Over "over" "已到期" "over";
     CardStatus:
         Active "active" "正常" "active", Lost "lost" "挂失" "lost",
         Cancelled "cancelled" "注销" "cancelled", Applied "applied" "已申请" "applied for",

@@ -37,6 +37,7 @@ mod search;
 mod staff;
 mod succession;
 mod time_stamps;
+mod token_events;
 
 pub(super) const NOW: UtcTime = datetime!(2026-11-23 08:00:00 UTC);
 pub(super) const ORIGIN: &str = "log.example/healthcard";
@@ -191,7 +192,9 @@ pub(super) fn token(hospital: &Hospital) -> NewToken {
         certificate: SERIAL.into(),
         session: SESSION,
         resident: hospital.resident,
-        visit: hospital.visit,
+        visit: Some(hospital.visit),
+        consent: None,
+        referral: None,
         issued_at: NOW,
         expires_at: NOW + Duration::minutes(10),
     }

@@ -1,0 +1,39 @@
+//! Of consents and referrals.
+
+use super::{Text, label::labels};
+
+labels! {
+    CONSENT_GIVEN: "授权已登记", "The consent is on record";
+    CONSENT_WITNESSED: "已见证，授权生效", "Seen by a second person: the consent is in force";
+    CONSENT_WITHDRAWN: "授权已撤回，依据它的令牌随即失效", "The consent was withdrawn; tokens that rest on it end with it";
+    CONSENT: "授权确认", "Consent";
+    CONSENTS: "授权确认", "Consents";
+    CONSENT_RECEIPT_GENUINE: "回执真实", "The receipt is genuine";
+    CONSENT_ID: "授权编号", "Consent";
+    CONSENT_KIND: "类别", "Kind";
+    CONSENT_STATE: "状态", "State";
+    CONSENT_OUT_OF: "出具时状态", "State when it was made out";
+    CONSENT_MADE_OUT: "回执出具时间", "Receipt made out";
+    RECIPIENT: "可查看的机构", "Who may see it";
+    RECIPIENT_PERSON: "仅限此人", "Only this person";
+    RECORDS_OF: "保管数据的机构", "Data kept by";
+    GIVEN_BY_GUARDIAN: "监护人（居民编号）", "Given by guardian";
+    GIVEN_AT: "给出时间", "Given";
+    CONSENT_UNTIL: "有效期至", "Until";
+    WITNESS: "见证人", "Seen by";
+    WITNESSED_AT: "见证时间", "Seen at";
+    WITHDRAWN_AT: "撤回时间", "Withdrawn";
+    RECORDED_AT_INSTITUTION: "登记机构", "Recorded at";
+    EVERYBODY: "所有机构", "every institution";
+    NOBODY: "任何机构（均不得查看）", "any institution: none may see it";
+    SIGNED_RECEIPT: "签名回执", "Signed receipt";
+    CONSENT_HOW_TO_WITHDRAW: "本人或监护人可持健康卡到任一窗口撤回本授权，撤回后依据它的访问随即终止。扫描二维码得到签名回执，可用 healthcard consent check 离线核验。", "You or your guardian can withdraw this at any desk with the health card; what rests on it ends at once. The QR code is the signed receipt; `healthcard consent check` checks it offline.";
+    CONSENT_SIGNATURE: "本人或监护人签名", "Signature of the resident or guardian";
+    CONSENT_AWAITS: "须由同机构另一人在 1 小时内见证后才生效：healthcard consent witness", "Not in force until another person of the institution says within the hour that they saw it given: `healthcard consent witness`";
+    REFERRAL_MADE: "转诊已登记", "The referral is on record";
+    REFERRAL_ENDED: "转诊已终止，依据它的令牌随即失效", "The referral ended; tokens that rest on it end with it";
+    REFERRALS: "转诊", "Referrals";
+    REFERRAL_ID: "转诊编号", "Referral";
+    REFERRED_FROM: "转出机构", "From";
+    REFERRED_TO: "转入机构", "To";
+}

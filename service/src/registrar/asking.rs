@@ -1,0 +1,248 @@
+//! What a decision about data is asked within, and everything on record that bears on it.
+
+use audit::{Entry, Outcome};
+
+use super::{Caller, Error, Registrar, Wanted, visits::standing};
+use crate::{
+    catalogue::Reason,
+    clock::UtcTime,
+    policy::{Act, Domain, Grant, Standing},
+    store::{ConsentId, InstitutionId, ReferralId, ResidentId, Sought, VisitId},
+    vocabulary::{ConsentKind, ConsentState, DataClass, Frame, Relation},
+};
+
+/// What an access is within.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// A visit.
+    Visit(VisitId),
+    /// A consent, without a visit.
+    Consent(ConsentId),
+}
+
+/// What is asked, with everything on record that bears on it.
+pub(super) struct Asked {
+    pub(super) standing: Standing,
+    pub(super) resident: ResidentId,
+    pub(super) visit: Option<VisitId>,
+    /// Where there is no visit.
+    pub(super) consent: Option<ConsentId>,
+    permit: Option<(ConsentId, UtcTime)>,
+    contract: Option<(ConsentId, UtcTime)>,
+    referral: Option<(ReferralId, UtcTime)>,
+}
+
+/// What a grant ends with, besides the frame.
+pub(super) struct Rests {
+    pub(super) consent: Option<ConsentId>,
+    pub(super) referral: Option<ReferralId>,
+    pub(super) until: Option<UtcTime>,
+}
+
+impl Asked {
+    /// What this grant rests on.
+    pub(super) fn rests_on(&self, grant: &Grant) -> Rests {
+        let by = |relation| grant.relations.contains(&relation);
+        let consent = match (by(Relation::Consent), by(Relation::FamilyDoctor)) {
+            (true, _) => self.permit,
+            (false, true) => self.contract,
+            (false, false) => None,
+        };
+        let referral = self.referral.filter(|_| by(Relation::Referral));
+        let ends = [consent.map(|it| it.1), referral.map(|it| it.1)];
+        Rests {
+            consent: consent.map(|it| it.0),
+            referral: referral.map(|it| it.0),
+            until: ends.into_iter().flatten().min(),
+        }
+    }
+}
+
+impl Registrar {
+    /// Everything on record that bears on what is wanted.
+    ///
+    /// # Errors
+    /// VISIT_NOT_FOUND; CONSENT_NOT_FOUND, also for somebody else's; CONSENT_OVER; INSTITUTION_NOT_FOUND.
+    pub(super) async fn asked(
+        &self,
+        caller: &Caller,
+        act: Act,
+        wanted: &Wanted,
+    ) -> Result<Asked, Error> {
+        let mut asked = match wanted.within {
+            Within::Visit(visit) => {
+                let visit = self.visit_asked_for(caller, act, visit).await?;
+                let standing = standing(caller, &visit);
+                Asked::new(standing, visit.resident, Some(visit.id), None)
+            }
+            Within::Consent(consent) => self.asked_by_consent(caller, act, consent).await?,
+        };
+        if let Some(records) = wanted.records {
+            let keeper = self.keeper(caller, act, &asked, records).await?;
+            asked.standing.records = keeper;
+        }
+        self.tied(caller, wanted, &mut asked).await?;
+        Ok(asked)
+    }
+
+    async fn asked_by_consent(
+        &self,
+        caller: &Caller,
+        act: Act,
+        id: ConsentId,
+    ) -> Result<Asked, Error> {
+        let consent = self.consent_asked_for(caller, act, id).await?;
+        let (given, holder) = (&consent.given, &caller.holder);
+        let own =
+            Domain { institution: holder.institution.to_string(), region: holder.region.clone() };
+        let standing = Standing {
+            role: holder.role,
+            records: own.clone(),
+            own,
+            frame: Frame::Consent,
+            here: true,
+            visit_open: true,
+            objected: false,
+            relations: Vec::new(),
+        };
+        let mut asked = Asked::new(standing, given.resident, None, Some(id));
+        let refused = || self.entry_asked(caller, act, Outcome::Refused, &asked);
+        let permits =
+            given.kind == ConsentKind::Permit && given.is_for(holder.institution, holder.identity);
+        if !permits {
+            return self.refuse(refused(), Reason::CONSENT_NOT_FOUND).await;
+        }
+        if consent.state(caller.now) != ConsentState::InForce {
+            return self.refuse(refused(), Reason::CONSENT_OVER).await;
+        }
+        if let Some(records) = given.records {
+            let keeper = self.keeper(caller, act, &asked, records).await?;
+            asked.standing.records = keeper;
+        }
+        Ok(asked)
+    }
+
+    /// The domain of an institution that keeps data.
+    async fn keeper(
+        &self,
+        caller: &Caller,
+        act: Act,
+        asked: &Asked,
+        records: InstitutionId,
+    ) -> Result<Domain, Error> {
+        let institution = records.to_string();
+        if institution == asked.standing.records.institution {
+            return Ok(asked.standing.records.clone());
+        }
+        match self.store.institution(records).await? {
+            Some(keeper) => Ok(Domain { institution, region: keeper.region }),
+            None => {
+                let entry = self.entry_asked(caller, act, Outcome::Refused, asked);
+                self.refuse(entry, Reason::INSTITUTION_NOT_FOUND).await
+            }
+        }
+    }
+
+    /// Consents and referrals that tie the caller to the resident, and objections.
+    async fn tied(&self, caller: &Caller, wanted: &Wanted, asked: &mut Asked) -> Result<(), Error> {
+        let (holder, now) = (&caller.holder, caller.now);
+        // Identifiers of this service's own records are always ones.
+        let Ok(records) = asked.standing.records.institution.parse() else { return Ok(()) };
+        let sought = Sought {
+            institution: holder.institution,
+            person: holder.identity,
+            purpose: wanted.purpose,
+            classes: &wanted.classes,
+            grade: wanted.grade,
+            records,
+        };
+        let consents = self.store.consents_about(asked.resident, holder.institution, now).await?;
+        asked.standing.objected = consents.iter().any(|it| it.objects_to(&sought));
+        let within = |id| asked.consent.is_none_or(|only| only == id);
+        let permit = consents.iter().find(|it| within(it.given.id) && it.covers(&sought));
+        asked.permit = permit.map(|it| (it.given.id, it.given.ends_at));
+        let contract = consents.iter().find(|it| it.contracts(&sought));
+        asked.contract = contract.map(|it| (it.given.id, it.given.ends_at));
+        if records != holder.institution {
+            let resident = asked.resident;
+            let referral = self.store.referral_between(resident, records, holder.institution, now);
+            let referral = referral.await?;
+            asked.referral = referral.map(|it| (it.made.id, it.made.ends_at));
+        }
+        let ties = [
+            (Relation::Referral, asked.referral.is_some()),
+            (Relation::FamilyDoctor, asked.contract.is_some()),
+            (Relation::Consent, asked.permit.is_some()),
+        ];
+        let ties = ties.into_iter().filter(|(_, tied)| *tied).map(|(relation, _)| relation);
+        asked.standing.relations.extend(ties);
+        Ok(())
+    }
+
+    /// An entry about what is asked.
+    pub(super) fn entry_asked(
+        &self,
+        caller: &Caller,
+        act: Act,
+        outcome: Outcome,
+        asked: &Asked,
+    ) -> Entry {
+        let entry = self.entry(caller, act, outcome).about(asked.resident.to_string());
+        match (asked.visit, asked.consent) {
+            (Some(visit), _) => entry.in_visit(visit.to_string()).on("visit", visit.to_string()),
+            (None, Some(consent)) => entry.on("consent", consent.to_string()),
+            (None, None) => entry,
+        }
+    }
+}
+
+impl Asked {
+    fn new(
+        standing: Standing,
+        resident: ResidentId,
+        visit: Option<VisitId>,
+        consent: Option<ConsentId>,
+    ) -> Self {
+        Self { standing, resident, visit, consent, permit: None, contract: None, referral: None }
+    }
+}
+
+/// The entry has everything that the decision was made on: with the rules of that digest it is made again.
+pub(super) fn decided_on(entry: Entry, asked: &Asked, wanted: &Wanted) -> Entry {
+    let standing = &asked.standing;
+    let mut entry = entry
+        .for_purpose(wanted.purpose.as_str())
+        .with("grade", wanted.grade.level().to_string())
+        .with("classes", list(&wanted.classes, DataClass::as_str))
+        .with("relations", list(&standing.relations, Relation::as_str))
+        .with("within", standing.frame.as_str())
+        .with("here", said(standing.here))
+        .with("visit-open", said(standing.visit_open))
+        .with("objected", said(standing.objected))
+        .with("region", standing.own.region.as_str())
+        .with("records-region", standing.records.region.as_str());
+    if standing.own.institution != standing.records.institution {
+        entry = entry.with("records-institution", standing.records.institution.as_str());
+    }
+    let consent = asked.permit.or(asked.contract).map(|it| it.0.to_string());
+    for (name, id) in
+        [("consent", consent), ("referral", asked.referral.map(|it| it.0.to_string()))]
+    {
+        if let Some(id) = id {
+            entry = entry.with(name, id);
+        }
+    }
+    entry
+}
+
+/// Words of a list as the log has them.
+pub(super) fn list<W: Copy>(words: &[W], spelled: fn(W) -> &'static str) -> String {
+    match words {
+        [] => "none".to_owned(),
+        words => words.iter().map(|word| spelled(*word)).collect::<Vec<_>>().join(","),
+    }
+}
+
+fn said(truth: bool) -> &'static str {
+    if truth { "yes" } else { "no" }
+}

@@ -1,0 +1,215 @@
+//! Whatever happens, and in whatever order: a token is not good after anything that ends it.
+
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::{Index, select},
+};
+
+use super::*;
+use crate::vocabulary::{ConsentKind, ConsentState, DataClass, Grade, Purpose};
+
+/// Something that happens.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// A token that rests on what there is: a visit, with or without a consent and a referral, or a consent alone.
+    Issue {
+        visit: bool,
+        consent: bool,
+        referral: bool,
+    },
+    CloseVisit,
+    Withdraw,
+    EndReferral,
+    RevokeCertificate,
+    Revoke,
+    Wait(i64),
+    Restart,
+}
+
+fn events() -> impl Strategy<Value = Vec<(Event, Index)>> {
+    let issue = any::<[bool; 3]>().prop_map(|[visit, consent, referral]| Event::Issue {
+        visit,
+        // Something has to be there that it is within.
+        consent: consent || !visit,
+        referral: referral && visit,
+    });
+    let ends = select(vec![
+        Event::CloseVisit,
+        Event::Withdraw,
+        Event::EndReferral,
+        Event::RevokeCertificate,
+        Event::Revoke,
+        Event::Wait(1),
+        Event::Wait(400),
+        Event::Restart,
+    ]);
+    vec((prop_oneof![3 => issue, 2 => ends], any::<Index>()), 1..24)
+}
+
+/// What is known to have happened, written down beside the store.
+#[derive(Default)]
+struct Known {
+    visit_closed: bool,
+    withdrawn: bool,
+    referral_ended: bool,
+    certificate_revoked: bool,
+    tokens: Vec<(NewToken, bool)>,
+}
+
+impl Known {
+    /// Whether a token like this may still be good.
+    fn stands(&self, token: &NewToken, now: UtcTime) -> bool {
+        !(self.certificate_revoked
+            || (token.visit.is_some() && self.visit_closed)
+            || (token.consent.is_some() && (self.withdrawn || CONSENT_ENDS <= now))
+            || (token.referral.is_some() && (self.referral_ended || REFERRAL_ENDS <= now)))
+    }
+}
+
+const CONSENT_ENDS: UtcTime = datetime!(2026-11-23 08:30:00 UTC);
+const REFERRAL_ENDS: UtcTime = datetime!(2026-11-23 08:20:00 UTC);
+
+fn consent(h: &Hospital) -> NewConsent {
+    NewConsent {
+        id: ConsentId::generate(),
+        resident: h.resident,
+        kind: ConsentKind::Permit,
+        purpose: Purpose::Treatment,
+        classes: vec![DataClass::Health],
+        grade: Grade::HIGHEST,
+        recipient: Some(h.institution),
+        person: None,
+        records: None,
+        guardian: None,
+        evidence: "card".into(),
+        institution: h.institution,
+        identity: h.doctor,
+        given_at: NOW,
+        ends_at: CONSENT_ENDS,
+        witness_due: false,
+    }
+}
+
+fn referral(h: &Hospital) -> NewReferral {
+    NewReferral {
+        id: ReferralId::generate(),
+        resident: h.resident,
+        visit: h.visit,
+        institution: h.institution,
+        recipient: h.institution,
+        identity: h.doctor,
+        made_at: NOW,
+        ends_at: REFERRAL_ENDS,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn no_token_is_good_after_anything_that_ends_it(events in events()) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(happen(events))?;
+    }
+}
+
+async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
+    let place = Place::new();
+    let mut store = place.open();
+    let h = hospital(&store).await;
+    let (given, sent) = (consent(&h), referral(&h));
+    store.record_consent(given.clone(), SESSION, act("consent.grant")).await.unwrap();
+    store.record_referral(sent.clone(), act("referral.make")).await.unwrap();
+    let (mut now, mut known) = (NOW, Known::default());
+    for (event, which) in events {
+        match event {
+            Event::Issue { visit, consent, referral } => {
+                let rests_on = [consent.then_some(CONSENT_ENDS), referral.then_some(REFERRAL_ENDS)];
+                let most = now + Duration::minutes(10);
+                let token = NewToken {
+                    visit: visit.then_some(h.visit),
+                    consent: consent.then_some(given.id),
+                    referral: referral.then_some(sent.id),
+                    issued_at: now,
+                    expires_at: rests_on.into_iter().flatten().fold(most, UtcTime::min),
+                    ..token(&h)
+                };
+                let issued = store.record_token(token.clone(), act("token.issue")).await;
+                prop_assert_eq!(issued.is_ok(), known.stands(&token, now), "{:?}", issued);
+                if issued.is_ok() {
+                    known.tokens.push((token, false));
+                }
+            }
+            Event::CloseVisit => {
+                store.record_visit_closed(h.visit, now, act("visit.close")).await.unwrap();
+                known.visit_closed = true;
+            }
+            Event::Withdraw => {
+                let entry = act("consent.withdraw");
+                store.record_consent_withdrawn(given.id, h.doctor, now, entry).await.unwrap();
+                known.withdrawn = true;
+            }
+            Event::EndReferral => {
+                let entry = act("referral.end");
+                store.record_referral_ended(sent.id, h.doctor, now, entry).await.unwrap();
+                known.referral_ended = true;
+            }
+            Event::RevokeCertificate => {
+                let entry = act("certificate.revoke");
+                store.record_certificate_revoked(SERIAL, 1, now, entry).await.unwrap();
+                known.certificate_revoked = true;
+            }
+            Event::Revoke if known.tokens.is_empty() => {}
+            Event::Revoke => {
+                let (token, revoked) = {
+                    let at = which.index(known.tokens.len());
+                    &mut known.tokens[at]
+                };
+                store.record_token_revoked(token.id, now, act("token.revoke")).await.unwrap();
+                *revoked = true;
+            }
+            Event::Wait(seconds) => now += Duration::seconds(seconds),
+            Event::Restart => {
+                drop(store);
+                store = place.open();
+            }
+        }
+        for (token, revoked) in &known.tokens {
+            let found = store.token(token.id).await.unwrap().unwrap();
+            let good = known.stands(token, now) && !revoked && now < token.expires_at;
+            prop_assert_eq!(found.ended(now).is_none(), good, "{:?} after {:?}", token, event);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_consent_takes_a_second_person_within_the_hour() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let other = Identity { id: IdentityId::generate(), ..identity(h.institution, "D2") };
+    let witness = other.id;
+    store.record_identity(other, act("identity.register")).await.unwrap();
+    let given = NewConsent { witness_due: true, ..consent(&h) };
+    store.record_consent(given.clone(), SESSION, act("consent.grant")).await.unwrap();
+    let state = async |at| store.consent(given.id).await.unwrap().unwrap().state(at);
+    assert_eq!(state(NOW).await, ConsentState::AwaitsWitness);
+    assert_eq!(state(NOW + Duration::hours(1)).await, ConsentState::Void);
+    let about = async |at| store.consents_about(h.resident, h.institution, at).await.unwrap().len();
+    assert_eq!(about(NOW).await, 0);
+    let seen = async |by, at| {
+        let entry = act("consent.witness");
+        store.record_consent_witnessed(given.id, by, at, entry).await.map(drop)
+    };
+    let alone = seen(h.doctor, NOW).await;
+    assert!(matches!(alone, Err(StoreError::Conflict(Obstacle::SamePerson))));
+    let late = seen(witness, NOW + Duration::hours(1)).await;
+    assert!(matches!(late, Err(StoreError::Conflict(Obstacle::ConsentOver))));
+    seen(witness, NOW).await.unwrap();
+    assert_eq!(state(NOW + Duration::minutes(29)).await, ConsentState::InForce);
+    assert_eq!(about(NOW).await, 1);
+    assert_eq!(state(CONSENT_ENDS).await, ConsentState::Over);
+    assert_eq!(about(CONSENT_ENDS).await, 0);
+}
