@@ -14,6 +14,7 @@ use cedar_policy::{
 use super::{
     AccessRequest, Denial, Explanation, Grant, PolicyError, Rule, Standing, bounds,
     facts::{Action, Facts, Step},
+    sorted::SortedRules,
 };
 use crate::vocabulary::{DataClass, Frame, Grade, Mask, Purpose, Relation, Role};
 
@@ -26,7 +27,7 @@ const MAX_LIFETIME: u32 = 86_400;
 /// The rules, type-checked.
 #[derive(Debug)]
 pub(super) struct AccessRules {
-    policies: PolicySet,
+    sorted: SortedRules,
     /// In the order of the text.
     rules: Vec<ReadRule>,
     authorizer: Authorizer,
@@ -120,7 +121,8 @@ impl AccessRules {
         if !faults.is_empty() {
             return Err(PolicyError::Malformed(faults.join("; ")));
         }
-        Ok(Self { policies, rules, authorizer: Authorizer::new() })
+        let sorted = SortedRules::of(policies.policies())?;
+        Ok(Self { sorted, rules, authorizer: Authorizer::new() })
     }
 
     pub(super) fn access(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
@@ -175,7 +177,9 @@ impl AccessRules {
     }
 
     fn ask(&self, facts: &Facts<'_>, entities: Option<&Entities>) -> Verdict<'_> {
-        let Some(response) = self.judge(&self.policies, facts, entities) else {
+        let policies = self.sorted.about(facts.action, facts.role);
+        let response = policies.and_then(|policies| self.judge(policies, facts, entities));
+        let Some(response) = response else {
             return Verdict::Refused(None);
         };
         let diagnostics = response.diagnostics();

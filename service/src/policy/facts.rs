@@ -14,7 +14,7 @@ use super::{Domain, Standing};
 use crate::vocabulary::{DataClass, Frame, Grade, Purpose, Relation, Role};
 
 /// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Action {
     /// A token for data of these kinds, up to this grade.
     Access,
@@ -23,6 +23,8 @@ pub(super) enum Action {
 }
 
 impl Action {
+    pub(super) const ALL: [Self; 2] = [Self::Access, Self::Dump];
+
     pub(super) fn uid(self) -> EntityUid {
         uid(&ACTION, self.as_str())
     }

@@ -17,6 +17,7 @@ mod bounds;
 mod cases;
 mod explain;
 mod facts;
+mod sorted;
 mod standing;
 #[cfg(test)]
 mod tests;
