@@ -367,6 +367,10 @@ needs! {
     CardChanges: "可写入卡内的数据项和值", "items of a card that can be changed, with values they can hold";
     ChipSerial: "十位发卡序列号", "the ten digits or letters of the issuing serial";
     Outcome: "granted、refused 或 failed", "granted, refused or failed";
+    Proof: "持有者证明；不核验证明时 htm 和 htu 不填", "the proof of possession; without one, htm and htu are empty";
+    ProofRequest: "持有者证明所对应的请求方法和完整地址", "method and full address of the request that the proof came with";
+    Form: "application/x-www-form-urlencoded，每个参数至多一次", "application/x-www-form-urlencoded with each parameter once";
+    Parameter: "必填", "there";
     TokenLength: "不超过 4096 字节", "at most 4096 octets";
     Classes: "至少一类数据", "at least one class of data";
     Grade: "1 至 5", "1 to 5";

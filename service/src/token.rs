@@ -5,6 +5,7 @@ use std::sync::Arc;
 use access_token::{
     BadJws, Claims, KeySet, TYPE, jws,
     keys::{PublishedKey, SM2_ID},
+    snapshot::{self, EndedToken},
 };
 use hsm::{KeyError, Sm2Signer, sm2::PublicKey};
 use serde::Serialize;
@@ -44,9 +45,26 @@ impl TokenKeys {
     /// # Errors
     /// [`KeyError`] when the signing key is not available.
     pub fn sign_statement(&self, typ: &str, claims: &impl Serialize) -> Result<String, KeyError> {
-        let token = jws::signing_input(typ, &self.kid, claims);
-        let signature = self.signer.sign(&self.signer.digest(token.as_bytes()))?;
-        Ok(jws::signed(token, &signature))
+        self.seal(jws::signing_input(typ, &self.kid, claims))
+    }
+
+    /// Writes and signs a snapshot of what ended early, made at `now`; times in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`KeyError`] when the signing key is not available.
+    pub fn sign_snapshot(
+        &self,
+        issuer: &str,
+        now: i64,
+        next_update: i64,
+        ended: Vec<EndedToken>,
+    ) -> Result<String, KeyError> {
+        self.seal(snapshot::signing_input(&self.kid, issuer, now, next_update, ended))
+    }
+
+    fn seal(&self, signing_input: String) -> Result<String, KeyError> {
+        let signature = self.signer.sign(&self.signer.digest(signing_input.as_bytes()))?;
+        Ok(jws::signed(signing_input, &signature))
     }
 
     /// Checks form and signature. Time, audience and revocation are the caller's to check.

@@ -3,7 +3,9 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::hospital::Hospital;
+use serde_json::Value;
+
+use crate::hospital::{Hospital, text};
 
 /// Sends a request; head and body of what comes back.
 ///
@@ -43,4 +45,16 @@ pub fn post(hospital: &Hospital, path: &str, lines: &[&str], body: &[u8]) -> (St
 pub fn get(hospital: &Hospital, path: &str) -> (String, Vec<u8>) {
     let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     http(hospital, head.as_bytes())
+}
+
+/// The header that names somebody's session, which is opened for it.
+///
+/// # Panics
+/// When it is not.
+#[must_use]
+pub fn session(hospital: &Hospital, who: &str) -> String {
+    hospital.granted(who, &["session", "open"]);
+    let saved = std::fs::read(hospital.stage.identity(who).join("session")).expect("it is kept");
+    let saved: Value = serde_json::from_slice(&saved).expect("it is kept");
+    format!("authorization: Bearer {}", text(&saved, "token"))
 }

@@ -223,8 +223,8 @@ async fn tokens_that_are_altered_ended_or_for_others() {
     };
     let issued = doctor.issue(order.clone()).await.unwrap().into_inner();
     let mut ask = async |token: &str, audience: &str| {
-        let request =
-            IntrospectTokenRequest { token: token.to_owned(), audience: audience.to_owned() };
+        let (token, audience) = (token.to_owned(), audience.to_owned());
+        let request = IntrospectTokenRequest { token, audience, ..Default::default() };
         let said = records.introspect(request).await.unwrap().into_inner();
         assert_eq!(said.active, said.inactive_reason.is_empty());
         assert_eq!(said.active, !said.resident_id.is_empty(), "says nothing of a bad token");

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test end where the test does")]
 
 mod access;
+mod access_tokens;
 mod agent;
 mod authority_succession;
 mod bad_caller;

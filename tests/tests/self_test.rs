@@ -66,8 +66,8 @@ async fn a_bad_generator_stops_signing_and_nothing_else() {
 
     // Open sessions go on, and tokens are told good from bad.
     let mut said_of = async |token: &str| {
-        let request =
-            IntrospectTokenRequest { token: token.to_owned(), audience: "emr.example".to_owned() };
+        let (token, audience) = (token.to_owned(), "emr.example".to_owned());
+        let request = IntrospectTokenRequest { token, audience, ..Default::default() };
         records.introspect(request).await.unwrap().into_inner().inactive_reason
     };
     assert_eq!(said_of(&token).await, "");

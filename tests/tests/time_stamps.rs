@@ -4,9 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use ca::timestamp::{Failure, Reply, ReplyError};
-use serde_json::Value;
 use tests::hospital::{Hospital, text};
-use tests::http::post;
+use tests::http::{post, session};
 use tests::private::repository;
 
 const QUERY: &str = "content-type: application/timestamp-query";
@@ -27,14 +26,6 @@ fn query(hospital: &Hospital, more: &[&str]) -> Vec<u8> {
     let base = ["ts", "-query", "-data", "note.txt", "-out", "note.tsq"];
     openssl(hospital, &[&base[..], more].concat());
     std::fs::read(hospital.stage.path("records/note.tsq")).unwrap()
-}
-
-/// The header that names somebody's session.
-fn session(hospital: &Hospital, who: &str) -> String {
-    hospital.granted(who, &["session", "open"]);
-    let saved = std::fs::read(hospital.stage.identity(who).join("session")).unwrap();
-    let saved: Value = serde_json::from_slice(&saved).unwrap();
-    format!("authorization: Bearer {}", text(&saved, "token"))
 }
 
 #[test]

@@ -14,10 +14,10 @@ use crate::{
     text::{Problem, problems},
 };
 
-const ALGORITHM: &str = "SGD_SM3_SM2";
+pub(crate) const ALGORITHM: &str = "SGD_SM3_SM2";
 /// Type of an access token (RFC 9068, 2.1).
 const TYPE: &str = "at+jwt";
-const CURVE: &str = "SM2-P-256";
+pub(crate) const CURVE: &str = "SM2-P-256";
 /// Largest token, bytes.
 const LIMIT: usize = 16 * 1024;
 /// How far the clocks of issuer and verifier may be apart.

@@ -24,6 +24,7 @@ mod json;
 mod jws;
 mod ministry;
 mod page;
+mod possession;
 mod proof;
 mod qr;
 mod screen;

@@ -22,7 +22,7 @@ use super::{Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, origin_of, token_of};
 use crate::{
     catalogue::Reason,
     clock,
-    registrar::{Error, Origin},
+    registrar::{Caller, Error, Origin},
 };
 
 /// Calls that need no session: they open one, or answer what anybody may know.
@@ -41,7 +41,7 @@ const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/";
 /// reflection); all others have one request.
 const STREAMS: [&str; 2] = ["/healthcard.v1.Cards/Relay", "/healthcard.v1.Cards/Issue"];
 /// Longest that a request may take to arrive.
-const ARRIVAL: Duration = Duration::from_secs(10);
+pub(super) const ARRIVAL: Duration = Duration::from_secs(10);
 /// Octets of gRPC's own before a message.
 const PREFIX: usize = 5;
 /// Characters of a session's token: 32 octets in base64url.
@@ -77,7 +77,7 @@ impl Gate {
         let one_message = !STREAMS.contains(&path) && !path.starts_with(REFLECTION);
         if !open {
             let (token, origin) = session_of(&request)?;
-            self.check_session(&token, origin).await?;
+            self.caller_of(&token, origin).await?;
         }
         match one_message {
             true => received(request, if open { MAX_STRANGERS_REQUEST } else { MAX_REQUEST }).await,
@@ -85,21 +85,21 @@ impl Gate {
         }
     }
 
-    /// Whether the token is a session's. The service asks again when the whole request is there.
-    async fn check_session(&self, token: &str, origin: Origin) -> Result<(), Error> {
+    /// Who calls, by the session's token. The service asks again when the whole of a gRPC request is there.
+    pub(super) async fn caller_of(&self, token: &str, origin: Origin) -> Result<Caller, Error> {
         let (digest, now) = (hsm::sm3::digest(token.as_bytes()), clock::now());
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if !known().contains(&digest) && !self.desk.logins.admit(origin.address, now) {
             return Err(Reason::RATE_LIMITED.into());
         }
         match self.desk.registrar.caller(token, origin, now).await {
-            Ok(_) => {
+            Ok(caller) => {
                 let mut known = known();
                 if known.len() >= MOST {
                     known.clear();
                 }
                 known.insert(digest);
-                Ok(())
+                Ok(caller)
             }
             Err(error) => {
                 known().remove(&digest);
@@ -110,7 +110,7 @@ impl Gate {
 }
 
 /// The token that a call bears, if it has the form of one, and where the call comes from.
-fn session_of(request: &Request) -> Result<(Zeroizing<String>, Origin), Error> {
+pub(super) fn session_of(request: &Request) -> Result<(Zeroizing<String>, Origin), Error> {
     let header = request.headers().get(AUTHORIZATION);
     let token = token_of(header.and_then(|value| value.to_str().ok()))?;
     if !has_form(token) {

@@ -29,6 +29,7 @@ mod health;
 mod identities;
 mod key_centre;
 mod metrics;
+mod oauth;
 mod ocsp;
 mod rate;
 mod referrals;

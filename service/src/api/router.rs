@@ -23,7 +23,7 @@ use proto::v1::{
 use tonic::service::Routes;
 
 use super::{
-    Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, card_list, gate, health, metrics, ocsp,
+    Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, card_list, gate, health, metrics, oauth, ocsp,
     rate::PeerRate, tsa,
 };
 use crate::registrar::Registrar;
@@ -78,7 +78,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .add_service(reflection)
         .into_axum_router()
         // Within what translates gRPC-web, so that refusals are translated too.
-        .layer(from_fn_with_state(gate, gate::pass))
+        .layer(from_fn_with_state(gate.clone(), gate::pass))
         .layer(from_fn_with_state(Arc::clone(&metrics), metrics::of_grpc))
         .layer(tonic_web::GrpcWebLayer::new());
     let rate = Arc::new(PeerRate::of_stamps());
@@ -93,6 +93,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
     let numbers = axum::Router::new()
         .route("/metrics", get(metrics::metrics))
         .with_state(Arc::clone(&metrics));
+    let forms = oauth::routes(Arc::clone(&registrar), gate);
     let http = axum::Router::new()
         .route("/healthz", get(health::healthz))
         .route("/jwks.json", get(jwks))
@@ -100,7 +101,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .route("/cards/status-list", get(card_list::status_list))
         .route("/ca/{file}", get(authority))
         .with_state(registrar);
-    let http = http.merge(stamping).merge(statuses).merge(numbers);
+    let http = http.merge(stamping).merge(statuses).merge(numbers).merge(forms);
     let http = http.route_layer(from_fn_with_state(metrics, metrics::of_http));
     Ok(http.merge(grpc.reset_fallback()))
 }

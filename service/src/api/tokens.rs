@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use access_token::MAX_TOKEN;
+use access_token::{
+    MAX_TOKEN,
+    proof::{MAX_PROOF, Request as ProvenRequest},
+};
 use proto::v1::{self, tokens_server::Tokens};
 use tonic::{Request, Response};
 
@@ -16,7 +19,7 @@ use super::{
 use crate::{
     catalogue::Needs,
     clock::UtcTime,
-    registrar::{Error, Introspection, TokenOrder, Wanted, Within},
+    registrar::{Error, Introspection, ShownToken, TokenOrder, Wanted, Within},
     vocabulary::{DataClass, Grade, Relation},
 };
 
@@ -82,11 +85,9 @@ impl Tokens for Desk {
     ) -> Reply<v1::IntrospectTokenResponse> {
         let caller = self.caller(&request).await?;
         let asked = request.into_inner();
-        if asked.token.len() > MAX_TOKEN {
-            return Err(Error::Field { field: "token", needs: Needs::TokenLength }.into());
-        }
         let audience = audience(asked.audience)?;
-        let found = self.registrar.introspect_token(&caller, &asked.token, &audience).await?;
+        let shown = shown(&asked.token, Some(&audience), &asked.proof, &asked.htm, &asked.htu)?;
+        let found = self.registrar.introspect_token(&caller, shown).await?;
         Ok(Response::new(match found {
             Introspection::Active { claims, log_position } => v1::IntrospectTokenResponse {
                 active: true,
@@ -122,6 +123,32 @@ impl Tokens for Desk {
     async fn keys(&self, _request: Request<v1::TokenKeysRequest>) -> Reply<v1::TokenKeysResponse> {
         Ok(Response::new(v1::TokenKeysResponse { jwks: self.registrar.token_keys() }))
     }
+}
+
+/// A proof is checked when there is one, and then takes a request.
+pub(super) fn shown<'a>(
+    token: &'a str,
+    audience: Option<&'a str>,
+    proof: &'a str,
+    method: &'a str,
+    uri: &'a str,
+) -> Result<ShownToken<'a>, Error> {
+    let field = |field, needs| Err(Error::Field { field, needs });
+    if token.len() > MAX_TOKEN {
+        return field("token", Needs::TokenLength);
+    }
+    if proof.len() > MAX_PROOF {
+        return field("proof", Needs::TokenLength);
+    }
+    // What is said of the request without a proof was meant to be checked.
+    let proof = match (proof, method, uri) {
+        ("", "", "") => None,
+        ("", _, _) => return field("proof", Needs::Proof),
+        (_, "", _) => return field("htm", Needs::ProofRequest),
+        (_, _, "") => return field("htu", Needs::ProofRequest),
+        (proof, method, uri) => Some((proof, ProvenRequest { method, uri })),
+    };
+    Ok(ShownToken { token, audience, proof })
 }
 
 fn order(asked: v1::IssueTokenRequest) -> Result<TokenOrder, Error> {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use access_token::Proofs;
 use audit::{Actor, Entry, Outcome};
 use hsm::{key::Label, self_test::SelfTestError, sm2::VerifiedSignatures, soft::Iterations};
 use uuid::Uuid;
@@ -70,6 +71,7 @@ mod signing;
 mod staff;
 mod status;
 mod time_stamps;
+mod token_revocations;
 mod tokens;
 mod transparency;
 mod visits;
@@ -119,7 +121,7 @@ pub use sessions::{Challenge, OpenedSession};
 pub use signing::{Prepared, Verdict};
 pub use staff::{IdentityOrder, StaffChanged};
 pub use status::ServiceStatus;
-pub use tokens::{Explained, Introspection, IssuedToken, TokenOrder, Wanted};
+pub use tokens::{Explained, Introspection, IssuedToken, ShownToken, TokenOrder, Wanted};
 pub use transparency::{OwnCertificate, OwnCertificates};
 pub use visits::NewVisit;
 
@@ -140,6 +142,9 @@ pub struct Registrar {
     /// Extensions that are read as identifiers.
     identifier_oids: Vec<ca::IdentifierOid>,
     tokens: TokenKeys,
+    revocations: token_revocations::Revocations,
+    /// Proofs of possession that were shown.
+    proofs: Proofs,
     personal: personal::Seals,
     card_keys: card::SoftSecurityModule,
     /// What desks seal readings to that they make without the service.
@@ -170,6 +175,9 @@ pub struct Registrar {
 
 /// How many signatures are remembered to have verified: of some thousand enrolments under way, in less than 1 MiB.
 const VERIFIED: usize = 4096;
+
+/// How many proofs of possession are remembered, of two minutes: as many as 830 a second.
+const PROOFS: usize = 100_000;
 
 /// Who holds a session, as far as every call needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -253,6 +261,8 @@ impl Registrar {
         let Parts { bundle, enrolment_rules, certificate_rules, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
+            revocations: token_revocations::Revocations::default(),
+            proofs: Proofs::new(PROOFS),
             personal: personal::Seals::new(&keys)?,
             sealing: desks::sealing_key(&*keys.index()?)?,
             reconciliations: desks::reconciliations(),

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use access_token::{Claims, Confirmation, Data, Ground};
+use access_token::{
+    Claims, Confirmation, Data, Ground,
+    proof::{self, Request},
+};
 use audit::Outcome;
 
 use super::{
@@ -67,6 +70,16 @@ pub struct IssuedToken {
     pub mask: Mask,
     /// Its place in the log.
     pub receipt: Receipt,
+}
+
+/// A token as a resource server was shown it.
+pub struct ShownToken<'a> {
+    /// Compact JWS.
+    pub token: &'a str,
+    /// In whose name it is asked; `None` leaves the audience to whoever asks.
+    pub audience: Option<&'a str>,
+    /// The proof of possession, and the request that it came with.
+    pub proof: Option<(&'a str, Request<'a>)>,
 }
 
 /// What is known of a token now.
@@ -209,26 +222,26 @@ impl Registrar {
         })
     }
 
-    /// Whether a token is good now, for this audience. It changes nothing and leaves no entry: a
-    /// resource server's check must not fail because the log cannot be written.
+    /// Whether a token is good now, for this audience, and so is the proof that it came with, which is then used up. It
+    /// changes nothing on record and leaves no entry: a resource server's check must not fail because the log cannot be
+    /// written.
     ///
     /// # Errors
     /// ROLE_NOT_ALLOWED; [`Error::Store`] when records cannot be read.
     pub async fn introspect_token(
         &self,
         caller: &Caller,
-        token: &str,
-        audience: &str,
+        shown: ShownToken<'_>,
     ) -> Result<Introspection, Error> {
         self.allow(caller, Act::TokenIntrospect).await?;
-        let Ok(claims) = self.tokens.verify(token) else {
+        let Ok(claims) = self.tokens.verify(shown.token) else {
             return Ok(Introspection::Inactive("MALFORMED_OR_FORGED"));
         };
         let now = caller.now.unix_timestamp();
         if claims.iss != self.name {
             return Ok(Introspection::Inactive("OTHER_ISSUER"));
         }
-        if claims.aud != audience {
+        if shown.audience.is_some_and(|audience| claims.aud != audience) {
             return Ok(Introspection::Inactive("OTHER_AUDIENCE"));
         }
         if now < claims.nbf {
@@ -241,6 +254,13 @@ impl Registrar {
         let Some(record) = record else {
             return Ok(Introspection::Inactive("UNKNOWN"));
         };
+        if let (None, Some((proof, request))) = (record.ended(caller.now), shown.proof) {
+            let proven = proof::read(proof, shown.token, &claims.cnf.thumbprint, request, now)
+                .and_then(|proof| self.proofs.take(&proof, now));
+            if let Err(refusal) = proven {
+                return Ok(Introspection::Inactive(refusal.reason()));
+            }
+        }
         Ok(match record.ended(caller.now) {
             None => Introspection::Active {
                 claims: Box::new(claims),
@@ -285,6 +305,26 @@ impl Registrar {
             Change::Recorded(receipt) => Some(receipt),
             Change::None => None,
         })
+    }
+
+    /// Ends the token that is shown, as [`revoke_token`](Self::revoke_token) does; one that is not ours has no number.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn revoke_shown_token(
+        &self,
+        caller: &Caller,
+        token: &str,
+    ) -> Result<Option<Receipt>, Error> {
+        let id = self.tokens.verify(token).ok().and_then(|claims| claims.jti.parse().ok());
+        match id {
+            Some(id) => self.revoke_token(caller, id).await,
+            None => {
+                self.allow(caller, Act::TokenRevoke).await?;
+                let entry = self.entry(caller, Act::TokenRevoke, Outcome::Refused);
+                self.refuse(entry, Reason::TOKEN_NOT_FOUND).await
+            }
+        }
     }
 
     /// The keys that tokens, codes of electronic cards and lists of cards are checked with, as a JSON

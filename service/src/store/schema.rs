@@ -42,6 +42,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     (IDENTIFIERS, include_str!("migrations/0030_identifiers_of_before.sql")),
     ("0032_rules", include_str!("migrations/0032_rules.sql")),
     ("0033_access", include_str!("migrations/0033_access.sql")),
+    ("0033_token_ends", include_str!("migrations/0033_token_ends.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

@@ -1,5 +1,6 @@
 //! Access tokens on record: enough to say whether one is good now.
 
+use access_token::snapshot::EndedToken;
 use audit::Entry;
 use rusqlite::{OptionalExtension as _, Row};
 
@@ -94,16 +95,27 @@ pub enum Ended {
     CertificateRevoked,
 }
 
-const SELECT: &str = "
-    SELECT token.*, visit.closed_at AS visit_closed_at,
-           consent.withdrawn_at AS consent_withdrawn_at,
-           referral.ended_at AS referral_ended_at,
-           certificate.revoked_at AS certificate_revoked_at
-    FROM token JOIN certificate ON certificate.serial = token.certificate
-               LEFT JOIN visit ON visit.id = token.visit
-               LEFT JOIN consent ON consent.id = token.consent
-               LEFT JOIN referral ON referral.id = token.referral
-    WHERE token.id = ?1";
+/// Tokens with everything that may have ended them.
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "SELECT token.*, visit.closed_at AS visit_closed_at,
+                    consent.withdrawn_at AS consent_withdrawn_at,
+                    referral.ended_at AS referral_ended_at,
+                    certificate.revoked_at AS certificate_revoked_at
+             FROM token JOIN certificate ON certificate.serial = token.certificate
+                        LEFT JOIN visit ON visit.id = token.visit
+                        LEFT JOIN consent ON consent.id = token.consent
+                        LEFT JOIN referral ON referral.id = token.referral
+             WHERE ",
+            $condition
+        )
+    };
+}
+
+const SELECT: &str = select!("token.id = ?1");
+/// Through the index `token_end`.
+const SELECT_NOT_OVER: &str = select!("token.expires_at > ?1");
 
 impl Token {
     /// What has ended it by `now`, if anything has.
@@ -196,6 +208,27 @@ impl Store {
         .await
     }
 
+    /// Tokens that had ended by `now` though their time was not over at `before`.
+    pub async fn tokens_ended_early(
+        &self,
+        before: UtcTime,
+        now: UtcTime,
+    ) -> Result<Vec<EndedToken>, StoreError> {
+        self.read(move |db| {
+            let mut rows = db.prepare_cached(SELECT_NOT_OVER)?;
+            let mut ended = Vec::new();
+            for token in rows.query_map([Micros(before)], Token::read)? {
+                let token = token?;
+                if token.ended(now).is_some_and(|how| how != Ended::Expired) {
+                    let issued_at = token.issued_at.unix_timestamp();
+                    ended.push(EndedToken { id: token.id.to_string(), issued_at });
+                }
+            }
+            Ok(ended)
+        })
+        .await
+    }
+
     /// Ends a token before its time. [`Change::None`] when it has ended already, however.
     ///
     /// # Errors
@@ -218,5 +251,26 @@ impl Store {
             Ok(Found::Changed(()))
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table keeps every token there ever was.
+    #[test]
+    fn tokens_that_ended_early_are_found_through_an_index() {
+        let mut db = rusqlite::Connection::open_in_memory().unwrap();
+        crate::store::schema::migrate(&mut db).unwrap();
+        let plan: Vec<String> = db
+            .prepare(&format!("EXPLAIN QUERY PLAN {SELECT_NOT_OVER}"))
+            .unwrap()
+            .query_map([0], |row| row.get("detail"))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let plan = plan.join("\n");
+        assert!(plan.contains("USING INDEX token_end") && !plan.contains("SCAN"), "{plan}");
     }
 }

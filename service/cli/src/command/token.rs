@@ -18,12 +18,14 @@ use crate::{
     failure::Failure,
     files, json as render, jws,
     page::{Page, timestamp},
-    show,
+    possession, show,
     text::{self, parser, problems},
 };
 
 /// Largest token or key set, bytes.
 const LIMIT: u64 = 64 * 1024;
+/// Longest address of a request, bytes.
+const LONGEST_URI: usize = 2048;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
@@ -38,6 +40,22 @@ pub(crate) enum TokenCommand {
         /// 受理方，如 emr.example | Who was shown the token, such as emr.example
         #[arg(long, value_name = "AUDIENCE")]
         audience: String,
+        /// 随令牌出示的持有者证明文件；核验后即失效 | File with the proof of possession that came with it; it is used up
+        #[arg(long, value_name = "FILE", requires = "uri")]
+        proof: Option<PathBuf>,
+        /// 该证明对应的请求方法 | Method of the request that it came with
+        #[arg(long, value_name = "METHOD", default_value = "GET")]
+        method: String,
+        /// 该证明对应的请求地址 | Address of that request
+        #[arg(long, value_name = "URI", requires = "proof")]
+        uri: Option<String>,
+    },
+    /// 用本人密钥制作持有者证明，随令牌出示，只可用一次 | Prove with one's own key that a token is one's own; good once, beside it
+    Prove {
+        #[command(flatten)]
+        token: TokenFile,
+        #[command(flatten)]
+        request: ProvenRequest,
     },
     /// 撤销令牌 | End a token
     Revoke {
@@ -110,6 +128,23 @@ pub(crate) struct Check {
     keys: Option<PathBuf>,
 }
 
+/// What the token will be shown with.
+#[derive(Debug, Args)]
+pub(crate) struct ProvenRequest {
+    /// 请求方法；gRPC 为 POST | Method of the request; over gRPC POST
+    #[arg(long, value_name = "METHOD", default_value = "GET")]
+    method: String,
+    /// 请求的完整地址；gRPC 为方法的完整地址 | Full address of the request; over gRPC that of the method
+    #[arg(long, value_name = "URI")]
+    uri: String,
+}
+
+/// Whether a proof can name this address.
+fn can_be_named(uri: &str) -> bool {
+    let host = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"));
+    uri.len() <= LONGEST_URI && host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct TokenFile {
     /// 令牌文件；- 为标准输入 | File with the token; - is standard input
@@ -131,9 +166,22 @@ impl TokenCommand {
         match self {
             Self::Issue(order) => issue(context, order).await,
             Self::Explain(wanted) => explain(context, wanted).await,
-            Self::Introspect { token, audience } => {
-                introspect(context, &token.read()?, &audience).await
+            Self::Introspect { token, audience, proof, method, uri } => {
+                let proof = match proof {
+                    Some(file) => TokenFile { file }.read()?,
+                    None => Zeroizing::default(),
+                };
+                let htm = if proof.is_empty() { String::new() } else { method };
+                let request = IntrospectTokenRequest {
+                    token: token.read()?.to_string(),
+                    audience,
+                    proof: proof.to_string(),
+                    htm,
+                    htu: uri.unwrap_or_default(),
+                };
+                introspect(context, request).await
             }
+            Self::Prove { token, request } => prove(context, &token.read()?, &request),
             Self::Check(order) => check(context, order).await,
             Self::Revoke { id } => {
                 let request = RevokeTokenRequest { token_id: id };
@@ -193,8 +241,21 @@ async fn explain(context: &Context, wanted: Wanted) -> Outcome {
     context.answer("ExplainTokenResponse", &explained, &show::explained_token(&explained))
 }
 
-async fn introspect(context: &Context, token: &str, audience: &str) -> Outcome {
-    let request = IntrospectTokenRequest { token: token.to_owned(), audience: audience.to_owned() };
+/// Made here; nobody is asked.
+fn prove(context: &Context, token: &str, request: &ProvenRequest) -> Outcome {
+    let ProvenRequest { method, uri } = request;
+    if !can_be_named(uri) {
+        return Err(problems::URI_UNUSABLE.into());
+    }
+    let key = context.service.home().key()?;
+    let mut name = [0; 16];
+    getrandom::fill(&mut name).map_err(|_| problems::RANDOMNESS_UNAVAILABLE)?;
+    let proof = possession::prove(&key, token, method, uri, &name, clock::now());
+    context.screen.show(&json!({ "proof": proof }), &Page::default().note(proof.as_str()));
+    Ok(Exit::Done)
+}
+
+async fn introspect(context: &Context, request: IntrospectTokenRequest) -> Outcome {
     let found = context
         .service
         .ask(async |channel| TokensClient::new(channel).introspect(request.clone()).await)

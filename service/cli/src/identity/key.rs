@@ -11,7 +11,7 @@ use pkcs8::{
 };
 use sm2::{
     Scalar, SecretKey,
-    dsa::{Signature, SigningKey, signature::Signer as _},
+    dsa::{SigningKey, signature::Signer as _},
     pke::DecryptingKey,
 };
 use zeroize::Zeroizing;
@@ -100,15 +100,20 @@ impl ClientKey {
             .expect("a point of the curve has an encoding")
     }
 
+    /// The point of the curve, 04 ‖ X ‖ Y.
+    pub(crate) fn public_point(&self) -> Box<[u8]> {
+        self.0.public_key().to_sec1_bytes()
+    }
+
     /// Signs a message with the default identifier; r ‖ s, 64 bytes.
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.signature(message).to_bytes().into()
+        self.sign_raw_as(DEFAULT_IDENTIFIER, message)
     }
 
     /// The same as a DER SEQUENCE, which certificates and requests use (GM/T 0009-2012, 7.3).
     pub(crate) fn sign_der(&self, message: &[u8]) -> Vec<u8> {
-        let der = self.signature(message).to_der();
-        der.to_der().expect("two integers have an encoding")
+        self.sign_as(DEFAULT_IDENTIFIER, message)
+            .expect("an identifier of 16 octets is short enough")
     }
 
     /// Decrypts an SM2Cipher, DER, in the order C1 C3 C2 (GM/T 0009-2012, 7.2).
@@ -124,11 +129,11 @@ impl ClientKey {
         signature.to_der().to_der().ok()
     }
 
-    fn signature(&self, message: &[u8]) -> Signature {
+    /// r ‖ s under an identifier of our own.
+    pub(crate) fn sign_raw_as(&self, identifier: &'static str, message: &[u8]) -> [u8; 64] {
         // Made for the occasion, since this type does not wipe itself.
-        SigningKey::new(DEFAULT_IDENTIFIER, &self.0)
-            .expect("an identifier of 16 octets is short enough")
-            .sign(message)
+        let key = SigningKey::new(identifier, &self.0).expect("our identifiers are short enough");
+        key.sign(message).to_bytes().into()
     }
 }
 
@@ -142,7 +147,7 @@ impl fmt::Debug for ClientKey {
 mod tests {
     use sm2::{
         PublicKey,
-        dsa::{VerifyingKey, signature::Verifier as _},
+        dsa::{Signature, VerifyingKey, signature::Verifier as _},
         pkcs8::DecodePublicKey as _,
     };
 

@@ -189,6 +189,31 @@ async fn a_token_is_revoked_once_and_a_session_closed_once() {
 }
 
 #[tokio::test]
+async fn tokens_that_ended_early_are_told_until_their_time_is_over() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let [revoked, other] = [token(&h), token(&h)];
+    for token in [&revoked, &other] {
+        store.record_token(token.clone(), act("token.issue")).await.unwrap();
+    }
+    let told = async |at: UtcTime| {
+        let ended = store.tokens_ended_early(at, at).await.unwrap();
+        let mut ids: Vec<_> = ended.into_iter().map(|token| token.id).collect();
+        ids.sort();
+        ids
+    };
+    assert!(told(NOW).await.is_empty());
+    store.record_token_revoked(revoked.id, NOW, act("token.revoke")).await.unwrap();
+    assert_eq!(told(NOW).await, [revoked.id.to_string()]);
+    store.record_visit_closed(h.visit, NOW, act("visit.close")).await.unwrap();
+    let mut both = [revoked.id.to_string(), other.id.to_string()];
+    both.sort();
+    assert_eq!(told(NOW).await, both);
+    assert!(told(revoked.expires_at).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_signature_is_completed_once_and_in_time() {
     let place = Place::new();
     let store = place.open();

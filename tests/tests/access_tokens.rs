@@ -1,0 +1,260 @@
+//! Access tokens as a resource server sees them: a real one, from a running service, opens what it says and no more.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use access_token::words::DataClass;
+use access_token::{Claims, KeySet, Verifier};
+use serde_json::{Value, json};
+use service::demo::people::DOCTOR;
+use tests::hospital::{Hospital, text};
+use tests::http::{get, post, session};
+use tests::relay;
+use tests::resource_server::{
+    Chart, Observation, Person, ResourceServer, now, observation, patient,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const PERSON: Person = Person {
+    name: "张三丰",
+    id_number: "330106198001011234",
+    phone: "13800001234",
+    address: "浙江省杭州市西湖区文一路1号",
+    birth_date: "1980-01-01",
+    gender: "male",
+};
+const PRESSURE: Observation = Observation {
+    id: "bp-1",
+    code: "8480-6",
+    display: "收缩压",
+    value: (128.0, "mmHg"),
+    class: DataClass::Health,
+    grade: 3,
+};
+/// Open to very few.
+const RARE: Observation = Observation {
+    id: "hiv-1",
+    code: "75622-1",
+    display: "HIV",
+    value: (0.0, ""),
+    class: DataClass::Health,
+    grade: 5,
+};
+const FORM: &str = "content-type: application/x-www-form-urlencoded";
+
+/// Status, and what was answered.
+async fn ask(address: SocketAddr, path: &str, token: &str, proof: Option<&str>) -> (u16, Value) {
+    let proof = proof.map_or_else(String::new, |proof| format!("dpop: {proof}\r\n"));
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nauthorization: DPoP {token}\r\n{proof}\r\n"
+    );
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or_default())
+}
+
+fn code(outcome: &Value) -> &str {
+    outcome["issue"][0]["details"]["coding"][0]["code"].as_str().unwrap()
+}
+
+fn json_at(hospital: &Hospital, path: &str) -> Value {
+    let (head, body) = get(hospital, path);
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    serde_json::from_slice(&body).unwrap()
+}
+
+fn snapshot(hospital: &Hospital) -> String {
+    let (head, body) = get(hospital, "/token-revocations");
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("application/jwt"), "{head}");
+    String::from_utf8(body).unwrap()
+}
+
+/// A token of the doctor's for `emr.example`, and where it was written to.
+fn issue(hospital: &Hospital, visit: &str) -> (Value, String) {
+    let classes = ["--classes", "personal,health", "--grade", "4", "--audience", "emr.example"];
+    let order = [&["token", "issue", "--visit", visit][..], &classes].concat();
+    let issued = hospital.granted(DOCTOR.key, &order);
+    let file = hospital.stage.write("token", text(&issued, "token").as_bytes()).unwrap();
+    (issued, file.to_str().unwrap().to_owned())
+}
+
+fn prove(hospital: &Hospital, file: &str, method: &str, uri: &str) -> String {
+    let order = ["token", "prove", "--token", file, "--method", method, "--uri", uri];
+    text(&hospital.granted(DOCTOR.key, &order), "proof")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_treating_doctor_sees_what_the_token_opens_with_a_proof_until_it_ends() {
+    let hospital = Hospital::open();
+    let visit = relay::open_visit(&hospital).await;
+    let said = json_at(&hospital, "/.well-known/oauth-authorization-server");
+    assert!(text(&said, "jwks_uri").ends_with("/jwks.json"), "{said}");
+    let keys = KeySet::from_json(&get(&hospital, "/jwks.json").1).unwrap();
+    let verifier = Verifier::new(&text(&said, "issuer"), "emr.example", keys)
+        .demand_snapshot(Duration::from_secs(120));
+    let resident = hospital.resident_id.clone();
+    let chart = Chart { person: PERSON, observations: vec![PRESSURE, RARE] };
+    let (server, address) =
+        ResourceServer::serve(verifier, BTreeMap::from([(resident.clone(), chart)])).await;
+    let path = format!("/fhir/Patient/{resident}");
+    let uri = format!("http://{address}{path}");
+    let (issued, file) = issue(&hospital, &visit);
+    let token = text(&issued, "token");
+
+    // Nothing without a snapshot, and nothing without a proof.
+    let (status, why) = ask(address, &path, &token, None).await;
+    assert_eq!((status, code(&why)), (401, "SNAPSHOT_MISSING"));
+    server.verifier.take_snapshot(&snapshot(&hospital), now()).unwrap();
+    let (status, why) = ask(address, &path, &token, None).await;
+    assert_eq!((status, code(&why)), (401, "PROOF_MISSING"));
+    assert!(why.to_string().contains("缺少持有者证明"));
+
+    let proof = prove(&hospital, &file, "GET", &uri);
+    let (status, seen) = ask(address, &path, &token, Some(&proof)).await;
+    assert_eq!((status, &seen["name"][0]["text"]), (200, &json!(PERSON.name)), "{seen}");
+    assert_eq!(seen["identifier"][0]["value"], PERSON.id_number);
+    let (status, why) = ask(address, &path, &token, Some(&proof)).await;
+    assert_eq!((status, code(&why)), (401, "PROOF_REPLAYED"));
+
+    // Of observations those within the grade; of another resident nothing; a proof for another address is none.
+    let found = format!("/fhir/Observation?subject=Patient/{resident}");
+    let proof = prove(&hospital, &file, "GET", &format!("http://{address}{found}"));
+    let (status, seen) = ask(address, &found, &token, Some(&proof)).await;
+    assert_eq!((status, &seen["total"]), (200, &json!(1)), "{seen}");
+    assert_eq!(seen["entry"][0]["resource"]["id"], PRESSURE.id);
+    let proof = prove(&hospital, &file, "GET", &uri);
+    let (status, why) = ask(address, &found, &token, Some(&proof)).await;
+    assert_eq!((status, code(&why)), (401, "PROOF_OTHER_REQUEST"));
+    let other = "/fhir/Patient/somebody-else";
+    let proof = prove(&hospital, &file, "GET", &format!("http://{address}{other}"));
+    assert_eq!(ask(address, other, &token, Some(&proof)).await.0, 403);
+
+    // Ended, it opens nothing as soon as a snapshot says so.
+    hospital.granted(DOCTOR.key, &["token", "revoke", &text(&issued, "token_id")]);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let why = loop {
+        // One made before is handed out for a second; it is then no later than the one that is held.
+        server.verifier.take_snapshot(&snapshot(&hospital), now()).unwrap();
+        let proof = prove(&hospital, &file, "GET", &uri);
+        let (status, why) = ask(address, &path, &token, Some(&proof)).await;
+        if status == 401 || Instant::now() > deadline {
+            break why;
+        }
+    };
+    assert_eq!(code(&why), "TOKEN_ENDED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_says_of_token_and_proof_together_and_in_the_forms_of_oauth() {
+    let hospital = Hospital::open();
+    let visit = relay::open_visit(&hospital).await;
+    let (issued, file) = issue(&hospital, &visit);
+    let token = text(&issued, "token");
+    let uri = "https://emr.example/healthcard.v1.Cards/Read";
+    let proof =
+        hospital.stage.write("proof", prove(&hospital, &file, "POST", uri).as_bytes()).unwrap();
+    let asked = |uri: &str| {
+        let proof = proof.to_str().unwrap();
+        let order =
+            ["--audience", "emr.example", "--proof", proof, "--method", "POST", "--uri", uri];
+        let order = [&["token", "introspect", "--token", &file][..], &order].concat();
+        hospital.ask(DOCTOR.key, &order).body
+    };
+    let refused = asked("https://emr.example/healthcard.v1.Cards/Write");
+    assert_eq!(text(&refused, "inactive_reason"), "PROOF_OTHER_REQUEST");
+    assert_eq!(asked(uri)["active"], true);
+    assert_eq!(text(&asked(uri), "inactive_reason"), "PROOF_REPLAYED");
+
+    let bearer = session(&hospital, DOCTOR.key);
+    let introspect = |body: &str, lines: &[&str]| -> (String, Value) {
+        let (head, body) = post(&hospital, "/introspect", lines, body.as_bytes());
+        assert!(head.to_lowercase().contains("cache-control: no-store"), "{head}");
+        (head[9..12].to_owned(), serde_json::from_slice(&body).unwrap_or_default())
+    };
+    let token_form = format!("token={token}&token_type_hint=access_token");
+    let (status, said) = introspect(&token_form, &[FORM, &bearer]);
+    assert_eq!((status.as_str(), &said["active"]), ("200", &json!(true)), "{said}");
+    assert_eq!((&said["aud"], &said["token_type"]), (&json!("emr.example"), &json!("DPoP")));
+    let inactive = ("200".to_owned(), json!({"active": false}));
+    assert_eq!(
+        introspect(&format!("{token_form}&audience=lab.example"), &[FORM, &bearer]),
+        inactive
+    );
+    assert_eq!(introspect("token=none", &[FORM, &bearer]), inactive);
+    let too_long = format!("token={}", "a".repeat(20_000));
+    let twice = format!("{token_form}&token=other");
+    for (body, lines, status, reason) in [
+        (token_form.as_str(), &[FORM][..], "401", "SESSION_MISSING"),
+        (&token_form, &[FORM, "authorization: Bearer nobody"], "401", "SESSION_INVALID"),
+        (&token_form, &["content-type: application/json", &bearer], "400", "FIELD_INVALID"),
+        ("", &[FORM, &bearer], "400", "FIELD_INVALID"),
+        (&twice, &[FORM, &bearer], "400", "FIELD_INVALID"),
+        (&too_long, &[FORM, &bearer], "400", "FIELD_INVALID"),
+    ] {
+        let (told, said) = introspect(body, lines);
+        assert_eq!((told.as_str(), &said["reason"]), (status, &json!(reason)), "{said}");
+        assert!(
+            !text(&said, "error_description").is_empty() && !text(&said, "message_zh").is_ascii()
+        );
+    }
+
+    // Ended in OAuth's form, with the entry in the log that ending it has.
+    let revoke = |body: &str| {
+        post(&hospital, "/revoke", &[FORM, &bearer], body.as_bytes()).0[9..12].to_owned()
+    };
+    assert_eq!(revoke("token=none"), "200");
+    assert_eq!(revoke(&token_form), "200");
+    assert_eq!(revoke(&token_form), "200");
+    assert_eq!(introspect(&token_form, &[FORM, &bearer]), inactive);
+    let order = ["audit", "search", "--action", "token.revoke", "--page-size", "10"];
+    let told = hospital.granted("auditor", &order).to_string();
+    assert!(told.contains(&text(&issued, "token_id")) && told.contains("refused"), "{told}");
+}
+
+#[test]
+fn masks_leave_out_what_tells_who_it_is() {
+    let claims = |mask: &str, grade: u8, classes: Value| -> Claims {
+        serde_json::from_value(json!({
+            "iss": "i", "sub": "s", "aud": "a", "iat": 0, "nbf": 0, "exp": 1, "jti": "j", "cnf": {"jkt#SM3": "t"},
+            "role": "doctor", "institution": "i", "resident": "r", "visit": "v", "purpose": "treatment",
+            "data": {"grade": grade, "classes": classes, "domain": "i"}, "proofing": "certificate", "mask": mask,
+            "policy": {"hash": "00", "rule": "r"}, "log": "l",
+        }))
+        .unwrap()
+    };
+    let personal = || json!(["personal"]);
+    let seen = |claims: &Claims| {
+        let seen = patient("r", &PERSON, claims);
+        let texts = [
+            "/name/0/text",
+            "/identifier/0/value",
+            "/telecom/0/value",
+            "/address/0/text",
+            "/birthDate",
+            "/gender",
+        ];
+        texts.map(|at| seen.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned())
+    };
+    let whole =
+        [PERSON.name, PERSON.id_number, PERSON.phone, PERSON.address, PERSON.birth_date, "male"];
+    let partial =
+        ["张*", "330***********1234", "138******34", "浙江省杭州市", "1980-01-01", "male"];
+    assert_eq!(seen(&claims("none", 4, personal())), whole);
+    assert_eq!(seen(&claims("partial", 4, personal())), partial);
+    assert_eq!(seen(&claims("full", 4, personal())), ["", "", "", "", "1980", "male"]);
+    // The grade comes first, and the kind before that.
+    assert_eq!(
+        seen(&claims("none", 3, personal())),
+        ["张三丰", "", PERSON.phone, PERSON.address, PERSON.birth_date, "male"]
+    );
+    assert_eq!(seen(&claims("none", 5, json!(["health"]))), [""; 6]);
+    assert!(observation("r", &PRESSURE, &claims("full", 3, json!(["health"]))).is_some());
+    assert!(observation("r", &PRESSURE, &claims("none", 2, json!(["health"]))).is_none());
+    assert!(observation("r", &PRESSURE, &claims("none", 5, json!(["care"]))).is_none());
+}
