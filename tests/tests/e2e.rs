@@ -7,7 +7,7 @@ use service::demo::programs::{Program, Programs};
 use tests::private::{PcscDaemon, in_private_space};
 
 /// What the demo has to show, in order.
-const STEPS: [&str; 25] = [
+const STEPS: [&str; 30] = [
     "init",
     "serve",
     "institution.register",
@@ -33,6 +33,11 @@ const STEPS: [&str; 25] = [
     "refusal.lost-card",
     "refusal.no-relation",
     "refusal.forged-card",
+    "refusal.grade",
+    "consent.grant",
+    "consent.witness",
+    "token.issue",
+    "consent.withdraw",
 ];
 const TAMPERING: [&str; 2] = ["audit.check", "audit.tamper"];
 

@@ -7,6 +7,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
+mod access;
 pub mod card_contents;
 pub mod daemon;
 pub mod people;
@@ -111,6 +112,7 @@ pub fn run(options: &DemoOptions) -> Result<(), DemoError> {
     let mut story = Story::begin(stage, &mut report)?;
     story.visit(&mut report)?;
     story.refusals(&mut report)?;
+    story.consent(&mut report)?;
     story.tampering(&mut report)?;
     report.summary()?;
     if !options.once && io::stdin().is_terminal() {

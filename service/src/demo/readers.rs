@@ -111,6 +111,14 @@ impl Desk {
         self.0.kill();
     }
 
+    /// Ends it in order.
+    ///
+    /// # Errors
+    /// [`ProgramError::Run`] when it cannot be asked or waited for.
+    pub fn end(&mut self) -> Result<(), ProgramError> {
+        self.0.end().map(drop)
+    }
+
     /// The next event of this kind.
     ///
     /// # Errors

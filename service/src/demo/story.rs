@@ -21,6 +21,7 @@ pub(super) struct Story {
     pub(super) stage: Stage,
     pub(super) readers: VirtualReaders,
     pub(super) desk: Desk,
+    pub(super) institution_id: String,
     pub(super) doctor_id: String,
     pub(super) resident_id: String,
     pub(super) card_id: String,
@@ -32,7 +33,7 @@ fn operator() -> Text {
     text("管理员", "operator")
 }
 
-fn who(staff: &super::people::Staff) -> Text {
+pub(super) fn who(staff: &super::people::Staff) -> Text {
     text(format!("{}（{}）", staff.zh, staff.name), staff.en)
 }
 
@@ -130,6 +131,7 @@ impl Story {
             stage,
             readers,
             desk,
+            institution_id: institution,
             doctor_id,
             resident_id,
             card_id,

@@ -1,0 +1,142 @@
+//! What a refusal is missing, the consent that opens it, and its withdrawal.
+
+use serde_json::Value;
+
+use super::DemoError;
+use super::people::{CLERK, COLLEAGUE, DOCTOR, PATIENT, RECORDS};
+use super::report::{Report, Text, text};
+use super::stage::{Answer, field};
+use super::story::{AUDIENCE, Story, same, who};
+
+impl Story {
+    /// Data of the highest grade: refused with the reason, opened by the resident, closed again.
+    pub(super) fn consent(&mut self, report: &mut Report) -> Result<(), DemoError> {
+        report.say(&text(
+            "下面由居民本人决定谁能看最敏感的数据：",
+            "Now the resident decides who sees the most sensitive data:",
+        ))?;
+        report.step(
+            "refusal.grade",
+            text("求取 5 级数据", "data of grade 5 are asked for"),
+            who(&DOCTOR),
+            || {
+                let refusal = self.ask_for_grade_5()?.refused("GRADE_TOO_HIGH")?;
+                Ok(missing(&refusal))
+            },
+        )?;
+        let (presence, consent) = self.grant(report)?;
+        report.step(
+            "consent.witness",
+            text("另一人见证", "a second person saw it given"),
+            who(&COLLEAGUE),
+            || {
+                let order = ["consent", "witness", &consent];
+                let seen = self.stage.ask(COLLEAGUE.key, &order)?.granted()?;
+                same("state", field(&seen, "state")?, "CONSENT_STATE_IN_FORCE")?;
+                Ok(text(
+                    "授权生效；居民得到签名回执，可打印，附二维码。",
+                    "The consent is in force; the resident gets a signed receipt, on paper with a QR code.",
+                ))
+            },
+        )?;
+        let mut token = String::new();
+        report.step(
+            "token.issue",
+            text("再次求取", "they are asked for again"),
+            who(&DOCTOR),
+            || {
+                let issued = self.ask_for_grade_5()?.granted()?;
+                token = field(&issued, "token")?.to_owned();
+                let rule = field(&issued, "rule")?;
+                same("rule", rule, "doctor-treats-with-consent")?;
+                Ok(text(
+                    format!("依据规则 {rule}，关系：接诊、居民的授权确认。"),
+                    format!("Granted by rule {rule}: attending, with the resident's consent."),
+                ))
+            },
+        )?;
+        report.step(
+            "consent.withdraw",
+            text("居民撤回授权", "the resident withdraws it"),
+            who(&CLERK),
+            || {
+                let order = ["consent", "withdraw", &consent, "--presence", &presence];
+                self.stage.ask(CLERK.key, &order)?.granted()?;
+                same("reason", &self.why_inactive(&token)?, "CONSENT_OVER")?;
+                self.ask_for_grade_5()?.refused("GRADE_TOO_HIGH")?;
+                Ok(text(
+                    "依据它的令牌随即失效（CONSENT_OVER）。",
+                    "The token that rests on it is over at once (CONSENT_OVER).",
+                ))
+            },
+        )
+    }
+
+    /// The clerk reads the card and records what the resident agrees to; presence and consent.
+    fn grant(&mut self, report: &mut Report) -> Result<(String, String), DemoError> {
+        // The clerk's own reading: what watches the readers for the desk ends first.
+        self.desk.end()?;
+        let image = self.card(PATIENT.key);
+        self.readers.insert(0, &image)?;
+        let (mut presence, mut consent) = (String::new(), String::new());
+        report.step(
+            "consent.grant",
+            text("居民持卡授权", "the resident agrees, card in the reader"),
+            who(&CLERK),
+            || {
+                let reading = self.stage.ask(CLERK.key, &["card", "read"])?.granted()?;
+                presence = field(&reading, "presence_id")?.to_owned();
+                let person = self.doctor_id.clone();
+                let institution = self.institution_id.clone();
+                let order = [
+                    "consent", "grant", "--resident", &self.resident_id, "--presence", &presence,
+                    "--classes", "health", "--grade", "5", "--recipient", &institution,
+                    "--only", &person, "--days", "30",
+                ];
+                let given = self.stage.ask(CLERK.key, &order)?.granted()?;
+                same("state", field(&given, "state")?, "CONSENT_STATE_AWAITS_WITNESS")?;
+                consent = field(&given, "consent_id")?.to_owned();
+                Ok(text(
+                    format!("同意{}为诊疗查看健康状况数据，最高 5 级，30 天；5 级数据须另一人见证。", DOCTOR.name),
+                    "The doctor may see health data up to grade 5 to treat, for 30 days; grade 5 takes a witness.",
+                ))
+            },
+        )?;
+        Ok((presence, consent))
+    }
+
+    fn ask_for_grade_5(&self) -> Result<Answer, DemoError> {
+        let order = [
+            "token",
+            "issue",
+            "--visit",
+            &self.visit_id,
+            "--grade",
+            "5",
+            "--classes",
+            "health",
+            "--audience",
+            AUDIENCE,
+        ];
+        Ok(self.stage.ask(DOCTOR.key, &order)?)
+    }
+
+    /// Why a token is not good any more, as the record system is told.
+    pub(super) fn why_inactive(&self, token: &str) -> Result<String, DemoError> {
+        let file = self.stage.write("records/over.jws", token.as_bytes())?;
+        let file = file.to_string_lossy();
+        let order = ["token", "introspect", "--token", &file, "--audience", AUDIENCE];
+        let said = self.stage.ask(RECORDS.key, &order)?.body;
+        Ok(field(&said, "inactive_reason")?.to_owned())
+    }
+}
+
+/// What a refusal is missing, and who can grant it.
+pub(super) fn missing(refusal: &Value) -> Text {
+    let said = |name: &str| refusal[name].as_str().unwrap_or("-").to_owned();
+    let (rule, missing, grantor) = (said("rule"), said("missing"), said("grantor"));
+    text(
+        format!("已拒绝（规则 {rule}）。缺少：{missing}。\n可由其办理：{grantor}。"),
+        format!("Refused by {rule}. Missing: {missing}.\nWho can grant it: {grantor}."),
+    )
+}
