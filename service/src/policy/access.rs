@@ -177,7 +177,7 @@ impl AccessRules {
     }
 
     fn ask(&self, facts: &Facts<'_>, entities: Option<&Entities>) -> Verdict<'_> {
-        let policies = self.sorted.about(facts.action, facts.role);
+        let policies = self.sorted.about(facts.action, facts.role, facts.purpose);
         let response = policies.and_then(|policies| self.judge(policies, facts, entities));
         let Some(response) = response else {
             return Verdict::Refused(None);

@@ -1,7 +1,7 @@
-//! Rules sorted by who they may be about, so that a decision looks at those alone.
+//! Rules sorted by who they may be about and what for, so that a decision looks at those alone.
 //!
-//! A rule whose condition has `principal.role == …` among what all has to hold never applies to another role. What is
-//! not seen to be so is kept for everybody.
+//! A rule whose condition has `principal.role == …` among what all has to hold never applies to another role, and so it
+//! is with `context.purpose`. What is not seen to be so is kept for everybody.
 
 use std::collections::BTreeMap;
 
@@ -9,84 +9,94 @@ use cedar_policy::{ActionConstraint, Policy, PolicySet};
 use serde_json::Value;
 
 use super::{PolicyError, facts::Action};
-use crate::vocabulary::Role;
+use crate::vocabulary::{Purpose, Role};
 
-/// The rules that may apply, by what is asked for and the role of who asks.
+/// The rules that may apply, by what is asked for, the role of who asks, and why.
 #[derive(Debug)]
-pub(super) struct SortedRules(BTreeMap<(Action, Role), PolicySet>);
+pub(super) struct SortedRules(BTreeMap<(Action, Role, Purpose), PolicySet>);
+
+/// A rule, with the only roles and purposes to which it can apply, where its condition says so.
+struct About<'a> {
+    policy: &'a Policy,
+    roles: Option<Vec<Role>>,
+    purposes: Option<Vec<Purpose>>,
+}
 
 impl SortedRules {
     pub(super) fn of<'a>(policies: impl Iterator<Item = &'a Policy>) -> Result<Self, PolicyError> {
-        let about: Vec<_> = policies.map(|policy| (policy, roles(policy))).collect();
+        let rules: Vec<_> = policies.map(About::of).collect();
         let mut sorted = BTreeMap::new();
         for action in Action::ALL {
             for role in Role::ALL {
-                let apply = about.iter().filter(|(policy, roles)| {
-                    may_be_about(policy, action)
-                        && roles.as_ref().is_none_or(|roles| roles.contains(role))
-                });
-                let apply = apply.map(|(policy, _)| (*policy).clone());
-                let apply = PolicySet::from_policies(apply)
-                    .map_err(|e| PolicyError::Malformed(e.to_string()))?;
-                sorted.insert((action, *role), apply);
+                for purpose in Purpose::ALL {
+                    let apply = rules.iter().filter(|it| it.may_apply(action, *role, *purpose));
+                    let apply = PolicySet::from_policies(apply.map(|it| it.policy.clone()))
+                        .map_err(|e| PolicyError::Malformed(e.to_string()))?;
+                    sorted.insert((action, *role, *purpose), apply);
+                }
             }
         }
         Ok(Self(sorted))
     }
 
-    /// The rules that may apply; none, which allows nothing, where there are none.
-    pub(super) fn about(&self, action: Action, role: Role) -> Option<&PolicySet> {
-        self.0.get(&(action, role))
+    /// The rules that may apply.
+    pub(super) fn about(&self, action: Action, role: Role, purpose: Purpose) -> Option<&PolicySet> {
+        self.0.get(&(action, role, purpose))
     }
 }
 
-fn may_be_about(policy: &Policy, action: Action) -> bool {
-    match policy.action_constraint() {
-        ActionConstraint::Any => true,
-        ActionConstraint::Eq(only) => only == action.uid(),
-        ActionConstraint::In(some) => some.contains(&action.uid()),
+impl<'a> About<'a> {
+    fn of(policy: &'a Policy) -> Self {
+        let text = policy.to_json().unwrap_or_default();
+        let words = |of: (&str, &str), kind: &str| {
+            let conditions = text["conditions"].as_array()?;
+            let mut all = conditions.iter().filter(|it| it["kind"] == "when");
+            all.find_map(|it| named(&it["body"], of, kind))
+        };
+        let roles = words(("principal", "role"), "Role");
+        let purposes = words(("context", "purpose"), "Purpose");
+        // A word that is none of ours was refused when the rules were read; kept for everybody all the same.
+        let roles = roles.and_then(|it| it.iter().map(|word| Role::from_word(word)).collect());
+        let purposes =
+            purposes.and_then(|it| it.iter().map(|word| Purpose::from_word(word)).collect());
+        Self { policy, roles, purposes }
+    }
+
+    fn may_apply(&self, action: Action, role: Role, purpose: Purpose) -> bool {
+        let action = match self.policy.action_constraint() {
+            ActionConstraint::Any => true,
+            ActionConstraint::Eq(only) => only == action.uid(),
+            ActionConstraint::In(some) => some.contains(&action.uid()),
+        };
+        action
+            && self.roles.as_ref().is_none_or(|roles| roles.contains(&role))
+            && self.purposes.as_ref().is_none_or(|purposes| purposes.contains(&purpose))
     }
 }
 
-/// The only roles to which a rule can apply, if its condition says so.
-fn roles(policy: &Policy) -> Option<Vec<Role>> {
-    let text = policy.to_json().ok()?;
-    let conditions = text["conditions"].as_array()?;
-    let all = conditions.iter().filter(|it| it["kind"] == "when").map(|it| &it["body"]);
-    all.filter_map(named).next()
-}
-
-/// The roles that this condition names, or one of those that all have to hold within it.
-fn named(condition: &Value) -> Option<Vec<Role>> {
+/// The words that this condition, or one of those that all have to hold within it, leaves of an attribute.
+fn named(condition: &Value, of: (&str, &str), kind: &str) -> Option<Vec<String>> {
     if let Some(both) = condition.get("&&") {
-        return named(&both["left"]).or_else(|| named(&both["right"]));
+        return named(&both["left"], of, kind).or_else(|| named(&both["right"], of, kind));
     }
-    let (left, right, one) = match (condition.get("=="), condition.get("contains")) {
-        (Some(equal), _) => (&equal["left"], &equal["right"], true),
-        (None, Some(within)) => (&within["left"], &within["right"], false),
-        (None, None) => return None,
+    let is_it = |expression: &Value| {
+        let member = &expression["."];
+        member["attr"] == of.1 && member["left"]["Var"] == of.0
     };
-    match (is_role(left), is_role(right), one) {
-        (_, true, true) => Some(vec![word(left)?]),
-        (true, _, true) => Some(vec![word(right)?]),
-        (_, true, false) => left["Set"].as_array()?.iter().map(word).collect(),
-        _ => None,
+    let word = |expression: &Value| {
+        let entity = &expression["Value"]["__entity"];
+        (entity["type"] == kind).then(|| entity["id"].as_str().map(str::to_owned)).flatten()
+    };
+    if let Some(equal) = condition.get("==") {
+        let (left, right) = (&equal["left"], &equal["right"]);
+        return match (is_it(left), is_it(right)) {
+            (true, _) => Some(vec![word(right)?]),
+            (_, true) => Some(vec![word(left)?]),
+            _ => None,
+        };
     }
-}
-
-/// `principal.role`
-fn is_role(expression: &Value) -> bool {
-    let member = &expression["."];
-    member["attr"] == "role" && member["left"]["Var"] == "principal"
-}
-
-/// `Role::"…"`
-fn word(expression: &Value) -> Option<Role> {
-    let entity = &expression["Value"]["__entity"];
-    if entity["type"] != "Role" {
-        return None;
-    }
-    Role::from_word(entity["id"].as_str()?)
+    let within = condition.get("contains").filter(|within| is_it(&within["right"]))?;
+    within["left"]["Set"].as_array()?.iter().map(word).collect()
 }
 
 #[cfg(test)]
@@ -109,6 +119,7 @@ mod tests {
             ("when { !(principal.role == Role::\"doctor\") }", None),
             ("when { if principal.role == Role::\"doctor\" then true else context.here }", None),
             ("when { principal.role != Role::\"doctor\" }", None),
+            ("when { principal.role == Role::\"nobody\" }", None),
             ("unless { principal.role == Role::\"doctor\" }", None),
             ("when { principal.role == principal.role }", None),
             ("when { context.role == Role::\"doctor\" }", None),
@@ -116,7 +127,12 @@ mod tests {
         ];
         for (condition, expected) in cases {
             let text = format!("permit (principal, action, resource) {condition};");
-            assert_eq!(roles(&Policy::from_str(&text).unwrap()), expected, "{condition}");
+            let policy = Policy::from_str(&text).unwrap();
+            assert_eq!(About::of(&policy).roles, expected, "{condition}");
         }
+        let treats = "permit (principal, action, resource) when { context.purpose == Purpose::\"treatment\" };";
+        let policy = Policy::from_str(treats).unwrap();
+        let about = About::of(&policy);
+        assert_eq!((about.roles, about.purposes), (None, Some(vec![Purpose::Treatment])));
     }
 }
