@@ -49,6 +49,8 @@ catalogue! {
     SESSION_MISSING: "未登录", "请先登录，再重试", "not logged in", "log in and try again";
     /// The session is unknown, closed or over.
     SESSION_INVALID: "会话无效或已结束", "请重新登录", "the session is unknown, closed or over", "log in again";
+    /// No such session of the caller's that goes on.
+    SESSION_NOT_FOUND: "没有此会话，或已结束", "请用 healthcard session list 核对", "no such session of yours goes on", "check with `healthcard session list`";
     /// Not a certificate of the accepted form.
     CERTIFICATE_MALFORMED: "证书格式不符合要求", "请使用本系统签发的证书文件", "this is not a certificate of the accepted form", "use the certificate file issued by this service";
     /// No chain to a trusted root.

@@ -57,6 +57,7 @@ mod rules;
 mod sdf_device;
 mod security_modules;
 mod self_test;
+mod sessions;
 mod softsdf;
 mod staff;
 mod tamper;

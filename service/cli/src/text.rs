@@ -1,7 +1,7 @@
 //! Every sentence for people, in Chinese and English, and nothing else.
 
+mod access;
 mod audit;
-mod consent;
 mod label;
 mod problem;
 pub(crate) mod sm2;
@@ -11,8 +11,8 @@ mod word;
 use std::{env, ffi::OsString};
 
 pub(crate) use self::{
+    access::*,
     audit::*,
-    consent::*,
     label::*,
     problem::{Problem, problems},
     staff::*,

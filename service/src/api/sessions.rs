@@ -10,7 +10,7 @@ use super::{
     convert::{receipt, role_number, timestamp},
     origin_of, peer,
 };
-use crate::{catalogue::Reason, clock, registrar::Error};
+use crate::{catalogue::Reason, clock, registrar::Error, store::Session};
 
 #[tonic::async_trait]
 impl Sessions for Desk {
@@ -62,6 +62,36 @@ impl Sessions for Desk {
         let caller = self.caller(&request).await?;
         let closed = Arc::clone(&self.registrar).close_session(caller).await?;
         Ok(Response::new(v1::CloseSessionResponse { receipt: receipt(closed) }))
+    }
+
+    async fn list(
+        &self,
+        request: Request<v1::ListSessionsRequest>,
+    ) -> Reply<v1::ListSessionsResponse> {
+        let caller = self.caller(&request).await?;
+        let (found, recorded) = self.registrar.own_sessions(&caller).await?;
+        let own = |session: Session| v1::OwnSession {
+            session_id: session.name(),
+            opened_at: Some(timestamp(session.opened_at)),
+            expires_at: Some(timestamp(session.expires_at)),
+            address: session.address.unwrap_or_default(),
+            certificate_serial: session.certificate,
+            this_one: session.digest == caller.holder.session,
+        };
+        Ok(Response::new(v1::ListSessionsResponse {
+            sessions: found.into_iter().map(own).collect(),
+            receipt: receipt(recorded),
+        }))
+    }
+
+    async fn end(
+        &self,
+        request: Request<v1::EndSessionRequest>,
+    ) -> Reply<v1::CloseSessionResponse> {
+        let caller = self.caller(&request).await?;
+        let name = &request.get_ref().session_id;
+        let ended = Arc::clone(&self.registrar).end_session(caller, name).await?;
+        Ok(Response::new(v1::CloseSessionResponse { receipt: receipt(ended) }))
     }
 }
 

@@ -59,6 +59,7 @@ fn code(reason: Reason) -> Code {
         | R::CARD_NOT_FOUND
         | R::VISIT_NOT_FOUND
         | R::CONSENT_NOT_FOUND
+        | R::SESSION_NOT_FOUND
         | R::REFERRAL_NOT_FOUND
         | R::TOKEN_NOT_FOUND
         | R::SIGNING_NOT_FOUND

@@ -281,6 +281,7 @@ async fn people(
         certificate: Certificate::parse(&clerk_person.certificate)?.serial().to_string(),
         opened_at: clerk.now,
         expires_at: clerk.holder.expires_at,
+        address: clerk.origin.address.to_string(),
     };
     let entry = super::log::entry("bench", "session.open", clerk.now);
     registrar.store().record_session_opened(session, entry).await?;

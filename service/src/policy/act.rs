@@ -9,6 +9,10 @@ words! {
         SessionOpen = "session.open",
         /// Closing one's own session.
         SessionClose = "session.close",
+        /// Reading one's own sessions.
+        SessionList = "session.list",
+        /// Ending another session of one's own.
+        SessionEnd = "session.end",
         /// Putting an institution on record.
         InstitutionRegister = "institution.register",
         /// Putting a person, desk or system on record.

@@ -13,7 +13,7 @@ use crate::{
     catalogue::Reason,
     clock::UtcTime,
     policy::Act,
-    store::{HOLD, IdentityId, NewSession, Receipt},
+    store::{HOLD, IdentityId, NewSession, Receipt, Session},
     token,
     vocabulary::Role,
 };
@@ -120,6 +120,7 @@ impl Registrar {
             certificate: serial,
             opened_at: now,
             expires_at: holder.expires_at,
+            address: origin.address.to_string(),
         };
         let receipt = self.store.record_session_opened(session, entry).await?;
         Ok(OpenedSession { token, holder: Arc::new(holder), receipt })
@@ -238,6 +239,46 @@ impl Registrar {
         let holder = Arc::new(holder);
         self.sessions.remember(digest, Arc::clone(&holder), since);
         Ok(holder)
+    }
+
+    /// The caller's sessions that go on, wherever they were opened. The reading is in the log before the answer.
+    ///
+    /// # Errors
+    /// ROLE_NOT_ALLOWED.
+    pub async fn own_sessions(&self, caller: &Caller) -> Result<(Vec<Session>, Receipt), Error> {
+        self.allow(caller, Act::SessionList).await?;
+        let found = self.store.sessions_of(caller.holder.identity, caller.now).await?;
+        let entry = self
+            .entry(caller, Act::SessionList, Outcome::Granted)
+            .with("sessions", found.len().to_string());
+        Ok((found, self.record_act(entry).await?))
+    }
+
+    /// Ends another session of the caller's, as of a workstation that was left; and with it the tokens it asked for.
+    ///
+    /// # Errors
+    /// SESSION_NOT_FOUND, also for somebody else's; [`Error::Store`] when it could not be recorded: it then goes on.
+    pub async fn end_session(
+        self: Arc<Self>,
+        caller: Caller,
+        name: &str,
+    ) -> Result<Receipt, Error> {
+        self.allow(&caller, Act::SessionEnd).await?;
+        let own = self.store.sessions_of(caller.holder.identity, caller.now).await?;
+        let Some(session) = own.into_iter().find(|session| session.name() == name) else {
+            let entry = self.entry(&caller, Act::SessionEnd, Outcome::Refused);
+            return self.refuse(entry, Reason::SESSION_NOT_FOUND).await;
+        };
+        uncut(async move {
+            let entry = self
+                .entry(&caller, Act::SessionEnd, Outcome::Granted)
+                .on("session", session.name());
+            let digest = session.digest;
+            let closed = self.store.record_session_closed(&digest, caller.now, entry).await;
+            self.sessions.forget(|holder| holder.session == digest);
+            Ok(closed?)
+        })
+        .await
     }
 
     /// Ends the caller's own session.

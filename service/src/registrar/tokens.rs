@@ -271,6 +271,7 @@ impl Registrar {
             Some(Ended::VisitClosed) => Introspection::Inactive("VISIT_CLOSED"),
             Some(Ended::ConsentOver) => Introspection::Inactive("CONSENT_OVER"),
             Some(Ended::ReferralOver) => Introspection::Inactive("REFERRAL_OVER"),
+            Some(Ended::SessionClosed) => Introspection::Inactive("SESSION_CLOSED"),
             Some(Ended::CertificateRevoked) => Introspection::Inactive("CERTIFICATE_REVOKED"),
         })
     }

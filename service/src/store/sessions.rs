@@ -1,9 +1,9 @@
 //! Sessions. Their secrets are known here by digest only.
 
 use audit::Entry;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::{IdentityId, Obstacle, Receipt, Record, Store, StoreError, micros::Micros};
+use super::{IdentityId, MAX_PAGE, Obstacle, Receipt, Record, Store, StoreError, micros::Micros};
 use crate::clock::UtcTime;
 
 /// A session to be opened.
@@ -19,6 +19,8 @@ pub struct NewSession {
     pub opened_at: UtcTime,
     /// When it ends by itself.
     pub expires_at: UtcTime,
+    /// From where.
+    pub address: String,
 }
 
 /// A session on record.
@@ -36,6 +38,28 @@ pub struct Session {
     pub expires_at: UtcTime,
     /// When it was closed; `None` while it is not.
     pub closed_at: Option<UtcTime>,
+    /// From where it was opened, where that is known.
+    pub address: Option<String>,
+}
+
+impl Session {
+    /// What it is called: half of the digest, which says nothing of the secret.
+    #[must_use]
+    pub fn name(&self) -> String {
+        hex::encode(&self.digest[..16])
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            digest: row.get("digest")?,
+            identity: row.get("identity")?,
+            certificate: row.get("certificate")?,
+            opened_at: row.get::<_, Micros>("opened_at")?.0,
+            expires_at: row.get::<_, Micros>("expires_at")?.0,
+            closed_at: row.get::<_, Option<Micros>>("closed_at")?.map(|at| at.0),
+            address: row.get("address")?,
+        })
+    }
 }
 
 impl Store {
@@ -52,8 +76,8 @@ impl Store {
             let s = session;
             check_certificate(db, &s.certificate)?;
             db.prepare_cached(
-                "INSERT INTO session (digest, identity, certificate, opened_at, expires_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO session (digest, identity, certificate, opened_at, expires_at, address)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute((
                 s.digest,
@@ -61,6 +85,7 @@ impl Store {
                 s.certificate,
                 Micros(s.opened_at),
                 Micros(s.expires_at),
+                s.address,
             ))?;
             Ok(())
         })
@@ -72,17 +97,24 @@ impl Store {
         let digest = *digest;
         self.read(move |db| {
             let mut select = db.prepare_cached("SELECT * FROM session WHERE digest = ?1")?;
-            let session = select.query_row([digest], |row| {
-                Ok(Session {
-                    digest,
-                    identity: row.get("identity")?,
-                    certificate: row.get("certificate")?,
-                    opened_at: row.get::<_, Micros>("opened_at")?.0,
-                    expires_at: row.get::<_, Micros>("expires_at")?.0,
-                    closed_at: row.get::<_, Option<Micros>>("closed_at")?.map(|at| at.0),
-                })
-            });
-            Ok(session.optional()?)
+            Ok(select.query_row([digest], Session::read).optional()?)
+        })
+        .await
+    }
+
+    /// Sessions of somebody that are neither closed nor over, the newest first.
+    pub async fn sessions_of(
+        &self,
+        identity: IdentityId,
+        now: UtcTime,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT * FROM session WHERE identity = ?1 AND closed_at IS NULL AND expires_at > ?2
+                 ORDER BY opened_at DESC LIMIT ?3",
+            )?;
+            let found = select.query_map((identity, Micros(now), MAX_PAGE), Session::read)?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
         })
         .await
     }

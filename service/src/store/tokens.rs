@@ -74,6 +74,8 @@ pub struct Token {
     pub consent_withdrawn_at: Option<UtcTime>,
     /// When the referral was ended, if it was.
     pub referral_ended_at: Option<UtcTime>,
+    /// When the session that asked for it was closed, if it was.
+    pub session_closed_at: Option<UtcTime>,
     /// When the certificate was revoked, if it was.
     pub certificate_revoked_at: Option<UtcTime>,
 }
@@ -91,6 +93,8 @@ pub enum Ended {
     ConsentOver,
     /// The referral it rests on was ended.
     ReferralOver,
+    /// The session that asked for it was closed.
+    SessionClosed,
     /// The certificate it rests on was revoked.
     CertificateRevoked,
 }
@@ -102,8 +106,10 @@ macro_rules! select {
             "SELECT token.*, visit.closed_at AS visit_closed_at,
                     consent.withdrawn_at AS consent_withdrawn_at,
                     referral.ended_at AS referral_ended_at,
+                    session.closed_at AS session_closed_at,
                     certificate.revoked_at AS certificate_revoked_at
              FROM token JOIN certificate ON certificate.serial = token.certificate
+                        LEFT JOIN session ON session.digest = token.session
                         LEFT JOIN visit ON visit.id = token.visit
                         LEFT JOIN consent ON consent.id = token.consent
                         LEFT JOIN referral ON referral.id = token.referral
@@ -127,6 +133,7 @@ impl Token {
             (self.consent_withdrawn_at.is_some(), Ended::ConsentOver),
             (self.referral_ended_at.is_some(), Ended::ReferralOver),
             (self.certificate_revoked_at.is_some(), Ended::CertificateRevoked),
+            (self.session_closed_at.is_some(), Ended::SessionClosed),
             (self.expires_at <= now, Ended::Expired),
         ];
         ends.into_iter().find_map(|(ended, how)| ended.then_some(how))
@@ -152,6 +159,7 @@ impl Token {
             visit_closed_at: time("visit_closed_at")?,
             consent_withdrawn_at: time("consent_withdrawn_at")?,
             referral_ended_at: time("referral_ended_at")?,
+            session_closed_at: time("session_closed_at")?,
             certificate_revoked_at: time("certificate_revoked_at")?,
         })
     }

@@ -1,7 +1,10 @@
 //! `healthcard session`: logging in and out by hand. Other commands do it by themselves.
 
 use clap::Subcommand;
-use proto::v1::{CloseSessionResponse, OpenSessionResponse};
+use proto::v1::{
+    CloseSessionResponse, EndSessionRequest, ListSessionsRequest, ListSessionsResponse,
+    OpenSessionResponse, sessions_client::SessionsClient,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -9,7 +12,7 @@ use crate::{
     context::{Context, Outcome},
     exit::Exit,
     json,
-    page::{Page, instant},
+    page::{Cell, Page, instant, timestamp},
     show,
     text::{self, word_of},
 };
@@ -22,6 +25,14 @@ pub(crate) enum SessionCommand {
     Close,
     /// 显示已保存的会话 | Show the saved session
     Show,
+    /// 列出本人在各处的会话 | List your sessions, wherever they were opened
+    List,
+    /// 结束本人在别处的会话，其令牌随即失效 | End a session of yours elsewhere; the tokens it asked for end with it
+    End {
+        /// 会话编号 | Number of the session
+        #[arg(value_name = "SESSION")]
+        id: String,
+    },
 }
 
 impl SessionCommand {
@@ -40,8 +51,47 @@ impl SessionCommand {
                 context.answer("CloseSessionResponse", &CloseSessionResponse { receipt }, &page)
             }
             Self::Show => Ok(held(context)),
+            Self::List => {
+                let found = context
+                    .service
+                    .ask(async |channel| {
+                        SessionsClient::new(channel).list(ListSessionsRequest {}).await
+                    })
+                    .await?;
+                context.answer("ListSessionsResponse", &found, &list(&found))
+            }
+            Self::End { id } => {
+                let request = EndSessionRequest { session_id: id };
+                let ended = context
+                    .service
+                    .ask(async |channel| SessionsClient::new(channel).end(request.clone()).await)
+                    .await?;
+                let page = show::receipt(Page::titled(text::SESSION_ENDED), ended.receipt.as_ref());
+                context.answer("CloseSessionResponse", &ended, &page)
+            }
         }
     }
+}
+
+fn list(found: &ListSessionsResponse) -> Page {
+    let at = |at: &Option<prost_types::Timestamp>| timestamp(at.as_ref()).unwrap_or_default();
+    let lines = found.sessions.iter().map(|session| {
+        vec![
+            Cell::from(if session.this_one { text::YES } else { text::NO }),
+            Cell::from(at(&session.opened_at)),
+            Cell::from(at(&session.expires_at)),
+            Cell::from(&session.address),
+            Cell::from(&session.session_id),
+        ]
+    });
+    let headings = [
+        text::SESSION_THIS,
+        text::SESSION_OPENED_AT,
+        text::EXPIRES_AT,
+        text::SESSION_ADDRESS,
+        text::SESSION_ID,
+    ];
+    show::listed(text::SESSIONS, &headings, lines.collect(), "")
 }
 
 /// The token is in the session file and nowhere else.

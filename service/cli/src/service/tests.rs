@@ -7,7 +7,8 @@ use std::{
 };
 
 use proto::v1::{
-    ChallengeResponse, CloseSessionResponse, StatusRequest, StatusResponse,
+    ChallengeResponse, CloseSessionResponse, EndSessionRequest, ListSessionsRequest,
+    ListSessionsResponse, StatusRequest, StatusResponse,
     admin_client::AdminClient,
     admin_server::{Admin, AdminServer},
     sessions_server::{Sessions, SessionsServer},
@@ -95,6 +96,20 @@ impl Sessions for County {
     async fn close(
         &self,
         _: Request<CloseSessionRequest>,
+    ) -> Result<Response<CloseSessionResponse>, Status> {
+        Err(refused("SESSION_INVALID"))
+    }
+
+    async fn list(
+        &self,
+        _: Request<ListSessionsRequest>,
+    ) -> Result<Response<ListSessionsResponse>, Status> {
+        Err(refused("SESSION_INVALID"))
+    }
+
+    async fn end(
+        &self,
+        _: Request<EndSessionRequest>,
     ) -> Result<Response<CloseSessionResponse>, Status> {
         Err(refused("SESSION_INVALID"))
     }

@@ -1,4 +1,4 @@
-//! Of consents and referrals.
+//! Of consents, referrals and sessions.
 
 use super::{Text, label::labels};
 
@@ -36,4 +36,10 @@ labels! {
     REFERRAL_ID: "转诊编号", "Referral";
     REFERRED_FROM: "转出机构", "From";
     REFERRED_TO: "转入机构", "To";
+    SESSIONS: "本人的会话", "Your sessions";
+    SESSION_ENDED: "该会话已结束，其令牌随即失效", "The session ended; the tokens it asked for end with it";
+    SESSION_ID: "会话编号", "Session";
+    SESSION_THIS: "当前", "This one";
+    SESSION_OPENED_AT: "登录时间", "Opened";
+    SESSION_ADDRESS: "登录地址", "From";
 }

@@ -224,6 +224,7 @@ pub(super) async fn hospital(store: &Store) -> Hospital {
         certificate: SERIAL.into(),
         opened_at: NOW,
         expires_at: NOW + Duration::hours(8),
+        address: "192.0.2.7".into(),
     };
     let built = Hospital {
         institution: institution.id,

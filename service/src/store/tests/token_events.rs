@@ -21,6 +21,7 @@ enum Event {
     CloseVisit,
     Withdraw,
     EndReferral,
+    CloseSession,
     RevokeCertificate,
     Revoke,
     Wait(i64),
@@ -38,6 +39,7 @@ fn events() -> impl Strategy<Value = Vec<(Event, Index)>> {
         Event::CloseVisit,
         Event::Withdraw,
         Event::EndReferral,
+        Event::CloseSession,
         Event::RevokeCertificate,
         Event::Revoke,
         Event::Wait(1),
@@ -53,6 +55,7 @@ struct Known {
     visit_closed: bool,
     withdrawn: bool,
     referral_ended: bool,
+    session_closed: bool,
     certificate_revoked: bool,
     tokens: Vec<(NewToken, bool)>,
 }
@@ -61,6 +64,7 @@ impl Known {
     /// Whether a token like this may still be good.
     fn stands(&self, token: &NewToken, now: UtcTime) -> bool {
         !(self.certificate_revoked
+            || self.session_closed
             || (token.visit.is_some() && self.visit_closed)
             || (token.consent.is_some() && (self.withdrawn || CONSENT_ENDS <= now))
             || (token.referral.is_some() && (self.referral_ended || REFERRAL_ENDS <= now)))
@@ -154,6 +158,14 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
                 let entry = act("referral.end");
                 store.record_referral_ended(sent.id, h.doctor, now, entry).await.unwrap();
                 known.referral_ended = true;
+            }
+            Event::CloseSession => {
+                let entry = act("session.close");
+                let closed = store.record_session_closed(&SESSION, now, entry).await;
+                // Revoking the certificate closed it, too.
+                let open = !known.session_closed && !known.certificate_revoked;
+                prop_assert_eq!(closed.is_ok(), open);
+                known.session_closed = true;
             }
             Event::RevokeCertificate => {
                 let entry = act("certificate.revoke");
