@@ -6,6 +6,7 @@ use clap::Args;
 use hsm::soft::{Iterations, Passphrase, Share, Unseal};
 use zeroize::Zeroizing;
 
+pub(crate) mod decisions;
 pub(crate) mod keys;
 pub(crate) mod policy;
 

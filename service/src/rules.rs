@@ -6,7 +6,8 @@
 //! service, with a version that follows those of before ([`admit`], at a start). The rules that the service ships with
 //! are part of the program and have no signature.
 //!
-//! [`signing`] is what `healthcardd policy` does with a folder, [`changes`] what it tells a person who signs.
+//! [`signing`] is what `healthcardd policy` does with a folder, [`changes`] what it tells a person who signs, and [`again`]
+//! what decisions of the log come to by other rules, or by those that they were made with.
 
 use std::{
     fs::File,
@@ -24,6 +25,7 @@ use crate::{
     store::{OutOfTurn, RulesInUse, RulesRecord},
 };
 
+pub mod again;
 pub mod changes;
 pub mod signing;
 #[cfg(test)]

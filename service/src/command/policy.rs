@@ -1,4 +1,5 @@
 //! `healthcardd policy`: rules of access. They are looked at without service or key, and signed with the service's.
+//! What they decided, or would have, is in [`decisions`](super::decisions).
 
 use std::{
     fs,
@@ -22,7 +23,7 @@ use service::{
     store::{Change, StoreError},
 };
 
-use super::{Failure, Place, runtime};
+use super::{Failure, Place, decisions::Look, runtime};
 
 /// What is asked about rules.
 #[derive(Args)]
@@ -68,6 +69,15 @@ enum Order {
         /// 规则目录 · Directory of rules.
         directory: PathBuf,
     },
+    /// 按当时的规则重新作出日志中的决定并比较，不作任何更改，服务可照常运行 · Make the decisions of the log again by the rules of then, and compare; nothing is changed, and the service may go on running.
+    Replay(Look),
+    /// 按目录中的规则（无须签名）重新作出日志中的决定，列出会改变的 · Make the decisions of the log by the rules in a directory, which need not be signed, and list those that change.
+    Try {
+        /// 规则目录 · Directory of rules.
+        directory: PathBuf,
+        #[command(flatten)]
+        look: Look,
+    },
     /// 改回随服务提供的规则，记入日志 · Go back to the rules that the service ships with; the log has that.
     Shipped(Common),
 }
@@ -102,6 +112,8 @@ impl Rules {
                 sign(&common, &directory, SignOrder { name, version })?;
             }
             Order::Check { common, directory } => check(&common, &directory)?,
+            Order::Replay(look) => look.replay()?,
+            Order::Try { directory, look } => look.tried(&directory)?,
             Order::Shipped(common) => shipped(&common)?,
         }
         Ok(())

@@ -17,6 +17,7 @@ mod bounds;
 mod cases;
 mod explain;
 mod facts;
+mod record;
 mod sorted;
 mod standing;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use access::schema;
 pub use act::Act;
 pub use cases::{Case, CaseError};
 pub use explain::Explanation;
+pub use record::{Decided, Ruling, Unclear, explained};
 pub use standing::{Domain, Standing};
 
 use access::AccessRules;
@@ -273,7 +275,11 @@ impl Policy {
         Ok(policy)
     }
 
-    fn untried(texts: &Texts<'_>) -> Result<Self, PolicyError> {
+    /// Reads a set of rules as [`read`](Self::read) does, and leaves its cases aside.
+    ///
+    /// # Errors
+    /// [`PolicyError`].
+    pub fn untried(texts: &Texts<'_>) -> Result<Self, PolicyError> {
         let rules: RuleText = toml::from_str(&texts.rules)
             .map_err(|e| PolicyError::Malformed(e.message().to_owned()))?;
         let codes = rules.codes.check()?;

@@ -1,5 +1,7 @@
 //! What a decision about data is asked within, and everything on record that bears on it.
 
+use std::time::Duration;
+
 use audit::{Entry, Outcome};
 
 use super::{Caller, Error, Registrar, Wanted, visits::standing};
@@ -8,7 +10,7 @@ use crate::{
     clock::UtcTime,
     policy::{Act, Domain, Grant, Standing},
     store::{ConsentId, InstitutionId, ReferralId, ResidentId, Sought, VisitId},
-    vocabulary::{ConsentKind, ConsentState, DataClass, Frame, Relation},
+    vocabulary::{ConsentKind, ConsentState, Frame, Relation},
 };
 
 /// What an access is within.
@@ -209,40 +211,10 @@ impl Asked {
 
 /// The entry has everything that the decision was made on: with the rules of that digest it is made again.
 pub(super) fn decided_on(entry: Entry, asked: &Asked, wanted: &Wanted) -> Entry {
-    let standing = &asked.standing;
-    let mut entry = entry
-        .for_purpose(wanted.purpose.as_str())
-        .with("grade", wanted.grade.level().to_string())
-        .with("classes", list(&wanted.classes, DataClass::as_str))
-        .with("relations", list(&standing.relations, Relation::as_str))
-        .with("within", standing.frame.as_str())
-        .with("here", said(standing.here))
-        .with("visit-open", said(standing.visit_open))
-        .with("objected", said(standing.objected))
-        .with("region", standing.own.region.as_str())
-        .with("records-region", standing.records.region.as_str());
-    if standing.own.institution != standing.records.institution {
-        entry = entry.with("records-institution", standing.records.institution.as_str());
-    }
+    let entry = wanted.request(&asked.standing, Duration::ZERO).recorded(entry);
     let consent = asked.permit.or(asked.contract).map(|it| it.0.to_string());
-    for (name, id) in
-        [("consent", consent), ("referral", asked.referral.map(|it| it.0.to_string()))]
-    {
-        if let Some(id) = id {
-            entry = entry.with(name, id);
-        }
-    }
-    entry
-}
-
-/// Words of a list as the log has them.
-pub(super) fn list<W: Copy>(words: &[W], spelled: fn(W) -> &'static str) -> String {
-    match words {
-        [] => "none".to_owned(),
-        words => words.iter().map(|word| spelled(*word)).collect::<Vec<_>>().join(","),
-    }
-}
-
-fn said(truth: bool) -> &'static str {
-    if truth { "yes" } else { "no" }
+    let referral = asked.referral.map(|it| it.0.to_string());
+    let rests = [("consent", consent), ("referral", referral)];
+    let rests = rests.into_iter().filter_map(|(name, id)| Some((name, id?)));
+    rests.fold(entry, |entry, (name, id)| entry.with(name, id))
 }

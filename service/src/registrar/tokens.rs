@@ -10,12 +10,12 @@ use audit::Outcome;
 
 use super::{
     Caller, Error, Registrar,
-    asking::{Within, decided_on, list},
+    asking::{Within, decided_on},
 };
 use crate::{
     catalogue::Reason,
     clock::UtcTime,
-    policy::{AccessRequest, Act, Denial, Grant, Standing},
+    policy::{AccessRequest, Act, Denial, Grant, Standing, explained},
     store::{Change, Ended, InstitutionId, NewToken, Receipt, TokenId},
     vocabulary::{DataClass, Grade, Mask, Purpose, Relation, Role},
 };
@@ -32,6 +32,18 @@ pub struct Wanted {
     pub grade: Grade,
     /// Kinds of data.
     pub classes: Vec<DataClass>,
+}
+
+impl Wanted {
+    /// It, asked for by somebody who stands so to it.
+    pub(super) fn request<'a>(
+        &'a self,
+        standing: &'a Standing,
+        lifetime: Duration,
+    ) -> AccessRequest<'a> {
+        let Self { purpose, grade, classes, .. } = self;
+        AccessRequest { standing, purpose: *purpose, grade: *grade, classes, lifetime }
+    }
 }
 
 /// What a clinician asks for.
@@ -124,11 +136,9 @@ impl Registrar {
         let rests = asked.rests_on(&grant);
         let expires = (caller.now + grant.lifetime).min(holder.expires_at);
         let expires = rests.until.map_or(expires, |until| expires.min(until)).unix_timestamp();
-        let entry = entry(Outcome::Granted)
-            .under(self.policy_hash.as_str(), grant.rule.id.as_str())
+        let entry = grant
+            .recorded(entry(Outcome::Granted), &self.policy_hash)
             .on("token", id.to_string())
-            .with("rests-on", list(&grant.relations, Relation::as_str))
-            .with("mask", grant.mask.as_str())
             .with("audience", audience.as_str())
             .with("expires", expires.to_string());
         let claims = Claims {
@@ -195,15 +205,9 @@ impl Registrar {
         self.allow(caller, Act::TokenExplain).await?;
         let asked = self.asked(caller, Act::TokenExplain, &wanted).await?;
         let decision = self.decide(&asked.standing, &wanted, Duration::ZERO);
-        let (told, rule) = match &decision {
-            Ok(grant) => ("allowed", grant.rule.id.as_str()),
-            Err(denial) => ("refused", denial.rule()),
-        };
-        let entry = self
-            .entry_asked(caller, Act::TokenExplain, Outcome::Granted, &asked)
-            .under(self.policy_hash.as_str(), rule)
-            .with("decision", told);
-        let receipt = self.record_act(decided_on(entry, &asked, &wanted)).await?;
+        let entry = self.entry_asked(caller, Act::TokenExplain, Outcome::Granted, &asked);
+        let entry = explained(decided_on(entry, &asked, &wanted), &decision, &self.policy_hash);
+        let receipt = self.record_act(entry).await?;
         Ok(Explained { decision, policy_hash: self.policy_hash.clone(), receipt })
     }
 
@@ -213,13 +217,7 @@ impl Registrar {
         wanted: &Wanted,
         lifetime: Duration,
     ) -> Result<Grant, Denial> {
-        self.policy.access(&AccessRequest {
-            standing,
-            purpose: wanted.purpose,
-            grade: wanted.grade,
-            classes: &wanted.classes,
-            lifetime,
-        })
+        self.policy.access(&wanted.request(standing, lifetime))
     }
 
     /// Whether a token is good now, for this audience, and so is the proof that it came with, which is then used up. It

@@ -115,13 +115,17 @@ impl RulesRecord {
     /// [`StoreError`] when there is no database, or it cannot be read.
     pub fn of(path: &Path) -> Result<Self, StoreError> {
         let db = schema::open_reader(path)?;
-        let there = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'rules'";
-        match db.query_row(there, [], |row| row.get::<_, u32>(0))? {
-            // One that no service of this version opened yet.
-            0 => Ok(Self { highest: None, in_use: RulesInUse::Shipped }),
-            _ => Ok(Self::read(&db)?),
+        match are_kept(&db)? {
+            true => Ok(Self::read(&db)?),
+            false => Ok(Self { highest: None, in_use: RulesInUse::Shipped }),
         }
     }
+}
+
+/// Whether rules are on record at all: not in a database that no service of this version opened yet.
+pub(super) fn are_kept(db: &Connection) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'rules'")?
+        .exists([])
 }
 
 fn in_use(row: &Row<'_>) -> rusqlite::Result<RulesInUse> {

@@ -23,6 +23,7 @@ mod certificates;
 mod checker;
 mod codes;
 mod commits;
+mod decisions;
 mod enrolments;
 mod guardians;
 mod key_centre;
