@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 18] = [
+const FILES: [&str; 19] = [
     "admin",
     "audit",
     "card_data",
@@ -14,6 +14,7 @@ const FILES: [&str; 18] = [
     "common",
     "consents",
     "desks",
+    "emergencies",
     "enrolments",
     "identities",
     "key_centre",

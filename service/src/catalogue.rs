@@ -108,6 +108,16 @@ catalogue! {
     /// A rule of the institution.
     FORBIDDEN_BY_RULE: "机构的授权规则不允许", "请查看所缺条件及可办理人", "a rule of the institution does not allow it", "see what is missing and who can grant it";
 
+    // Emergency access
+    /// The account of an earlier emergency access is late.
+    REVIEW_OVERDUE: "此前的紧急访问逾期未作书面说明，暂停日常访问；紧急访问和签署病历不受影响", "请以 healthcard emergency list 查看，以 healthcard emergency account 提交说明，提交后立即恢复", "an account of an earlier emergency access is late: no routine access until it is given; emergency access and signing go on", "see it with `healthcard emergency list` and give it with `healthcard emergency account`; access is back at once";
+    /// No such emergency access of the caller's.
+    EMERGENCY_NOT_FOUND: "没有此紧急访问，或不是您发起的", "请核对紧急访问编号", "no such emergency access, or not one that you began", "check its id";
+    /// The emergency access is over.
+    EMERGENCY_OVER: "紧急访问已结束", "如仍需要，请重新发起紧急访问", "the emergency access is over", "begin another one if it is still needed";
+    /// More were begun within an hour than anybody can need.
+    EMERGENCIES_TOO_MANY: "您一小时内发起的紧急访问次数异常，已停止并告警", "如情况属实，请由其他医护人员发起，并联系值班负责人", "you began more emergency accesses within an hour than anybody can need; this was stopped and told", "have a colleague begin it, and call the duty officer";
+
     /// The last day of the signer's qualification is over.
     QUALIFICATION_ENDED: "执业资格已到期，暂停签署病历；登录和查阅不受影响", "请向管理员提交新的执业资格有效期", "the signer's qualification has ended: no records are signed; logging in and reading go on", "have an operator put the new end of the qualification on record";
 
@@ -354,7 +364,8 @@ needs! {
     FamilyDoctor: "签约的家庭医生", "the family doctor";
     OtherInstitution: "另一机构", "another institution";
     NothingHere: "空；家庭医生可查看的范围由授权规则决定", "left out: how far a family doctor sees is a matter of the rules";
-    OneFrame: "就诊编号，或授权编号，只填其一", "either a visit or a consent";
+    OneFrame: "就诊、授权、紧急访问的编号，只填其一", "exactly one of a visit, a consent and an emergency access";
+    OneOf: "居民编号或就诊编号，只填其一", "given in place of the resident, not beside it";
     CodeUses: "授权规则允许的使用次数；静态码不填", "a number of uses that the rules allow; none for a static code";
     OfSignedCode: "32 字节的窗口随机码，仅用于签名码", "the 32 octets that a desk gave, for signed codes only";
     OfPlainCode: "平台代码，如 5100A0013，签名码不填", "a platform code such as 5100A0013, not for signed codes";

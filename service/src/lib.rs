@@ -9,6 +9,7 @@
 //! - [`registrar`]: the work itself; [`token`] is the form of access tokens, `code`
 //!   has the keys of electronic cards' codes.
 //! - [`store`]: facts and the log, in SQLite; [`card_life`] is the life of a card, as it keeps to it.
+//! - [`emergency`]: the life of an emergency access.
 //! - [`numbers`], [`likeness`]: other numbers of a resident, and when two residents look like one.
 //! - [`devices`]: which of the keys are in cryptographic devices.
 //! - [`generation`]: the keys that an authority has one after another.
@@ -31,6 +32,7 @@ mod code;
 pub mod config;
 pub mod demo;
 pub mod devices;
+pub mod emergency;
 pub mod generation;
 pub mod init;
 pub mod key_change;

@@ -40,6 +40,8 @@ const LIST_CHECK: Duration = Duration::from_secs(3600);
 /// How often it is looked at whether the list of cards is due. A change of a card tells it at once;
 /// this is for what was cut off, and for its age.
 const CARD_LIST_CHECK: Duration = Duration::from_secs(60);
+/// How often emergency accesses are looked at that ended by themselves, or for which something is late.
+const EMERGENCY_CHECK: Duration = Duration::from_secs(10);
 
 /// How often devices are looked at: how soon one that is back is found when nobody asks for it.
 const DEVICE_CHECK: Duration = Duration::from_secs(2);
@@ -307,6 +309,7 @@ pub async fn run(
     let bound = national.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
     let renewal = tokio::spawn(keep_status_fresh(Arc::clone(&registrar), stop.clone()));
     let card_list = tokio::spawn(keep_card_list_fresh(Arc::clone(&registrar), stop.clone()));
+    let emergencies = tokio::spawn(keep_emergencies(Arc::clone(&registrar), stop.clone()));
     let devices = tokio::spawn(watch_devices(registrar.devices().clone(), stop.clone()));
     let watch = tokio::spawn(watch_clock(registrar, stop.clone()));
     ready(Addresses { ordinary, national: bound });
@@ -318,6 +321,7 @@ pub async fn run(
     tokio::join!(serve::serve(listener, protection, router.clone(), stop.clone()), nationally);
     renewal.abort();
     card_list.abort();
+    emergencies.abort();
     devices.abort();
     watch.abort();
     Ok(())
@@ -380,6 +384,19 @@ async fn watch_clock(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>)
     while tokio::time::timeout(CLOCK_CHECK, stop.wait_for(|stop| *stop)).await.is_err() {
         // What is wrong was told already.
         let _ = registrar.watch_clock(clock::now());
+    }
+}
+
+/// Tells which emergency accesses ended by themselves, and what is late. A failure is tried again at the next turn.
+async fn keep_emergencies(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = registrar.keep_emergencies(clock::now()).await {
+            let cause = telemetry::chain(&error);
+            tracing::error!(cause, "looking after emergency accesses");
+        }
+        if tokio::time::timeout(EMERGENCY_CHECK, stop.wait_for(|stop| *stop)).await.is_ok() {
+            return;
+        }
     }
 }
 

@@ -116,6 +116,34 @@ words! {
 }
 
 words! {
+    /// Why somebody begins an emergency access.
+    EmergencyReason {
+        /// Life is in danger (危及生命).
+        LifeThreatening = "life-threatening",
+        /// The resident cannot speak for themselves (昏迷或无法表达).
+        Unconscious = "unconscious",
+        /// Earlier illnesses, allergies or medicines have to be known at once (急需既往史、过敏史或用药史).
+        UrgentHistory = "urgent-history",
+        /// Many are hurt or ill at once (群体突发事件).
+        MassCasualty = "mass-casualty",
+        /// Something else, which the note states (其他).
+        Other = "other",
+    }
+}
+
+words! {
+    /// What a reviewer finds of an emergency access.
+    Finding {
+        /// It was called for (正当).
+        Justified = "justified",
+        /// It was not (不正当).
+        Unjustified = "unjustified",
+        /// The institution has to look into it (需进一步调查).
+        NeedsInquiry = "needs-inquiry",
+    }
+}
+
+words! {
     /// What staff rest a binding or a guardianship on.
     Basis {
         /// The resident was there: their card was in the reader, or a code of theirs was used, a

@@ -27,6 +27,7 @@ mod device_keys;
 mod doctor;
 mod dump;
 mod e2e;
+mod emergency;
 mod enrolments;
 mod faults;
 mod flood;

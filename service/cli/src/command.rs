@@ -7,6 +7,7 @@ mod ceremony;
 mod consent;
 mod desk;
 mod doctor;
+mod emergency;
 mod enrolment;
 mod identity;
 mod institution;
@@ -70,6 +71,9 @@ pub(crate) enum Command {
     /// 转诊 | Referrals
     #[command(subcommand)]
     Referral(referral::ReferralCommand),
+    /// 紧急访问：限时、限一位居民，事后说明并由他人复核 | Emergency access: for one resident and a short time, accounted for and reviewed afterwards
+    #[command(subcommand)]
+    Emergency(emergency::EmergencyCommand),
     /// 访问令牌 | Access tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -121,6 +125,7 @@ impl Command {
             Self::Visit(command) => command.run(context).await,
             Self::Consent(command) => command.run(context).await,
             Self::Referral(command) => command.run(context).await,
+            Self::Emergency(command) => command.run(context).await,
             Self::Token(command) => command.run(context).await,
             Self::Sign(command) => command.run(context).await,
             Self::Verify(command) => command.run(context).await,

@@ -1,6 +1,7 @@
 //! Messages of the service as pages for people.
 
 mod bound;
+mod emergency;
 mod enrolment;
 mod staff;
 
@@ -14,6 +15,7 @@ use crate::{
 };
 
 pub(crate) use bound::{alike, binding, bindings, guardians, guardianship, stopped};
+pub(crate) use emergency::{emergencies, emergency};
 pub(crate) use enrolment::{enrolment, enrolments, identifiers, other_identities};
 pub(crate) use staff::{left, plan, plan_json, waiting, waiting_json};
 
@@ -170,7 +172,8 @@ pub(crate) fn resident(resident: &v1::Resident) -> Page {
         .row(text::PHONE, &resident.phone)
         .row(text::RESIDENT_ID, &resident.resident_id)
         .maybe(text::REGISTERED_AT, timestamp(resident.registered_at.as_ref()));
-    receipt(page, resident.receipt.as_ref())
+    let page = receipt(page, resident.receipt.as_ref());
+    resident.notices.iter().map(emergency::notice).fold(page, Page::below)
 }
 
 /// Names of GB 3304-1991; the code itself where there is none, and nothing when not stated.
@@ -316,6 +319,7 @@ pub(crate) fn introspected(token: &v1::IntrospectTokenResponse) -> Page {
         .row(text::TOKEN_ID, &token.token_id)
         .row(text::RESIDENT_ID, &token.resident_id)
         .row(text::VISIT_ID, &token.visit_id)
+        .row(text::EMERGENCY_ID, &token.emergency_id)
         .row(text::IDENTITY_ID, &token.subject)
         .maybe(text::ROLE, word_of::<v1::Role>(token.role))
         .maybe(text::PURPOSE, word_of::<v1::Purpose>(token.purpose))

@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod emergency;
 mod label;
 mod problem;
 pub(crate) mod sm2;
@@ -13,6 +14,7 @@ use std::{env, ffi::OsString};
 pub(crate) use self::{
     access::*,
     audit::*,
+    emergency::*,
     label::*,
     problem::{Problem, problems},
     staff::*,

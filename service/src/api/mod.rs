@@ -22,6 +22,7 @@ mod codes;
 mod consents;
 mod convert;
 mod desks;
+mod emergencies;
 mod enrolments;
 mod events;
 mod gate;

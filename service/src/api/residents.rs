@@ -10,6 +10,7 @@ use tonic::{Request, Response};
 use super::{
     Desk, Reply,
     convert::{binding_end, id, page, parsed, receipt, sex_number, short_text, timestamp},
+    emergencies::notice,
 };
 use crate::{
     catalogue::Needs,
@@ -44,14 +45,14 @@ impl Residents for Desk {
         let caller = self.caller(&request).await?;
         let resident = id("resident_id", &request.get_ref().resident_id)?;
         let (record, recorded) = self.registrar.resident(&caller, resident).await?;
-        Ok(Response::new(message(record, recorded)))
+        self.shown(record, recorded).await
     }
 
     async fn find(&self, request: Request<v1::FindResidentRequest>) -> Reply<v1::Resident> {
         let caller = self.caller(&request).await?;
         let number = id_number(&request.get_ref().id_number)?;
         let (record, recorded) = self.registrar.find_resident(&caller, &number).await?;
-        Ok(Response::new(message(record, recorded)))
+        self.shown(record, recorded).await
     }
 
     async fn find_by_number(
@@ -61,7 +62,7 @@ impl Residents for Desk {
         let caller = self.caller(&request).await?;
         let number = bindings::number_found(&caller, request.into_inner().number)?;
         let (record, recorded) = self.registrar.find_by_number(&caller, &number).await?;
-        Ok(Response::new(message(record, recorded)))
+        self.shown(record, recorded).await
     }
 
     async fn bind(&self, request: Request<v1::BindNumberRequest>) -> Reply<v1::BindNumberResponse> {
@@ -134,6 +135,15 @@ impl Residents for Desk {
     }
 }
 
+impl Desk {
+    /// A resident's record, with what the resident is still to be told.
+    async fn shown(&self, record: ResidentRecord, recorded: Receipt) -> Reply<v1::Resident> {
+        let notices = self.registrar.notices(record.id).await?;
+        let notices = notices.into_iter().map(notice).collect();
+        Ok(Response::new(v1::Resident { notices, ..message(record, recorded) }))
+    }
+}
+
 fn order(message: &v1::RegisterResidentRequest) -> Result<NewResident, Error> {
     let name: Name = parsed("name", &message.name, Needs::Name)?;
     let phone = match message.phone.as_str() {
@@ -167,5 +177,6 @@ fn message(record: ResidentRecord, recorded: Receipt) -> v1::Resident {
         ethnic_group: record.ethnic_group.into(),
         registered_at: Some(timestamp(record.registered_at)),
         receipt: receipt(recorded),
+        notices: Vec::new(),
     }
 }

@@ -15,10 +15,11 @@ use ca::crl::Crl;
 use proto::v1::{
     admin_server::AdminServer, audit_server::AuditServer, cards_server::CardsServer,
     consents_server::ConsentsServer, desks_server::DesksServer,
-    enrolments_server::EnrolmentsServer, identities_server::IdentitiesServer,
-    key_centre_server::KeyCentreServer, referrals_server::ReferralsServer,
-    residents_server::ResidentsServer, sessions_server::SessionsServer,
-    signing_server::SigningServer, tokens_server::TokensServer, visits_server::VisitsServer,
+    emergencies_server::EmergenciesServer, enrolments_server::EnrolmentsServer,
+    identities_server::IdentitiesServer, key_centre_server::KeyCentreServer,
+    referrals_server::ReferralsServer, residents_server::ResidentsServer,
+    sessions_server::SessionsServer, signing_server::SigningServer, tokens_server::TokensServer,
+    visits_server::VisitsServer,
 };
 use tonic::service::Routes;
 
@@ -68,6 +69,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .add_service(limited!(CardsServer))
         .add_service(limited!(DesksServer))
         .add_service(limited!(VisitsServer))
+        .add_service(limited!(EmergenciesServer))
         .add_service(limited!(TokensServer))
         .add_service(limited!(ConsentsServer))
         .add_service(limited!(ReferralsServer))

@@ -27,7 +27,7 @@ fn code(reason: Reason) -> Code {
         | R::CERTIFICATE_WRONG_USE
         | R::CHALLENGE_INVALID
         | R::SIGNATURE_INVALID => Code::Unauthenticated,
-        R::RATE_LIMITED => Code::ResourceExhausted,
+        R::RATE_LIMITED | R::EMERGENCIES_TOO_MANY => Code::ResourceExhausted,
         R::PEER_MISMATCH
         | R::ROLE_NOT_ALLOWED
         | R::OTHER_INSTITUTION
@@ -42,6 +42,7 @@ fn code(reason: Reason) -> Code {
         | R::NOT_THEIR_GUARDIAN
         | R::CONSENT_OVER
         | R::REFERRAL_OVER
+        | R::REVIEW_OVERDUE
         | R::CODE_OWN
         | R::CODE_STATIC_NOT_ALLOWED => Code::PermissionDenied,
         R::FIELD_INVALID
@@ -56,6 +57,7 @@ fn code(reason: Reason) -> Code {
         | R::RESIDENT_NOT_FOUND
         | R::BINDING_NOT_FOUND
         | R::GUARDIANSHIP_NOT_FOUND
+        | R::EMERGENCY_NOT_FOUND
         | R::CARD_NOT_FOUND
         | R::VISIT_NOT_FOUND
         | R::CONSENT_NOT_FOUND
@@ -87,6 +89,7 @@ fn code(reason: Reason) -> Code {
         R::STATEMENT_DIFFERS | R::STATEMENT_LATE | R::STATEMENT_NOT_SIGNED => Code::InvalidArgument,
         R::SECOND_PERSON_REQUIRED => Code::PermissionDenied,
         R::QUALIFICATION_ENDED
+        | R::EMERGENCY_OVER
         | R::DRAFT_DIFFERS
         | R::ENTRY_VOID
         | R::CARD_IN_FORCE

@@ -49,8 +49,14 @@ impl Tokens for Desk {
     ) -> Reply<v1::ExplainTokenResponse> {
         let caller = self.caller(&request).await?;
         let asked = request.into_inner();
-        let places = [&*asked.visit_id, &*asked.consent_id, &*asked.records_institution_id];
-        let wanted = wanted(places, asked.purpose, asked.grade, asked.classes)?;
+        let within = within([&asked.visit_id, &asked.consent_id, &asked.emergency_id])?;
+        let wanted = wanted(
+            within,
+            &asked.records_institution_id,
+            asked.purpose,
+            asked.grade,
+            asked.classes,
+        )?;
         let explained = self.registrar.explain_token(&caller, wanted).await?;
         let answer = match explained.decision {
             Ok(grant) => v1::ExplainTokenResponse {
@@ -102,6 +108,7 @@ impl Tokens for Desk {
                 classes: claims.data.classes.into_iter().map(class_number).collect(),
                 expires_at: UtcTime::from_unix_timestamp(claims.exp).ok().map(timestamp),
                 log_position,
+                emergency_id: claims.emergency.unwrap_or_default(),
             },
             Introspection::Inactive(reason) => v1::IntrospectTokenResponse {
                 inactive_reason: reason.to_owned(),
@@ -154,7 +161,8 @@ pub(super) fn shown<'a>(
 fn order(asked: v1::IssueTokenRequest) -> Result<TokenOrder, Error> {
     Ok(TokenOrder {
         wanted: wanted(
-            [&asked.visit_id, &asked.consent_id, &asked.records_institution_id],
+            within([&asked.visit_id, &asked.consent_id, &asked.emergency_id])?,
+            &asked.records_institution_id,
             asked.purpose,
             asked.grade,
             asked.classes,
@@ -164,9 +172,21 @@ fn order(asked: v1::IssueTokenRequest) -> Result<TokenOrder, Error> {
     })
 }
 
-/// What is wanted: within which visit or which consent, kept by which institution.
+/// What it is within: exactly one of these.
+fn within([visit, consent, emergency]: [&str; 3]) -> Result<Within, Error> {
+    match (visit, consent, emergency) {
+        (visit, "", "") => id("visit_id", visit).map(Within::Visit),
+        ("", consent, "") => id("consent_id", consent).map(Within::Consent),
+        ("", "", emergency) => id("emergency_id", emergency).map(Within::Emergency),
+        (_, "", _) => Err(Error::Field { field: "emergency_id", needs: Needs::OneFrame }),
+        _ => Err(Error::Field { field: "consent_id", needs: Needs::OneFrame }),
+    }
+}
+
+/// What is wanted: within what, kept by which institution.
 fn wanted(
-    [visit, consent, records]: [&str; 3],
+    within: Within,
+    records: &str,
     why: i32,
     grade: u32,
     classes: Vec<i32>,
@@ -178,11 +198,7 @@ fn wanted(
         return Err(Error::Field { field: "classes", needs: Needs::Classes });
     }
     Ok(Wanted {
-        within: match (visit, consent) {
-            ("", consent) if !consent.is_empty() => Within::Consent(id("consent_id", consent)?),
-            (visit, "") => Within::Visit(id("visit_id", visit)?),
-            _ => return Err(Error::Field { field: "consent_id", needs: Needs::OneFrame }),
-        },
+        within,
         records: optional_id("records_institution_id", records)?,
         purpose: purpose(why)?,
         grade: Grade::new(grade).ok_or(Error::Field { field: "grade", needs: Needs::Grade })?,

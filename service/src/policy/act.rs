@@ -157,6 +157,20 @@ words! {
         VisitRead = "visit.read",
         /// Closing a visit.
         VisitClose = "visit.close",
+        /// Beginning an emergency access.
+        EmergencyBegin = "emergency.begin",
+        /// Ending one before its time. That its time is over is told by the service itself.
+        EmergencyEnd = "emergency.end",
+        /// Accounting for one that one began.
+        EmergencyAccount = "emergency.account",
+        /// Giving a finding of one that another person began.
+        EmergencyReview = "emergency.review",
+        /// Reading one's own, or those that wait for a finding.
+        EmergencyRead = "emergency.read",
+        /// Telling that something is late. Done by the service itself.
+        EmergencyRemind = "emergency.remind",
+        /// Telling the resident that there was one.
+        EmergencyTell = "emergency.tell",
         /// Issuing an access token.
         TokenIssue = "token.issue",
         /// Asking how it would be decided, and why.

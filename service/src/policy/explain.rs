@@ -91,6 +91,12 @@ impl Denial {
                 let missing_en = format!("a rule that covers data above grade {most}").into();
                 Explanation { missing_zh, missing_en, ..fixed(["", "", RULES_ZH, RULES_EN]) }
             }
+            Self::AccountOverdue => fixed([
+                "对此前紧急访问的书面说明（healthcard emergency account）",
+                "a written account of an earlier emergency access (`healthcard emergency account`)",
+                "医护人员本人",
+                "you, who began it",
+            ]),
             Self::Forbidden(rule) => match &rule.missing {
                 Some(missing) => missing.clone(),
                 None => Self::Role.explain(),

@@ -15,6 +15,7 @@ mod access;
 mod act;
 mod bounds;
 mod cases;
+mod emergency;
 mod explain;
 mod facts;
 mod record;
@@ -27,11 +28,13 @@ mod words;
 pub use access::schema;
 pub use act::Act;
 pub use cases::{Case, CaseError};
+pub use emergency::EmergencyRules;
 pub use explain::Explanation;
 pub use record::{Decided, Ruling, Unclear, explained};
 pub use standing::{Domain, Standing};
 
 use access::AccessRules;
+use emergency::EmergencyText;
 
 /// The texts of a set of rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +65,7 @@ pub const SHIPPED: Texts<'static> = Texts {
 };
 
 /// What makes a role one whose certificates take two persons.
-const POWERS: [Act; 22] = [
+const POWERS: [Act; 23] = [
     Act::InstitutionRegister,
     Act::IdentityRegister,
     Act::IdentityQualify,
@@ -84,6 +87,7 @@ const POWERS: [Act; 22] = [
     Act::CardReplace,
     Act::CardUnblacklist,
     Act::CardReview,
+    Act::EmergencyReview,
     Act::AuditRead,
 ];
 
@@ -92,6 +96,7 @@ const POWERS: [Act; 22] = [
 pub struct Policy {
     acts: BTreeMap<Act, Vec<Role>>,
     codes: CodeRules,
+    emergency: EmergencyRules,
     access: AccessRules,
     digest: [u8; 32],
 }
@@ -102,6 +107,8 @@ struct RuleText {
     acts: BTreeMap<Act, Vec<Role>>,
     #[serde(default)]
     codes: CodeText,
+    #[serde(default)]
+    emergency: EmergencyText,
 }
 
 #[derive(Debug, Deserialize)]
@@ -167,6 +174,9 @@ pub enum PolicyError {
     /// A number or word about codes is out of its range.
     #[error("codes: {0} is out of range")]
     Codes(&'static str),
+    /// A number about emergency accesses is out of its range.
+    #[error("emergency: {0} is out of range")]
+    Emergency(&'static str),
     /// Two access rules have the same `id`.
     #[error("two rules are called {0:?}")]
     DuplicateRule(String),
@@ -231,6 +241,8 @@ pub enum Denial {
         /// Relations with each of which it would be allowed.
         opened_by: Vec<Relation>,
     },
+    /// The caller is late with the account of an emergency access.
+    AccountOverdue,
     /// A rule of the institution forbids it.
     Forbidden(Arc<Rule>),
 }
@@ -249,6 +261,7 @@ impl Denial {
             Self::RegisteredElsewhere => "registered-here-or-present",
             Self::Class { .. } => "class-covered",
             Self::Grade { .. } => "grade-covered",
+            Self::AccountOverdue => "account-given",
             Self::Forbidden(rule) => &rule.id,
         }
     }
@@ -283,8 +296,9 @@ impl Policy {
         let rules: RuleText = toml::from_str(&texts.rules)
             .map_err(|e| PolicyError::Malformed(e.message().to_owned()))?;
         let codes = rules.codes.check()?;
+        let emergency = rules.emergency.check()?;
         let access = AccessRules::parse(&texts.access)?;
-        Ok(Self { acts: rules.acts, codes, access, digest: digest(texts) })
+        Ok(Self { acts: rules.acts, codes, emergency, access, digest: digest(texts) })
     }
 
     /// SM3 of the rules' texts.
@@ -328,6 +342,12 @@ impl Policy {
     #[must_use]
     pub fn accepts_static_code(&self, step: MedicalStep) -> bool {
         self.codes.static_steps.contains(&step)
+    }
+
+    /// What the rules say of emergency accesses.
+    #[must_use]
+    pub fn emergency(&self) -> &EmergencyRules {
+        &self.emergency
     }
 
     /// Decides on reading the whole of a resident's card within a visit.

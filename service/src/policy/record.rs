@@ -156,6 +156,10 @@ impl Decided {
     /// [`Unclear`], where the entry does not have what it was made on.
     pub fn read(entry: &Entry) -> Result<Option<Self>, Unclear> {
         let Some(policy) = &entry.policy else { return Ok(None) };
+        // An account that is late is no matter of the rules: they allowed it.
+        if policy.rule == Denial::AccountOverdue.rule() {
+            return Ok(None);
+        }
         let act = Act::from_word(&entry.action).ok_or(Unclear::Unknown("action"))?;
         let detail =
             |name| entry.detail.get(name).map(String::as_str).ok_or(Unclear::Missing(name));
@@ -460,6 +464,12 @@ mod tests {
         assert_eq!(SHIPPED.again(&decided), Ok(decided.ruling.clone()));
         let doctor = Decided { role: Role::Doctor, ..decided };
         assert_eq!(SHIPPED.again(&doctor), Err(Unclear::RoleAlone));
+    }
+
+    #[test]
+    fn a_late_account_is_no_decision_of_rules() {
+        let entry = sample().under("00", Denial::AccountOverdue.rule());
+        assert_eq!(Decided::read(&entry), Ok(None));
     }
 
     fn standing_of_sample() -> Standing {

@@ -489,6 +489,7 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::RulesShipped,
             Act::CertificateIssue,
             Act::LikenessFill,
+            Act::EmergencyRemind,
             Act::OperatorFound,
             Act::ServiceInit,
         ];

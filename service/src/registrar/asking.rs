@@ -8,8 +8,9 @@ use super::{Caller, Error, Registrar, Wanted, visits::standing};
 use crate::{
     catalogue::Reason,
     clock::UtcTime,
+    emergency::EmergencyState,
     policy::{Act, Domain, Grant, Standing},
-    store::{ConsentId, InstitutionId, ReferralId, ResidentId, Sought, VisitId},
+    store::{ConsentId, EmergencyId, InstitutionId, ReferralId, ResidentId, Sought, VisitId},
     vocabulary::{ConsentKind, ConsentState, Frame, Relation},
 };
 
@@ -20,6 +21,8 @@ pub enum Within {
     Visit(VisitId),
     /// A consent, without a visit.
     Consent(ConsentId),
+    /// An emergency access of the caller's own.
+    Emergency(EmergencyId),
 }
 
 /// What is asked, with everything on record that bears on it.
@@ -29,6 +32,9 @@ pub(super) struct Asked {
     pub(super) visit: Option<VisitId>,
     /// Where there is no visit.
     pub(super) consent: Option<ConsentId>,
+    pub(super) emergency: Option<EmergencyId>,
+    /// When the frame ends by itself, if it does.
+    ends_at: Option<UtcTime>,
     permit: Option<(ConsentId, UtcTime)>,
     contract: Option<(ConsentId, UtcTime)>,
     referral: Option<(ReferralId, UtcTime)>,
@@ -51,7 +57,7 @@ impl Asked {
             (false, false) => None,
         };
         let referral = self.referral.filter(|_| by(Relation::Referral));
-        let ends = [consent.map(|it| it.1), referral.map(|it| it.1)];
+        let ends = [consent.map(|it| it.1), referral.map(|it| it.1), self.ends_at];
         Rests {
             consent: consent.map(|it| it.0),
             referral: referral.map(|it| it.0),
@@ -64,7 +70,8 @@ impl Registrar {
     /// Everything on record that bears on what is wanted.
     ///
     /// # Errors
-    /// VISIT_NOT_FOUND; CONSENT_NOT_FOUND, also for somebody else's; CONSENT_OVER; INSTITUTION_NOT_FOUND.
+    /// VISIT_NOT_FOUND; CONSENT_NOT_FOUND and EMERGENCY_NOT_FOUND, also for somebody else's; CONSENT_OVER;
+    /// EMERGENCY_OVER; INSTITUTION_NOT_FOUND.
     pub(super) async fn asked(
         &self,
         caller: &Caller,
@@ -75,9 +82,10 @@ impl Registrar {
             Within::Visit(visit) => {
                 let visit = self.visit_asked_for(caller, act, visit).await?;
                 let standing = standing(caller, &visit);
-                Asked::new(standing, visit.resident, Some(visit.id), None)
+                Asked { visit: Some(visit.id), ..Asked::new(standing, visit.resident) }
             }
             Within::Consent(consent) => self.asked_by_consent(caller, act, consent).await?,
+            Within::Emergency(emergency) => self.asked_in_emergency(caller, act, emergency).await?,
         };
         if let Some(records) = wanted.records {
             let keeper = self.keeper(caller, act, &asked, records).await?;
@@ -95,19 +103,8 @@ impl Registrar {
     ) -> Result<Asked, Error> {
         let consent = self.consent_asked_for(caller, act, id).await?;
         let (given, holder) = (&consent.given, &caller.holder);
-        let own =
-            Domain { institution: holder.institution.to_string(), region: holder.region.clone() };
-        let standing = Standing {
-            role: holder.role,
-            records: own.clone(),
-            own,
-            frame: Frame::Consent,
-            here: true,
-            visit_open: true,
-            objected: false,
-            relations: Vec::new(),
-        };
-        let mut asked = Asked::new(standing, given.resident, None, Some(id));
+        let standing = at_home(caller, Frame::Consent, Vec::new());
+        let mut asked = Asked { consent: Some(id), ..Asked::new(standing, given.resident) };
         let refused = || self.entry_asked(caller, act, Outcome::Refused, &asked);
         let permits =
             given.kind == ConsentKind::Permit && given.is_for(holder.institution, holder.identity);
@@ -121,6 +118,35 @@ impl Registrar {
             let keeper = self.keeper(caller, act, &asked, records).await?;
             asked.standing.records = keeper;
         }
+        Ok(asked)
+    }
+
+    /// Where no institution is named, the one that registered the resident is taken to keep the data.
+    async fn asked_in_emergency(
+        &self,
+        caller: &Caller,
+        act: Act,
+        id: EmergencyId,
+    ) -> Result<Asked, Error> {
+        let emergency = self.emergency_asked_for(caller, act, id).await?;
+        let begun = &emergency.begun;
+        let standing = at_home(caller, Frame::Emergency, vec![Relation::Emergency]);
+        let mut asked = Asked {
+            emergency: Some(id),
+            ends_at: Some(begun.ends_at),
+            ..Asked::new(standing, begun.resident)
+        };
+        let refused = || self.entry_asked(caller, act, Outcome::Refused, &asked);
+        // Only under the identity that began it: the token is bound to that.
+        if begun.identity != caller.holder.identity {
+            return self.refuse(refused(), Reason::EMERGENCY_NOT_FOUND).await;
+        }
+        if emergency.state(caller.now) != EmergencyState::Running {
+            return self.refuse(refused(), Reason::EMERGENCY_OVER).await;
+        }
+        let records = self.known_resident(begun.resident).await?.institution;
+        let keeper = self.keeper(caller, act, &asked, records).await?;
+        asked.standing.records = keeper;
         Ok(asked)
     }
 
@@ -190,22 +216,44 @@ impl Registrar {
         asked: &Asked,
     ) -> Entry {
         let entry = self.entry(caller, act, outcome).about(asked.resident.to_string());
-        match (asked.visit, asked.consent) {
-            (Some(visit), _) => entry.in_visit(visit.to_string()).on("visit", visit.to_string()),
-            (None, Some(consent)) => entry.on("consent", consent.to_string()),
-            (None, None) => entry,
+        match (asked.visit, asked.consent, asked.emergency) {
+            (Some(visit), ..) => entry.in_visit(visit.to_string()).on("visit", visit.to_string()),
+            (None, Some(consent), _) => entry.on("consent", consent.to_string()),
+            (None, None, Some(emergency)) => entry.on("emergency", emergency.to_string()),
+            (None, None, None) => entry,
         }
     }
 }
 
 impl Asked {
-    fn new(
-        standing: Standing,
-        resident: ResidentId,
-        visit: Option<VisitId>,
-        consent: Option<ConsentId>,
-    ) -> Self {
-        Self { standing, resident, visit, consent, permit: None, contract: None, referral: None }
+    fn new(standing: Standing, resident: ResidentId) -> Self {
+        Self {
+            standing,
+            resident,
+            visit: None,
+            consent: None,
+            emergency: None,
+            ends_at: None,
+            permit: None,
+            contract: None,
+            referral: None,
+        }
+    }
+}
+
+/// How the caller stands to what is theirs without a visit, of data of their own institution.
+fn at_home(caller: &Caller, frame: Frame, relations: Vec<Relation>) -> Standing {
+    let holder = &caller.holder;
+    let own = Domain { institution: holder.institution.to_string(), region: holder.region.clone() };
+    Standing {
+        role: holder.role,
+        records: own.clone(),
+        own,
+        frame,
+        here: true,
+        visit_open: true,
+        objected: false,
+        relations,
     }
 }
 
@@ -214,7 +262,8 @@ pub(super) fn decided_on(entry: Entry, asked: &Asked, wanted: &Wanted) -> Entry 
     let entry = wanted.request(&asked.standing, Duration::ZERO).recorded(entry);
     let consent = asked.permit.or(asked.contract).map(|it| it.0.to_string());
     let referral = asked.referral.map(|it| it.0.to_string());
-    let rests = [("consent", consent), ("referral", referral)];
+    let emergency = asked.emergency.map(String::from);
+    let rests = [("consent", consent), ("referral", referral), ("emergency", emergency)];
     let rests = rests.into_iter().filter_map(|(name, id)| Some((name, id?)));
     rests.fold(entry, |entry, (name, id)| entry.with(name, id))
 }

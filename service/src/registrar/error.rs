@@ -94,6 +94,7 @@ fn denial_reason(denial: &Denial) -> Reason {
         Denial::RegisteredElsewhere => Reason::REGISTERED_ELSEWHERE,
         Denial::Class { .. } => Reason::CLASS_NOT_ALLOWED,
         Denial::Grade { .. } => Reason::GRADE_TOO_HIGH,
+        Denial::AccountOverdue => Reason::REVIEW_OVERDUE,
         Denial::Forbidden(_) => Reason::FORBIDDEN_BY_RULE,
     }
 }
@@ -124,6 +125,8 @@ fn store_reason(error: &StoreError) -> Reason {
         StoreError::Conflict(Obstacle::EntryVoid) => Reason::ENTRY_VOID,
         StoreError::Conflict(Obstacle::BatchClosed) => Reason::BATCH_CLOSED,
         StoreError::Conflict(Obstacle::LookAlike) => Reason::LOOK_ALIKE,
+        StoreError::Conflict(Obstacle::EmergencyOver) => Reason::EMERGENCY_OVER,
+        StoreError::Conflict(Obstacle::TooManyEmergencies) => Reason::EMERGENCIES_TOO_MANY,
         StoreError::Conflict(Obstacle::GuardianCircle) => Reason::GUARDIAN_CIRCLE,
         StoreError::Conflict(_) => Reason::STATE_CONFLICT,
         StoreError::NotFound(Record::Consent) => Reason::CONSENT_NOT_FOUND,
@@ -134,6 +137,7 @@ fn store_reason(error: &StoreError) -> Reason {
         StoreError::NotFound(Record::PendingChange) => Reason::CHANGE_NOT_FOUND,
         StoreError::NotFound(Record::Binding) => Reason::BINDING_NOT_FOUND,
         StoreError::NotFound(Record::Guardianship) => Reason::GUARDIANSHIP_NOT_FOUND,
+        StoreError::NotFound(Record::Emergency) => Reason::EMERGENCY_NOT_FOUND,
         StoreError::OutsideLog { .. } => Reason::ENTRY_NOT_FOUND,
         StoreError::Unavailable(_) => Reason::UNAVAILABLE,
         StoreError::NotFound(_)

@@ -44,6 +44,7 @@ mod challenges;
 mod codes;
 mod consents;
 mod desks;
+mod emergencies;
 mod enrolments;
 mod error;
 mod figures;
@@ -92,6 +93,7 @@ pub use certificates::{Enrolled, new_serial};
 pub use codes::{CodeForm, CodeOrder, CreatedCode, ShownCode, VerifiedCode};
 pub use consents::{ConsentOrder, ConsentRecord, Listed};
 pub use desks::{Contradiction, Reconciled, TaskResult};
+pub use emergencies::{EmergencyNotes, EmergencyNotice, EmergencyOrder, EmergencyRecord, Whom};
 pub use enrolments::{
     EnrolmentEvidence, EnrolmentKey, EnrolmentOrder, EnteredEnrolment, IssuedCertificates,
     ListedEnrolments, ReviewOrder, ReviewedEnrolment,

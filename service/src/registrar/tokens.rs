@@ -17,7 +17,7 @@ use crate::{
     clock::UtcTime,
     policy::{AccessRequest, Act, Denial, Grant, Standing, explained},
     store::{Change, Ended, InstitutionId, NewToken, Receipt, TokenId},
-    vocabulary::{DataClass, Grade, Mask, Purpose, Relation, Role},
+    vocabulary::{DataClass, Frame, Grade, Mask, Purpose, Relation, Role},
 };
 
 /// What a clinician wants to see.
@@ -125,7 +125,7 @@ impl Registrar {
             decided_on(entry, &asked, &wanted)
         };
         let refused = || entry(Outcome::Refused);
-        let grant = match self.decide(&asked.standing, &wanted, lifetime) {
+        let grant = match self.decide(caller, &asked.standing, &wanted, lifetime).await? {
             Ok(grant) => grant,
             Err(denial) => return self.refuse(refused(), denial).await,
         };
@@ -154,7 +154,7 @@ impl Registrar {
             institution: holder.institution.to_string(),
             resident: asked.resident.to_string(),
             visit: asked.visit.map(String::from),
-            emergency: None,
+            emergency: asked.emergency.map(String::from),
             consent: asked.consent.map(String::from),
             purpose: wanted.purpose,
             data: Data {
@@ -177,12 +177,13 @@ impl Registrar {
             session: holder.session,
             resident: asked.resident,
             visit: asked.visit,
+            emergency: asked.emergency,
             consent: rests.consent,
             referral: rests.referral,
             issued_at: caller.now,
             expires_at,
         };
-        // Refused when the visit was closed, the consent withdrawn, or the certificate revoked, while we were signing.
+        // Refused when the visit was closed, the consent withdrawn, the emergency access ended, or the certificate revoked, while we were signing.
         let answer = self.store.record_token(record, entry).await;
         let receipt = self.settle(refused(), answer).await?;
         Ok(IssuedToken {
@@ -204,20 +205,28 @@ impl Registrar {
     pub async fn explain_token(&self, caller: &Caller, wanted: Wanted) -> Result<Explained, Error> {
         self.allow(caller, Act::TokenExplain).await?;
         let asked = self.asked(caller, Act::TokenExplain, &wanted).await?;
-        let decision = self.decide(&asked.standing, &wanted, Duration::ZERO);
+        let decision = self.decide(caller, &asked.standing, &wanted, Duration::ZERO).await?;
         let entry = self.entry_asked(caller, Act::TokenExplain, Outcome::Granted, &asked);
         let entry = explained(decided_on(entry, &asked, &wanted), &decision, &self.policy_hash);
         let receipt = self.record_act(entry).await?;
         Ok(Explained { decision, policy_hash: self.policy_hash.clone(), receipt })
     }
 
-    fn decide(
+    /// Whatever the rules allow is refused while the account of an emergency access is late; but the next emergency is
+    /// not.
+    async fn decide(
         &self,
+        caller: &Caller,
         standing: &Standing,
         wanted: &Wanted,
         lifetime: Duration,
-    ) -> Result<Grant, Denial> {
-        self.policy.access(&wanted.request(standing, lifetime))
+    ) -> Result<Result<Grant, Denial>, Error> {
+        let decision = self.policy.access(&wanted.request(standing, lifetime));
+        let routine = decision.is_ok() && standing.frame != Frame::Emergency;
+        if routine && self.store.owes_account(caller.holder.identity, caller.now).await? {
+            return Ok(Err(Denial::AccountOverdue));
+        }
+        Ok(decision)
     }
 
     /// Whether a token is good now, for this audience, and so is the proof that it came with, which is then used up. It
@@ -269,6 +278,7 @@ impl Registrar {
             Some(Ended::VisitClosed) => Introspection::Inactive("VISIT_CLOSED"),
             Some(Ended::ConsentOver) => Introspection::Inactive("CONSENT_OVER"),
             Some(Ended::ReferralOver) => Introspection::Inactive("REFERRAL_OVER"),
+            Some(Ended::EmergencyOver) => Introspection::Inactive("EMERGENCY_OVER"),
             Some(Ended::SessionClosed) => Introspection::Inactive("SESSION_CLOSED"),
             Some(Ended::CertificateRevoked) => Introspection::Inactive("CERTIFICATE_REVOKED"),
         })
@@ -296,9 +306,10 @@ impl Registrar {
             .entry(caller, Act::TokenRevoke, Outcome::Granted)
             .about(record.resident.to_string())
             .on("token", id.to_string());
-        let entry = match record.visit {
-            Some(visit) => entry.in_visit(visit.to_string()),
-            None => entry,
+        let entry = match (record.visit, record.emergency) {
+            (Some(visit), _) => entry.in_visit(visit.to_string()),
+            (None, Some(emergency)) => entry.with("emergency", emergency.to_string()),
+            (None, None) => entry,
         };
         Ok(match self.store.record_token_revoked(id, caller.now, entry).await? {
             Change::Recorded(receipt) => Some(receipt),

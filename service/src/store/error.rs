@@ -148,6 +148,8 @@ pub enum Record {
     Consent,
     /// A referral.
     Referral,
+    /// An emergency access.
+    Emergency,
     /// A record that a new one refers to.
     Reference,
 }
@@ -171,6 +173,7 @@ impl fmt::Display for Record {
             Self::Guardianship => "guardianship",
             Self::Consent => "consent",
             Self::Referral => "referral",
+            Self::Emergency => "emergency access",
             Self::Reference => "record to refer to",
         })
     }
@@ -252,6 +255,12 @@ pub enum Obstacle {
     GuardianshipEnded,
     /// The guardian would, through others or directly, be in the care of the resident.
     GuardianCircle,
+    /// The emergency access is over.
+    EmergencyOver,
+    /// The emergency access stands otherwise than it would have to.
+    EmergencyState,
+    /// The person began more of them within an hour than anybody can need.
+    TooManyEmergencies,
 }
 
 impl fmt::Display for Obstacle {
@@ -296,6 +305,9 @@ impl fmt::Display for Obstacle {
             Self::BindingEnded => "the binding ended before",
             Self::GuardianshipEnded => "the guardianship ended before",
             Self::GuardianCircle => "the guardian is in the care of the resident",
+            Self::EmergencyOver => "the emergency access is over",
+            Self::EmergencyState => "the emergency access is in another state",
+            Self::TooManyEmergencies => "too many emergency accesses within an hour",
         })
     }
 }

@@ -103,6 +103,8 @@ ids! {
     DecisionId,
     /// The care of one resident for another (监护).
     GuardianshipId,
+    /// An emergency access.
+    EmergencyId,
     /// A key pair that the key management centre holds.
     EscrowedKeyId,
     /// A recovery of such a key pair.

@@ -29,6 +29,7 @@ mod consents;
 mod decisions;
 mod desks;
 mod electronic_cards;
+mod emergencies;
 mod ending_certificates;
 mod enrolments;
 mod error;
@@ -86,6 +87,7 @@ pub use consents::{Consent, NewConsent, Sought};
 pub use decisions::DecisionLog;
 pub use desks::{Closing, NewOfflineReading, NewTask, OfflineReading, Task};
 pub use electronic_cards::{ElectronicCard, ElectronicCardStatus};
+pub use emergencies::{COUNTED_WITHIN, Emergency, EmergencyReview, NewEmergency};
 pub use ending_certificates::CertificateCursor;
 pub use enrolments::{
     Enrolment, EnrolmentDraft, EnrolmentReview, EnrolmentVerdict, NewEnrolment, SignedStatement,
@@ -96,8 +98,8 @@ pub use guardians::{Guardianship, GuardianshipEnd, NewGuardianship};
 pub use identities::{Identity, IdentityKey, Operators};
 pub use ids::{
     BadId, BatchId, BindingId, CardId, ChangeId, CodeId, ConsentId, DecisionId, ElectronicCardId,
-    EnrolmentId, EscrowedKeyId, GuardianshipId, IdentityId, InstitutionId, PresenceId, RecoveryId,
-    ReferralId, ResidentId, SigningId, TaskId, TokenId, VisitId,
+    EmergencyId, EnrolmentId, EscrowedKeyId, GuardianshipId, IdentityId, InstitutionId, PresenceId,
+    RecoveryId, ReferralId, ResidentId, SigningId, TaskId, TokenId, VisitId,
 };
 pub use institutions::Institution;
 pub use key_centre::{EscrowedKey, KeyCounts, KeyStore, NewEscrowedKey, PairDraft, SignedDraft};

@@ -43,6 +43,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0032_rules", include_str!("migrations/0032_rules.sql")),
     ("0033_access", include_str!("migrations/0033_access.sql")),
     ("0033_token_ends", include_str!("migrations/0033_token_ends.sql")),
+    ("0034_emergencies", include_str!("migrations/0034_emergencies.sql")),
     ("0036_session_places", include_str!("migrations/0036_session_places.sql")),
 ];
 

@@ -5,9 +5,10 @@ use audit::Entry;
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::{
-    Change, ConsentId, IdentityId, Receipt, Record, ReferralId, ResidentId, Store, StoreError,
-    TokenId, VisitId,
+    Change, ConsentId, EmergencyId, IdentityId, Receipt, Record, ReferralId, ResidentId, Store,
+    StoreError, TokenId, VisitId,
     consents::check_consent,
+    emergencies::check_emergency,
     facts::Found,
     micros::Micros,
     referrals::check_referral,
@@ -35,6 +36,8 @@ pub struct NewToken {
     pub consent: Option<ConsentId>,
     /// The referral it rests on, if on one.
     pub referral: Option<ReferralId>,
+    /// In which emergency access, if in one.
+    pub emergency: Option<EmergencyId>,
     /// When it was issued.
     pub issued_at: UtcTime,
     /// When it ends by itself.
@@ -60,6 +63,8 @@ pub struct Token {
     pub consent: Option<ConsentId>,
     /// The referral it rests on, if on one.
     pub referral: Option<ReferralId>,
+    /// In which emergency access, if in one.
+    pub emergency: Option<EmergencyId>,
     /// When it was issued.
     pub issued_at: UtcTime,
     /// When it ends by itself.
@@ -74,6 +79,8 @@ pub struct Token {
     pub consent_withdrawn_at: Option<UtcTime>,
     /// When the referral was ended, if it was.
     pub referral_ended_at: Option<UtcTime>,
+    /// When the emergency access was over, or will be.
+    pub emergency_over_at: Option<UtcTime>,
     /// When the session that asked for it was closed, if it was.
     pub session_closed_at: Option<UtcTime>,
     /// When the certificate was revoked, if it was.
@@ -93,6 +100,8 @@ pub enum Ended {
     ConsentOver,
     /// The referral it rests on was ended.
     ReferralOver,
+    /// Its emergency access is over.
+    EmergencyOver,
     /// The session that asked for it was closed.
     SessionClosed,
     /// The certificate it rests on was revoked.
@@ -106,6 +115,7 @@ macro_rules! select {
             "SELECT token.*, visit.closed_at AS visit_closed_at,
                     consent.withdrawn_at AS consent_withdrawn_at,
                     referral.ended_at AS referral_ended_at,
+                    coalesce(emergency.ended_at, emergency.ends_at) AS emergency_over_at,
                     session.closed_at AS session_closed_at,
                     certificate.revoked_at AS certificate_revoked_at
              FROM token JOIN certificate ON certificate.serial = token.certificate
@@ -113,6 +123,7 @@ macro_rules! select {
                         LEFT JOIN visit ON visit.id = token.visit
                         LEFT JOIN consent ON consent.id = token.consent
                         LEFT JOIN referral ON referral.id = token.referral
+                        LEFT JOIN emergency ON emergency.id = token.emergency
              WHERE ",
             $condition
         )
@@ -132,6 +143,7 @@ impl Token {
             (self.visit_closed_at.is_some(), Ended::VisitClosed),
             (self.consent_withdrawn_at.is_some(), Ended::ConsentOver),
             (self.referral_ended_at.is_some(), Ended::ReferralOver),
+            (self.emergency_over_at.is_some_and(|at| at <= now), Ended::EmergencyOver),
             (self.certificate_revoked_at.is_some(), Ended::CertificateRevoked),
             (self.session_closed_at.is_some(), Ended::SessionClosed),
             (self.expires_at <= now, Ended::Expired),
@@ -152,6 +164,7 @@ impl Token {
             visit: row.get("visit")?,
             consent: row.get("consent")?,
             referral: row.get("referral")?,
+            emergency: row.get("emergency")?,
             issued_at: row.get::<_, Micros>("issued_at")?.0,
             expires_at: row.get::<_, Micros>("expires_at")?.0,
             log_position: row.get("position")?,
@@ -159,6 +172,7 @@ impl Token {
             visit_closed_at: time("visit_closed_at")?,
             consent_withdrawn_at: time("consent_withdrawn_at")?,
             referral_ended_at: time("referral_ended_at")?,
+            emergency_over_at: time("emergency_over_at")?,
             session_closed_at: time("session_closed_at")?,
             certificate_revoked_at: time("certificate_revoked_at")?,
         })
@@ -169,8 +183,8 @@ impl Store {
     /// Records a token before it is given out.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the visit was closed, the certificate revoked or the session
-    /// closed meanwhile.
+    /// [`StoreError::Conflict`] when the visit was closed, the emergency access ended, the certificate
+    /// revoked or the session closed meanwhile.
     pub async fn record_token(&self, token: NewToken, entry: Entry) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, position| {
             let t = token;
@@ -183,12 +197,15 @@ impl Store {
             if let Some(referral) = t.referral {
                 check_referral(db, referral, t.issued_at)?;
             }
+            if let Some(emergency) = t.emergency {
+                check_emergency(db, emergency, t.issued_at)?;
+            }
             check_certificate(db, &t.certificate)?;
             check_session(db, &t.session)?;
             db.prepare_cached(
-                "INSERT INTO token (id, identity, certificate, session, resident, visit, issued_at, expires_at,
-                                    position, consent, referral)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                "INSERT INTO token (id, identity, certificate, session, resident, visit, emergency, issued_at,
+                                    expires_at, position, consent, referral)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?
             .execute((
                 t.id,
@@ -197,6 +214,7 @@ impl Store {
                 t.session,
                 t.resident,
                 t.visit,
+                t.emergency,
                 Micros(t.issued_at),
                 Micros(t.expires_at),
                 position,

@@ -11,14 +11,24 @@ pub(super) fn check_two_persons(
     entered_by: IdentityId,
     reviewed_by: IdentityId,
 ) -> Result<(), StoreError> {
-    let same: bool = db
-        .prepare_cached(
-            "SELECT ?1 = ?2 OR EXISTS (
-                 SELECT 1 FROM identity AS one JOIN identity AS other ON one.person = other.person
-                 WHERE one.id = ?1 AND other.id = ?2)",
-        )?
-        .query_row((entered_by, reviewed_by), |row| row.get(0))?;
-    if same { Err(StoreError::Conflict(Obstacle::SamePerson)) } else { Ok(()) }
+    match is_same_person(db, entered_by, reviewed_by)? {
+        true => Err(StoreError::Conflict(Obstacle::SamePerson)),
+        false => Ok(()),
+    }
+}
+
+/// Whether two identities are one, or of one person.
+pub(super) fn is_same_person(
+    db: &Connection,
+    one: IdentityId,
+    other: IdentityId,
+) -> rusqlite::Result<bool> {
+    db.prepare_cached(
+        "SELECT ?1 = ?2 OR EXISTS (
+             SELECT 1 FROM identity AS one JOIN identity AS other ON one.person = other.person
+             WHERE one.id = ?1 AND other.id = ?2)",
+    )?
+    .query_row((one, other), |row| row.get(0))
 }
 
 /// Within an approval: that the certificate with which it was entered is in force. What somebody entered

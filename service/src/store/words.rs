@@ -7,7 +7,7 @@ use crate::{
     numbers::NumberKind,
     vocabulary::{
         Abandonment, Basis, BindingEnd, CertificateChange, CertificateSet, ConsentKind,
-        GuardianScope, Kinship,
+        EmergencyReason, Finding, GuardianScope, Kinship,
     },
 };
 
@@ -39,4 +39,6 @@ spelled!(
     CertificateSet,
     CertificateChange,
     ConsentKind,
+    EmergencyReason,
+    Finding
 );

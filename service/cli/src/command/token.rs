@@ -72,25 +72,9 @@ pub(crate) enum TokenCommand {
 /// What is to be seen.
 #[derive(Debug, Args)]
 pub(crate) struct Wanted {
-    /// 就诊编号 | Number of the visit
-    #[arg(
-        long,
-        value_name = "VISIT",
-        default_value = "",
-        hide_default_value = true,
-        required_unless_present = "consent"
-    )]
-    visit: String,
-    /// 无就诊时依据的授权编号 | Consent it rests on, where there is no visit
-    #[arg(
-        long,
-        value_name = "CONSENT",
-        default_value = "",
-        hide_default_value = true,
-        conflicts_with = "visit"
-    )]
-    consent: String,
-    /// 保管数据的机构编号；缺省为就诊所在机构 | Institution that keeps the data; by default that of the visit
+    #[command(flatten)]
+    within: Within,
+    /// 保管数据的机构编号；缺省为就诊所在机构，紧急访问时为居民的登记机构 | Institution that keeps the data; by default that of the visit, in an emergency the one that registered the resident
     #[arg(long, value_name = "INSTITUTION", default_value = "", hide_default_value = true)]
     records: String,
     /// 用途 | Purpose
@@ -102,6 +86,21 @@ pub(crate) struct Wanted {
     /// 数据分类，逗号分隔 | Classes of data, separated by commas
     #[arg(long, value_name = "CLASS", required = true, value_delimiter = ',', value_parser = parser::<DataClass>())]
     classes: Vec<DataClass>,
+}
+
+/// What it is within.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Within {
+    /// 就诊编号 | Number of the visit
+    #[arg(long, value_name = "VISIT", default_value = "", hide_default_value = true)]
+    visit: String,
+    /// 无就诊时依据的授权编号 | Consent it rests on, where there is no visit
+    #[arg(long, value_name = "CONSENT", default_value = "", hide_default_value = true)]
+    consent: String,
+    /// 本人发起的紧急访问的编号 | Number of an emergency access that you began
+    #[arg(long, value_name = "EMERGENCY", default_value = "", hide_default_value = true)]
+    emergency: String,
 }
 
 #[derive(Debug, Args)]
@@ -209,8 +208,9 @@ impl TokenCommand {
 
 async fn issue(context: &Context, order: Issue) -> Outcome {
     let request = IssueTokenRequest {
-        visit_id: order.wanted.visit,
-        consent_id: order.wanted.consent,
+        visit_id: order.wanted.within.visit,
+        consent_id: order.wanted.within.consent,
+        emergency_id: order.wanted.within.emergency,
         records_institution_id: order.wanted.records,
         purpose: order.wanted.purpose.into(),
         grade: order.wanted.grade,
@@ -227,8 +227,9 @@ async fn issue(context: &Context, order: Issue) -> Outcome {
 
 async fn explain(context: &Context, wanted: Wanted) -> Outcome {
     let request = ExplainTokenRequest {
-        visit_id: wanted.visit,
-        consent_id: wanted.consent,
+        visit_id: wanted.within.visit,
+        consent_id: wanted.within.consent,
+        emergency_id: wanted.within.emergency,
         records_institution_id: wanted.records,
         purpose: wanted.purpose.into(),
         grade: wanted.grade,
@@ -296,6 +297,7 @@ async fn check(context: &Context, order: Check) -> Outcome {
         .row(text::IDENTITY_ID, claim("sub"))
         .row(text::RESIDENT_ID, claim("resident"))
         .row(text::VISIT_ID, claim("visit"))
+        .row(text::EMERGENCY_ID, claim("emergency"))
         .row(text::AUDIENCE, claim("aud"))
         .maybe(text::EXPIRES_AT, timestamp(until.as_ref()))
         .row(text::KEY_ID, &genuine.key_id);

@@ -485,13 +485,13 @@ labels! {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{access, audit, staff},
+        super::{access, audit, emergency, staff},
         ALL,
     };
 
     #[test]
     fn both_languages_have_the_same_blanks() {
-        for (name, text) in [ALL, audit::ALL, access::ALL, staff::ALL].concat() {
+        for (name, text) in [ALL, audit::ALL, access::ALL, emergency::ALL, staff::ALL].concat() {
             assert!(!text.zh.is_empty() && !text.en.is_empty(), "{name}");
             let blanks = |part: &str| part.matches("{}").count();
             assert_eq!(blanks(text.zh), blanks(text.en), "{name}");

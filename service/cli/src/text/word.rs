@@ -4,9 +4,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use proto::v1::{
     Basis, BindingEnd, CardFieldProblem, CardFileState, CardProfile, CardStatus, CertificateSet,
     CodeForm, ConsentKind, ConsentState, Contradiction, DataClass, ElectronicCardStatus,
-    GuardianScope, Kinship, LiftingCause, LookAlikeVerdict, NumberKind, Purpose, RecordSignature,
-    ReplacementCause, RevocationReason, Role, Sex, TaskResult, card_event::Kind,
-    enrolment::State as EnrolmentState, key_recovery::State as RecoveryState,
+    EmergencyFinding, EmergencyReason, EmergencyState, GuardianScope, Kinship, LiftingCause,
+    LookAlikeVerdict, NumberKind, Purpose, RecordSignature, ReplacementCause, RevocationReason,
+    Role, Sex, TaskResult, card_event::Kind, enrolment::State as EnrolmentState,
+    key_recovery::State as RecoveryState,
 };
 
 use super::Text;
@@ -150,6 +151,21 @@ words! {
     GuardianScope:
         PresentCard "present-card" "代持卡就诊" "present card", Consent "consent" "代为同意" "consent",
         SeeAccesses "see-accesses" "查看访问记录" "see accesses";
+    EmergencyReason:
+        LifeThreatening "life-threatening" "危及生命" "life in danger",
+        Unconscious "unconscious" "昏迷或无法表达" "cannot speak for themselves",
+        UrgentHistory "urgent-history" "急需既往史、过敏史或用药史" "history needed at once",
+        MassCasualty "mass-casualty" "群体突发事件" "many hurt or ill at once",
+        Other "other" "其他" "other";
+    EmergencyState:
+        Running "running" "进行中" "running", OwesAccount "owes-account" "待说明" "account owed",
+        AccountOverdue "account-overdue" "说明逾期" "account overdue",
+        OwesFinding "owes-finding" "待复核" "finding owed",
+        FindingOverdue "finding-overdue" "复核逾期" "finding overdue",
+        Reviewed "reviewed" "已复核" "reviewed";
+    EmergencyFinding:
+        Justified "justified" "正当" "justified", Unjustified "unjustified" "不正当" "not justified",
+        NeedsInquiry "needs-inquiry" "需进一步调查" "needs an inquiry";
     Kinship:
         Spouse "spouse" "配偶" "spouse", Son "son" "子" "son", Daughter "daughter" "女" "daughter",
         Grandchild "grandchild" "孙子女或外孙子女" "grandchild", Parent "parent" "父母" "parent",

@@ -10,7 +10,7 @@ use crate::{
     likeness::{self, Rule},
     numbers::{BoundNumber, NumberKind},
     registrar::Error,
-    store::{BindingId, DecisionId, GuardianshipId, Likeness, Resident},
+    store::{BindingId, DecisionId, EmergencyId, GuardianshipId, Likeness, Resident},
 };
 
 /// Domains of the blind indexes by which residents are compared.
@@ -28,6 +28,12 @@ pub(in crate::registrar) enum Remark {
     Decision(DecisionId),
     /// Why a guardianship ended early.
     GuardianshipEnd(GuardianshipId),
+    /// Why an emergency access was begun.
+    Emergency(EmergencyId),
+    /// The account of whoever began it.
+    EmergencyAccount(EmergencyId),
+    /// On what a finding about it rests.
+    EmergencyFinding(EmergencyId),
 }
 
 impl Remark {
@@ -36,6 +42,9 @@ impl Remark {
             Self::BindingEnd(id) => place("binding", "note", id),
             Self::Decision(id) => place("decision", "grounds", id),
             Self::GuardianshipEnd(id) => place("guardianship", "note", id),
+            Self::Emergency(id) => place("emergency", "note", id),
+            Self::EmergencyAccount(id) => place("emergency", "account", id),
+            Self::EmergencyFinding(id) => place("emergency", "finding", id),
         }
     }
 }

@@ -24,6 +24,7 @@ mod checker;
 mod codes;
 mod commits;
 mod decisions;
+mod emergencies;
 mod enrolments;
 mod guardians;
 mod key_centre;
@@ -196,6 +197,7 @@ pub(super) fn token(hospital: &Hospital) -> NewToken {
         visit: Some(hospital.visit),
         consent: None,
         referral: None,
+        emergency: None,
         issued_at: NOW,
         expires_at: NOW + Duration::minutes(10),
     }
