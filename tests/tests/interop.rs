@@ -1,9 +1,10 @@
 //! Independent programs read what we write: openssl, Bouncy Castle, a gRPC client in Python, and `pcsc_scan` and a
 //! PC/SC client in Python at the emulated card.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use access_token::KeySet;
 use card::transport::pcsc::{Event, Monitor};
 use serde_json::Value;
 use service::demo::programs::Program;
@@ -132,9 +133,7 @@ async fn a_token_and_a_signature_are_verified_by_others() {
     assert!(!run("verify-cms.sh", &arguments).status.success());
 
     // A token, for a client that knows only reflection.
-    let python = repository().join("target/python/bin/python");
-    assert!(python.exists(), "no {}: run scripts/setup", python.display());
-    let output = Command::new(python)
+    let output = Command::new(python())
         .arg(repository().join("tests/interop/client.py"))
         .arg(hospital.stage.url().trim_start_matches("https://"))
         .arg(hospital.stage.tls_authority())
@@ -154,6 +153,59 @@ async fn a_token_and_a_signature_are_verified_by_others() {
     let token =
         hospital.stage.write("records/python.jws", text(&said, "token").as_bytes()).unwrap();
     script("verify-token.sh", &[&token, &keys]);
+}
+
+/// The Python of the tests, with the packages of `tests/interop/requirements.txt`.
+fn python() -> PathBuf {
+    let python = repository().join("target/python/bin/python");
+    assert!(python.exists(), "no {}: run scripts/setup", python.display());
+    python
+}
+
+/// Tokens, by an implementation of SM2 that shares nothing with ours: both ways.
+#[tokio::test]
+async fn python_checks_our_token_and_its_own_are_taken_and_refused_here() {
+    let hospital = Hospital::open();
+    let visit = relay::open_visit(&hospital).await;
+    let order = ["token", "issue", "--visit", &visit, "--classes", "health", "--grade", "3"];
+    let issued = hospital.granted("doctor", &[&order[..], &["--audience", "emr"]].concat());
+    let by_python = |arguments: &[&Path]| {
+        let mut command = Command::new(python());
+        let output = command.arg(repository().join("tests/interop/token.py")).args(arguments);
+        output.output().unwrap()
+    };
+    let keys = hospital.granted("doctor", &["token", "keys"]).to_string();
+    let keys = hospital.stage.write("records/keys.json", keys.as_bytes()).unwrap();
+    let checked = |token: &str| {
+        let file = hospital.stage.write("records/token.jws", token.as_bytes()).unwrap();
+        by_python(&[Path::new("check"), &file, &keys])
+    };
+    let token = text(&issued, "token");
+    let output = checked(&token);
+    assert!(output.status.success(), "{output:?}");
+    let claims: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(text(&claims, "resident"), hospital.resident_id);
+    // Another payload under the same signature.
+    let [header, _, signature] = token.split('.').collect::<Vec<_>>()[..] else {
+        panic!("{token}")
+    };
+    assert!(!checked(&format!("{header}.e30.{signature}")).status.success());
+
+    let file = hospital.stage.write("records/claims.json", claims.to_string().as_bytes()).unwrap();
+    let output = by_python(&[Path::new("sign"), &file]);
+    assert!(output.status.success(), "{output:?}");
+    let theirs: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let set = KeySet::from_json(theirs["keys"].to_string().as_bytes()).unwrap();
+    let read = access_token::read(&text(&theirs, "token"), &set).unwrap();
+    assert_eq!(read.resident, hospital.resident_id);
+    let wrong = theirs["wrong"].as_object().unwrap();
+    assert_eq!(wrong.len(), 6);
+    for (what, token) in wrong {
+        assert!(access_token::read(token.as_str().unwrap(), &set).is_err(), "{what}");
+    }
+    // And none of theirs is one of ours.
+    let ours = KeySet::from_json(&std::fs::read(&keys).unwrap()).unwrap();
+    assert!(access_token::read(&text(&theirs, "token"), &ours).is_err());
 }
 
 /// The root key of the vectors (health-card.md, 4.5), which the script derives from by itself.
