@@ -7,6 +7,7 @@
 
 pub mod card_list;
 pub mod contract;
+pub mod counter;
 pub mod grpc;
 pub mod hospital;
 pub mod http;

@@ -16,7 +16,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 pub use labels::{Observation, Person, observation, patient};
 
@@ -36,6 +37,8 @@ pub struct ResourceServer {
     pub verifier: Verifier,
     /// By pseudonym.
     pub charts: BTreeMap<String, Chart>,
+    /// The institution whose system it is.
+    institution: String,
     base: String,
 }
 
@@ -46,11 +49,13 @@ impl ResourceServer {
     /// When there is no port.
     pub async fn serve(
         verifier: Verifier,
+        institution: &str,
         charts: BTreeMap<String, Chart>,
     ) -> (Arc<Self>, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let server = Arc::new(Self { verifier, charts, base: format!("http://{address}") });
+        let (institution, base) = (institution.to_owned(), format!("http://{address}"));
+        let server = Arc::new(Self { verifier, charts, institution, base });
         let router = Router::new()
             .route("/fhir/Patient/{id}", get(read_patient))
             .route("/fhir/Observation", get(find_observations))
@@ -79,12 +84,36 @@ impl ResourceServer {
             .verifier
             .check(token, proof, *request, now())
             .map_err(|refusal| (StatusCode::UNAUTHORIZED, Some(refusal)))?;
-        // Whose data the token is for, whatever is asked for.
-        match self.charts.get(resident).filter(|_| claims.resident == resident) {
+        // Whose data the token is for, and who keeps it, whatever is asked for.
+        let covered = claims.resident == resident && claims.data.domain == self.institution;
+        match self.charts.get(resident).filter(|_| covered) {
             Some(chart) => Ok((chart, claims)),
             None => Err((StatusCode::FORBIDDEN, None)),
         }
     }
+}
+
+/// Asks it for something with a token, and a proof; status, and what was answered.
+///
+/// # Panics
+/// When there is no answer.
+pub async fn ask(
+    address: SocketAddr,
+    path: &str,
+    token: &str,
+    proof: Option<&str>,
+) -> (u16, Value) {
+    let proof = proof.map_or_else(String::new, |proof| format!("dpop: {proof}\r\n"));
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nauthorization: DPoP {token}\r\n{proof}\r\n"
+    );
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    stream.write_all(request.as_bytes()).await.expect("it takes a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("it answers in text");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let status = head.split(' ').nth(1).and_then(|it| it.parse().ok()).expect("a status");
+    (status, serde_json::from_str(body).unwrap_or_default())
 }
 
 async fn read_patient(

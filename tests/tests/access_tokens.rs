@@ -1,7 +1,6 @@
 //! Access tokens as a resource server sees them: a real one, from a running service, opens what it says and no more.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use access_token::words::DataClass;
@@ -12,10 +11,8 @@ use tests::hospital::{Hospital, text};
 use tests::http::{get, post, session};
 use tests::relay;
 use tests::resource_server::{
-    Chart, Observation, Person, ResourceServer, now, observation, patient,
+    Chart, Observation, Person, ResourceServer, ask, now, observation, patient,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 const PERSON: Person = Person {
     name: "张三丰",
@@ -43,21 +40,6 @@ const RARE: Observation = Observation {
     grade: 5,
 };
 const FORM: &str = "content-type: application/x-www-form-urlencoded";
-
-/// Status, and what was answered.
-async fn ask(address: SocketAddr, path: &str, token: &str, proof: Option<&str>) -> (u16, Value) {
-    let proof = proof.map_or_else(String::new, |proof| format!("dpop: {proof}\r\n"));
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nauthorization: DPoP {token}\r\n{proof}\r\n"
-    );
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap_or_default())
-}
 
 fn code(outcome: &Value) -> &str {
     outcome["issue"][0]["details"]["coding"][0]["code"].as_str().unwrap()
@@ -100,8 +82,12 @@ async fn a_treating_doctor_sees_what_the_token_opens_with_a_proof_until_it_ends(
         .demand_snapshot(Duration::from_secs(120));
     let resident = hospital.resident_id.clone();
     let chart = Chart { person: PERSON, observations: vec![PRESSURE, RARE] };
-    let (server, address) =
-        ResourceServer::serve(verifier, BTreeMap::from([(resident.clone(), chart)])).await;
+    let (server, address) = ResourceServer::serve(
+        verifier,
+        &hospital.institution_id,
+        BTreeMap::from([(resident.clone(), chart)]),
+    )
+    .await;
     let path = format!("/fhir/Patient/{resident}");
     let uri = format!("http://{address}{path}");
     let (issued, file) = issue(&hospital, &visit);

@@ -5,17 +5,17 @@ use std::fs;
 use proto::v1::consents_client::ConsentsClient;
 use proto::v1::visits_client::VisitsClient;
 use proto::v1::{
-    Consent, ConsentKind, ConsentState, DataClass, GrantConsentRequest, OpenVisitRequest, Purpose,
-    WithdrawConsentRequest, WitnessConsentRequest,
+    ConsentKind, ConsentState, DataClass, GrantConsentRequest, OpenVisitRequest, Purpose,
+    WitnessConsentRequest,
 };
 use serde_json::{Value, json};
 use service::demo::people::{
     CLERK, COLLEAGUE, DEPARTMENT, DESK, DOCTOR, Institution, SOMEBODY_ELSE, Staff,
 };
-use tests::grpc::{Caller, log_in, reason};
+use tests::counter::Counter;
+use tests::grpc::{log_in, reason};
 use tests::hospital::{Hospital, text};
 use tests::relay::{Relay, card, open_visit, present};
-use tonic::Status;
 
 const CITY: Institution =
     Institution { credit_code: "91350100M000100Y43", name: "虚构市医院", region: "990000" };
@@ -24,38 +24,6 @@ const CITY_DOCTOR: Staff = Staff { key: "city-doctor", number: "D101", ..DOCTOR 
 const RESEARCHER: Staff =
     Staff { key: "researcher", role: "researcher", number: "R001", department: "", ..COLLEAGUE };
 const CHILD: &str = "990000201605040014";
-
-/// The clerk at a reader with a card in it.
-struct Counter {
-    caller: Caller,
-    relay: Relay,
-}
-
-impl Counter {
-    async fn open(hospital: &Hospital) -> Self {
-        let caller = log_in(&hospital.stage, CLERK.key).await;
-        let relay = Relay::open(caller.clone()).await.unwrap();
-        Self { caller, relay }
-    }
-
-    async fn reads(&mut self, image: &std::path::Path) -> String {
-        present(&mut self.relay, &mut card(image)).await.reading().presence_id
-    }
-
-    async fn grants(&self, order: GrantConsentRequest) -> Result<Consent, Status> {
-        let mut consents = ConsentsClient::new(self.caller.clone());
-        Ok(consents.grant(order).await?.into_inner())
-    }
-
-    async fn withdraws(&self, consent: &str, presence: &str) -> Result<Consent, Status> {
-        let request = WithdrawConsentRequest {
-            consent_id: consent.to_owned(),
-            presence_id: presence.to_owned(),
-        };
-        let mut consents = ConsentsClient::new(self.caller.clone());
-        Ok(consents.withdraw(request).await?.into_inner())
-    }
-}
 
 /// What the patient agrees to: health data of this grade, seen to treat, at this institution.
 fn agrees(hospital: &Hospital, presence: &str, grade: u32) -> GrantConsentRequest {

@@ -30,6 +30,7 @@ mod e2e;
 mod emergency;
 mod enrolments;
 mod faults;
+mod five_views;
 mod flood;
 mod identifiers;
 mod interface;
