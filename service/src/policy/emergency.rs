@@ -39,7 +39,7 @@ impl EmergencyText {
         };
         let lasts = match (self.minutes, self.seconds) {
             (minutes, None) => 60 * within("minutes", 1..=24 * 60, minutes.unwrap_or(60))?,
-            (None, Some(seconds)) => within("seconds", 30..=59, seconds)?,
+            (None, Some(seconds)) => within("seconds", 5..=59, seconds)?,
             (Some(_), Some(_)) => return Err(PolicyError::Emergency("seconds")),
         };
         let days = within("review_days", 1..=30, self.review_days.unwrap_or(3))?;
@@ -71,11 +71,11 @@ mod tests {
         assert_eq!(usual.lasts, Duration::from_secs(3600));
         assert_eq!(usual.review, Duration::from_secs(3 * 86400));
         assert_eq!((usual.told_above, usual.most), (3, 60));
-        assert_eq!(read("seconds = 30").unwrap().lasts, Duration::from_secs(30));
+        assert_eq!(read("seconds = 5").unwrap().lasts, Duration::from_secs(5));
         #[rustfmt::skip]
         let cases = [
             ("minutes = 0", "minutes"), ("minutes = 1441", "minutes"),
-            ("seconds = 29", "seconds"), ("seconds = 60", "seconds"), ("minutes = 5\nseconds = 30", "seconds"),
+            ("seconds = 4", "seconds"), ("seconds = 60", "seconds"), ("minutes = 5\nseconds = 30", "seconds"),
             ("review_days = 0", "review_days"), ("review_days = 31", "review_days"),
             ("told_above = 0", "told_above"), ("told_above = 101", "told_above"),
             ("most_an_hour = 19", "most_an_hour"), ("most_an_hour = 1001", "most_an_hour"),
