@@ -7,8 +7,9 @@ use service::demo::programs::{Program, Programs};
 use tests::private::{PcscDaemon, in_private_space};
 
 /// What the demo has to show, in order.
-const STEPS: [&str; 30] = [
+const STEPS: [&str; 35] = [
     "init",
+    "policy.sign",
     "serve",
     "institution.register",
     "identity.enroll",
@@ -38,6 +39,10 @@ const STEPS: [&str; 30] = [
     "consent.witness",
     "token.issue",
     "consent.withdraw",
+    "emergency.begin",
+    "emergency.over",
+    "emergency.account",
+    "emergency.review",
 ];
 const TAMPERING: [&str; 2] = ["audit.check", "audit.tamper"];
 

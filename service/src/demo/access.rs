@@ -1,11 +1,13 @@
-//! What a refusal is missing, the consent that opens it, and its withdrawal.
+//! What a refusal is missing, the consent that opens it, and its withdrawal; and the emergency that ends by itself.
+
+use std::time::Instant;
 
 use serde_json::Value;
 
 use super::DemoError;
-use super::people::{CLERK, COLLEAGUE, DOCTOR, PATIENT, RECORDS};
+use super::people::{AUDITOR, CLERK, COLLEAGUE, DOCTOR, PATIENT, RECORDS};
 use super::report::{Report, Text, text};
-use super::stage::{Answer, field};
+use super::stage::{Answer, PATIENCE, field};
 use super::story::{AUDIENCE, Story, same, who};
 
 impl Story {
@@ -105,6 +107,101 @@ impl Story {
         Ok((presence, consent))
     }
 
+    /// Somebody without any tie sees data at once, for seconds here, and answers for it.
+    pub(super) fn emergency(&mut self, report: &mut Report) -> Result<(), DemoError> {
+        report.say(&text(
+            "下面是一次紧急访问（演练：15 秒后自行结束）：",
+            "Now an emergency access (an exercise: it ends by itself after 15 seconds):",
+        ))?;
+        let (mut emergency, mut token) = (String::new(), String::new());
+        report.step(
+            "emergency.begin",
+            text("发起紧急访问", "it is begun"),
+            who(&COLLEAGUE),
+            || {
+                let note = self.written("昏迷送医，急需用药史")?;
+                let order = [
+                    "emergency", "begin", "--resident", &self.resident_id, "--reason",
+                    "unconscious", "--note", &note,
+                ];
+                let begun = self.stage.ask(COLLEAGUE.key, &order)?.granted()?;
+                emergency = field(&begun, "emergency_id")?.to_owned();
+                let order = [
+                    "token", "issue", "--emergency", &emergency, "--purpose", "emergency",
+                    "--grade", "4", "--classes", "health,care", "--audience", AUDIENCE,
+                ];
+                let issued = self.stage.ask(COLLEAGUE.key, &order)?.granted()?;
+                token = field(&issued, "token")?.to_owned();
+                same("rule", field(&issued, "rule")?, "doctor-in-emergency")?;
+                Ok(text(
+                    "无诊疗关系的医师说明事由后立即取得令牌，限这一位居民；须事后说明并接受复核。",
+                    "A doctor without any tie says why and gets a token at once, for this one resident; an account and a review are owed.",
+                ))
+            },
+        )?;
+        report.step(
+            "emergency.over",
+            text("到时自行结束", "it ends by itself"),
+            text("服务", "the service"),
+            || {
+                let over = self.until_inactive(&token)?;
+                same("reason", &over, "EMERGENCY_OVER")?;
+                Ok(text("令牌已失效（EMERGENCY_OVER）。", "The token is over (EMERGENCY_OVER)."))
+            },
+        )?;
+        report.step(
+            "emergency.account",
+            text("书面说明", "it is accounted for"),
+            who(&COLLEAGUE),
+            || {
+                let note = self.written("查阅既往用药后处置")?;
+                let order = ["emergency", "account", &emergency, "--note", &note];
+                self.stage.ask(COLLEAGUE.key, &order)?.granted()?;
+                Ok(text(
+                    "说明加密保存，不进日志。",
+                    "What was written is sealed, and not in the log.",
+                ))
+            },
+        )?;
+        report.step(
+            "emergency.review",
+            text("另一人复核", "another person reviews it"),
+            who(&AUDITOR),
+            || {
+                let note = self.written("与急诊记录相符")?;
+                let order = [
+                    "emergency", "review", &emergency, "--finding", "justified", "--note", &note,
+                ];
+                self.stage.ask(AUDITOR.key, &order)?.granted()?;
+                let told = self.stage.ask(CLERK.key, &["resident", "get", &self.resident_id])?;
+                let told = told.granted()?;
+                let notices = told["notices"].as_array().map_or(0, Vec::len);
+                same("notices", &notices.to_string(), "1")?;
+                Ok(text(
+                    "结论：合理。窗口下次打开该居民的登记时显示待告知事项。",
+                    "Justified. The desk is shown what the resident is to be told when their record is next opened.",
+                ))
+            },
+        )
+    }
+
+    /// A file with a few words.
+    fn written(&self, words: &str) -> Result<String, DemoError> {
+        let file = self.stage.write("records/note.txt", words.as_bytes())?;
+        Ok(file.to_string_lossy().into_owned())
+    }
+
+    /// Why a token is not good any more, once it is not.
+    fn until_inactive(&self, token: &str) -> Result<String, DemoError> {
+        let begin = Instant::now();
+        loop {
+            match self.why_inactive(token)? {
+                reason if reason.is_empty() && begin.elapsed() < PATIENCE => {}
+                reason => return Ok(reason),
+            }
+        }
+    }
+
     fn ask_for_grade_5(&self) -> Result<Answer, DemoError> {
         let order = [
             "token",
@@ -127,7 +224,7 @@ impl Story {
         let file = file.to_string_lossy();
         let order = ["token", "introspect", "--token", &file, "--audience", AUDIENCE];
         let said = self.stage.ask(RECORDS.key, &order)?.body;
-        Ok(field(&said, "inactive_reason")?.to_owned())
+        Ok(said["inactive_reason"].as_str().unwrap_or_default().to_owned())
     }
 }
 

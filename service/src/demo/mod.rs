@@ -113,6 +113,7 @@ pub fn run(options: &DemoOptions) -> Result<(), DemoError> {
     story.visit(&mut report)?;
     story.refusals(&mut report)?;
     story.consent(&mut report)?;
+    story.emergency(&mut report)?;
     story.tampering(&mut report)?;
     report.summary()?;
     if !options.once && io::stdin().is_terminal() {

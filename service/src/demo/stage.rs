@@ -16,7 +16,7 @@ use super::card_contents::every_item;
 use super::people::{HOSPITAL, Institution, Resident, Staff};
 use super::programs::{Background, Finished, Program, ProgramError, Programs};
 use super::{DemoError, Language};
-use crate::init;
+use crate::{init, policy::SHIPPED};
 
 /// Longest wait for a thing that takes milliseconds when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -179,6 +179,35 @@ impl Stage {
             return Err(finished.unreadable().into());
         }
         Ok(finished)
+    }
+
+    /// Signs rules of the stage's own and has the service use them: the shipped ones, under which an emergency access
+    /// lasts so many seconds.
+    ///
+    /// # Errors
+    /// [`DemoError`] when they are not taken.
+    pub fn exercise(&self, seconds: u32) -> Result<(), DemoError> {
+        let lasts = format!("\nseconds = {seconds}\n");
+        let folder = self.path("data/rules");
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .map_err(|source| DemoError::File { path: folder.clone(), source })?;
+        for (name, shipped) in SHIPPED.files() {
+            let changed = shipped.replace("\nminutes = 60\n", &lasts);
+            self.write(&format!("data/rules/{name}"), changed.as_bytes())?;
+        }
+        let mut command = self.programs.command(Program::Healthcardd);
+        command.args(["policy", "sign"]).arg(folder).args(self.installation());
+        let finished = self.programs.finish(Program::Healthcardd, command)?;
+        if finished.code != 0 {
+            return Err(finished.unreadable().into());
+        }
+        let file = self.path("data/healthcard.toml");
+        let before = fs::read_to_string(&file)
+            .map_err(|source| DemoError::File { path: file.clone(), source })?;
+        self.write("data/healthcard.toml", format!("policy = \"rules\"\n{before}").as_bytes())?;
+        Ok(())
     }
 
     /// Starts the service on a free port and waits until it listens.

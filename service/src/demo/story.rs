@@ -16,6 +16,9 @@ use super::stage::{CardKeys, OPERATOR, REVIEWER, Stage, field};
 /// Resource server that the tokens of the demo are for.
 pub(super) const AUDIENCE: &str = "emr.example";
 
+/// How long an emergency access lasts here.
+const EMERGENCY_SECONDS: u32 = 15;
+
 /// What has happened so far.
 pub(super) struct Story {
     pub(super) stage: Stage,
@@ -49,6 +52,18 @@ impl Story {
                 Ok(text(
                     "密钥库已加密保存；根 CA、各签发 CA、数据库和首两位管理员已就绪。",
                     "The keystore is sealed; root CA, issuing CAs, database and the first two operators exist.",
+                ))
+            },
+        )?;
+        report.step(
+            "policy.sign",
+            text("签署授权规则", "the rules of access are signed"),
+            operator(),
+            || {
+                stage.exercise(EMERGENCY_SECONDS)?;
+                Ok(text(
+                    "采用随附的规则；为演练，紧急访问 15 秒后自行结束。未签名或被改动的规则，服务拒绝启动。",
+                    "The shipped ones; for the exercise an emergency access ends after 15 seconds. By rules that are unsigned or were changed the service does not start.",
                 ))
             },
         )?;
