@@ -97,6 +97,8 @@ catalogue! {
     GUARDIAN_NEEDED: "不满十四周岁，须由监护人给出", "请监护人持健康卡到场办理", "of a child under 14 it takes a guardian", "have the guardian come with their own card";
     /// Whoever is here may not consent in the resident's place.
     NOT_THEIR_GUARDIAN: "到场者不是该居民本人，也不是可代为同意的监护人", "请本人到场，或先登记监护人及其权限", "whoever is here is neither the resident nor a guardian who may consent for them", "have the resident come, or put the guardian on record first";
+    /// What a resident objects to themselves is not taken back by a guardian.
+    OBJECTION_OF_RESIDENT: "拒绝是居民本人作出的，监护人不能代为撤回", "请居民本人到场撤回", "the resident objected themselves; a guardian does not take it back for them", "have the resident come";
     /// The consent was withdrawn, or its time is over.
     CONSENT_OVER: "授权已撤回、到期或未经见证", "请居民重新授权", "the consent was withdrawn, is over, or was not witnessed", "ask the resident for another consent";
     /// The referral was ended, or its time is over.

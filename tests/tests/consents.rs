@@ -63,12 +63,25 @@ async fn a_consent_opens_what_it_says_and_its_withdrawal_ends_what_rests_on_it()
 
     let mut counter = Counter::open(&hospital).await;
     let presence = counter.reads(&hospital.card_image()).await;
-    let given = counter.grants(agrees(&hospital, &presence, 5)).await.unwrap();
+    let anybody = counter.grants(agrees(&hospital, &presence, 5)).await.unwrap();
+    let only = GrantConsentRequest {
+        person_id: hospital.staff[DOCTOR.key].clone(),
+        ..agrees(&hospital, &presence, 5)
+    };
+    let given = counter.grants(only).await.unwrap();
     assert_eq!(given.state(), ConsentState::AwaitsWitness);
     hospital.refused(DOCTOR.key, &token(within, "5", &[]), "GRADE_TOO_HIGH");
     let witness = WitnessConsentRequest { consent_id: given.consent_id.clone() };
     let alone = ConsentsClient::new(counter.caller.clone()).witness(witness).await.unwrap_err();
     assert_eq!(reason(&alone), "SECOND_PERSON_REQUIRED");
+    // Nor does anybody who would see the data.
+    let witness = ["consent", "witness", &anybody.consent_id];
+    hospital.refused(COLLEAGUE.key, &witness, "SECOND_PERSON_REQUIRED");
+    hospital.refused(
+        DOCTOR.key,
+        &["consent", "witness", &given.consent_id],
+        "SECOND_PERSON_REQUIRED",
+    );
     let page = hospital.stage.path("consent.html");
     let order =
         ["consent", "witness", &given.consent_id, "--page", page.to_str().unwrap(), "--lang", "en"];
@@ -158,7 +171,7 @@ async fn nobody_consents_for_another_and_an_objection_comes_first() {
 
     let agreed = counter.grants(order.clone()).await.unwrap();
     assert_eq!(agreed.state(), ConsentState::InForce);
-    hospital.granted(DOCTOR.key, &token(within, "3", &[]));
+    let before = text(&hospital.granted(DOCTOR.key, &token(within, "3", &[])), "token");
     let objects = GrantConsentRequest {
         kind: ConsentKind::Object.into(),
         recipient_id: String::new(),
@@ -166,6 +179,7 @@ async fn nobody_consents_for_another_and_an_objection_comes_first() {
         ..order
     };
     let objection = counter.grants(objects).await.unwrap();
+    assert_eq!(text(&introspected(&hospital, &before), "inactive_reason"), "REVOKED");
     let refused = hospital.refused(DOCTOR.key, &token(within, "3", &[]), "FORBIDDEN_BY_RULE");
     assert!(refused.to_string().contains("撤回其拒绝"), "{refused}");
     // Below what they object to, and to whoever could not see it anyway, nothing is said of it.

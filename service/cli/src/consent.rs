@@ -27,7 +27,7 @@ fn rows(consent: &v1::Consent) -> Vec<(Text, Cell)> {
         (text::RESIDENT_ID, given(&consent.resident_id)),
         (text::PURPOSE, word(word_of::<v1::Purpose>(consent.purpose))),
         (text::CLASSES, Some(Cell::Listed(classes.collect()))),
-        (text::GRADE, Some(Cell::from(consent.grade))),
+        (text::GRADE, (consent.grade != 0).then(|| Cell::from(consent.grade))),
         (
             text::RECIPIENT,
             Some(or(&consent.recipient_id, if objects { nobody } else { every.clone() })),

@@ -22,6 +22,8 @@ numbered!(kind, kind_number, ConsentKind, ConsentKind, "kind", Permit, Object, F
 
 /// Days that a consent lasts where nothing is said.
 const DAYS: u32 = 365;
+/// Days that an objection does: the longest, as nobody should have to repeat it.
+const OBJECTION_DAYS: u32 = 1830;
 
 #[tonic::async_trait]
 impl Consents for Desk {
@@ -96,7 +98,11 @@ fn order(asked: v1::GrantConsentRequest) -> Result<ConsentOrder, Error> {
             (purpose(asked.purpose)?, grade)
         }
     };
-    let days = if asked.days == 0 { DAYS } else { asked.days };
+    let days = match (asked.days, kind) {
+        (0, ConsentKind::Object) => OBJECTION_DAYS,
+        (0, _) => DAYS,
+        (days, _) => days,
+    };
     Ok(ConsentOrder {
         resident: id("resident_id", &asked.resident_id)?,
         presence: id("presence_id", &asked.presence_id)?,
@@ -123,7 +129,10 @@ fn message(record: ConsentRecord, recorded: Option<Receipt>) -> v1::Consent {
         state: state_number(state),
         purpose: purpose_number(given.purpose),
         classes: given.classes.into_iter().map(class_number).collect(),
-        grade: given.grade.level().into(),
+        grade: match given.kind {
+            ConsentKind::FamilyDoctor => 0,
+            ConsentKind::Permit | ConsentKind::Object => given.grade.level().into(),
+        },
         recipient_id: text(given.recipient.map(String::from)),
         person_id: text(given.person.map(String::from)),
         records_institution_id: text(given.records.map(String::from)),

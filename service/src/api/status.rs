@@ -40,6 +40,7 @@ fn code(reason: Reason) -> Code {
         | R::FORBIDDEN_BY_RULE
         | R::GUARDIAN_NEEDED
         | R::NOT_THEIR_GUARDIAN
+        | R::OBJECTION_OF_RESIDENT
         | R::CONSENT_OVER
         | R::REFERRAL_OVER
         | R::REVIEW_OVERDUE

@@ -162,6 +162,12 @@ impl AccessRules {
                 relations = without;
             }
         }
+        // What lifted a rule that forbids it is among what it rests on, too.
+        let reduced = Facts { relations: relations.clone(), ..facts.clone() };
+        if !matches!(self.ask(&reduced, entities.as_ref()), Verdict::Allowed(it) if it.id == read.id)
+        {
+            relations.clone_from(&facts.relations);
+        }
         let lifetime = read.lifetime.unwrap_or_default();
         Ok(Grant { rule: Arc::clone(&read.rule), relations, lifetime, mask: read.mask })
     }

@@ -97,6 +97,12 @@ impl Denial {
                 "医护人员本人",
                 "you, who began it",
             ]),
+            Self::Objected => fixed([
+                "居民撤回其拒绝",
+                "that the resident withdraws their objection",
+                "居民本人或其监护人，在窗口办理",
+                "the resident or their guardian, at a desk",
+            ]),
             Self::Forbidden(rule) => match &rule.missing {
                 Some(missing) => missing.clone(),
                 None => Self::Role.explain(),

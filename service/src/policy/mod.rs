@@ -243,6 +243,8 @@ pub enum Denial {
     },
     /// The caller is late with the account of an emergency access.
     AccountOverdue,
+    /// The resident objects to it.
+    Objected,
     /// A rule of the institution forbids it.
     Forbidden(Arc<Rule>),
 }
@@ -262,6 +264,7 @@ impl Denial {
             Self::Class { .. } => "class-covered",
             Self::Grade { .. } => "grade-covered",
             Self::AccountOverdue => "account-given",
+            Self::Objected => "resident-objects",
             Self::Forbidden(rule) => &rule.id,
         }
     }
@@ -370,9 +373,14 @@ impl Policy {
     pub fn access(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         self.may(request.standing.role, Act::TokenIssue)?;
         let grant = self.access.access(request)?;
-        // Whatever the rules say: within what is one's own and lasts, with the relation that goes with it.
+        // Whatever the rules say: within what is one's own and lasts, with the relation that goes with it, and never
+        // what the resident objects to.
         request.standing.may_ask()?;
-        Ok(grant)
+        let rests = Standing { relations: grant.relations.clone(), ..request.standing.clone() };
+        match rests.may_ask() {
+            Ok(()) => Ok(grant),
+            Err(_) => Ok(Grant { relations: request.standing.relations.clone(), ..grant }),
+        }
     }
 }
 

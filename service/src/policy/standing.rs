@@ -74,7 +74,7 @@ impl Standing {
     }
 
     /// Seeing data at all: within one's own visit, consent or emergency, tied to the resident by just that, and of
-    /// another institution only with what reaches it.
+    /// another institution only with what reaches it; never what the resident objects to, emergencies aside.
     pub(super) fn may_ask(&self) -> Result<(), Denial> {
         self.in_open_visit()?;
         match self.frame {
@@ -82,9 +82,12 @@ impl Standing {
             Frame::Consent => self.tied(&[Relation::Consent])?,
             Frame::Emergency => self.tied(&[Relation::Emergency])?,
         }
-        match self.own.institution == self.records.institution {
-            true => Ok(()),
-            false => self.tied(&REACHING),
+        if self.own.institution != self.records.institution {
+            self.tied(&REACHING)?;
+        }
+        match self.objected && self.frame != Frame::Emergency {
+            true => Err(Denial::Objected),
+            false => Ok(()),
         }
     }
 

@@ -186,8 +186,8 @@ fn of_rules_that_allow_the_first_is_named_and_a_rule_that_forbids_says_why() {
     assert_eq!(named(both(), &ask_of(&good)).unwrap(), "first");
     let high = AccessRequest { grade: Grade::new(5).unwrap(), ..ask_of(&good) };
     assert_eq!(named(both(), &high).unwrap(), "second");
-    // It rests on no relation, as it takes none; or on both, where it takes two.
-    assert_eq!(both().access(&ask_of(&good)).unwrap().relations, []);
+    // It rests on what the service itself asks for, as it takes none; or on both, where it takes two.
+    assert_eq!(both().access(&ask_of(&good)).unwrap().relations, [Relation::Attending]);
     let two = rule(
         "two",
         "context.relations.containsAll([Relation::\"attending\", Relation::\"department\"])",
@@ -207,6 +207,24 @@ fn of_rules_that_allow_the_first_is_named_and_a_rule_that_forbids_says_why() {
     let elsewhere =
         Standing { own: domain("one", "510107"), records: domain("one", "510107"), ..standing() };
     assert_eq!(named(policy, &ask_of(&elsewhere)).unwrap(), "second");
+}
+
+/// What lifted a `forbid`, and what the service itself asks for, is among what a grant rests on: it ends with it.
+#[test]
+fn a_grant_rests_on_whatever_let_it_through() {
+    let acts = "[acts]\n'token.issue'=['doctor', 'researcher']";
+    let elsewhere = "@id(\"elsewhere\") @zh(\"外机构\") @en(\"elsewhere\") forbid (principal, action, resource)
+         unless { resource in principal.institution || context.relations.contains(Relation::\"consent\") };";
+    let county = rule("county", "context.relations.contains(Relation::\"attending\")");
+    let policy = with(acts, &format!("{elsewhere}{county}")).unwrap();
+    let relations = vec![Relation::Attending, Relation::Consent];
+    let kept = domain("other", "330106");
+    let asks = Standing { records: kept.clone(), relations: relations.clone(), ..standing() };
+    assert_eq!(policy.access(&request(&asks)).unwrap().relations, relations);
+    // The rule asks for nothing; the service does.
+    let policy = with(acts, &rule("all", "true")).unwrap();
+    let consent = Standing { frame: Frame::Consent, relations: vec![Relation::Consent], ..asks };
+    assert_eq!(policy.access(&request(&consent)).unwrap().relations, [Relation::Consent]);
 }
 
 #[test]
@@ -249,6 +267,7 @@ fn whatever_the_rules_say_data_is_seen_in_an_open_visit_at_ones_own_institution(
         (Standing { here: false, records: domain("other", "330106"), ..standing() }, Err(Denial::OtherInstitution), Err(Denial::OtherInstitution)),
         (Standing { visit_open: false, ..standing() }, Err(Denial::VisitClosed), Err(Denial::VisitClosed)),
         (Standing { relations: Vec::new(), ..standing() }, Err(none()), Err(none())),
+        (Standing { objected: true, ..standing() }, Err(Denial::Objected), Ok(())),
     ];
     for (standing, access, dump) in cases {
         assert_eq!(policy.access(&request(&standing)).map(drop), access, "{standing:?}");

@@ -51,7 +51,9 @@ impl Asked {
     /// What this grant rests on.
     pub(super) fn rests_on(&self, grant: &Grant) -> Rests {
         let by = |relation| grant.relations.contains(&relation);
-        let consent = match (by(Relation::Consent), by(Relation::FamilyDoctor)) {
+        // Where there is nothing else that it is within, it is within the consent, whatever the rule asks for.
+        let within = self.standing.frame == Frame::Consent;
+        let consent = match (within || by(Relation::Consent), by(Relation::FamilyDoctor)) {
             (true, _) => self.permit,
             (false, true) => self.contract,
             (false, false) => None,

@@ -82,7 +82,8 @@ struct Claims<'a> {
     given_at: i64,
     purpose: Purpose,
     classes: &'a [DataClass],
-    grade: Grade,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grade: Option<Grade>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recipient: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,7 +158,12 @@ impl Registrar {
         if consent.given.institution != caller.holder.institution {
             return self.refuse(entry(Outcome::Refused), Denial::OtherInstitution).await;
         }
-        let witness = caller.holder.identity;
+        let (given, holder) = (&consent.given, &caller.holder);
+        let reads = matches!(holder.role, Role::Doctor | Role::Nurse | Role::Researcher);
+        if reads && given.is_for(holder.institution, holder.identity) {
+            return self.refuse(entry(Outcome::Refused), Reason::SECOND_PERSON_REQUIRED).await;
+        }
+        let witness = holder.identity;
         let granted = entry(Outcome::Granted);
         let answer = self.store.record_consent_witnessed(id, witness, caller.now, granted).await;
         let receipt = self.settle(entry(Outcome::Refused), answer).await?;
@@ -182,6 +188,11 @@ impl Registrar {
             |outcome| entry_about(self.entry(caller, Act::ConsentWithdraw, outcome), id, resident);
         let refused = || entry(Outcome::Refused);
         let here = self.speaks_for(caller, resident, presence, refused).await?;
+        let own_objection =
+            consent.given.kind == ConsentKind::Object && consent.given.guardian.is_none();
+        if here.resident != resident && own_objection {
+            return self.refuse(refused(), Reason::OBJECTION_OF_RESIDENT).await;
+        }
         let granted = entry(Outcome::Granted)
             .with("given-by", if here.resident == resident { "resident" } else { "guardian" })
             .with("presence", presence.to_string());
@@ -357,7 +368,7 @@ impl Registrar {
             given_at: given.given_at.unix_timestamp(),
             purpose: given.purpose,
             classes: &given.classes,
-            grade: given.grade,
+            grade: Some(given.grade).filter(|_| given.kind != ConsentKind::FamilyDoctor),
             recipient: given.recipient.map(|it| it.to_string()),
             person: given.person.map(|it| it.to_string()),
             records: given.records.map(|it| it.to_string()),
@@ -404,10 +415,16 @@ impl ConsentOrder {
 
 /// What goes further than most, or is said in another's place, is seen by two.
 fn takes_witness(given: &NewConsent) -> bool {
-    given.kind == ConsentKind::Permit
-        && (given.guardian.is_some()
-            || given.grade == Grade::HIGHEST
-            || given.purpose == Purpose::Research)
+    match given.kind {
+        // To see less takes nobody's word but theirs.
+        ConsentKind::Object => false,
+        ConsentKind::FamilyDoctor => given.guardian.is_some(),
+        ConsentKind::Permit => {
+            given.guardian.is_some()
+                || given.grade == Grade::HIGHEST
+                || given.purpose == Purpose::Research
+        }
+    }
 }
 
 fn given_by(given: &NewConsent) -> &'static str {

@@ -95,7 +95,7 @@ fn denial_reason(denial: &Denial) -> Reason {
         Denial::Class { .. } => Reason::CLASS_NOT_ALLOWED,
         Denial::Grade { .. } => Reason::GRADE_TOO_HIGH,
         Denial::AccountOverdue => Reason::REVIEW_OVERDUE,
-        Denial::Forbidden(_) => Reason::FORBIDDEN_BY_RULE,
+        Denial::Objected | Denial::Forbidden(_) => Reason::FORBIDDEN_BY_RULE,
     }
 }
 

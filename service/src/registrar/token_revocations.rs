@@ -47,8 +47,8 @@ impl Registrar {
             return Ok(Arc::clone(&made.text));
         }
         let start = clock::count();
-        // Those who check give a token as much more time as clocks may be apart.
-        let before = now - Duration::from_secs(LEEWAY.unsigned_abs());
+        // Those who check give a token as much more time as clocks may be apart, by a clock that may be so much late.
+        let before = now - Duration::from_secs(2 * LEEWAY.unsigned_abs());
         let ended = self.store.tokens_ended_early(before, now).await?;
         let at = now.unix_timestamp();
         let text: Arc<str> = self.tokens.sign_snapshot(&self.name, at, at + NEXT, ended)?.into();

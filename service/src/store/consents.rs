@@ -7,6 +7,7 @@ use time::Duration;
 use super::{
     Change, ConsentId, IdentityId, InstitutionId, MAX_PAGE, Obstacle, Receipt, Record, ResidentId,
     Store, StoreError, facts::Found, micros::Micros, sessions::check_session,
+    two_persons::check_two_persons,
 };
 use crate::{
     clock::UtcTime,
@@ -140,6 +141,7 @@ impl Consent {
         self.given.kind == ConsentKind::FamilyDoctor
             && self.given.person == Some(sought.person)
             && self.given.recipient == Some(sought.institution)
+            && self.is_about(sought)
     }
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -186,6 +188,20 @@ fn find(db: &Connection, id: ConsentId) -> Result<Option<Consent>, StoreError> {
     Ok(select.query_row([id], Consent::read).optional()?)
 }
 
+/// Ends what is seen of a resident now, emergencies aside: whoever may go on in spite of an objection asks again.
+fn end_routine_tokens(
+    db: &Connection,
+    resident: ResidentId,
+    at: UtcTime,
+) -> Result<(), StoreError> {
+    db.prepare_cached(
+        "UPDATE token SET revoked_at = ?2
+         WHERE resident = ?1 AND expires_at > ?2 AND revoked_at IS NULL AND emergency IS NULL",
+    )?
+    .execute((resident, Micros(at)))?;
+    Ok(())
+}
+
 /// Refuses what rests on a consent that is no longer in force.
 pub(super) fn check_consent(
     db: &Connection,
@@ -227,6 +243,9 @@ impl Store {
                 ":given_at": Micros(c.given_at), ":ends_at": Micros(c.ends_at),
                 ":position": position, ":witness_due": c.witness_due,
             })?;
+            if c.kind == ConsentKind::Object {
+                end_routine_tokens(db, c.resident, c.given_at)?;
+            }
             Ok(())
         })
         .await
@@ -313,8 +332,9 @@ impl Store {
             if consent.state(at) != ConsentState::AwaitsWitness {
                 return Err(StoreError::Conflict(Obstacle::ConsentOver));
             }
-            if [Some(consent.given.identity), consent.given.person].contains(&Some(witness)) {
-                return Err(StoreError::Conflict(Obstacle::SamePerson));
+            check_two_persons(db, consent.given.identity, witness)?;
+            if let Some(person) = consent.given.person {
+                check_two_persons(db, person, witness)?;
             }
             db.prepare_cached("UPDATE consent SET witness = ?2, witnessed_at = ?3 WHERE id = ?1")?
                 .execute((id, witness, Micros(at)))?;

@@ -292,10 +292,10 @@ impl Store {
         .await
     }
 
-    /// Says that the resident was told. [`Change::None`] when they were before.
+    /// Says that the resident was told, by another person than who looked. [`Change::None`] when they were before.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] for whoever began it.
     pub async fn record_emergency_told(
         &self,
         id: EmergencyId,
@@ -304,9 +304,11 @@ impl Store {
         entry: Entry,
     ) -> Result<Change, StoreError> {
         self.change(entry, move |db| {
-            if find(db, id)?.told.is_some() {
+            let emergency = find(db, id)?;
+            if emergency.told.is_some() {
                 return Ok(Found::Same(()));
             }
+            check_two_persons(db, emergency.begun.identity, by)?;
             db.prepare_cached("UPDATE emergency SET told_at = ?2, told_by = ?3 WHERE id = ?1")?
                 .execute((id, Micros(at), by))?;
             Ok(Found::Changed(()))

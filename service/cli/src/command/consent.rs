@@ -11,13 +11,14 @@ use serde_json::json;
 
 use super::{Pages, token::key_set};
 use crate::{
+    clock,
     consent::{list, paper, shown},
     context::{Context, Outcome},
     exit::Exit,
     failure::Failure,
     files::{self, Audience},
     jws,
-    page::Page,
+    page::{Cell, Page},
     text::{self, Text, parser, problems},
 };
 
@@ -81,7 +82,7 @@ pub(crate) struct Grant {
     /// 仅限此机构保管的数据 | Only data that this institution keeps
     #[arg(long, value_name = "INSTITUTION", default_value = "", hide_default_value = true)]
     records: String,
-    /// 天数，最多 1830；缺省 365 | Days, at most 1830; 365 when absent
+    /// 天数，最多 1830；缺省 365，拒绝缺省 1830 | Days, at most 1830; 365 when absent, of an objection 1830
     #[arg(long, value_name = "DAYS", default_value_t = 0, hide_default_value = true)]
     days: u32,
     #[command(flatten)]
@@ -205,6 +206,8 @@ impl Check {
             crate::page::timestamp(Some(&prost_types::Timestamp { seconds, nanos: 0 }))
         };
         let word = |name: &str, words: fn(&str) -> Option<Text>| words(&claim(name));
+        let classes = claims["classes"].as_array().into_iter().flatten();
+        let classes = classes.filter_map(|it| text::word_named::<DataClass>(it.as_str()?));
         let page = Page::titled(text::CONSENT_RECEIPT_GENUINE)
             .row(text::CONSENT_ID, claim("jti"))
             .maybe(text::CONSENT_OUT_OF, word("state", text::word_named::<proto::v1::ConsentState>))
@@ -212,11 +215,17 @@ impl Check {
             .maybe(text::CONSENT_KIND, word("kind", text::word_named::<ConsentKind>))
             .row(text::RESIDENT_ID, claim("resident"))
             .maybe(text::PURPOSE, word("purpose", text::word_named::<Purpose>))
+            .row(text::CLASSES, Cell::Listed(classes.collect()))
+            .maybe(text::GRADE, claims["grade"].as_u64().map(|it| it.to_string()))
             .row(text::RECIPIENT, claim("recipient"))
+            .row(text::RECIPIENT_PERSON, claim("person"))
+            .row(text::RECORDS_OF, claim("records"))
             .maybe(text::CONSENT_UNTIL, at("exp"))
             .row(text::KEY_ID, &genuine.key_id);
         let json = json!({ "genuine": true, "kid": genuine.key_id, "claims": claims });
         context.screen.show(&json, &page);
-        Ok(Exit::Done)
+        // Genuine, and good for something: what waits for a witness, was withdrawn or is over is not.
+        let over = claims["exp"].as_i64().is_none_or(|end| end <= clock::now().unix_timestamp());
+        Ok(if claim("state") == "in-force" && !over { Exit::Done } else { Exit::Refused })
     }
 }

@@ -187,12 +187,16 @@ async fn a_resident_is_told_once() {
     let new = begun(&h, h.doctor, NOW);
     begin(&store, &new).await.unwrap();
     assert_eq!(store.emergencies_untold(h.resident).await.unwrap().len(), 1);
-    let tell = || store.record_emergency_told(new.id, NOW, h.doctor, act("emergency.tell"));
-    assert!(matches!(tell().await.unwrap(), Change::Recorded(_)));
-    assert_eq!(tell().await.unwrap(), Change::None);
+    let clerk = new_reviewer(&store, &h).await;
+    let tell = |by| store.record_emergency_told(new.id, NOW, by, act("emergency.tell"));
+    // Not by whoever looked.
+    let own = tell(h.doctor).await;
+    assert!(matches!(own, Err(StoreError::Conflict(Obstacle::SamePerson))));
+    assert!(matches!(tell(clerk).await.unwrap(), Change::Recorded(_)));
+    assert_eq!(tell(clerk).await.unwrap(), Change::None);
     assert_eq!(store.emergencies_untold(h.resident).await.unwrap(), []);
     let on_record = store.emergency(new.id).await.unwrap().unwrap();
-    assert_eq!(on_record.told, Some((NOW, h.doctor)));
+    assert_eq!(on_record.told, Some((NOW, clerk)));
     let unknown = EmergencyId::generate();
     let unknown = store.record_emergency_told(unknown, NOW, h.doctor, act("a.b")).await;
     assert!(matches!(unknown, Err(StoreError::NotFound(Record::Emergency))));
