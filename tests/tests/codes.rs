@@ -259,6 +259,9 @@ fn static_codes_need_a_rule_and_give_no_presence() {
     for (name, text) in rules.files() {
         hospital.stage.write(&format!("data/rules/{name}"), text.as_bytes()).unwrap();
     }
+    let folder = hospital.stage.path("data/rules");
+    let signed = hospital.healthcardd(&["policy", "sign", folder.to_str().unwrap()]);
+    assert_eq!(signed.code, 0, "{}", signed.stderr);
     let settings = hospital.stage.path("data/healthcard.toml");
     let text_of_settings = fs::read_to_string(&settings).unwrap();
     fs::write(&settings, format!("policy = \"rules\"\n{text_of_settings}")).unwrap();

@@ -171,7 +171,7 @@ async fn python_checks_our_token_and_its_own_are_taken_and_refused_here() {
     let issued = hospital.granted("doctor", &[&order[..], &["--audience", "emr"]].concat());
     let by_python = |arguments: &[&Path]| {
         let mut command = Command::new(python());
-        let output = command.arg(repository().join("tests/interop/token.py")).args(arguments);
+        let output = command.arg(repository().join("tests/interop/sm2_token.py")).args(arguments);
         output.output().unwrap()
     };
     let keys = hospital.granted("doctor", &["token", "keys"]).to_string();

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Access tokens by an implementation that shares nothing with the service: SM2 and SM3 of the package `gmssl` from PyPI.
 
-    token.py check TOKEN.jws KEYS.json   prints the claims; exits with 1 where the signature does not hold
-    token.py sign CLAIMS.json            makes a key, and prints a key set, a token, and tokens that are wrong in one way
+    sm2_token.py check TOKEN.jws KEYS.json   prints the claims; exits with 1 where the signature does not hold
+    sm2_token.py sign CLAIMS.json            makes a key, and prints a key set, a token, and tokens that are wrong in one way
 
 A token is header.payload.signature in base64url; the signature is r ‖ s, 64 octets, over header.payload with the default
 identifier. The set has the key with its identifier (`sm2_id`).
