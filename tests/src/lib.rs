@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod card_list;
+pub mod city;
 pub mod contract;
 pub mod counter;
 pub mod grpc;

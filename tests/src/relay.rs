@@ -166,14 +166,22 @@ pub async fn present(relay: &mut Relay, card: &mut Card) -> Outcome {
 /// # Panics
 /// When it is refused.
 pub async fn open_visit(hospital: &Hospital) -> String {
-    let desk = log_in(&hospital.stage, DESK.key).await;
+    open_visit_at(hospital, DESK.key, hospital.staff[DOCTOR.key].clone()).await
+}
+
+/// The same at any desk, anybody attending.
+///
+/// # Panics
+/// When it is refused.
+pub async fn open_visit_at(hospital: &Hospital, desk: &str, attending: String) -> String {
+    let desk = log_in(&hospital.stage, desk).await;
     let mut relay = Relay::open(desk.clone()).await.expect("a relay");
     let reading = present(&mut relay, &mut card(&hospital.card_image())).await.reading();
     let request = OpenVisitRequest {
         presence_id: reading.presence_id,
         department: DEPARTMENT.to_owned(),
         reason: "outpatient".to_owned(),
-        attending: vec![hospital.staff[DOCTOR.key].clone()],
+        attending: vec![attending],
     };
     let visit = VisitsClient::new(desk).open(request).await.expect("a visit");
     visit.into_inner().visit_id

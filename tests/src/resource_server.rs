@@ -2,6 +2,7 @@
 //! with a proof, checks both offline, and leaves out what the token does not cover. Never shipped.
 
 mod labels;
+pub mod sample;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -3,42 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use access_token::words::DataClass;
 use access_token::{Claims, KeySet, Verifier};
 use serde_json::{Value, json};
 use service::demo::people::DOCTOR;
 use tests::hospital::{Hospital, text};
 use tests::http::{get, post, session};
 use tests::relay;
-use tests::resource_server::{
-    Chart, Observation, Person, ResourceServer, ask, now, observation, patient,
-};
+use tests::resource_server::sample::{PERSON, PRESSURE, RARE};
+use tests::resource_server::{Chart, ResourceServer, ask, now, observation, patient};
 
-const PERSON: Person = Person {
-    name: "张三丰",
-    id_number: "330106198001011234",
-    phone: "13800001234",
-    address: "浙江省杭州市西湖区文一路1号",
-    birth_date: "1980-01-01",
-    gender: "male",
-};
-const PRESSURE: Observation = Observation {
-    id: "bp-1",
-    code: "8480-6",
-    display: "收缩压",
-    value: (128.0, "mmHg"),
-    class: DataClass::Health,
-    grade: 3,
-};
-/// Open to very few.
-const RARE: Observation = Observation {
-    id: "hiv-1",
-    code: "75622-1",
-    display: "HIV",
-    value: (0.0, ""),
-    class: DataClass::Health,
-    grade: 5,
-};
 const FORM: &str = "content-type: application/x-www-form-urlencoded";
 
 fn code(outcome: &Value) -> &str {
@@ -230,14 +203,14 @@ fn masks_leave_out_what_tells_who_it_is() {
     let whole =
         [PERSON.name, PERSON.id_number, PERSON.phone, PERSON.address, PERSON.birth_date, "male"];
     let partial =
-        ["张*", "330***********1234", "138******34", "浙江省杭州市", "1980-01-01", "male"];
+        ["张*", "990***********1234", "000******17", "虚构省虚构市", "1980-01-01", "male"];
     assert_eq!(seen(&claims("none", 4, personal())), whole);
     assert_eq!(seen(&claims("partial", 4, personal())), partial);
     assert_eq!(seen(&claims("full", 4, personal())), ["", "", "", "", "1980", "male"]);
     // The grade comes first, and the kind before that.
     assert_eq!(
         seen(&claims("none", 3, personal())),
-        ["张三丰", "", PERSON.phone, PERSON.address, PERSON.birth_date, "male"]
+        [PERSON.name, "", PERSON.phone, PERSON.address, PERSON.birth_date, "male"]
     );
     assert_eq!(seen(&claims("none", 5, json!(["health"]))), [""; 6]);
     assert!(observation("r", &PRESSURE, &claims("full", 3, json!(["health"]))).is_some());

@@ -3,24 +3,17 @@
 use std::fs;
 
 use proto::v1::consents_client::ConsentsClient;
-use proto::v1::visits_client::VisitsClient;
 use proto::v1::{
-    ConsentKind, ConsentState, DataClass, GrantConsentRequest, OpenVisitRequest, Purpose,
-    WitnessConsentRequest,
+    ConsentKind, ConsentState, DataClass, GrantConsentRequest, Purpose, WitnessConsentRequest,
 };
 use serde_json::{Value, json};
-use service::demo::people::{
-    CLERK, COLLEAGUE, DEPARTMENT, DESK, DOCTOR, Institution, SOMEBODY_ELSE, Staff,
-};
+use service::demo::people::{CLERK, COLLEAGUE, DOCTOR, SOMEBODY_ELSE, Staff};
+use tests::city::{CITY_DOCTOR, City};
 use tests::counter::Counter;
 use tests::grpc::{log_in, reason};
 use tests::hospital::{Hospital, text};
-use tests::relay::{Relay, card, open_visit, present};
+use tests::relay::open_visit;
 
-const CITY: Institution =
-    Institution { credit_code: "91350100M000100Y43", name: "虚构市医院", region: "990000" };
-const CITY_DESK: Staff = Staff { key: "city-desk", number: "K101", ..DESK };
-const CITY_DOCTOR: Staff = Staff { key: "city-doctor", number: "D101", ..DOCTOR };
 const RESEARCHER: Staff =
     Staff { key: "researcher", role: "researcher", number: "R001", department: "", ..COLLEAGUE };
 const CHILD: &str = "990000201605040014";
@@ -239,20 +232,8 @@ async fn a_guardian_consents_for_a_child_and_a_child_does_not() {
 #[tokio::test]
 async fn a_referral_opens_the_data_of_who_sent_the_resident_until_it_is_ended() {
     let hospital = Hospital::open();
-    let city = hospital.stage.register_institution(&CITY).unwrap();
-    hospital.stage.engage(&city, &CITY_DESK).unwrap();
-    let doctor = hospital.stage.engage(&city, &CITY_DOCTOR).unwrap();
     let at_home = open_visit(&hospital).await;
-    let desk = log_in(&hospital.stage, CITY_DESK.key).await;
-    let mut relay = Relay::open(desk.clone()).await.unwrap();
-    let reading = present(&mut relay, &mut card(&hospital.card_image())).await.reading();
-    let request = OpenVisitRequest {
-        presence_id: reading.presence_id,
-        department: DEPARTMENT.to_owned(),
-        reason: "referred".to_owned(),
-        attending: vec![doctor],
-    };
-    let visit = VisitsClient::new(desk).open(request).await.unwrap().into_inner().visit_id;
+    let City { institution: city, visit } = City::open(&hospital).await;
     let (within, home) = (["--visit", visit.as_str()], hospital.institution_id.as_str());
     let kept_at_home = ["--records", home];
     let refused =

@@ -3,60 +3,22 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use access_token::words::DataClass;
 use access_token::{KeySet, Verifier};
-use proto::v1::visits_client::VisitsClient;
-use proto::v1::{ConsentKind, DataClass as Class, GrantConsentRequest, OpenVisitRequest, Purpose};
+use proto::v1::{ConsentKind, DataClass as Class, GrantConsentRequest, Purpose};
 use serde_json::Value;
-use service::demo::people::{COLLEAGUE, DEPARTMENT, DESK, DOCTOR, Institution, Staff};
+use service::demo::people::{COLLEAGUE, DOCTOR, Staff};
+use tests::city::{CITY_DOCTOR, City};
 use tests::counter::Counter;
-use tests::grpc::log_in;
 use tests::hospital::{Hospital, text};
 use tests::http::get;
-use tests::relay::{Relay, card, open_visit, present};
-use tests::resource_server::{Chart, Observation, Person, ResourceServer, ask};
+use tests::relay::open_visit;
+use tests::resource_server::sample::{PERSON, PRESSURE, RARE, REPORT};
+use tests::resource_server::{Chart, ResourceServer, ask};
 
-const CITY: Institution =
-    Institution { credit_code: "91350100M000100Y43", name: "虚构市医院", region: "990000" };
-const CITY_DESK: Staff = Staff { key: "city-desk", number: "K101", ..DESK };
-const CITY_DOCTOR: Staff = Staff { key: "city-doctor", number: "D101", ..DOCTOR };
 /// Works in the visit's department, and is not named in the visit.
 const NEIGHBOUR: Staff = Staff { key: "neighbour", number: "D003", ..DOCTOR };
 const RESEARCHER: Staff =
     Staff { key: "researcher", role: "researcher", number: "R001", department: "", ..COLLEAGUE };
-
-const PERSON: Person = Person {
-    name: "张三丰",
-    id_number: "990000198001011234",
-    phone: "00099900017",
-    address: "虚构省虚构市虚构区一号",
-    birth_date: "1980-01-01",
-    gender: "male",
-};
-const PRESSURE: Observation = Observation {
-    id: "pressure",
-    code: "8480-6",
-    display: "收缩压",
-    value: (128.0, "mmHg"),
-    class: DataClass::Health,
-    grade: 3,
-};
-const REPORT: Observation = Observation {
-    id: "report",
-    code: "718-7",
-    display: "血红蛋白",
-    value: (141.0, "g/L"),
-    class: DataClass::Care,
-    grade: 4,
-};
-const RARE: Observation = Observation {
-    id: "rare",
-    code: "75622-1",
-    display: "HIV",
-    value: (0.0, ""),
-    class: DataClass::Health,
-    grade: 5,
-};
 
 /// What somebody sees: name, ID number, phone, and which observations.
 async fn view(hospital: &Hospital, address: SocketAddr, who: &str, order: &[&str]) -> [String; 4] {
@@ -85,11 +47,8 @@ async fn view(hospital: &Hospital, address: SocketAddr, who: &str, order: &[&str
 async fn five_callers_have_five_views_of_one_patient() {
     let hospital = Hospital::open();
     let home = hospital.institution_id.as_str();
-    let city = hospital.stage.register_institution(&CITY).unwrap();
     hospital.stage.engage(home, &NEIGHBOUR).unwrap();
     let researcher = hospital.stage.engage(home, &RESEARCHER).unwrap();
-    hospital.stage.engage(&city, &CITY_DESK).unwrap();
-    let city_doctor = hospital.stage.engage(&city, &CITY_DOCTOR).unwrap();
     let visit = open_visit(&hospital).await;
 
     let keys = KeySet::from_json(&get(&hospital, "/jwks.json").1).unwrap();
@@ -102,17 +61,8 @@ async fn five_callers_have_five_views_of_one_patient() {
     let (_server, address) = ResourceServer::serve(verifier, home, charts).await;
 
     // The city hospital has a visit of its own, and a referral from home.
+    let City { institution: city, visit: in_city } = City::open(&hospital).await;
     hospital.granted(DOCTOR.key, &["referral", "make", "--visit", &visit, "--to", &city]);
-    let desk = log_in(&hospital.stage, CITY_DESK.key).await;
-    let mut relay = Relay::open(desk.clone()).await.unwrap();
-    let reading = present(&mut relay, &mut card(&hospital.card_image())).await.reading();
-    let request = OpenVisitRequest {
-        presence_id: reading.presence_id,
-        department: DEPARTMENT.to_owned(),
-        reason: "referred".to_owned(),
-        attending: vec![city_doctor],
-    };
-    let in_city = VisitsClient::new(desk).open(request).await.unwrap().into_inner().visit_id;
 
     // The resident lets a researcher see health and care data.
     let mut counter = Counter::open(&hospital).await;
