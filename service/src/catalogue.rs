@@ -101,6 +101,8 @@ catalogue! {
     OBJECTION_OF_RESIDENT: "拒绝是居民本人作出的，监护人不能代为撤回", "请居民本人到场撤回", "the resident objected themselves; a guardian does not take it back for them", "have the resident come";
     /// The consent was withdrawn, or its time is over.
     CONSENT_OVER: "授权已撤回、到期或未经见证", "请居民重新授权", "the consent was withdrawn, is over, or was not witnessed", "ask the resident for another consent";
+    /// The resident has as many consents in force as are looked through.
+    CONSENTS_TOO_MANY: "该居民有效的授权已达 200 份", "请先撤回不再需要的授权（healthcard consent list）", "the resident has 200 consents in force", "withdraw those that are no longer needed first (`healthcard consent list`)";
     /// The referral was ended, or its time is over.
     REFERRAL_OVER: "转诊已终止或到期", "请由转出机构重新转诊", "the referral was ended or is over", "ask the institution that sent the resident for another";
     /// A kind of data that is not covered.

@@ -27,7 +27,7 @@ fn code(reason: Reason) -> Code {
         | R::CERTIFICATE_WRONG_USE
         | R::CHALLENGE_INVALID
         | R::SIGNATURE_INVALID => Code::Unauthenticated,
-        R::RATE_LIMITED | R::EMERGENCIES_TOO_MANY => Code::ResourceExhausted,
+        R::RATE_LIMITED | R::EMERGENCIES_TOO_MANY | R::CONSENTS_TOO_MANY => Code::ResourceExhausted,
         R::PEER_MISMATCH
         | R::ROLE_NOT_ALLOWED
         | R::OTHER_INSTITUTION

@@ -113,6 +113,7 @@ fn store_reason(error: &StoreError) -> Reason {
         StoreError::Conflict(Obstacle::CodeOver) => Reason::CODE_EXPIRED,
         StoreError::Conflict(Obstacle::VisitClosed) => Reason::VISIT_CLOSED,
         StoreError::Conflict(Obstacle::ConsentOver) => Reason::CONSENT_OVER,
+        StoreError::Conflict(Obstacle::ConsentsTooMany) => Reason::CONSENTS_TOO_MANY,
         StoreError::Conflict(Obstacle::ReferralOver) => Reason::REFERRAL_OVER,
         StoreError::Conflict(Obstacle::CertificateNotValid) => Reason::CERTIFICATE_REVOKED,
         StoreError::Conflict(Obstacle::CardState(refusal)) => refusal_reason(*refusal),

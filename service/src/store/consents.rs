@@ -17,6 +17,9 @@ use crate::{
 /// How long a second person has to say that they saw it given.
 const WITNESS_WITHIN: Duration = Duration::hours(1);
 
+/// Most consents of a resident that are in force at once: each decision about them looks through all.
+const MOST_IN_FORCE: u32 = 200;
+
 /// A consent to be put on record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewConsent {
@@ -219,7 +222,7 @@ impl Store {
     /// Puts a consent on record.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the session was closed meanwhile.
+    /// [`StoreError::Conflict`] when the session was closed meanwhile, or the resident has 200 of them.
     pub async fn record_consent(
         &self,
         consent: NewConsent,
@@ -229,6 +232,14 @@ impl Store {
         self.record(entry, move |db, position| {
             let c = consent;
             check_session(db, &session)?;
+            let standing: u32 = db
+                .prepare_cached(
+                    "SELECT count(*) FROM consent WHERE resident = ?1 AND withdrawn_at IS NULL AND ends_at > ?2",
+                )?
+                .query_row((c.resident, Micros(c.given_at)), |row| row.get(0))?;
+            if standing >= MOST_IN_FORCE {
+                return Err(StoreError::Conflict(Obstacle::ConsentsTooMany));
+            }
             let classes: Vec<_> = c.classes.iter().map(|class| class.as_str()).collect();
             db.prepare_cached(
                 "INSERT INTO consent VALUES (:id, :resident, :kind, :purpose, :classes, :grade, :recipient,

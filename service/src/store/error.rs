@@ -237,6 +237,8 @@ pub enum Obstacle {
     VisitClosed,
     /// The consent is not in force.
     ConsentOver,
+    /// The resident has more consents in force than are looked through.
+    ConsentsTooMany,
     /// The referral is over.
     ReferralOver,
     /// The signature was completed before.
@@ -296,6 +298,7 @@ impl fmt::Display for Obstacle {
             Self::SessionClosed => "the session was closed",
             Self::VisitClosed => "the visit was closed",
             Self::ConsentOver => "the consent is not in force",
+            Self::ConsentsTooMany => "the resident has too many consents in force",
             Self::ReferralOver => "the referral is over",
             Self::SigningCompleted => "the signature was completed before",
             Self::BatchClosed => "the batch was closed",

@@ -197,6 +197,22 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
 }
 
 #[tokio::test]
+async fn a_resident_has_as_many_consents_as_are_looked_through_and_no_more() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let give = || store.record_consent(consent(&h), SESSION, act("consent.grant"));
+    for _ in 0..200 {
+        give().await.unwrap();
+    }
+    assert!(matches!(give().await, Err(StoreError::Conflict(Obstacle::ConsentsTooMany))));
+    let first = store.consents_of(h.resident, None, 1).await.unwrap().remove(0).given.id;
+    let entry = act("consent.withdraw");
+    store.record_consent_withdrawn(first, h.doctor, NOW, entry).await.unwrap();
+    give().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_consent_takes_a_second_person_within_the_hour() {
     let place = Place::new();
     let store = place.open();
