@@ -28,6 +28,13 @@ pub fn date_at_desk(now: UtcTime) -> Date {
     now.to_offset(time::macros::offset!(+8)).date()
 }
 
+/// A time at a desk for people to read, to the second: `2026-11-23 16:30:00`.
+#[must_use]
+pub fn moment_at_desk(at: UtcTime) -> String {
+    let at = at.to_offset(time::macros::offset!(+8));
+    format!("{} {:02}:{:02}:{:02}", at.date(), at.hour(), at.minute(), at.second())
+}
+
 /// RFC 3339 in UTC with six decimals, e.g. `2026-11-23T08:30:00.000001Z`: the form of the log.
 #[must_use]
 pub fn rfc3339(at: UtcTime) -> String {
@@ -58,6 +65,12 @@ mod tests {
         ] {
             assert_eq!(date_at_desk(now), date);
         }
+    }
+
+    #[test]
+    fn people_read_the_time_of_their_desk() {
+        let at = datetime!(2026-11-22 16:04:05.6 UTC);
+        assert_eq!(moment_at_desk(at), "2026-11-23 00:04:05");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod certificates;
 mod devices;
 mod enrolment;
+mod logins;
 mod metrics;
 mod national;
 mod revocation_lists;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use self::certificates::{CertificateRules, IdentifierRow, IdentifierSource, RawCertificates};
 pub use self::devices::{DeviceSettings, RawDevice, RawKeyPlace};
 pub use self::enrolment::{EnrolmentRules, RawEnrolment};
+pub use self::logins::{LoginRules, RawLogins};
 pub use self::metrics::{MetricsReaders, RawMetrics};
 pub use self::national::RawNational;
 pub use self::revocation_lists::RawRevocationLists;
@@ -80,6 +82,9 @@ pub struct RawConfig {
     /// Life of things that end by themselves.
     #[serde(default)]
     pub lifetimes: RawLifetimes,
+    /// When logins that fail again and again are locked out.
+    #[serde(default)]
+    pub logins: RawLogins,
     /// Times in the life of a card.
     #[serde(default)]
     pub cards: RawCards,
@@ -203,6 +208,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Lives of things that end by themselves.
     pub lifetimes: Lifetimes,
+    /// When logins that fail again and again are locked out.
+    pub login_rules: LoginRules,
     /// Times in the life of a card.
     pub card_rules: CardRules,
     /// How certificates are issued.
@@ -437,6 +444,7 @@ impl Config {
             card_script,
             public_url,
             lifetimes,
+            login_rules: LoginRules::check(&raw.logins)?,
             card_rules,
             enrolment_rules,
             certificate_rules: CertificateRules::check(raw.certificates)?,

@@ -173,6 +173,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         certificates: config::RawCertificates::default(),
         public_url: None,
         lifetimes: config::RawLifetimes::default(),
+        logins: config::RawLogins::default(),
         cards: config::RawCards::default(),
         devices: BTreeMap::new(),
         keys: BTreeMap::new(),

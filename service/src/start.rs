@@ -163,7 +163,7 @@ pub(crate) async fn registrar(
 ) -> Result<Registrar, StartError> {
     let Config { name, policy, lifetimes, card_rules, card_keys, card_script, .. } = config;
     let Config { bundle, time_stamps, metrics, national, .. } = config;
-    let Config { enrolment_rules, certificate_rules, .. } = config;
+    let Config { login_rules, enrolment_rules, certificate_rules, .. } = config;
     let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
     let parts = Parts {
         name,
@@ -173,6 +173,7 @@ pub(crate) async fn registrar(
         policy,
         bundle,
         lifetimes,
+        login_rules,
         card_rules,
         enrolment_rules,
         certificate_rules,

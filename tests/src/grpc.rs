@@ -1,5 +1,6 @@
 //! gRPC by hand, for calls that the command line would never make.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use service::demo::stage::Stage;
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
 use tonic::metadata::MetadataValue;
 use tonic::service::Interceptor;
@@ -29,6 +30,14 @@ pub type Caller = InterceptedService<Channel, Bearer>;
 /// # Panics
 /// When it cannot be reached.
 pub async fn connect(stage: &Stage) -> Channel {
+    connect_from(stage, Ipv4Addr::LOCALHOST).await
+}
+
+/// The same, from another address of this machine.
+///
+/// # Panics
+/// When it cannot be reached.
+pub async fn connect_from(stage: &Stage, own: Ipv4Addr) -> Channel {
     let authority = CertificateDer::from_pem_file(stage.tls_authority()).expect("ca.pem");
     let mut roots = RootCertStore::empty();
     roots.add(authority).expect("a certificate");
@@ -40,11 +49,13 @@ pub async fn connect(stage: &Stage) -> Channel {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec()];
     let connector = TlsConnector::from(Arc::new(config));
-    let address = stage.url().replacen("https://", "", 1);
+    let address = stage.url().replacen("https://", "", 1).parse().expect("an address");
     let dial = tower::service_fn(move |_| {
-        let (connector, address) = (connector.clone(), address.clone());
+        let (connector, address): (_, SocketAddr) = (connector.clone(), address);
         async move {
-            let tcp = TcpStream::connect(&address).await?;
+            let socket = TcpSocket::new_v4()?;
+            socket.bind((own, 0).into())?;
+            let tcp = socket.connect(address).await?;
             tcp.set_nodelay(true)?;
             let name = ServerName::try_from("localhost").expect("a name");
             Ok::<_, std::io::Error>(TokioIo::new(connector.connect(name, tcp).await?))

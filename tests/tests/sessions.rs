@@ -1,10 +1,15 @@
-//! Sessions of one person at several workstations: seen, and ended from any of them.
+//! Sessions of one person at several workstations: seen, and ended from any of them. Logins that fail again and again.
 
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hsm::sm2::SecretKey;
 use proto::v1::sessions_client::SessionsClient;
 use proto::v1::visits_client::VisitsClient;
 use proto::v1::{EndSessionRequest, ListVisitsRequest};
 use service::demo::people::{COLLEAGUE, DOCTOR};
-use tests::grpc::{log_in, reason};
+use tests::grpc::{Holder, connect, connect_from, log_in, open_session, reason};
 use tests::hospital::{Hospital, text};
 use tests::relay::open_visit;
 
@@ -51,4 +56,48 @@ async fn a_session_that_was_left_behind_is_ended_by_its_owner_with_its_tokens() 
     let listed = hospital.granted(DOCTOR.key, &["session", "list"]);
     let again = listed["sessions"].as_array().unwrap();
     assert!(again.iter().all(|it| it["session_id"] != left["session_id"]), "{listed}");
+}
+
+/// A certificate is public: whoever tries it with another key locks it out where they are, and nowhere else.
+#[tokio::test]
+async fn wrong_signatures_are_slowed_down_and_then_lock_the_place_they_come_from() {
+    let mut hospital = Hospital::open();
+    hospital.reconfigure(|settings| {
+        settings.replace("refusals = 5", "refusals = 3").replace("locked = 900", "locked = 5")
+    });
+    let doctor = Holder::read(&hospital.stage.identity(DOCTOR.key));
+    let stranger = Holder::new(doctor.certificate.clone(), Arc::new(SecretKey::generate()));
+    let here = connect(&hospital.stage).await;
+    let elsewhere = connect_from(&hospital.stage, Ipv4Addr::new(127, 0, 0, 2)).await;
+    let mut beat = tokio::time::interval(Duration::from_millis(50));
+
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|it| it != "LOGIN_LOCKED") {
+        beat.tick().await;
+        heard.push(reason(&open_session(&here, &stranger).await.unwrap_err()));
+    }
+    assert_eq!(heard[..3], ["SIGNATURE_INVALID", "SIGNATURE_INVALID", "RATE_LIMITED"], "{heard:?}");
+    assert!(heard[3..heard.len() - 1].iter().all(|it| it == "RATE_LIMITED"), "{heard:?}");
+
+    // The right key does not help here, and is told until when; at another desk it does.
+    let refused = open_session(&here, &doctor).await.unwrap_err();
+    assert_eq!(reason(&refused), "LOGIN_LOCKED");
+    assert!(refused.message().contains(", until 20"), "{refused}");
+    open_session(&elsewhere, &doctor).await.unwrap();
+    open_session(&here, &Holder::read(&hospital.stage.identity(COLLEAGUE.key))).await.unwrap();
+    loop {
+        beat.tick().await;
+        match open_session(&here, &doctor).await {
+            Ok(_) => break,
+            Err(status) => assert_eq!(reason(&status), "LOGIN_LOCKED"),
+        }
+    }
+
+    // However often it was tried, the lock is in the log once.
+    let search = ["audit", "search", "--action", "session.open", "--alerts"];
+    let found = hospital.granted("auditor", &search);
+    let entries = found["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 1, "{found}");
+    assert_eq!(entries[0]["entry"]["detail"]["reason"], "LOGIN_LOCKED", "{found}");
+    assert_eq!(entries[0]["entry"]["detail"]["alert"], "login-locked", "{found}");
 }

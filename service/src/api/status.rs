@@ -7,7 +7,7 @@ use tonic_types::{ErrorDetail, ErrorInfo, LocalizedMessage, StatusExt};
 
 use uuid::Uuid;
 
-use crate::{catalogue::Reason, policy::Denial, registrar::Error};
+use crate::{catalogue::Reason, clock, policy::Denial, registrar::Error};
 
 /// Domain of our reasons (`google.rpc.ErrorInfo`).
 const DOMAIN: &str = "healthcard.v1";
@@ -27,7 +27,9 @@ fn code(reason: Reason) -> Code {
         | R::CERTIFICATE_WRONG_USE
         | R::CHALLENGE_INVALID
         | R::SIGNATURE_INVALID => Code::Unauthenticated,
-        R::RATE_LIMITED | R::EMERGENCIES_TOO_MANY | R::CONSENTS_TOO_MANY => Code::ResourceExhausted,
+        R::LOGIN_LOCKED | R::RATE_LIMITED | R::EMERGENCIES_TOO_MANY | R::CONSENTS_TOO_MANY => {
+            Code::ResourceExhausted
+        }
         R::PEER_MISMATCH
         | R::ROLE_NOT_ALLOWED
         | R::OTHER_INSTITUTION
@@ -177,6 +179,12 @@ impl From<Error> for Status {
                 ] {
                     metadata.insert(key.to_owned(), value.into_owned());
                 }
+            }
+            Error::Locked { until } => {
+                metadata.insert("until".to_owned(), clock::rfc3339(*until));
+                let at_desk = clock::moment_at_desk(*until);
+                zh = format!("{zh}，至 {at_desk}（北京时间）");
+                en = format!("{en}, until {at_desk} (UTC+8)");
             }
             Error::Alike(alike) => metadata.extend(alike.told()),
             Error::Store(_) | Error::Key(_) | Error::Internal { .. }

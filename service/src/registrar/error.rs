@@ -5,6 +5,7 @@ use hsm::KeyError;
 use crate::{
     card_life::{CardStatus, Refusal},
     catalogue::{Needs, Reason},
+    clock::UtcTime,
     policy::Denial,
     registrar::Alike,
     store::{Obstacle, Record, StoreError, Unique},
@@ -24,6 +25,12 @@ pub enum Error {
         field: &'static str,
         /// What it must be.
         needs: Needs,
+    },
+    /// This certificate was refused too often at this address.
+    #[error("locked for a while")]
+    Locked {
+        /// When it is not any more.
+        until: UtcTime,
     },
     /// Policy said no.
     #[error("denied by rule {}", .0.rule())]
@@ -63,6 +70,7 @@ impl Error {
         match self {
             Self::Refused(reason) => *reason,
             Self::Field { .. } => Reason::FIELD_INVALID,
+            Self::Locked { .. } => Reason::LOGIN_LOCKED,
             Self::Denied(denial) => denial_reason(denial),
             Self::Alike(alike) => alike.reason,
             Self::Store(error) => store_reason(error),

@@ -15,7 +15,9 @@ use crate::{
     ceremony,
     clock::{self, UtcTime},
     code::CodeKeys,
-    config::{self, CardRules, CardSecurity, CertificateRules, EnrolmentRules, Lifetimes},
+    config::{
+        self, CardRules, CardSecurity, CertificateRules, EnrolmentRules, Lifetimes, LoginRules,
+    },
     devices::Devices,
     keys::Keys,
     policy::{Act, Policy},
@@ -55,6 +57,7 @@ mod issuing;
 mod key_centre;
 mod key_recoveries;
 mod list_names;
+mod login_locks;
 mod look_alikes;
 mod national;
 mod operators;
@@ -163,6 +166,10 @@ pub struct Registrar {
     sessions: session_cache::SessionCache,
     /// Logins that were refused a moment ago.
     refused_logins: refused_logins::RefusedLogins,
+    /// Those that failed again and again.
+    login_locks: login_locks::LoginLocks,
+    /// Locks that were recorded a moment ago.
+    locked_logins: refused_logins::RefusedLogins,
     responders: certificate_status::Responders,
     stamping: time_stamps::Stamping,
     metrics: config::MetricsReaders,
@@ -231,6 +238,8 @@ pub struct Parts {
     pub bundle: Option<Bundle>,
     /// Lives of things that end by themselves.
     pub lifetimes: Lifetimes,
+    /// When logins that fail again and again are locked out.
+    pub login_rules: LoginRules,
     /// Times in the life of a card.
     pub card_rules: CardRules,
     /// How certificates are issued.
@@ -260,7 +269,7 @@ impl Registrar {
         let Parts { name, store, keys, authorities, policy, lifetimes, card_rules, .. } = parts;
         let Parts { card_keys, card_issuer, card_script, time_stamps, metrics, national, .. } =
             parts;
-        let Parts { bundle, enrolment_rules, certificate_rules, .. } = parts;
+        let Parts { bundle, login_rules, enrolment_rules, certificate_rules, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             revocations: token_revocations::Revocations::default(),
@@ -275,6 +284,8 @@ impl Registrar {
             card_lists: card_list::CardLists::new(&keys)?,
             sessions: session_cache::SessionCache::default(),
             refused_logins: refused_logins::RefusedLogins::default(),
+            login_locks: login_locks::LoginLocks::new(login_rules),
+            locked_logins: refused_logins::RefusedLogins::default(),
             responders: certificate_status::Responders::default(),
             stamping: time_stamps::Stamping::new(time_stamps),
             shown: national::Shown::new(national),

@@ -8,10 +8,14 @@ use ca::{Certificate, ChainError, chain::Purpose};
 use hsm::sm2::{Signature, SignerId};
 use zeroize::Zeroizing;
 
-use super::{Caller, Error, Holder, Origin, Registrar, entry_by, uncut};
+use super::{
+    Caller, Error, Holder, Origin, Registrar, entry_by,
+    login_locks::{Kept, Tried},
+    uncut,
+};
 use crate::{
     catalogue::Reason,
-    clock::UtcTime,
+    clock::{self, UtcTime},
     policy::Act,
     store::{HOLD, IdentityId, NewSession, Receipt, Session},
     token,
@@ -62,8 +66,8 @@ impl Registrar {
     ///
     /// # Errors
     /// CERTIFICATE_…, CHALLENGE_INVALID, SIGNATURE_INVALID; PEER_MISMATCH when the connection was opened
-    /// with another certificate. Refusals of a certificate that this
-    /// service issued leave an entry in the log; strangers do not, so that they cannot fill it.
+    /// with another certificate; RATE_LIMITED and LOGIN_LOCKED after signatures that were wrong. Refusals of a
+    /// certificate that this service issued leave an entry in the log; strangers do not, so that they cannot fill it.
     pub async fn open_session(
         &self,
         challenge: &[u8],
@@ -81,9 +85,21 @@ impl Registrar {
             tracing::info!(address = %origin.address, "a certificate of strangers was refused");
             return Err(chain_reason(error));
         }
+        let foreign = origin.peer.as_ref().is_some_and(|peer| !peer.is(&certificate));
+        // Who opened the connection with this key has shown that they hold it: what others tried is none of theirs.
+        let shown = origin.peer.is_some() && !foreign;
+        let tried = (!shown).then(|| Tried::new(certificate.thumbprint(), origin.address));
+        if let Some(tried) = tried {
+            self.login_locks.admit(tried, now).map_err(|kept| match kept {
+                Kept::Waiting => Reason::RATE_LIMITED.into(),
+                Kept::Locked(until) => Error::Locked { until },
+            })?;
+        }
         // The challenge is used up either way; what is wrong with the certificate itself is said first.
         let proven = self.prove_key(challenge, &certificate, signature, now);
-        let foreign = origin.peer.as_ref().is_some_and(|peer| !peer.is(&certificate));
+        let locks = tried
+            .filter(|_| trusted.is_ok() && proven.is_err())
+            .and_then(|tried| self.login_locks.refused(tried, now));
         let checked = match (trusted, proven) {
             (Ok(_), Ok(())) if foreign => Err(Reason::PEER_MISMATCH.into()),
             (Ok(_), Ok(())) => self.known_holder(&certificate, now).await,
@@ -95,11 +111,19 @@ impl Registrar {
             address: Some(origin.address.to_string()),
             ..Actor::default()
         };
+        let refused = |actor| entry_by(actor, Act::SessionOpen, Outcome::Refused, now);
+        if let Some(until) = locks {
+            let locked = Error::Locked { until };
+            if !self.locked_logins.admit(&serial, now) {
+                return Err(locked);
+            }
+            let entry = refused(actor).with("until", clock::rfc3339(until));
+            return self.refuse(entry.with("alert", "login-locked"), locked).await;
+        }
         let mut holder = match checked {
             Ok(holder) => holder,
             Err(error) if self.refused_logins.admit(&serial, now) => {
-                let entry = entry_by(actor, Act::SessionOpen, Outcome::Refused, now);
-                return self.refuse(entry, error).await;
+                return self.refuse(refused(actor), error).await;
             }
             Err(error) => return Err(error),
         };
@@ -123,6 +147,9 @@ impl Registrar {
             address: origin.address.to_string(),
         };
         let receipt = self.store.record_session_opened(session, entry).await?;
+        if let Some(tried) = tried {
+            self.login_locks.opened(tried);
+        }
         Ok(OpenedSession { token, holder: Arc::new(holder), receipt })
     }
 
