@@ -371,6 +371,7 @@ needs! {
     OtherInstitution: "另一机构", "another institution";
     NothingHere: "空；家庭医生可查看的范围由授权规则决定", "left out: how far a family doctor sees is a matter of the rules";
     OneFrame: "就诊、授权、紧急访问的编号，只填其一", "exactly one of a visit, a consent and an emergency access";
+    TokensOf: "就诊、人员、证书、授权或居民，只填其一", "one of a visit, a person, a certificate, a consent and a resident";
     OneOf: "居民编号或就诊编号，只填其一", "given in place of the resident, not beside it";
     CodeUses: "授权规则允许的使用次数；静态码不填", "a number of uses that the rules allow; none for a static code";
     OfSignedCode: "32 字节的窗口随机码，仅用于签名码", "the 32 octets that a desk gave, for signed codes only";

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use access_token::{Claims, KeySet, Verifier};
+use access_token::proof::Request;
+use access_token::{Claims, KeySet, Refusal, Verifier};
 use serde_json::{Value, json};
-use service::demo::people::DOCTOR;
+use service::demo::people::{COLLEAGUE, DOCTOR, RECORDS};
 use tests::hospital::{Hospital, text};
 use tests::http::{get, post, session};
 use tests::relay;
@@ -174,6 +175,104 @@ async fn the_service_says_of_token_and_proof_together_and_in_the_forms_of_oauth(
     let order = ["audit", "search", "--action", "token.revoke", "--page-size", "10"];
     let told = hospital.granted("auditor", &order).to_string();
     assert!(told.contains(&text(&issued, "token_id")) && told.contains("refused"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_tokens_of_a_visit_a_person_or_a_certificate_end_at_once_and_others_live() {
+    let mut hospital = Hospital::open();
+    let (first, second) = (relay::open_visit(&hospital).await, relay::open_visit(&hospital).await);
+    let issued = |hospital: &Hospital, visit: &str| {
+        let (issued, file) = issue(hospital, visit);
+        let kept = hospital.stage.path(&format!("token-{}", text(&issued, "token_id")));
+        std::fs::rename(file, &kept).unwrap();
+        (text(&issued, "token"), kept.to_str().unwrap().to_owned())
+    };
+    let of_first = [issued(&hospital, &first), issued(&hospital, &first)];
+    let of_second = issued(&hospital, &second);
+    let said = |hospital: &Hospital, (_, file): &(String, String)| {
+        let order = ["token", "introspect", "--token", file, "--audience", "emr.example"];
+        let said = hospital.ask(RECORDS.key, &order).body;
+        (said["active"].as_bool().unwrap(), text(&said, "inactive_reason"))
+    };
+    let revoke = |hospital: &Hospital, who: &str, order: &[&str]| {
+        hospital.granted(who, &[&["token", "revoke"], order].concat())
+    };
+    let good = (true, String::new());
+    let revoked = (false, "REVOKED".to_owned());
+
+    // Somebody else's are not ended by whoever has none there, and who is not on record has none.
+    let none = revoke(&hospital, COLLEAGUE.key, &["--visit", &first]);
+    assert_eq!((&none["ended"], &none["receipt"]), (&json!(0), &Value::Null));
+    let nobody = "01900000-0000-7000-8000-000000000000";
+    let doctor = hospital.staff[DOCTOR.key].clone();
+    let serial = hospital.granted(DOCTOR.key, &["key", "show"]);
+    let serial = text(&serial["certificate"], "serial");
+    for (who, order, reason) in [
+        ("operator", ["--visit", nobody], "VISIT_NOT_FOUND"),
+        ("operator", ["--identity", nobody], "IDENTITY_NOT_FOUND"),
+        ("operator", ["--certificate", "5f"], "CERTIFICATE_NOT_FOUND"),
+        ("operator", ["--consent", nobody], "CONSENT_NOT_FOUND"),
+        ("operator", ["--resident", nobody], "RESIDENT_NOT_FOUND"),
+        ("operator", ["--visit", "the first"], "FIELD_INVALID"),
+        (COLLEAGUE.key, ["--identity", &doctor], "IDENTITY_NOT_FOUND"),
+        (COLLEAGUE.key, ["--certificate", &serial], "CERTIFICATE_NOT_FOUND"),
+        ("clerk", ["--visit", &first], "ROLE_NOT_ALLOWED"),
+        (RECORDS.key, ["--identity", &doctor], "ROLE_NOT_ALLOWED"),
+    ] {
+        hospital.refused(who, &[&["token", "revoke"], &order[..]].concat(), reason);
+    }
+    assert!(of_first.iter().chain([&of_second]).all(|token| said(&hospital, token) == good));
+
+    let ended = revoke(&hospital, "operator", &["--visit", &first]);
+    assert_eq!(ended["ended"], 2, "{ended}");
+    // What was answered is on disk.
+    hospital.stage.server().unwrap().kill();
+    hospital.stage.serve().unwrap();
+    assert!(of_first.iter().all(|token| said(&hospital, token) == revoked));
+    assert_eq!(said(&hospital, &of_second), good);
+    let verifier = |taken: &str| {
+        let keys = KeySet::from_json(&get(&hospital, "/jwks.json").1).unwrap();
+        let issuer = json_at(&hospital, "/.well-known/oauth-authorization-server");
+        let verifier = Verifier::new(&text(&issuer, "issuer"), "emr.example", keys);
+        verifier.take_snapshot(taken, now()).unwrap();
+        verifier
+    };
+    // A snapshot of before is handed out for a moment.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let request = Request { method: "GET", uri: "https://emr.example/" };
+    loop {
+        let verifier = verifier(&snapshot(&hospital));
+        let refused = |(token, _): &(String, String)| {
+            verifier.check(token, None, request, now()).unwrap_err()
+        };
+        // One that goes on lacks nothing but its proof.
+        assert_eq!(refused(&of_second), Refusal::ProofMissing);
+        if of_first.iter().all(|token| refused(token) == Refusal::TokenEnded) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the snapshot does not name them");
+    }
+
+    // One entry, which says how many, and of what.
+    let order = ["audit", "search", "--action", "token.revoke", "--outcome", "granted"];
+    let told = hospital.granted("auditor", &order);
+    let [entry] = &told["entries"].as_array().unwrap()[..] else { panic!("{told}") };
+    let entry = &entry["entry"];
+    assert_eq!(
+        (&entry["visit"], &entry["detail"]["tokens"]),
+        (&json!(first), &json!("2")),
+        "{told}"
+    );
+
+    // By the person themselves, and by what the tokens rest on.
+    assert_eq!(revoke(&hospital, DOCTOR.key, &["--identity", &doctor])["ended"], 1);
+    assert_eq!(said(&hospital, &of_second), revoked);
+    let last = issued(&hospital, &second);
+    assert_eq!(revoke(&hospital, "operator", &["--certificate", &serial])["ended"], 1);
+    assert_eq!(said(&hospital, &last), revoked);
+    let last = issued(&hospital, &second);
+    assert_eq!(revoke(&hospital, "operator", &["--resident", &hospital.resident_id])["ended"], 1);
+    assert_eq!(said(&hospital, &last), revoked);
 }
 
 #[test]

@@ -6,20 +6,21 @@ use access_token::{
     MAX_TOKEN,
     proof::{MAX_PROOF, Request as ProvenRequest},
 };
-use proto::v1::{self, tokens_server::Tokens};
+use proto::v1::{self, revoke_all_tokens_request::Of, tokens_server::Tokens};
 use tonic::{Request, Response};
 
 use super::{
     Desk, Reply,
     convert::{
         audience, class, class_number, id, optional_id, purpose, purpose_number, receipt,
-        role_number, timestamp,
+        role_number, short_text, timestamp,
     },
 };
 use crate::{
     catalogue::Needs,
     clock::UtcTime,
     registrar::{Error, Introspection, ShownToken, TokenOrder, Wanted, Within},
+    store::TokensOf,
     vocabulary::{DataClass, Grade, Relation},
 };
 
@@ -125,6 +126,28 @@ impl Tokens for Desk {
         let token = id("token_id", &request.get_ref().token_id)?;
         let recorded = self.registrar.revoke_token(&caller, token).await?;
         Ok(Response::new(v1::RevokeTokenResponse { receipt: recorded.and_then(receipt) }))
+    }
+
+    async fn revoke_all(
+        &self,
+        request: Request<v1::RevokeAllTokensRequest>,
+    ) -> Reply<v1::RevokeAllTokensResponse> {
+        let caller = self.caller(&request).await?;
+        let of = match request.into_inner().of {
+            Some(Of::VisitId(visit)) => TokensOf::Visit(id("visit_id", &visit)?),
+            Some(Of::IdentityId(identity)) => TokensOf::Identity(id("identity_id", &identity)?),
+            Some(Of::CertificateSerial(serial)) => {
+                TokensOf::Certificate(short_text("certificate_serial", serial, 40)?)
+            }
+            Some(Of::ConsentId(consent)) => TokensOf::Consent(id("consent_id", &consent)?),
+            Some(Of::ResidentId(resident)) => TokensOf::Resident(id("resident_id", &resident)?),
+            None => return Err(Error::Field { field: "of", needs: Needs::TokensOf }.into()),
+        };
+        let (ended, recorded) = self.registrar.revoke_tokens(&caller, of).await?;
+        Ok(Response::new(v1::RevokeAllTokensResponse {
+            ended,
+            receipt: recorded.and_then(receipt),
+        }))
     }
 
     async fn keys(&self, _request: Request<v1::TokenKeysRequest>) -> Reply<v1::TokenKeysResponse> {

@@ -16,7 +16,7 @@ use crate::{
     catalogue::Reason,
     clock::UtcTime,
     policy::{AccessRequest, Act, Denial, Grant, Standing, explained},
-    store::{Change, Ended, InstitutionId, NewToken, Receipt, TokenId},
+    store::{Change, Ended, InstitutionId, NewToken, Receipt, TokenId, TokensOf},
     vocabulary::{DataClass, Frame, Grade, Mask, Purpose, Relation, Role},
 };
 
@@ -315,6 +315,68 @@ impl Registrar {
             Change::Recorded(receipt) => Some(receipt),
             Change::None => None,
         })
+    }
+
+    /// Ends all of these tokens that go on, in one entry that says how many: an operator whosever they are, others their
+    /// own. That there are none is no refusal.
+    ///
+    /// # Errors
+    /// VISIT_NOT_FOUND, CONSENT_NOT_FOUND, RESIDENT_NOT_FOUND; IDENTITY_NOT_FOUND and CERTIFICATE_NOT_FOUND, also for
+    /// somebody else's; ROLE_NOT_ALLOWED.
+    pub async fn revoke_tokens(
+        &self,
+        caller: &Caller,
+        of: TokensOf,
+    ) -> Result<(u32, Option<Receipt>), Error> {
+        self.allow(caller, Act::TokenRevoke).await?;
+        let own = caller.holder.identity;
+        let all = caller.holder.role == Role::Operator;
+        let entry = |outcome| {
+            let entry = self.entry(caller, Act::TokenRevoke, outcome);
+            match &of {
+                TokensOf::Visit(id) => entry.on("visit", id.to_string()).in_visit(id.to_string()),
+                TokensOf::Identity(id) => entry.on("identity", id.to_string()),
+                TokensOf::Certificate(serial) => entry.on("certificate", serial.as_str()),
+                TokensOf::Consent(id) => entry.on("consent", id.to_string()),
+                TokensOf::Resident(id) => entry.on("resident", id.to_string()),
+            }
+        };
+        let (store, found) =
+            (&self.store, |found: bool, unknown| found.then_some(None).ok_or(unknown));
+        let resident = match &of {
+            TokensOf::Visit(id) => {
+                let visit = store.visit(*id).await?;
+                visit.map(|it| Some(it.resident)).ok_or(Reason::VISIT_NOT_FOUND)
+            }
+            TokensOf::Consent(id) => {
+                let consent = store.consent(*id).await?;
+                consent.map(|it| Some(it.given.resident)).ok_or(Reason::CONSENT_NOT_FOUND)
+            }
+            TokensOf::Resident(id) => {
+                let resident = store.resident(*id).await?;
+                resident.map(|_| Some(*id)).ok_or(Reason::RESIDENT_NOT_FOUND)
+            }
+            TokensOf::Identity(id) => {
+                let known = *id == own || (all && store.identity(*id).await?.is_some());
+                found(known, Reason::IDENTITY_NOT_FOUND)
+            }
+            TokensOf::Certificate(serial) => {
+                let certificate = store.certificate(serial).await?;
+                let known = certificate.is_some_and(|it| all || it.identity == Some(own));
+                found(known, Reason::CERTIFICATE_NOT_FOUND)
+            }
+        };
+        let resident = match resident {
+            Ok(resident) => resident,
+            Err(unknown) => return self.refuse(entry(Outcome::Refused), unknown).await,
+        };
+        let granted = entry(Outcome::Granted);
+        let granted = match resident {
+            Some(resident) => granted.about(resident.to_string()),
+            None => granted,
+        };
+        let holder = (!all).then_some(own);
+        Ok(self.store.record_tokens_revoked(of.clone(), holder, caller.now, granted).await?)
     }
 
     /// Ends the token that is shown, as [`revoke_token`](Self::revoke_token) does; one that is not ours has no number.

@@ -32,6 +32,8 @@ pub enum Change {
 pub(super) enum Found<T> {
     /// The change is made; append the entry.
     Changed(T),
+    /// The change is made; append this entry in place of the one that was handed in, as it says what was found.
+    Told(T, Box<Entry>),
     /// Nothing to do; append nothing.
     Same(T),
 }
@@ -95,6 +97,11 @@ where
         let Some(change) = self.change.take() else { return Err(Refused::Alone) };
         let found = change(db, position).and_then(|found| match found {
             Found::Changed(value) => {
+                self.leaf.insert(db, position)?;
+                Ok((value, Some(position)))
+            }
+            Found::Told(value, entry) => {
+                self.leaf = Leaf::new(&entry)?;
                 self.leaf.insert(db, position)?;
                 Ok((value, Some(position)))
             }

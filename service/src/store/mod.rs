@@ -119,7 +119,7 @@ pub use sessions::{NewSession, Session};
 pub use signings::{NewSigning, Signing};
 pub use staff::{Ending, IdentityChange};
 pub use tail::LogKeys;
-pub use tokens::{Ended, NewToken, Token};
+pub use tokens::{Ended, NewToken, Token, TokensOf};
 pub use visits::{NewVisit, Visit, VisitFilter};
 pub use writer::Stats;
 

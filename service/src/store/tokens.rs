@@ -2,7 +2,7 @@
 
 use access_token::snapshot::EndedToken;
 use audit::Entry;
-use rusqlite::{OptionalExtension as _, Row};
+use rusqlite::{OptionalExtension as _, Row, ToSql, types::ToSqlOutput};
 
 use super::{
     Change, ConsentId, EmergencyId, IdentityId, Receipt, Record, ReferralId, ResidentId, Store,
@@ -108,9 +108,24 @@ pub enum Ended {
     CertificateRevoked,
 }
 
+/// Which tokens are ended together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokensOf {
+    /// Those within a visit.
+    Visit(VisitId),
+    /// Those of a clinician.
+    Identity(IdentityId),
+    /// Those that rest on a certificate, by its serial number.
+    Certificate(String),
+    /// Those that rest on a consent.
+    Consent(ConsentId),
+    /// Those that open a resident's data.
+    Resident(ResidentId),
+}
+
 /// Tokens with everything that may have ended them.
 macro_rules! select {
-    ($condition:literal) => {
+    ($($condition:literal),+) => {
         concat!(
             "SELECT token.*, visit.closed_at AS visit_closed_at,
                     consent.withdrawn_at AS consent_withdrawn_at,
@@ -125,7 +140,7 @@ macro_rules! select {
                         LEFT JOIN referral ON referral.id = token.referral
                         LEFT JOIN emergency ON emergency.id = token.emergency
              WHERE ",
-            $condition
+            $($condition),+
         )
     };
 }
@@ -133,6 +148,40 @@ macro_rules! select {
 const SELECT: &str = select!("token.id = ?1");
 /// Through the index `token_end`.
 const SELECT_NOT_OVER: &str = select!("token.expires_at > ?1");
+
+impl TokensOf {
+    /// Those of them whose time is not over, of one holder or of all; through the index `token_end`.
+    fn select(&self) -> &'static str {
+        macro_rules! not_over {
+            ($column:literal) => {
+                select!(
+                    "token.expires_at > ?1 AND (?2 IS NULL OR token.identity = ?2) AND token.",
+                    $column,
+                    " = ?3"
+                )
+            };
+        }
+        match self {
+            Self::Visit(_) => not_over!("visit"),
+            Self::Identity(_) => not_over!("identity"),
+            Self::Certificate(_) => not_over!("certificate"),
+            Self::Consent(_) => not_over!("consent"),
+            Self::Resident(_) => not_over!("resident"),
+        }
+    }
+}
+
+impl ToSql for TokensOf {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self {
+            Self::Visit(id) => id.to_sql(),
+            Self::Identity(id) => id.to_sql(),
+            Self::Certificate(serial) => serial.to_sql(),
+            Self::Consent(id) => id.to_sql(),
+            Self::Resident(id) => id.to_sql(),
+        }
+    }
+}
 
 impl Token {
     /// What has ended it by `now`, if anything has.
@@ -278,6 +327,38 @@ impl Store {
         })
         .await
     }
+
+    /// Ends all of these that go on, of one holder or of all, before their time; how many there were. The entry is told
+    /// the number; where there were none, nothing changes and nothing is appended.
+    pub async fn record_tokens_revoked(
+        &self,
+        of: TokensOf,
+        holder: Option<IdentityId>,
+        at: UtcTime,
+        entry: Entry,
+    ) -> Result<(u32, Option<Receipt>), StoreError> {
+        let told = entry.clone();
+        self.submit(&entry, move |db, _| {
+            let mut going_on = Vec::new();
+            let mut rows = db.prepare_cached(of.select())?;
+            for token in rows.query_map((Micros(at), holder, &of), Token::read)? {
+                let token = token?;
+                if token.ended(at).is_none() {
+                    going_on.push(token.id);
+                }
+            }
+            let mut end = db.prepare_cached("UPDATE token SET revoked_at = ?2 WHERE id = ?1")?;
+            for id in &going_on {
+                end.execute((id, Micros(at)))?;
+            }
+            let ended = u32::try_from(going_on.len()).unwrap_or(u32::MAX);
+            Ok(match ended {
+                0 => Found::Same(0),
+                _ => Found::Told(ended, Box::new(told.with("tokens", ended.to_string()))),
+            })
+        })
+        .await
+    }
 }
 
 #[cfg(test)]
@@ -286,17 +367,26 @@ mod tests {
 
     /// The table keeps every token there ever was.
     #[test]
-    fn tokens_that_ended_early_are_found_through_an_index() {
+    fn tokens_that_go_on_are_found_through_an_index() {
         let mut db = rusqlite::Connection::open_in_memory().unwrap();
         crate::store::schema::migrate(&mut db).unwrap();
-        let plan: Vec<String> = db
-            .prepare(&format!("EXPLAIN QUERY PLAN {SELECT_NOT_OVER}"))
-            .unwrap()
-            .query_map([0], |row| row.get("detail"))
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap();
-        let plan = plan.join("\n");
-        assert!(plan.contains("USING INDEX token_end") && !plan.contains("SCAN"), "{plan}");
+        let of = [
+            TokensOf::Visit(VisitId::generate()),
+            TokensOf::Identity(IdentityId::generate()),
+            TokensOf::Certificate("5f01".into()),
+            TokensOf::Consent(ConsentId::generate()),
+            TokensOf::Resident(ResidentId::generate()),
+        ];
+        for select in of.iter().map(TokensOf::select).chain([SELECT_NOT_OVER]) {
+            let mut explained = db.prepare(&format!("EXPLAIN QUERY PLAN {select}")).unwrap();
+            let nothing = vec![rusqlite::types::Null; explained.parameter_count()];
+            let plan: Vec<String> = explained
+                .query_map(rusqlite::params_from_iter(nothing), |row| row.get("detail"))
+                .unwrap()
+                .collect::<Result<_, _>>()
+                .unwrap();
+            let plan = plan.join("\n");
+            assert!(plan.contains("USING INDEX token_end") && !plan.contains("SCAN"), "{plan}");
+        }
     }
 }

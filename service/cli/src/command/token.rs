@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 use prost_types::Timestamp;
 use proto::v1::{
     DataClass, ExplainTokenRequest, IntrospectTokenRequest, IssueTokenRequest, Purpose,
-    RevokeTokenRequest, TokenKeysRequest, tokens_client::TokensClient,
+    RevokeAllTokensRequest, RevokeTokenRequest, TokenKeysRequest, revoke_all_tokens_request::Of,
+    tokens_client::TokensClient,
 };
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -57,12 +58,8 @@ pub(crate) enum TokenCommand {
         #[command(flatten)]
         request: ProvenRequest,
     },
-    /// 撤销令牌 | End a token
-    Revoke {
-        /// 令牌编号（jti） | Number of the token (jti)
-        #[arg(value_name = "TOKEN_ID")]
-        id: String,
-    },
+    /// 撤销一个令牌，或某次就诊、人员、证书、授权、居民的全部有效令牌 | End a token, or all that go on of a visit, a person, a certificate, a consent or a resident
+    Revoke(Revoked),
     /// 离线核对令牌的签名、期限和受理方 | Check a token's signature, dates and audience offline
     Check(Check),
     /// 取得核对令牌和电子健康卡二维码的公钥集 | Get the keys that tokens and codes of electronic cards are checked with
@@ -113,6 +110,45 @@ pub(crate) struct Issue {
     /// 有效秒数；0 为最长 | Life in seconds; 0 gives the most
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     lifetime_seconds: u32,
+}
+
+/// Which tokens are ended.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Revoked {
+    /// 令牌编号（jti） | Number of the token (jti)
+    #[arg(value_name = "TOKEN_ID")]
+    id: Option<String>,
+    /// 就诊编号 | Number of the visit
+    #[arg(long, value_name = "VISIT")]
+    visit: Option<String>,
+    /// 持有令牌的人员编号 | Number of the person who holds them
+    #[arg(long = "identity", value_name = "IDENTITY")]
+    holder: Option<String>,
+    /// 令牌所依据的证书的序列号 | Serial number of the certificate that they rest on
+    #[arg(long, value_name = "SERIAL")]
+    certificate: Option<String>,
+    /// 令牌所依据的授权编号 | Number of the consent that they rest on
+    #[arg(long, value_name = "CONSENT")]
+    consent: Option<String>,
+    /// 数据所属居民的编号 | Number of the resident whose data they open
+    #[arg(long, value_name = "RESIDENT")]
+    resident: Option<String>,
+}
+
+impl Revoked {
+    /// All of something, where it is not one token.
+    fn of(&self) -> Option<Of> {
+        let Self { visit, holder, certificate, consent, resident, .. } = self;
+        let given = [
+            visit.clone().map(Of::VisitId),
+            holder.clone().map(Of::IdentityId),
+            certificate.clone().map(Of::CertificateSerial),
+            consent.clone().map(Of::ConsentId),
+            resident.clone().map(Of::ResidentId),
+        ];
+        given.into_iter().flatten().next()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -182,19 +218,7 @@ impl TokenCommand {
             }
             Self::Prove { token, request } => prove(context, &token.read()?, &request),
             Self::Check(order) => check(context, order).await,
-            Self::Revoke { id } => {
-                let request = RevokeTokenRequest { token_id: id };
-                let ended = context
-                    .service
-                    .ask(async |channel| TokensClient::new(channel).revoke(request.clone()).await)
-                    .await?;
-                let title = match ended.receipt {
-                    Some(_) => text::TOKEN_REVOKED,
-                    None => text::TOKEN_ENDED_ALREADY,
-                };
-                let id = (text::TOKEN_ID, request.token_id.as_str());
-                context.made(("RevokeTokenResponse", &ended), title, id, ended.receipt.as_ref())
-            }
+            Self::Revoke(revoked) => revoke(context, revoked).await,
             Self::Keys => {
                 let jwks = keys(context).await?;
                 let parsed =
@@ -240,6 +264,34 @@ async fn explain(context: &Context, wanted: Wanted) -> Outcome {
         .ask(async |channel| TokensClient::new(channel).explain(request.clone()).await)
         .await?;
     context.answer("ExplainTokenResponse", &explained, &show::explained_token(&explained))
+}
+
+async fn revoke(context: &Context, revoked: Revoked) -> Outcome {
+    if let Some(of) = revoked.of() {
+        let request = RevokeAllTokensRequest { of: Some(of) };
+        let ended = context
+            .service
+            .ask(async |channel| TokensClient::new(channel).revoke_all(request.clone()).await)
+            .await?;
+        let number = (text::TOKENS_ENDED, ended.ended.to_string());
+        let title = match ended.ended {
+            0 => text::TOKENS_NONE,
+            _ => text::TOKENS_REVOKED,
+        };
+        let (message, receipt) = (("RevokeAllTokensResponse", &ended), ended.receipt.as_ref());
+        return context.made(message, title, (number.0, &number.1), receipt);
+    }
+    let request = RevokeTokenRequest { token_id: revoked.id.unwrap_or_default() };
+    let ended = context
+        .service
+        .ask(async |channel| TokensClient::new(channel).revoke(request.clone()).await)
+        .await?;
+    let title = match ended.receipt {
+        Some(_) => text::TOKEN_REVOKED,
+        None => text::TOKEN_ENDED_ALREADY,
+    };
+    let id = (text::TOKEN_ID, request.token_id.as_str());
+    context.made(("RevokeTokenResponse", &ended), title, id, ended.receipt.as_ref())
 }
 
 /// Made here; nobody is asked.

@@ -112,6 +112,8 @@ labels! {
     TOKEN_INACTIVE: "令牌无效", "The token is not good";
     TOKEN_REVOKED: "令牌已撤销", "The token was revoked";
     TOKEN_ENDED_ALREADY: "令牌此前已失效", "The token had ended already";
+    TOKENS_REVOKED: "令牌已全部撤销", "The tokens were revoked";
+    TOKENS_NONE: "没有有效的令牌，未作改动", "No such token goes on; nothing was changed";
     TOKEN_GENUINE: "令牌签名和期限核对无误（离线核对，不含撤销状态）", "The token's signature and dates are right (checked offline, revocation not included)";
     SIGNED: "病历已签名", "The record is signed";
     SIGNATURE_VALID: "签名有效", "The signature is valid";
@@ -354,6 +356,7 @@ labels! {
     SIGNER: "签名人", "Signer";
     TOKEN: "令牌", "Token";
     TOKEN_ID: "令牌编号", "Token number";
+    TOKENS_ENDED: "撤销的令牌数", "Tokens that were revoked";
     PURPOSE: "用途", "Purpose";
     GRADE: "数据分级", "Grade";
     CLASSES: "数据分类", "Classes";

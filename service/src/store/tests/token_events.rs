@@ -24,8 +24,17 @@ enum Event {
     CloseSession,
     RevokeCertificate,
     Revoke,
+    RevokeAll(AllOf),
     Wait(i64),
     Restart,
+}
+
+/// What tokens are ended of, together.
+#[derive(Clone, Copy, Debug)]
+enum AllOf {
+    Visit,
+    Consent,
+    Certificate,
 }
 
 fn events() -> impl Strategy<Value = Vec<(Event, Index)>> {
@@ -42,6 +51,9 @@ fn events() -> impl Strategy<Value = Vec<(Event, Index)>> {
         Event::CloseSession,
         Event::RevokeCertificate,
         Event::Revoke,
+        Event::RevokeAll(AllOf::Visit),
+        Event::RevokeAll(AllOf::Consent),
+        Event::RevokeAll(AllOf::Certificate),
         Event::Wait(1),
         Event::Wait(400),
         Event::Restart,
@@ -181,6 +193,28 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
                 store.record_token_revoked(token.id, now, act("token.revoke")).await.unwrap();
                 *revoked = true;
             }
+            Event::RevokeAll(all) => {
+                let (of, has): (_, fn(&NewToken) -> bool) = match all {
+                    AllOf::Visit => (TokensOf::Visit(h.visit), |token| token.visit.is_some()),
+                    AllOf::Consent => {
+                        (TokensOf::Consent(given.id), |token| token.consent.is_some())
+                    }
+                    AllOf::Certificate => (TokensOf::Certificate(SERIAL.into()), |_| true),
+                };
+                let mut going_on = 0;
+                for at in 0..known.tokens.len() {
+                    let (token, revoked) = &known.tokens[at];
+                    let good = known.stands(token, now) && !revoked && now < token.expires_at;
+                    if good && has(token) {
+                        going_on += 1;
+                        known.tokens[at].1 = true;
+                    }
+                }
+                let entry = act("token.revoke");
+                let (ended, receipt) =
+                    store.record_tokens_revoked(of, None, now, entry).await.unwrap();
+                prop_assert_eq!((ended, receipt.is_some()), (going_on, going_on > 0));
+            }
             Event::Wait(seconds) => now += Duration::seconds(seconds),
             Event::Restart => {
                 drop(store);
@@ -194,6 +228,82 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
         }
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn all_tokens_of_one_thing_end_in_one_entry_and_no_others_do() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let given = consent(&h);
+    store.record_consent(given.clone(), SESSION, act("consent.grant")).await.unwrap();
+    let colleague = identity(h.institution, "D2");
+    let (other, serial, session) = (colleague.id, "5f02", [6; 32]);
+    store.record_identity(colleague, act("identity.register")).await.unwrap();
+    let drafted = draft(serial, other);
+    store.record_certificate_draft(drafted, act("certificate.draft")).await.unwrap();
+    let signed = act("certificate.issue");
+    store.record_certificate_signed(serial, vec![0x30, 1, 0], signed).await.unwrap();
+    let opened = NewSession {
+        digest: session,
+        identity: other,
+        certificate: serial.into(),
+        opened_at: NOW,
+        expires_at: NOW + Duration::hours(8),
+        address: "192.0.2.8".into(),
+    };
+    store.record_session_opened(opened, act("session.open")).await.unwrap();
+
+    let of_visit = token(&h);
+    let of_consent = NewToken { visit: None, consent: Some(given.id), ..token(&h) };
+    let of_other = NewToken { identity: other, certificate: serial.into(), session, ..token(&h) };
+    let over = NewToken { expires_at: NOW + Duration::seconds(1), ..token(&h) };
+    let all = [&of_visit, &of_consent, &of_other, &over];
+    for token in all {
+        store.record_token(token.clone(), act("token.issue")).await.unwrap();
+    }
+    let now = NOW + Duration::seconds(2);
+    let good = async || {
+        let mut good = Vec::new();
+        for token in all {
+            good.push(store.token(token.id).await.unwrap().unwrap().ended(now).is_none());
+        }
+        good
+    };
+    let end = async |of, holder| {
+        let entry = act("token.revoke");
+        let (ended, receipt) = store.record_tokens_revoked(of, holder, now, entry).await.unwrap();
+        if let Some(receipt) = &receipt {
+            assert_proven(&store, receipt).await;
+            let leaf = store.entry(receipt.position).await.unwrap().unwrap().entry;
+            assert_eq!(Entry::decode(&leaf).unwrap().detail["tokens"], ended.to_string());
+        }
+        (ended, receipt.is_some())
+    };
+    // Of nothing there is nothing to end; and what has ended by itself does not count.
+    assert_eq!(end(TokensOf::Visit(VisitId::generate()), None).await, (0, false));
+    assert_eq!(end(TokensOf::Certificate("5f".into()), None).await, (0, false));
+    assert_eq!(good().await, [true, true, true, false]);
+    // Of one holder alone, though others have some within the same visit.
+    assert_eq!(end(TokensOf::Visit(h.visit), Some(other)).await, (1, true));
+    assert_eq!(good().await, [true, true, false, false]);
+    assert_eq!(end(TokensOf::Visit(h.visit), None).await, (1, true));
+    assert_eq!(good().await, [false, true, false, false]);
+    assert_eq!(end(TokensOf::Visit(h.visit), None).await, (0, false));
+    assert_eq!(end(TokensOf::Consent(given.id), None).await, (1, true));
+    assert_eq!(good().await, [false; 4]);
+
+    let (first, second) = (token(&h), token(&h));
+    for token in [&first, &second] {
+        store.record_token(token.clone(), act("token.issue")).await.unwrap();
+    }
+    assert_eq!(end(TokensOf::Resident(ResidentId::generate()), None).await, (0, false));
+    assert_eq!(end(TokensOf::Identity(other), None).await, (0, false));
+    assert_eq!(end(TokensOf::Identity(h.doctor), None).await, (2, true));
+    store.record_token(token(&h), act("token.issue")).await.unwrap();
+    assert_eq!(end(TokensOf::Resident(h.resident), None).await, (1, true));
+    store.record_token(token(&h), act("token.issue")).await.unwrap();
+    assert_eq!(end(TokensOf::Certificate(SERIAL.into()), None).await, (1, true));
 }
 
 #[tokio::test]
