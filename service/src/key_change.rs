@@ -15,6 +15,7 @@ mod root;
 
 use std::path::{Path, PathBuf};
 
+use access_token::{LEEWAY, keys::KEPT};
 use audit::Entry;
 use hsm::{
     KeyDescription, KeyError, KeyRef, KeyUse, Keystore as _,
@@ -24,14 +25,14 @@ use hsm::{
 };
 
 use crate::{
-    clock,
+    clock::{self, UtcTime},
     config::{Config, ConfigError},
     generation::Generation,
     keys::{self, Succession},
     policy::Act,
     registrar::{Error, Registrar, key_changed, key_labelled, keystore_shared, passphrase_changed},
     start::{self, StartError},
-    store::StoreError,
+    store::{Store, StoreError},
     token::thumbprint,
 };
 
@@ -43,8 +44,10 @@ pub use root::{Succeeded, succeed_root};
 pub enum KeyOrder {
     /// The next version is made, and its public key handed out; it does not sign yet.
     Prepare,
-    /// The next version is taken into use.
+    /// The next version is taken into use: of a key that signs tokens one that whoever verifies could fetch.
     Rotate,
+    /// The next version is taken into use, whether anybody could fetch it or not.
+    RotateAtOnce,
     /// A version is retired without a successor: of a key that the service does not need.
     Retire(u32),
     /// A version is wiped.
@@ -102,6 +105,29 @@ pub enum KeyChangeError {
     /// The key is in a device, which has no versions.
     #[error("{0} is in a device: `[keys]` in the settings says which of its keys signs")]
     InDevice(KeyRef),
+    /// Whoever verifies tokens could not fetch the next version yet.
+    #[error(
+        "the next version of {key} has to be published before it signs: {}",
+        from.map_or("there is none, or the service did not serve since it was made".to_owned(), |from| {
+            format!("it may from {} on", clock::rfc3339(from))
+        })
+    )]
+    NotPublished {
+        /// The key.
+        key: KeyRef,
+        /// When it may sign, if it is published.
+        from: Option<UtcTime>,
+    },
+    /// Tokens that the version signed are not over.
+    #[error("tokens that version {version} of {key} signed are good until {}", clock::rfc3339(*until))]
+    TokensGoOn {
+        /// The key.
+        key: KeyRef,
+        /// The version.
+        version: u32,
+        /// When the last of them is over.
+        until: UtcTime,
+    },
     /// There is no issuing authority of this name.
     #[error("there is no authority {name:?}")]
     NotAnAuthority {
@@ -165,7 +191,7 @@ pub async fn change(
         if signs && versions.iter().any(|v| v.version == version && v.state == VersionState::Active)
         {
             drop(keystore);
-            carry_out(data, unseal, key, KeyOrder::Rotate).await?;
+            carry_out(data, unseal, key, KeyOrder::RotateAtOnce).await?;
         }
     }
     carry_out(data, unseal, key, order).await
@@ -195,13 +221,16 @@ async fn carry_out(
 ) -> Result<Vec<KeyDescription>, KeyChangeError> {
     let Opened { name, registrar, mut keystore } = open(data, unseal).await?;
     check(&keystore, key, order)?;
-    let makes = matches!(order, KeyOrder::Prepare | KeyOrder::Rotate);
+    let makes = matches!(order, KeyOrder::Prepare | KeyOrder::Rotate | KeyOrder::RotateAtOnce);
     if makes && registrar.devices().have(key) {
         return Err(KeyChangeError::InDevice(key.clone()));
     }
+    if key.name() == keys::TOKEN {
+        check_tokens(registrar.store(), &keystore, key, order).await?;
+    }
     let (act, version) = match order {
         KeyOrder::Prepare => (Act::KeyPrepare, keystore.prepare(key)?),
-        KeyOrder::Rotate => (Act::KeyRotate, keystore.rotate(key)?),
+        KeyOrder::Rotate | KeyOrder::RotateAtOnce => (Act::KeyRotate, keystore.rotate(key)?),
         KeyOrder::Retire(version) => {
             keystore.change(key, version, Transition::Retire)?;
             (Act::KeyRetire, version)
@@ -322,6 +351,47 @@ fn check(
         // The keystore says why they have no versions; one that is needed stays in use.
         (KeyOrder::Compromise(_), Succession::Name) if needed => Err(KeyChangeError::Needed(key())),
         _ => Ok(versions),
+    }
+}
+
+/// Whether this may happen to the key that signs tokens, for the sake of whoever verifies them: they have its next version
+/// before it signs, and an earlier one as long as a token is good that it signed.
+async fn check_tokens(
+    store: &Store,
+    keystore: &SoftKeystore,
+    key: &KeyRef,
+    order: KeyOrder,
+) -> Result<(), KeyChangeError> {
+    let now = clock::now();
+    match order {
+        KeyOrder::Rotate => {
+            let ahead = versions(keystore, key)
+                .into_iter()
+                .find(|version| version.state == VersionState::PreActive)
+                .and_then(|version| Some(thumbprint(&version.public_key?)));
+            let published = store.key_acts(Act::KeyPublish, key).await?;
+            let since =
+                published.into_iter().find(|act| ahead.is_some() && act.thumbprint == ahead);
+            let from = since.map(|act| act.at + time::Duration::seconds(KEPT));
+            match from {
+                Some(from) if from <= now => Ok(()),
+                from => Err(KeyChangeError::NotPublished { key: key.clone(), from }),
+            }
+        }
+        KeyOrder::Destroy(version) => {
+            let rotated = store.key_acts(Act::KeyRotate, key).await?.into_iter();
+            let Some(succeeded) =
+                rotated.filter(|act| act.version > version).map(|act| act.at).min()
+            else {
+                return Ok(());
+            };
+            let slowest_clock = now - time::Duration::seconds(LEEWAY);
+            match store.last_token_over(succeeded, slowest_clock).await? {
+                Some(until) => Err(KeyChangeError::TokensGoOn { key: key.clone(), version, until }),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Name of the key that signs tokens.
-const TOKEN: &str = "token";
+pub(crate) const TOKEN: &str = "token";
 /// Name of the key that signs checkpoints.
 const LOG: &str = "log";
 /// Name of the key that seals residents' data keys and the names of staff.
@@ -297,6 +297,12 @@ impl Keys {
     #[must_use]
     pub fn earlier_token_keys(&self) -> Vec<PublicKey> {
         self.earlier(TOKEN)
+    }
+
+    /// The version of the key that signs tokens that was made ahead, if there is one.
+    #[must_use]
+    pub fn next_token_key(&self) -> Option<KeyDescription> {
+        self.believed(TOKEN).find(|version| version.state == VersionState::PreActive)
     }
 
     /// Signs codes of electronic cards.

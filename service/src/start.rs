@@ -299,6 +299,7 @@ pub async fn run(
     let registrar = Arc::new(registrar);
     let router = api::router(Arc::clone(&registrar)).await?;
     let listener = serve::bind(listen.ordinary).await?;
+    registrar.publish_next_token_key(clock::now()).await?;
     let ordinary = listener.local_addr().unwrap_or(listen.ordinary);
     let national = match listen.national {
         Some(address) => {

@@ -1,14 +1,19 @@
 //! Keys of a service that get another version: what was signed before stays good, until its key is compromised.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
+use access_token::proof::Request;
+use access_token::{KeySet, Refusal, Verifier};
 use serde_json::Value;
 use service::demo::people::{DESK, DOCTOR, RECORDS};
 use service::demo::programs::{Finished, Program};
 use service::demo::tamper;
 use tests::card_list::KeptList;
 use tests::hospital::{Hospital, empty_stage, text};
+use tests::http::get;
 use tests::relay;
+use tests::resource_server::now;
 
 /// Keys that get new versions, as they are called in key sets and without them.
 const ROTATED: [&str; 7] =
@@ -70,10 +75,10 @@ async fn what_was_signed_before_stays_good() {
     let ahead = keys(&hospital, &["prepare", "soft:token"]);
     assert_eq!(states(&ahead), ["pre-active", "active"]);
     for key in ROTATED {
-        let versions = keys(&hospital, &["rotate", key]);
+        let versions = keys(&hospital, &["rotate", key, "--at-once"]);
         assert_eq!(states(&versions), ["active", "retired"], "{key}");
     }
-    let now = keys(&hospital, &["rotate", "soft:token"]);
+    let now = keys(&hospital, &["rotate", "soft:token", "--at-once"]);
     assert_eq!(states(&now), ["active", "retired", "retired"]);
     assert_eq!(now[1]["thumbprint"], ahead[0]["thumbprint"], "made ahead, used, and replaced");
 
@@ -123,6 +128,80 @@ fn stamper(hospital: &Hospital) -> String {
 fn status_of(hospital: &Hospital, certificate: &str) -> String {
     let order = ["authority", "status", "--certificate", certificate];
     text(&hospital.ask(DOCTOR.key, &order).body, "status")
+}
+
+/// Where Debian puts it.
+const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+/// Has a program believe that it is later.
+fn later(mut command: Command, offset: &str) -> Command {
+    assert!(std::path::Path::new(LIBFAKETIME).exists(), "no libfaketime: run scripts/setup");
+    command.env("LD_PRELOAD", LIBFAKETIME).env("FAKETIME", offset);
+    command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    command
+}
+
+/// `healthcardd keys`, later.
+fn keys_later(hospital: &Hospital, order: &[&str], offset: &str) -> Finished {
+    let command = hospital.healthcardd_command(&[&["keys"], order].concat());
+    hospital.stage.programs().finish(Program::Healthcardd, later(command, offset)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn whoever_has_the_key_set_of_before_takes_the_first_token_of_the_next_key() {
+    let mut hospital = Hospital::open();
+    let visit = relay::open_visit(&hospital).await;
+    let before = token(&hospital, &visit, "records/before.jws");
+    let published = |hospital: &Hospital| {
+        let (head, set) = get(hospital, "/jwks.json");
+        assert!(head.to_lowercase().contains("cache-control: max-age=300"), "{head}");
+        set
+    };
+    let said = get(&hospital, "/.well-known/oauth-authorization-server").1;
+    let issuer = text(&serde_json::from_slice(&said).unwrap(), "issuer");
+    // Whether a verifier with this set, whose clock is so much ahead, lacks nothing but the proof.
+    let taken = |set: &[u8], token: &str, ahead: i64| {
+        let keys = KeySet::from_json(set).unwrap();
+        let verifier = Verifier::new(&issuer, "emr.example", keys);
+        let request = Request { method: "GET", uri: "https://emr.example/" };
+        let token = std::fs::read_to_string(token).unwrap();
+        let refused = verifier.check(&token, None, request, now() + ahead).unwrap_err();
+        assert!([Refusal::ProofMissing, Refusal::TokenKeyUnknown].contains(&refused), "{refused}");
+        refused == Refusal::ProofMissing
+    };
+    let unprepared = published(&hospital);
+    stopped(&mut hospital);
+    let rotate = ["rotate", "soft:token"];
+    refused(&hospital, &rotate, "there is none");
+    keys(&hospital, &["prepare", "soft:token"]);
+    refused(&hospital, &rotate, "did not serve since it was made");
+    hospital.stage.serve().unwrap();
+    let set = published(&hospital);
+    stopped(&mut hospital);
+    refused(&hospital, &rotate, "it may from");
+    let rotated = keys_later(&hospital, &rotate, "+6m");
+    assert_eq!(rotated.code, 0, "{}", rotated.stderr);
+
+    hospital.stage.serve_with(|command| later(command, "+6m")).unwrap();
+    let first = token(&hospital, &visit, "records/first.jws");
+    assert!(taken(&set, &first, 360), "the first token of the next key");
+    assert!(!taken(&unprepared, &first, 360), "the key is another");
+    assert!(taken(&published(&hospital), &before, 360), "the key of before goes on");
+    let recorded = hospital.granted("auditor", &["audit", "search", "--action", "key.publish"]);
+    assert_eq!(recorded["entries"].as_array().unwrap().len(), 1, "once: {recorded}");
+    stopped(&mut hospital);
+
+    // As long as a token of the key of before goes on, and no longer.
+    let destroy = ["destroy", "soft:token", "--version", "1"];
+    let early = keys_later(&hospital, &destroy, "+6m");
+    assert_eq!(early.code, 1);
+    assert!(
+        early.stderr.contains("version 1 of soft:token signed are good until"),
+        "{}",
+        early.stderr
+    );
+    let over = keys_later(&hospital, &destroy, "+16m");
+    assert_eq!(over.code, 0, "{}", over.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -211,7 +290,8 @@ fn two_of_three_custodians_open_the_keystore() {
         let secret = written.lines().find(|line| line.starts_with("share ")).unwrap();
         assert!(!refused.stderr.contains(&secret[6..]), "a share is not told");
     }
-    let rotated = with_shares(&hospital, &["keys", "rotate", "soft:token"], &[second, third]);
+    let order = ["keys", "rotate", "soft:token", "--at-once"];
+    let rotated = with_shares(&hospital, &order, &[second, third]);
     assert_eq!(rotated.code, 0, "{}", rotated.stderr);
     // The passphrase stays the other way in; and the service runs with shares, too.
     assert_eq!(states(&keys(&hospital, &["list"])).iter().filter(|s| *s == "retired").count(), 1);
@@ -264,7 +344,7 @@ fn a_new_passphrase_ends_the_old_one_and_all_shares() {
 fn the_transcript_of_a_ceremony_is_checked_with_the_root_alone() {
     let mut hospital = Hospital::open();
     stopped(&mut hospital);
-    keys(&hospital, &["rotate", "soft:token"]);
+    keys(&hospital, &["rotate", "soft:token", "--at-once"]);
     let out = hospital.stage.path("ceremony.txt").to_string_lossy().into_owned();
     let present = ["--participant", "保管人 1", "--participant", "auditor"];
     keys(&hospital, &[&["ceremony", "--out", &out][..], &present].concat());
@@ -345,7 +425,7 @@ fn what_is_done_to_keys_is_what_the_table_and_the_service_allow() {
     ] {
         refused(&hospital, order, why);
     }
-    keys(&hospital, &["rotate", "soft:token"]);
+    keys(&hospital, &["rotate", "soft:token", "--at-once"]);
     let versions = keys(&hospital, &["destroy", "soft:token", "--version", "1"]);
     assert_eq!(states(&versions), ["active", "destroyed"]);
     let named = keys(&hospital, &["label", "soft:token", "令牌 2026"]);

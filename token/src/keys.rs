@@ -14,6 +14,9 @@ pub(crate) const IDENTIFIER: SignerId = SignerId::DEFAULT;
 
 pub(crate) const KEY_TYPE: &str = "EC";
 pub(crate) const CURVE: &str = "SM2-P-256";
+/// How long a set may be used before it is fetched again, seconds. A key is published for at least as long before it signs
+/// tokens, so that whoever keeps to it never meets a token that was signed with a key they could not have.
+pub const KEPT: i64 = 300;
 /// Largest set that is looked at, octets.
 pub const MAX_SET: usize = 128 * 1024;
 /// Most keys of a set.

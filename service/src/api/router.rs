@@ -112,7 +112,12 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
 const LIST: &str = "application/pkix-crl";
 
 async fn jwks(State(registrar): State<Arc<Registrar>>) -> Response {
-    ([(header::CONTENT_TYPE, "application/jwk-set+json")], registrar.token_keys()).into_response()
+    let kept = format!("max-age={}", access_token::keys::KEPT);
+    let head = [
+        (header::CONTENT_TYPE, "application/jwk-set+json".to_owned()),
+        (header::CACHE_CONTROL, kept),
+    ];
+    (head, registrar.token_keys()).into_response()
 }
 
 /// `/crl/ca-people-4a.crl`, `/crl/ca-people-4a-delta.crl`: the newest list of an authority, of a range of

@@ -37,7 +37,13 @@ enum KeysCommand {
     /// 预先产生下一版本，公布其公钥，暂不签名 · Make the next version ahead: its public key is published, it does not sign yet.
     Prepare(One),
     /// 启用下一版本；旧版本只验证、解密 · Take the next version into use; the one before verifies and opens, and never signs.
-    Rotate(One),
+    Rotate {
+        #[command(flatten)]
+        one: One,
+        /// 令牌密钥：不等新公钥公布满 5 分钟，验证方可能暂不认识新密钥 · Of the key of tokens: do not wait until the next public key was published for 5 minutes; verifiers may not know it yet.
+        #[arg(long)]
+        at_once: bool,
+    },
     /// 更换根密钥：新旧密钥互签链接证书，机构证书重新签发，人员证书不变 · Give the root another key: the old and the new one certify each other, authorities are certified anew, nobody else needs a certificate.
     SucceedRoot(Common),
     /// 更换签发机构的密钥：由根签发下一代，此后一律由其签发；前一代只签吊销列表，已签发的证书不变 · Give an issuing authority another key: the root certifies the next generation, which issues from then on; the one before signs its lists, and what it issued stays good.
@@ -147,7 +153,8 @@ impl Keys {
                 show(&key_list::list(&placed), common.json)
             }
             KeysCommand::Prepare(one) => change(&one, KeyOrder::Prepare),
-            KeysCommand::Rotate(one) => change(&one, KeyOrder::Rotate),
+            KeysCommand::Rotate { one, at_once: false } => change(&one, KeyOrder::Rotate),
+            KeysCommand::Rotate { one, at_once: true } => change(&one, KeyOrder::RotateAtOnce),
             KeysCommand::SucceedRoot(common) => succeed_root(&common),
             KeysCommand::SucceedAuthority { common, name } => succeed_authority(&common, &name),
             KeysCommand::RevokeAuthority { common, name } => revoke_authority(&common, &name),
@@ -447,6 +454,16 @@ fn explained(error: KeyChangeError) -> Failure {
         }
         KeyChangeError::InDevice(_) => {
             "设备中的密钥由设备管理，在配置 [keys] 中另指索引 · name another index in [keys] of the settings"
+        }
+        KeyChangeError::NotPublished { from: None, .. } => {
+            "请先 healthcardd keys prepare，启动服务并运行 5 分钟；--at-once 不等待 · \
+             first `healthcardd keys prepare`, start the service and let it serve for 5 minutes; --at-once does not wait"
+        }
+        KeyChangeError::NotPublished { from: Some(_), .. } => {
+            "新公钥公布满 5 分钟后再启用；--at-once 不等待 · wait until the next public key was published for 5 minutes; --at-once does not wait"
+        }
+        KeyChangeError::TokensGoOn { .. } => {
+            "请待这些令牌到期后再销毁 · destroy it when those tokens are over"
         }
         KeyChangeError::Needed(_) => "服务需要该密钥 · the service needs this key",
         KeyChangeError::Opens { .. } => "数据仍由该版本加密 · data are sealed under this version",

@@ -207,6 +207,8 @@ words! {
         KeyMake = "key.make",
         /// Making the next version of a key ahead. Done with the keystore's passphrase, as those that follow.
         KeyPrepare = "key.prepare",
+        /// Handing out the public key of a version that was made ahead, from now on. Done by the service itself.
+        KeyPublish = "key.publish",
         /// Taking the next version of a key into use.
         KeyRotate = "key.rotate",
         /// Having the root's key sign for the one that succeeds it.

@@ -491,6 +491,7 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::KeyCentreEnd,
             Act::KeyMake,
             Act::KeyPrepare,
+            Act::KeyPublish,
             Act::KeyRotate,
             Act::RootLink,
             Act::RootSucceed,

@@ -75,6 +75,7 @@ mod signing;
 mod staff;
 mod status;
 mod time_stamps;
+mod token_keys;
 mod token_revocations;
 mod tokens;
 mod transparency;

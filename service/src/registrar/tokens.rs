@@ -398,14 +398,4 @@ impl Registrar {
             }
         }
     }
-
-    /// The keys that tokens, codes of electronic cards and lists of cards are checked with, as a JSON
-    /// Web Key Set (RFC 7517). `sm2_id` says which are which: a signature is made with one identifier only.
-    #[must_use]
-    pub fn token_keys(&self) -> String {
-        let mut keys = self.tokens.published();
-        keys.extend(self.codes.published());
-        keys.extend(self.card_lists.published());
-        serde_json::json!({ "keys": keys }).to_string()
-    }
 }

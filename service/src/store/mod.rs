@@ -39,6 +39,7 @@ mod guardians;
 mod identities;
 mod ids;
 mod institutions;
+mod key_acts;
 mod key_centre;
 mod key_recoveries;
 mod look_alikes;
@@ -102,6 +103,7 @@ pub use ids::{
     RecoveryId, ReferralId, ResidentId, SigningId, TaskId, TokenId, VisitId,
 };
 pub use institutions::Institution;
+pub use key_acts::KeyAct;
 pub use key_centre::{EscrowedKey, KeyCounts, KeyStore, NewEscrowedKey, PairDraft, SignedDraft};
 pub use key_recoveries::{
     NewRecovery, Recovery, RecoveryRecipient, RecoveryReview, RecoveryState, RecoveryVerdict,

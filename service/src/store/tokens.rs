@@ -304,6 +304,24 @@ impl Store {
         .await
     }
 
+    /// When the last of those tokens is over that were issued by `issued_until`; `None` when all were over by `now`.
+    pub async fn last_token_over(
+        &self,
+        issued_until: UtcTime,
+        now: UtcTime,
+    ) -> Result<Option<UtcTime>, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT max(expires_at) FROM token WHERE expires_at > ?2 AND issued_at <= ?1",
+            )?;
+            let last = select.query_row((Micros(issued_until), Micros(now)), |row| {
+                row.get::<_, Option<Micros>>(0)
+            })?;
+            Ok(last.map(|last| last.0))
+        })
+        .await
+    }
+
     /// Ends a token before its time. [`Change::None`] when it has ended already, however.
     ///
     /// # Errors
