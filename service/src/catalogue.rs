@@ -111,6 +111,18 @@ catalogue! {
     CLASS_NOT_ALLOWED: "当前角色不能访问此类数据", "请只申请诊疗所需的数据类别", "no rule lets your role use this class of data", "ask only for the classes that the treatment needs";
     /// A grade that is not covered.
     GRADE_TOO_HIGH: "申请的数据级别过高", "请降低数据级别后重试", "the grade of data asked for is too high", "ask for a lower grade";
+    // Exchanging tokens
+    /// What was to be exchanged is none of the caller's, is not genuine, or has ended.
+    SUBJECT_TOKEN_INVALID: "被交换的令牌或授权回执不真实、已失效、不是给您的，或本身是交换所得", "请核对令牌或回执；已失效的请重新申请或请居民重新授权", "the token or receipt to be exchanged is not genuine, has ended, is not yours, or was exchanged itself", "check it; ask for another token, or the resident for another consent";
+    /// More was asked for than what is exchanged opens.
+    EXCHANGE_WIDENS: "申请的数据级别或类别超出被交换的令牌或授权", "交换只能缩小范围，请减少级别或类别", "more was asked for than the token or consent to be exchanged opens", "an exchange only narrows: ask for a lower grade, or fewer classes";
+    /// The token to be exchanged is for another resource server.
+    EXCHANGE_OTHER_TARGET: "被交换的令牌用于其他系统", "交换不能改变受理方，请直接申请令牌", "the token to be exchanged is for another system", "an exchange does not change the audience: ask for a token";
+    /// Tokens of this type are neither exchanged nor issued.
+    TOKEN_TYPE_UNSUPPORTED: "不支持此令牌类型", "可交换访问令牌（access_token）或授权回执（jwt），换得访问令牌", "tokens of this type are neither exchanged nor issued", "an access token (access_token) or a consent receipt (jwt) is exchanged for an access token";
+    /// The grant is none that is given here.
+    GRANT_TYPE_UNSUPPORTED: "不支持此授权类型", "只支持令牌交换（RFC 8693）", "this type of grant is not supported", "only token exchange (RFC 8693) is";
+
     /// A rule of the institution.
     FORBIDDEN_BY_RULE: "机构的授权规则不允许", "请查看所缺条件及可办理人", "a rule of the institution does not allow it", "see what is missing and who can grant it";
 
@@ -371,6 +383,8 @@ needs! {
     OtherInstitution: "另一机构", "another institution";
     NothingHere: "空；家庭医生可查看的范围由授权规则决定", "left out: how far a family doctor sees is a matter of the rules";
     OneFrame: "就诊、授权、紧急访问的编号，只填其一", "exactly one of a visit, a consent and an emergency access";
+    Seconds: "整数秒", "a whole number of seconds";
+    KnownParameters: "只能使用 RFC 8693 与本服务列出的参数", "none but the parameters that are listed for an exchange";
     TokensOf: "就诊、人员、证书、授权或居民，只填其一", "one of a visit, a person, a certificate, a consent and a resident";
     OneOf: "居民编号或就诊编号，只填其一", "given in place of the resident, not beside it";
     CodeUses: "授权规则允许的使用次数；静态码不填", "a number of uses that the rules allow; none for a static code";

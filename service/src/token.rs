@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use access_token::{
-    BadJws, Claims, KeySet, TYPE, jws,
+    BadJws, Claims, KeySet, MAX_TOKEN, TYPE, jws,
     keys::{PublishedKey, SM2_ID},
     snapshot::{self, EndedToken},
 };
 use hsm::{KeyError, Sm2Signer, sm2::PublicKey};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 pub use access_token::keys::thumbprint;
 
@@ -75,6 +75,18 @@ impl TokenKeys {
         access_token::read(token, &self.set)
     }
 
+    /// Checks form and signature of something else of that type that was signed here.
+    ///
+    /// # Errors
+    /// [`BadJws`] says what is wrong.
+    pub fn verify_statement<T: DeserializeOwned>(
+        &self,
+        typ: &str,
+        text: &str,
+    ) -> Result<T, BadJws> {
+        jws::open(text, typ, MAX_TOKEN, &self.set)
+    }
+
     /// The published keys, newest first.
     #[must_use]
     pub fn published(&self) -> Vec<PublishedKey> {
@@ -100,6 +112,7 @@ mod tests {
         Claims {
             iss: "desk.example".into(),
             sub: "019a".into(),
+            act: None,
             aud: "emr.example".into(),
             iat: 1,
             nbf: 1,

@@ -4,15 +4,20 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use access_token::proof::Request;
+use access_token::words::{DataClass, Mask};
 use access_token::{Claims, KeySet, Refusal, Verifier};
+use proto::v1::{self, ConsentKind, GrantConsentRequest, Purpose};
 use serde_json::{Value, json};
-use service::demo::people::{COLLEAGUE, DOCTOR, RECORDS};
+use service::demo::people::{COLLEAGUE, DOCTOR, RECORDS, Staff};
+use tests::counter::Counter;
 use tests::hospital::{Hospital, text};
 use tests::http::{get, post, session};
 use tests::relay;
 use tests::resource_server::sample::{PERSON, PRESSURE, RARE};
 use tests::resource_server::{Chart, ResourceServer, ask, now, observation, patient};
 
+const RESEARCHER: Staff =
+    Staff { key: "researcher", role: "researcher", number: "R001", department: "", ..COLLEAGUE };
 const FORM: &str = "content-type: application/x-www-form-urlencoded";
 
 fn code(outcome: &Value) -> &str {
@@ -273,6 +278,213 @@ async fn all_tokens_of_a_visit_a_person_or_a_certificate_end_at_once_and_others_
     let last = issued(&hospital, &second);
     assert_eq!(revoke(&hospital, "operator", &["--resident", &hospital.resident_id])["ended"], 1);
     assert_eq!(said(&hospital, &last), revoked);
+}
+
+const EXCHANGE: &str = "grant_type=urn:ietf:params:oauth:grant-type:token-exchange";
+const OF_TOKEN: &str = "subject_token_type=urn:ietf:params:oauth:token-type:access_token";
+const OF_RECEIPT: &str = "subject_token_type=urn:ietf:params:oauth:token-type:jwt";
+
+/// What is wrong with it, whose session, the parameters; and status, error and reason.
+type Case<'a> = (&'a str, &'a str, &'a [&'a str], [&'a str; 3]);
+
+/// What is answered to an exchange: the status, and what is said.
+fn exchange(hospital: &Hospital, bearer: &str, parts: &[&str]) -> (String, Value) {
+    let (head, body) = post(hospital, "/token", &[FORM, bearer], parts.join("&").as_bytes());
+    assert!(head.to_lowercase().contains("cache-control: no-store"), "{head}");
+    (head[9..12].to_owned(), serde_json::from_slice(&body).unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clinician_acts_for_a_resident_with_no_more_than_what_is_exchanged_opens() {
+    let hospital = Hospital::open();
+    let visit = relay::open_visit(&hospital).await;
+    let said = json_at(&hospital, "/.well-known/oauth-authorization-server");
+    assert!(text(&said, "token_endpoint").ends_with("/token"), "{said}");
+    assert!(EXCHANGE.ends_with(said["grant_types_supported"][0].as_str().unwrap()), "{said}");
+    let (issued, _) = issue(&hospital, &visit);
+    let subject = format!("subject_token={}", text(&issued, "token"));
+    let bearer = session(&hospital, DOCTOR.key);
+    let whole = [EXCHANGE, OF_TOKEN, &subject];
+    let with = |more: &[&str]| exchange(&hospital, &bearer, &[&whole[..], more].concat());
+
+    let (status, given) = with(&["grade=2", "classes=health", "lifetime_seconds=60"]);
+    assert_eq!((status.as_str(), &given["token_type"]), ("200", &json!("DPoP")), "{given}");
+    assert_eq!(given["issued_token_type"], OF_TOKEN["subject_token_type=".len()..]);
+    assert!((1..=60).contains(&given["expires_in"].as_i64().unwrap()), "{given}");
+
+    // It says who acts for whom, is bound to the clinician's key, and opens what was asked for.
+    let keys = KeySet::from_json(&get(&hospital, "/jwks.json").1).unwrap();
+    let verifier = Verifier::new(&text(&said, "issuer"), "emr.example", keys);
+    let exchanged = text(&given, "access_token");
+    let file = hospital.stage.write("exchanged", exchanged.as_bytes()).unwrap();
+    let file = file.to_str().unwrap();
+    let uri = "https://emr.example/fhir/Observation";
+    let request = Request { method: "GET", uri };
+    let proof = prove(&hospital, file, "GET", uri);
+    let claims = verifier.check(&exchanged, Some(&proof), request, now()).unwrap().claims;
+    assert_eq!((&claims.sub, &claims.resident), (&hospital.resident_id, &hospital.resident_id));
+    let doctor = &hospital.staff[DOCTOR.key];
+    assert_eq!(
+        (claims.clinician(), claims.act.as_ref().map(|act| &act.sub)),
+        (&**doctor, Some(doctor))
+    );
+    assert_eq!(
+        (claims.data.grade.level(), &claims.data.classes[..]),
+        (2, &[DataClass::Health][..])
+    );
+    assert!(claims.exp - claims.iat <= 60);
+    let introspect = |file: &str| {
+        let order = ["token", "introspect", "--token", file, "--audience", "emr.example"];
+        hospital.ask(RECORDS.key, &order).body
+    };
+    assert_eq!(text(&introspect(file), "subject"), *doctor);
+    let order = ["token", "check", "--token", file, "--audience", "emr.example"];
+    assert_eq!(hospital.granted(DOCTOR.key, &order)["claims"]["act"]["sub"], **doctor);
+    // All of it, where nothing less is asked for; and never longer than what it is exchanged for.
+    let (_, all) = with(&[]);
+    let all = verifier.check(&text(&all, "access_token"), None, request, now()).unwrap_err();
+    assert_eq!(all, Refusal::ProofMissing);
+
+    let forged = format!("{}A", &subject[..subject.len() - 1]);
+    let forged =
+        if forged == subject { format!("{}B", &subject[..subject.len() - 1]) } else { forged };
+    let again = format!("subject_token={exchanged}");
+    let too_long = format!("subject_token={}", "a".repeat(5000));
+    let too_much = format!("subject_token={}", "a".repeat(20_000));
+    let unheard_of = "subject_token_type=urn:ietf:params:oauth:token-type:id_token";
+    let saml = "requested_token_type=urn:ietf:params:oauth:token-type:saml2";
+    let colleague = session(&hospital, COLLEAGUE.key);
+    let clerk = session(&hospital, "clerk");
+    #[rustfmt::skip]
+    let cases: [Case<'_>; 22] = [
+        ("a higher grade", &bearer, &[EXCHANGE, OF_TOKEN, &subject, "grade=5"], ["400", "invalid_scope", "EXCHANGE_WIDENS"]),
+        ("another class", &bearer, &[EXCHANGE, OF_TOKEN, &subject, "classes=health+care"], ["400", "invalid_scope", "EXCHANGE_WIDENS"]),
+        ("another audience", &bearer, &[EXCHANGE, OF_TOKEN, &subject, "audience=lab.example"], ["400", "invalid_target", "EXCHANGE_OTHER_TARGET"]),
+        ("another's", &colleague, &[EXCHANGE, OF_TOKEN, &subject], ["400", "invalid_request", "SUBJECT_TOKEN_INVALID"]),
+        ("by who has no tokens", &clerk, &[EXCHANGE, OF_TOKEN, &subject], ["403", "unauthorized_client", "ROLE_NOT_ALLOWED"]),
+        ("by nobody", "authorization: Bearer nobody", &[EXCHANGE, OF_TOKEN, &subject], ["401", "invalid_client", "SESSION_INVALID"]),
+        ("forged", &bearer, &[EXCHANGE, OF_TOKEN, &forged], ["400", "invalid_request", "SUBJECT_TOKEN_INVALID"]),
+        ("exchanged", &bearer, &[EXCHANGE, OF_TOKEN, &again], ["400", "invalid_request", "SUBJECT_TOKEN_INVALID"]),
+        ("no token", &bearer, &[EXCHANGE, OF_TOKEN, "subject_token=none"], ["400", "invalid_request", "SUBJECT_TOKEN_INVALID"]),
+        ("no receipt", &bearer, &[EXCHANGE, OF_RECEIPT, &subject, "audience=emr.example"], ["400", "invalid_request", "SUBJECT_TOKEN_INVALID"]),
+        ("a type unheard of", &bearer, &[EXCHANGE, unheard_of, &subject], ["400", "invalid_request", "TOKEN_TYPE_UNSUPPORTED"]),
+        ("for another type", &bearer, &[EXCHANGE, OF_TOKEN, &subject, saml], ["400", "invalid_request", "TOKEN_TYPE_UNSUPPORTED"]),
+        ("no type", &bearer, &[EXCHANGE, &subject], ["400", "invalid_request", "FIELD_INVALID"]),
+        ("no subject", &bearer, &[EXCHANGE, OF_TOKEN], ["400", "invalid_request", "FIELD_INVALID"]),
+        ("misspelt", &bearer, &[EXCHANGE, OF_TOKEN, &subject, "garde=1"], ["400", "invalid_request", "FIELD_INVALID"]),
+        ("another actor", &bearer, &[EXCHANGE, OF_TOKEN, &subject, "actor_token=x"], ["400", "invalid_request", "FIELD_INVALID"]),
+        ("twice", &bearer, &[EXCHANGE, OF_TOKEN, &subject, "grade=1", "grade=2"], ["400", "invalid_request", "FIELD_INVALID"]),
+        ("no grade", &bearer, &[EXCHANGE, OF_TOKEN, &subject, "grade=0"], ["400", "invalid_request", "FIELD_INVALID"]),
+        ("no class", &bearer, &[EXCHANGE, OF_TOKEN, &subject, "classes=all"], ["400", "invalid_request", "FIELD_INVALID"]),
+        ("too long", &bearer, &[EXCHANGE, OF_TOKEN, &too_long], ["400", "invalid_request", "FIELD_INVALID"]),
+        ("too much", &bearer, &[EXCHANGE, OF_TOKEN, &too_much], ["400", "invalid_request", "FIELD_INVALID"]),
+        ("another grant", &bearer, &["grant_type=password", OF_TOKEN, &subject], ["400", "unsupported_grant_type", "GRANT_TYPE_UNSUPPORTED"]),
+    ];
+    for (what, bearer, parts, [status, error, reason]) in cases {
+        let (told, said) = exchange(&hospital, bearer, parts);
+        let found = (told.as_str(), &said["error"], &said["reason"]);
+        assert_eq!(found, (status, &json!(error), &json!(reason)), "{what}: {said}");
+        assert!(!text(&said, "message_zh").is_ascii(), "{what}: {said}");
+    }
+
+    // It ends with what it was exchanged for, and the log has what that was.
+    hospital.granted(DOCTOR.key, &["token", "revoke", &text(&issued, "token_id")]);
+    assert_eq!(text(&introspect(file), "inactive_reason"), "REVOKED");
+    let (_, ended) = with(&[]);
+    assert_eq!(ended["reason"], "SUBJECT_TOKEN_INVALID", "{ended}");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        verifier.take_snapshot(&snapshot(&hospital), now()).unwrap();
+        match verifier.check(&exchanged, None, request, now()) {
+            Err(Refusal::TokenEnded) => break,
+            other => assert_eq!(other, Err(Refusal::ProofMissing)),
+        }
+        assert!(Instant::now() < deadline, "the snapshot does not name it");
+    }
+    let order = ["audit", "search", "--action", "token.issue", "--outcome", "granted"];
+    let told = hospital.granted("auditor", &order);
+    let details = told["entries"].as_array().unwrap().iter().map(|it| &it["entry"]["detail"]);
+    let exchanged = details.filter(|it| it["exchanged-token"] == text(&issued, "token_id"));
+    assert_eq!(exchanged.count(), 2, "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_resident_agreed_to_is_exchanged_as_long_as_it_is_in_force() {
+    let hospital = Hospital::open();
+    let researcher = hospital.stage.engage(&hospital.institution_id, &RESEARCHER).unwrap();
+    let mut counter = Counter::open(&hospital).await;
+    let presence = counter.reads(&hospital.card_image()).await;
+    let agrees = |purpose: Purpose, person: &str| GrantConsentRequest {
+        resident_id: hospital.resident_id.clone(),
+        presence_id: presence.clone(),
+        kind: ConsentKind::Permit.into(),
+        purpose: purpose.into(),
+        classes: vec![v1::DataClass::Health.into()],
+        grade: 3,
+        recipient_id: hospital.institution_id.clone(),
+        person_id: person.to_owned(),
+        ..GrantConsentRequest::default()
+    };
+    let given = counter.grants(agrees(Purpose::Research, &researcher)).await.unwrap();
+    let receipt = format!("subject_token={}", given.signed_receipt);
+    let whole = [EXCHANGE, OF_RECEIPT, &receipt, "audience=emr.example"];
+    let bearer = session(&hospital, RESEARCHER.key);
+    let with = |more: &[&str]| exchange(&hospital, &bearer, &[&whole[..], more].concat());
+    // It waits for a second person; what counts is on record.
+    assert_eq!(with(&[]).1["reason"], "SUBJECT_TOKEN_INVALID");
+    hospital.granted(COLLEAGUE.key, &["consent", "witness", &given.consent_id]);
+    let (status, exchanged) = with(&["grade=2"]);
+    assert_eq!(status, "200", "{exchanged}");
+    let keys = KeySet::from_json(&get(&hospital, "/jwks.json").1).unwrap();
+    let claims = access_token::read(&text(&exchanged, "access_token"), &keys).unwrap();
+    let consent = claims.consent.as_deref();
+    assert_eq!((&claims.sub, consent), (&hospital.resident_id, Some(&*given.consent_id)));
+    assert_eq!((claims.clinician(), claims.data.grade.level()), (&*researcher, 2));
+    assert_eq!(claims.mask, Mask::Full);
+
+    let colleague = session(&hospital, COLLEAGUE.key);
+    let as_token = [EXCHANGE, OF_TOKEN, &receipt];
+    for (what, found, error, reason) in [
+        ("a higher grade", with(&["grade=4"]), "invalid_scope", "EXCHANGE_WIDENS"),
+        ("another class", with(&["classes=care"]), "invalid_scope", "EXCHANGE_WIDENS"),
+        (
+            "by another",
+            exchange(&hospital, &colleague, &whole),
+            "invalid_request",
+            "SUBJECT_TOKEN_INVALID",
+        ),
+        (
+            "for nobody",
+            exchange(&hospital, &bearer, &whole[..3]),
+            "invalid_request",
+            "FIELD_INVALID",
+        ),
+        (
+            "as a token",
+            exchange(&hospital, &bearer, &as_token),
+            "invalid_request",
+            "SUBJECT_TOKEN_INVALID",
+        ),
+    ] {
+        let told = (&found.1["error"], &found.1["reason"]);
+        assert_eq!(told, (&json!(error), &json!(reason)), "{what}");
+    }
+    // The rules are asked as for any token: to treat somebody takes a visit.
+    let order = agrees(Purpose::Treatment, &hospital.staff[DOCTOR.key]);
+    let to_treat = counter.grants(order).await.unwrap();
+    let to_treat = format!("subject_token={}", to_treat.signed_receipt);
+    let doctor = session(&hospital, DOCTOR.key);
+    let refused = exchange(&hospital, &doctor, &[EXCHANGE, OF_RECEIPT, &to_treat, whole[3]]);
+    assert_eq!((refused.0.as_str(), &refused.1["error"]), ("403", &json!("unauthorized_client")));
+
+    // The receipt goes on saying what it said.
+    let withdrawn = counter.withdraws(&given.consent_id, &presence).await.unwrap();
+    assert_eq!(withdrawn.consent_id, given.consent_id);
+    assert_eq!(with(&[]).1["reason"], "SUBJECT_TOKEN_INVALID");
+    let file = hospital.stage.write("token", text(&exchanged, "access_token").as_bytes()).unwrap();
+    let order = ["--token", file.to_str().unwrap(), "--audience", "emr.example"];
+    let said = hospital.ask(RECORDS.key, &[&["token", "introspect"][..], &order].concat()).body;
+    assert_eq!(text(&said, "inactive_reason"), "CONSENT_OVER");
 }
 
 #[test]

@@ -10,8 +10,11 @@ use crate::words::{DataClass, Grade, Mask, Purpose, Role};
 pub struct Claims {
     /// Name of the service that issued it.
     pub iss: String,
-    /// Identity of the clinician.
+    /// Identity of the clinician; of a token that was exchanged the resident, for whom the clinician acts.
     pub sub: String,
+    /// Who acts for `sub`, where the token was exchanged (RFC 8693, 4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub act: Option<Actor>,
     /// The resource server it is for.
     pub aud: String,
     /// Issued at, seconds since 1970.
@@ -53,6 +56,14 @@ pub struct Claims {
     pub log: String,
 }
 
+/// Who acts for another (RFC 8693, 4.1). There is nobody whom they act for in turn.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Actor {
+    /// Identity of the clinician.
+    pub sub: String,
+}
+
 /// The one thing that a token rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestsOn<'a> {
@@ -65,6 +76,20 @@ pub enum RestsOn<'a> {
 }
 
 impl Claims {
+    /// Identity of the clinician who holds it: `sub`, or who acts for `sub`.
+    #[must_use]
+    pub fn clinician(&self) -> &str {
+        self.act.as_ref().map_or(&self.sub, |act| &act.sub)
+    }
+
+    /// Whether it says for whom the clinician acts, where it says that they act for somebody: the resident, and not
+    /// themselves.
+    pub(crate) fn acts_for_the_resident(&self) -> bool {
+        let for_the_resident =
+            |act: &Actor| self.sub == self.resident && act.sub != self.sub && !act.sub.is_empty();
+        self.act.as_ref().is_none_or(for_the_resident)
+    }
+
     /// What it rests on; `None` unless it names exactly one thing.
     #[must_use]
     pub fn rests_on(&self) -> Option<RestsOn<'_>> {
@@ -109,6 +134,8 @@ pub struct Ground {
 }
 
 /// A member that is there has a value: `null` is none.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    String::deserialize(deserializer).map(Some)
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }

@@ -70,7 +70,10 @@ pub fn signed(mut signing_input: String, signature: &Signature) -> String {
 }
 
 /// Reads a text of type `typ` and at most `most` octets that one of `keys` signed.
-pub(crate) fn open<T: DeserializeOwned>(
+///
+/// # Errors
+/// [`BadJws`] says what is wrong with it.
+pub fn open<T: DeserializeOwned>(
     text: &str,
     typ: &str,
     most: usize,

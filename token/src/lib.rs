@@ -45,7 +45,7 @@ mod tests;
 mod verifier;
 pub mod words;
 
-pub use claims::{Claims, Confirmation, Data, Ground, RestsOn};
+pub use claims::{Actor, Claims, Confirmation, Data, Ground, RestsOn};
 pub use jws::BadJws;
 pub use keys::KeySet;
 pub use refusal::Refusal;
@@ -66,6 +66,7 @@ pub const LEEWAY: i64 = 30;
 /// [`BadJws`] says what is wrong with it.
 pub fn read(token: &str, keys: &KeySet) -> Result<Claims, BadJws> {
     let claims: Claims = jws::open(token, TYPE, MAX_TOKEN, keys)?;
-    // Whose data, and why: a token that says it twice, or not at all, is none.
-    claims.rests_on().is_some().then_some(claims).ok_or(BadJws::Malformed)
+    // Whose data, why, and for whom: a token that says it twice, or not at all, is none.
+    let whole = claims.rests_on().is_some() && claims.acts_for_the_resident();
+    whole.then_some(claims).ok_or(BadJws::Malformed)
 }

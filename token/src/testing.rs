@@ -63,6 +63,7 @@ pub(crate) fn claims() -> Claims {
     Claims {
         iss: "desk.example".into(),
         sub: "019a".into(),
+        act: None,
         aud: "emr.example".into(),
         iat: 1000,
         nbf: 1000,

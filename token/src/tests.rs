@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    BadJws, Claims, KeySet, MAX_TOKEN, RestsOn,
+    Actor, BadJws, Claims, KeySet, MAX_TOKEN, RestsOn,
     keys::{BadKeySet, PublishedKey, SM2_ID},
     read,
     testing::{Issuer, claims},
@@ -30,6 +30,39 @@ fn without(mut value: Value, member: &str) -> Value {
 fn a_token_is_read_back() {
     let issuer = Issuer::new();
     assert_eq!(read(&issuer.sign(&claims()), &issuer.keys()), Ok(claims()));
+}
+
+#[test]
+fn who_acts_is_said_once_and_of_the_resident() {
+    let issuer = Issuer::new();
+    let keys = issuer.keys();
+    let act = Some(Actor { sub: "019a".into() });
+    let exchanged = Claims { sub: claims().resident, act, ..claims() };
+    assert_eq!(read(&issuer.sign(&exchanged), &keys), Ok(exchanged.clone()));
+    assert_eq!((exchanged.clinician(), claims().clinician()), ("019a", "019a"));
+
+    let good = serde_json::to_value(&exchanged).unwrap();
+    let resident = &exchanged.resident;
+    for (what, claims) in [
+        ("for somebody else", with(good.clone(), "sub", json!("019f"))),
+        ("for themselves", with(good.clone(), "act", json!({"sub": resident}))),
+        ("nobody acts", with(good.clone(), "act", json!({}))),
+        ("nobody is named", with(good.clone(), "act", json!({"sub": ""}))),
+        ("null", with(good.clone(), "act", Value::Null)),
+        ("a text", with(good.clone(), "act", json!("019a"))),
+        (
+            "for another in turn",
+            with(good.clone(), "act", json!({"sub": "019a", "act": {"sub": "019b"}})),
+        ),
+        (
+            "of another issuer",
+            with(good.clone(), "act", json!({"sub": "019a", "iss": "desk.example"})),
+        ),
+        ("who may act", with(good.clone(), "may_act", json!({"sub": "019a"}))),
+    ] {
+        let token = issuer.sign_json(&header(&issuer), &claims);
+        assert_eq!(read(&token, &keys), Err(BadJws::Malformed), "{what}");
+    }
 }
 
 #[test]

@@ -49,6 +49,11 @@ fn code(reason: Reason) -> Code {
         | R::CODE_OWN
         | R::CODE_STATIC_NOT_ALLOWED => Code::PermissionDenied,
         R::FIELD_INVALID
+        | R::SUBJECT_TOKEN_INVALID
+        | R::EXCHANGE_WIDENS
+        | R::EXCHANGE_OTHER_TARGET
+        | R::TOKEN_TYPE_UNSUPPORTED
+        | R::GRANT_TYPE_UNSUPPORTED
         | R::CERTIFICATE_MALFORMED
         | R::RECORD_SIGNATURE_INVALID
         | R::CODE_FOREIGN

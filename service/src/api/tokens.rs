@@ -99,10 +99,10 @@ impl Tokens for Desk {
             Introspection::Active { claims, log_position } => v1::IntrospectTokenResponse {
                 active: true,
                 inactive_reason: String::new(),
+                subject: claims.clinician().to_owned(),
                 token_id: claims.jti,
                 resident_id: claims.resident,
                 visit_id: claims.visit.unwrap_or_default(),
-                subject: claims.sub,
                 role: role_number(claims.role),
                 purpose: purpose_number(claims.purpose),
                 grade: claims.data.grade.level().into(),

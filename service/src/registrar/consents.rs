@@ -23,7 +23,7 @@ const LONGEST: Duration = Duration::days(5 * 366);
 /// What a family doctor follows (家庭医生签约服务): the rules say how far.
 const FOLLOWED: [DataClass; 3] = [DataClass::Personal, DataClass::Health, DataClass::Care];
 /// Type of the signed receipt.
-const RECEIPT: &str = "consent-receipt+jwt";
+pub(super) const RECEIPT: &str = "consent-receipt+jwt";
 
 /// A consent to be put on record.
 pub struct ConsentOrder {

@@ -116,6 +116,7 @@ fn store_reason(error: &StoreError) -> Reason {
         StoreError::Duplicate(_) => Reason::ALREADY_REGISTERED,
         StoreError::Conflict(Obstacle::SessionClosed) => Reason::SESSION_INVALID,
         StoreError::Conflict(Obstacle::ElectronicCardStatus) => Reason::ELECTRONIC_CARD_CANCELLED,
+        StoreError::Conflict(Obstacle::TokenOver) => Reason::SUBJECT_TOKEN_INVALID,
         StoreError::Conflict(Obstacle::CodeUsed) => Reason::CODE_USED,
         StoreError::Conflict(Obstacle::CodeRevoked) => Reason::CODE_REVOKED,
         StoreError::Conflict(Obstacle::CodeOver) => Reason::CODE_EXPIRED,

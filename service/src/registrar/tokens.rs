@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use access_token::{
-    Claims, Confirmation, Data, Ground,
+    Actor, Claims, Confirmation, Data, Ground,
     proof::{self, Request},
 };
 use audit::Outcome;
@@ -11,6 +11,7 @@ use audit::Outcome;
 use super::{
     Caller, Error, Registrar,
     asking::{Within, decided_on},
+    token_exchange::Exchanged,
 };
 use crate::{
     catalogue::Reason,
@@ -118,11 +119,22 @@ impl Registrar {
         order: TokenOrder,
     ) -> Result<IssuedToken, Error> {
         self.allow(caller, Act::TokenIssue).await?;
+        self.issue_asked_for(caller, order, None).await
+    }
+
+    /// The same for whoever may ask for one; `exchanged` is what it is given for, if it is exchanged.
+    pub(super) async fn issue_asked_for(
+        &self,
+        caller: &Caller,
+        order: TokenOrder,
+        exchanged: Option<Exchanged>,
+    ) -> Result<IssuedToken, Error> {
         let TokenOrder { wanted, audience, lifetime } = order;
         let asked = self.asked(caller, Act::TokenIssue, &wanted).await?;
         let entry = |outcome| {
             let entry = self.entry_asked(caller, Act::TokenIssue, outcome, &asked);
-            decided_on(entry, &asked, &wanted)
+            let entry = decided_on(entry, &asked, &wanted);
+            exchanged.iter().fold(entry, |entry, exchanged| exchanged.recorded(entry))
         };
         let refused = || entry(Outcome::Refused);
         let grant = match self.decide(caller, &asked.standing, &wanted, lifetime).await? {
@@ -135,7 +147,10 @@ impl Registrar {
         let issued = caller.now.unix_timestamp();
         let rests = asked.rests_on(&grant);
         let expires = (caller.now + grant.lifetime).min(holder.expires_at);
-        let expires = rests.until.map_or(expires, |until| expires.min(until)).unix_timestamp();
+        let until = exchanged.as_ref().and_then(Exchanged::until);
+        let expires = [rests.until, until].into_iter().flatten().fold(expires, UtcTime::min);
+        let expires = expires.unix_timestamp();
+        let mask = exchanged.as_ref().map_or(grant.mask, |it| it.mask(grant.mask));
         let entry = grant
             .recorded(entry(Outcome::Granted), &self.policy_hash)
             .on("token", id.to_string())
@@ -143,7 +158,11 @@ impl Registrar {
             .with("expires", expires.to_string());
         let claims = Claims {
             iss: self.name.clone(),
-            sub: holder.identity.to_string(),
+            sub: match exchanged {
+                Some(_) => asked.resident.to_string(),
+                None => holder.identity.to_string(),
+            },
+            act: exchanged.as_ref().map(|_| Actor { sub: holder.identity.to_string() }),
             aud: audience,
             iat: issued,
             nbf: issued,
@@ -163,7 +182,7 @@ impl Registrar {
                 domain: asked.standing.records.institution.clone(),
             },
             proofing: "certificate".to_owned(),
-            mask: grant.mask,
+            mask,
             policy: Ground { hash: self.policy_hash.clone(), rule: grant.rule.id.clone() },
             log: entry.id.clone(),
         };
@@ -180,6 +199,7 @@ impl Registrar {
             emergency: asked.emergency,
             consent: rests.consent,
             referral: rests.referral,
+            subject: exchanged.as_ref().and_then(Exchanged::token),
             issued_at: caller.now,
             expires_at,
         };
@@ -192,7 +212,7 @@ impl Registrar {
             expires_at,
             rule: grant.rule.id.clone(),
             relations: grant.relations,
-            mask: grant.mask,
+            mask,
             receipt,
         })
     }

@@ -183,6 +183,8 @@ impl fmt::Display for Record {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Obstacle {
+    /// The token is over that another is to be exchanged for, or it was exchanged itself.
+    TokenOver,
     /// The draft was signed before.
     CertificateSigned,
     /// The certificate is not signed, or is revoked.
@@ -268,6 +270,7 @@ pub enum Obstacle {
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::TokenOver => "the token is over, or was exchanged itself",
             Self::CertificateSigned => "the certificate was signed before",
             Self::CertificateNotValid => "the certificate is not valid",
             Self::CertificateNotHeld => "the certificate is not suspended",

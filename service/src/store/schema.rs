@@ -45,6 +45,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0033_token_ends", include_str!("migrations/0033_token_ends.sql")),
     ("0034_emergencies", include_str!("migrations/0034_emergencies.sql")),
     ("0036_session_places", include_str!("migrations/0036_session_places.sql")),
+    ("0038_token_subjects", include_str!("migrations/0038_token_subjects.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

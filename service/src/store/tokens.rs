@@ -2,11 +2,11 @@
 
 use access_token::snapshot::EndedToken;
 use audit::Entry;
-use rusqlite::{OptionalExtension as _, Row, ToSql, types::ToSqlOutput};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, types::ToSqlOutput};
 
 use super::{
-    Change, ConsentId, EmergencyId, IdentityId, Receipt, Record, ReferralId, ResidentId, Store,
-    StoreError, TokenId, VisitId,
+    Change, ConsentId, EmergencyId, IdentityId, Obstacle, Receipt, Record, ReferralId, ResidentId,
+    Store, StoreError, TokenId, VisitId,
     consents::check_consent,
     emergencies::check_emergency,
     facts::Found,
@@ -38,6 +38,8 @@ pub struct NewToken {
     pub referral: Option<ReferralId>,
     /// In which emergency access, if in one.
     pub emergency: Option<EmergencyId>,
+    /// The token that it was exchanged for, if for one.
+    pub subject: Option<TokenId>,
     /// When it was issued.
     pub issued_at: UtcTime,
     /// When it ends by itself.
@@ -69,6 +71,10 @@ pub struct Token {
     pub issued_at: UtcTime,
     /// When it ends by itself.
     pub expires_at: UtcTime,
+    /// The token that it was exchanged for, if for one.
+    pub subject: Option<TokenId>,
+    /// That token, once it was looked for: it was not exchanged itself.
+    exchanged: Option<Box<Self>>,
     /// Position of the leaf that recorded its issue.
     pub log_position: u64,
     /// When it was revoked, if it was.
@@ -197,7 +203,15 @@ impl Token {
             (self.session_closed_at.is_some(), Ended::SessionClosed),
             (self.expires_at <= now, Ended::Expired),
         ];
-        ends.into_iter().find_map(|(ended, how)| ended.then_some(how))
+        let own = ends.into_iter().find_map(|(ended, how)| ended.then_some(how));
+        own.or_else(|| self.exchanged.as_ref().and_then(|subject| subject.ended(now)))
+    }
+
+    /// It, with the token that it was exchanged for: it ends with that.
+    fn with_subject(self, db: &Connection) -> Result<Self, StoreError> {
+        let Some(subject) = self.subject else { return Ok(self) };
+        let subject = db.prepare_cached(SELECT)?.query_row([subject], Self::read)?;
+        Ok(Self { exchanged: Some(Box::new(subject)), ..self })
     }
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -216,6 +230,8 @@ impl Token {
             emergency: row.get("emergency")?,
             issued_at: row.get::<_, Micros>("issued_at")?.0,
             expires_at: row.get::<_, Micros>("expires_at")?.0,
+            subject: row.get("subject")?,
+            exchanged: None,
             log_position: row.get("position")?,
             revoked_at: time("revoked_at")?,
             visit_closed_at: time("visit_closed_at")?,
@@ -228,12 +244,26 @@ impl Token {
     }
 }
 
+fn find(db: &Connection, id: TokenId) -> Result<Option<Token>, StoreError> {
+    let token = db.prepare_cached(SELECT)?.query_row([id], Token::read).optional()?;
+    token.map(|token| token.with_subject(db)).transpose()
+}
+
+/// Refuses what is exchanged for a token that has ended, or that was exchanged itself.
+fn check_subject(db: &Connection, id: TokenId, now: UtcTime) -> Result<(), StoreError> {
+    let subject = find(db, id)?.ok_or(StoreError::NotFound(Record::Token))?;
+    match subject.ended(now).is_none() && subject.subject.is_none() {
+        true => Ok(()),
+        false => Err(StoreError::Conflict(Obstacle::TokenOver)),
+    }
+}
+
 impl Store {
     /// Records a token before it is given out.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the visit was closed, the emergency access ended, the certificate
-    /// revoked or the session closed meanwhile.
+    /// revoked, the session closed, or the token ended that it is exchanged for, meanwhile.
     pub async fn record_token(&self, token: NewToken, entry: Entry) -> Result<Receipt, StoreError> {
         self.record(entry, move |db, position| {
             let t = token;
@@ -249,12 +279,15 @@ impl Store {
             if let Some(emergency) = t.emergency {
                 check_emergency(db, emergency, t.issued_at)?;
             }
+            if let Some(subject) = t.subject {
+                check_subject(db, subject, t.issued_at)?;
+            }
             check_certificate(db, &t.certificate)?;
             check_session(db, &t.session)?;
             db.prepare_cached(
                 "INSERT INTO token (id, identity, certificate, session, resident, visit, emergency, issued_at,
-                                    expires_at, position, consent, referral)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                                    expires_at, position, consent, referral, subject)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?
             .execute((
                 t.id,
@@ -269,6 +302,7 @@ impl Store {
                 position,
                 t.consent,
                 t.referral,
+                t.subject,
             ))?;
             Ok(())
         })
@@ -277,10 +311,7 @@ impl Store {
 
     /// A token and what may have ended it.
     pub async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
-        self.read(move |db| {
-            Ok(db.prepare_cached(SELECT)?.query_row([id], Token::read).optional()?)
-        })
-        .await
+        self.read(move |db| find(db, id)).await
     }
 
     /// Tokens that had ended by `now` though their time was not over at `before`.
@@ -293,7 +324,7 @@ impl Store {
             let mut rows = db.prepare_cached(SELECT_NOT_OVER)?;
             let mut ended = Vec::new();
             for token in rows.query_map([Micros(before)], Token::read)? {
-                let token = token?;
+                let token = token?.with_subject(db)?;
                 if token.ended(now).is_some_and(|how| how != Ended::Expired) {
                     let issued_at = token.issued_at.unix_timestamp();
                     ended.push(EndedToken { id: token.id.to_string(), issued_at });
@@ -333,8 +364,7 @@ impl Store {
         entry: Entry,
     ) -> Result<Change, StoreError> {
         self.change(entry, move |db| {
-            let token = db.prepare_cached(SELECT)?.query_row([id], Token::read).optional()?;
-            match token {
+            match find(db, id)? {
                 None => return Err(StoreError::NotFound(Record::Token)),
                 Some(token) if token.ended(at).is_some() => return Ok(Found::Same(())),
                 Some(_) => {}
@@ -360,7 +390,7 @@ impl Store {
             let mut going_on = Vec::new();
             let mut rows = db.prepare_cached(of.select())?;
             for token in rows.query_map((Micros(at), holder, &of), Token::read)? {
-                let token = token?;
+                let token = token?.with_subject(db)?;
                 if token.ended(at).is_none() {
                     going_on.push(token.id);
                 }

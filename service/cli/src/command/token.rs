@@ -344,9 +344,11 @@ async fn check(context: &Context, order: Check) -> Outcome {
     let claims = serde_json::Value::Object(genuine.claims);
     let claim = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();
     let until = claims["exp"].as_i64().map(|seconds| Timestamp { seconds, nanos: 0 });
+    // Of a token that was exchanged, who acts; `sub` is then the resident.
+    let holder = claims["act"]["sub"].as_str().map_or_else(|| claim("sub"), str::to_owned);
     let page = Page::titled(text::TOKEN_GENUINE)
         .row(text::TOKEN_ID, claim("jti"))
-        .row(text::IDENTITY_ID, claim("sub"))
+        .row(text::IDENTITY_ID, holder)
         .row(text::RESIDENT_ID, claim("resident"))
         .row(text::VISIT_ID, claim("visit"))
         .row(text::EMERGENCY_ID, claim("emergency"))

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::{catalogue::Needs, registrar::Error};
 
-/// Most parameters; those that are unknown are ignored, as OAuth demands.
+/// Most parameters; those that are unknown are ignored, as OAuth demands, but where they could have narrowed something.
 const MOST: usize = 16;
 
 /// Parameters by name. Among them are tokens.
@@ -31,6 +31,14 @@ impl Form {
     /// A parameter; one without a value counts as left out (RFC 6749, 3.1).
     pub(super) fn optional(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Refuses what has other parameters than these.
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), Error> {
+        match self.0.keys().all(|name| known.contains(&name.as_str())) {
+            true => Ok(()),
+            false => Err(Error::Field { field: "body", needs: Needs::KnownParameters }),
+        }
     }
 
     pub(super) fn required(&self, name: &'static str) -> Result<&str, Error> {

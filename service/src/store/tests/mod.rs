@@ -198,6 +198,7 @@ pub(super) fn token(hospital: &Hospital) -> NewToken {
         consent: None,
         referral: None,
         emergency: None,
+        subject: None,
         issued_at: NOW,
         expires_at: NOW + Duration::minutes(10),
     }

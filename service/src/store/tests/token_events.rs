@@ -17,6 +17,8 @@ enum Event {
         visit: bool,
         consent: bool,
         referral: bool,
+        /// For one that was issued before, if there is one.
+        exchanged: bool,
     },
     CloseVisit,
     Withdraw,
@@ -38,7 +40,8 @@ enum AllOf {
 }
 
 fn events() -> impl Strategy<Value = Vec<(Event, Index)>> {
-    let issue = any::<[bool; 3]>().prop_map(|[visit, consent, referral]| Event::Issue {
+    let issue = any::<[bool; 4]>().prop_map(|[visit, consent, referral, exchanged]| Event::Issue {
+        exchanged,
         visit,
         // Something has to be there that it is within.
         consent: consent || !visit,
@@ -80,6 +83,18 @@ impl Known {
             || (token.visit.is_some() && self.visit_closed)
             || (token.consent.is_some() && (self.withdrawn || CONSENT_ENDS <= now))
             || (token.referral.is_some() && (self.referral_ended || REFERRAL_ENDS <= now)))
+            && self.subject_is_good(token, now)
+    }
+
+    /// Whether what it was exchanged for may still be good.
+    fn subject_is_good(&self, token: &NewToken, now: UtcTime) -> bool {
+        let subject = |id| self.tokens.iter().find(|(token, _)| token.id == id);
+        token.subject.and_then(subject).is_none_or(|subject| self.is_good(subject, now))
+    }
+
+    /// Whether it goes on.
+    fn is_good(&self, (token, revoked): &(NewToken, bool), now: UtcTime) -> bool {
+        self.stands(token, now) && !revoked && now < token.expires_at
     }
 }
 
@@ -140,13 +155,17 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
     let (mut now, mut known) = (NOW, Known::default());
     for (event, which) in events {
         match event {
-            Event::Issue { visit, consent, referral } => {
+            Event::Issue { visit, consent, referral, exchanged } => {
+                let unexchanged = known.tokens.iter().filter(|(it, _)| it.subject.is_none());
+                let ids: Vec<_> = unexchanged.map(|(token, _)| token.id).collect();
+                let some = exchanged && !ids.is_empty();
                 let rests_on = [consent.then_some(CONSENT_ENDS), referral.then_some(REFERRAL_ENDS)];
                 let most = now + Duration::minutes(10);
                 let token = NewToken {
                     visit: visit.then_some(h.visit),
                     consent: consent.then_some(given.id),
                     referral: referral.then_some(sent.id),
+                    subject: some.then(|| ids[which.index(ids.len())]),
                     issued_at: now,
                     expires_at: rests_on.into_iter().flatten().fold(most, UtcTime::min),
                     ..token(&h)
@@ -201,15 +220,17 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
                     }
                     AllOf::Certificate => (TokensOf::Certificate(SERIAL.into()), |_| true),
                 };
-                let mut going_on = 0;
+                let mut matching = Vec::new();
                 for at in 0..known.tokens.len() {
-                    let (token, revoked) = &known.tokens[at];
-                    let good = known.stands(token, now) && !revoked && now < token.expires_at;
-                    if good && has(token) {
-                        going_on += 1;
-                        known.tokens[at].1 = true;
+                    // Those that end with them count where they match.
+                    if known.is_good(&known.tokens[at], now) && has(&known.tokens[at].0) {
+                        matching.push(at);
                     }
                 }
+                for at in &matching {
+                    known.tokens[*at].1 = true;
+                }
+                let going_on = u32::try_from(matching.len()).unwrap();
                 let entry = act("token.revoke");
                 let (ended, receipt) =
                     store.record_tokens_revoked(of, None, now, entry).await.unwrap();
@@ -221,13 +242,45 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
                 store = place.open();
             }
         }
-        for (token, revoked) in &known.tokens {
-            let found = store.token(token.id).await.unwrap().unwrap();
-            let good = known.stands(token, now) && !revoked && now < token.expires_at;
-            prop_assert_eq!(found.ended(now).is_none(), good, "{:?} after {:?}", token, event);
+        let mut over = Vec::new();
+        for issued in &known.tokens {
+            let found = store.token(issued.0.id).await.unwrap().unwrap();
+            let good = known.is_good(issued, now);
+            prop_assert_eq!(found.ended(now).is_none(), good, "{:?} after {:?}", issued, event);
+            if !good && now < issued.0.expires_at {
+                over.push(issued.0.id.to_string());
+            }
         }
+        // Whoever is told offline is told of all of them.
+        let ended = store.tokens_ended_early(now, now).await.unwrap();
+        let mut told: Vec<_> = ended.into_iter().map(|ended| ended.id).collect();
+        told.sort();
+        over.sort();
+        prop_assert_eq!(told, over, "after {:?}", event);
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn what_has_ended_or_was_exchanged_itself_is_not_exchanged() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let of = async |subject: TokenId| {
+        let token = NewToken { subject: Some(subject), ..token(&h) };
+        store.record_token(token.clone(), act("token.issue")).await.map(|_| token.id)
+    };
+    let first = token(&h);
+    store.record_token(first.clone(), act("token.issue")).await.unwrap();
+    let second = of(first.id).await.unwrap();
+    let refused = |answer: Result<TokenId, StoreError>| {
+        matches!(answer, Err(StoreError::Conflict(Obstacle::TokenOver)))
+    };
+    assert!(refused(of(second).await), "exchanged itself");
+    assert!(matches!(of(TokenId::generate()).await, Err(StoreError::NotFound(Record::Token))));
+    store.record_token_revoked(first.id, NOW, act("token.revoke")).await.unwrap();
+    assert_eq!(store.token(second).await.unwrap().unwrap().ended(NOW), Some(Ended::Revoked));
+    assert!(refused(of(first.id).await), "ended");
 }
 
 #[tokio::test]
