@@ -2,7 +2,7 @@
 
 # The development profile: its arithmetic is optimised, it builds in a third of the time of a release build, and
 # `make test` then finds most of it built.
-PROGRAMS = cargo build --locked -p service -p cli -p card-emulator -p card-interface -p softsdf --lib --bins
+PROGRAMS = cargo build --locked -p service -p cli -p card-emulator -p card-interface -p softsdf -p token-interface --lib --bins
 
 # Tests at a time: two for each core, as they wait more than they work. With one a core they take half as long again.
 TEST_THREADS ?= $(shell expr 2 \* $$(nproc))

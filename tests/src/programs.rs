@@ -1,4 +1,4 @@
-//! Programs in C on `libhealthcard` and `libsoftsdf`.
+//! Programs in C on `libhealthcard`, `libsoftsdf` and `libhealthcard_token`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,6 +14,10 @@ pub enum Library {
     Healthcard,
     /// `libsoftsdf`.
     SoftSdf,
+    /// `libhealthcard_token`.
+    Token,
+    /// The same as an archive, which becomes part of the program.
+    TokenArchive,
 }
 
 /// Compiles a program of `tests/c` into `directory`, against the header and the library of this tree.
@@ -22,9 +26,14 @@ pub enum Library {
 /// When it does not compile without a warning.
 #[must_use]
 pub fn compile(directory: &Path, source: &str, library: Library) -> PathBuf {
-    let (include, link) = match library {
-        Library::Healthcard => ("card/interface/include", "-lhealthcard"),
-        Library::SoftSdf => ("hsm/softsdf/include", "-lsoftsdf"),
+    let (include, link): (_, &[&str]) = match library {
+        Library::Healthcard => ("card/interface/include", &["-lhealthcard"]),
+        Library::SoftSdf => ("hsm/softsdf/include", &["-lsoftsdf"]),
+        Library::Token => ("token/interface/include", &["-lhealthcard_token"]),
+        Library::TokenArchive => (
+            "token/interface/include",
+            &["-l:libhealthcard_token.a", "-lgcc_s", "-lpthread", "-ldl", "-lm"],
+        ),
     };
     let program = directory.join(source.trim_end_matches(".c"));
     let output = Command::new("cc")
@@ -35,7 +44,7 @@ pub fn compile(directory: &Path, source: &str, library: Library) -> PathBuf {
         .arg(repository().join("tests/c").join(source))
         .arg("-L")
         .arg(libraries())
-        .arg(link)
+        .args(link)
         .output()
         .expect("there is a C compiler");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

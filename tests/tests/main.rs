@@ -64,6 +64,7 @@ mod softsdf;
 mod staff;
 mod tamper;
 mod time_stamps;
+mod token_library;
 mod transparency;
 mod transports;
 mod write;

@@ -92,6 +92,8 @@ pub fn signer_id() -> SignerId {
 pub struct Proof {
     /// Digest of holder and name.
     pub(crate) name: [u8; 32],
+    /// Digest of the holder's key.
+    pub(crate) holder: [u8; 32],
     /// When it was made.
     pub(crate) made_at: i64,
 }
@@ -123,7 +125,7 @@ pub fn read(
         return Err(Refusal::ProofStale);
     }
     let name = hsm::sm3::digest(format!("{thumbprint}.{}", said.jti).as_bytes());
-    Ok(Proof { name, made_at: said.iat })
+    Ok(Proof { name, holder: keys::thumbprint_octets(&key), made_at: said.iat })
 }
 
 /// Form and signature.

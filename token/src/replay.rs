@@ -1,7 +1,7 @@
 //! Proofs that were used: each counts once.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Mutex, PoisonError},
 };
 
@@ -11,29 +11,39 @@ use crate::{
     refusal::Refusal,
 };
 
-/// Proofs that were used and could still be used again. Memory is bounded: when it is full no proof is taken, rather than
-/// one twice.
+/// Of how many parts of the memory one holder has one: it takes as many who work together to fill it.
+const PARTS: usize = 10;
+/// What one holder has at least, where there is as much: eight requests a second.
+const LEAST: usize = 1000;
+
+/// Proofs that were used and could still be used again. Memory is bounded, all of it and of each holder: when it is full
+/// no proof is taken, rather than one twice.
 #[derive(Debug)]
 pub struct Proofs {
     most: usize,
+    most_of_one: usize,
     used: Mutex<Used>,
 }
 
 #[derive(Debug)]
 struct Used {
     names: HashSet<[u8; 32]>,
-    /// The same names, by when they need not be known any more.
-    until: BTreeMap<i64, Vec<[u8; 32]>>,
+    /// How many there are of each holder.
+    of: HashMap<[u8; 32], usize>,
+    /// Those proofs, by when they need not be known any more.
+    until: BTreeMap<i64, Vec<Proof>>,
     /// Whatever could be used until then is forgotten, and not taken again though the clock be set back.
     forgotten: i64,
 }
 
 impl Proofs {
-    /// Remembers `most` proofs at a time, 64 octets and more each. Of each request one is remembered for two minutes.
+    /// Remembers `most` proofs at a time, 100 octets and more each; of one holder a tenth of that, but a thousand where
+    /// there are as many. Of each request one is remembered for two minutes.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        let (names, until) = (HashSet::new(), BTreeMap::new());
-        Self { most, used: Mutex::new(Used { names, until, forgotten: i64::MIN }) }
+        let (names, of, until) = (HashSet::new(), HashMap::new(), BTreeMap::new());
+        let used = Mutex::new(Used { names, of, until, forgotten: i64::MIN });
+        Self { most, most_of_one: (most / PARTS).max(LEAST).min(most), used }
     }
 
     /// Takes a proof, once.
@@ -51,11 +61,13 @@ impl Proofs {
         if used.names.contains(&proof.name) {
             return Err(Refusal::ProofReplayed);
         }
-        if used.names.len() >= self.most {
+        let of_one = used.of.get(&proof.holder).copied().unwrap_or_default();
+        if used.names.len() >= self.most || of_one >= self.most_of_one {
             return Err(Refusal::ProofsTooMany);
         }
         used.names.insert(proof.name);
-        used.until.entry(until).or_default().push(proof.name);
+        used.of.insert(proof.holder, of_one + 1);
+        used.until.entry(until).or_default().push(proof.clone());
         Ok(())
     }
 }
@@ -63,9 +75,13 @@ impl Proofs {
 impl Used {
     fn forget(&mut self, now: i64) {
         while let Some(first) = self.until.first_entry().filter(|first| *first.key() < now) {
-            let (until, names) = first.remove_entry();
-            for name in names {
+            let (until, proofs) = first.remove_entry();
+            for Proof { name, holder, .. } in proofs {
                 self.names.remove(&name);
+                match self.of.get_mut(&holder) {
+                    Some(more) if *more > 1 => *more -= 1,
+                    _ => drop(self.of.remove(&holder)),
+                }
             }
             self.forgotten = until;
         }
@@ -77,7 +93,7 @@ mod tests {
     use super::*;
 
     fn proof(name: u8, made_at: i64) -> Proof {
-        Proof { name: [name; 32], made_at }
+        Proof { name: [name; 32], holder: [0; 32], made_at }
     }
 
     #[test]
@@ -110,5 +126,22 @@ mod tests {
         assert_eq!(proofs.take(&proof(1, 1000), 1020), Err(Refusal::ProofReplayed));
         assert_eq!(proofs.take(&proof(3, 1020), 1091), Ok(()));
         assert_eq!(proofs.take(&proof(4, 1020), 1091), Err(Refusal::ProofsTooMany));
+    }
+
+    #[test]
+    fn one_holder_has_a_part_of_the_memory_and_leaves_the_rest_to_others() {
+        let proofs = Proofs::new(20_000);
+        let of = |holder: u8, number: u32, made_at| {
+            let mut name = [holder; 32];
+            name[..4].copy_from_slice(&number.to_be_bytes());
+            Proof { name, holder: [holder; 32], made_at }
+        };
+        for number in 0..2000 {
+            assert_eq!(proofs.take(&of(1, number, 1000), 1000), Ok(()), "{number}");
+        }
+        assert_eq!(proofs.take(&of(1, 2000, 1000), 1000), Err(Refusal::ProofsTooMany));
+        assert_eq!(proofs.take(&of(2, 0, 1000), 1000), Ok(()), "another");
+        assert_eq!(proofs.take(&of(1, 2001, 1091), 1091), Ok(()), "when theirs are over");
+        assert_eq!(proofs.used.lock().unwrap().of.len(), 1, "nobody is remembered for nothing");
     }
 }
