@@ -51,6 +51,8 @@ catalogue! {
     SESSION_INVALID: "会话无效或已结束", "请重新登录", "the session is unknown, closed or over", "log in again";
     /// No such session of the caller's that goes on.
     SESSION_NOT_FOUND: "没有此会话，或已结束", "请用 healthcard session list 核对", "no such session of yours goes on", "check with `healthcard session list`";
+    /// The session has no lease that could be renewed.
+    SESSION_NOT_LEASED: "此会话登录时未设租期，无须续期", "如需由程序保持会话，请用 healthcard session hold 登录", "the session was opened without a lease", "use `healthcard session hold` to have one that is kept by renewing";
     /// Not a certificate of the accepted form.
     CERTIFICATE_MALFORMED: "证书格式不符合要求", "请使用本系统签发的证书文件", "this is not a certificate of the accepted form", "use the certificate file issued by this service";
     /// No chain to a trusted root.
@@ -375,6 +377,7 @@ macro_rules! needs {
 }
 
 needs! {
+    LeaseSeconds: "5 至 300 秒，或不填", "5 to 300, or left out";
     ConsentDays: "1 至 1830 天", "1 to 1830 days";
     ReferralDays: "1 至 90 天", "1 to 90 days";
     Recipient: "可查看数据的机构", "the institution that may see the data";

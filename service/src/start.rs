@@ -40,6 +40,8 @@ const LIST_CHECK: Duration = Duration::from_secs(3600);
 /// How often it is looked at whether the list of cards is due. A change of a card tells it at once;
 /// this is for what was cut off, and for its age.
 const CARD_LIST_CHECK: Duration = Duration::from_secs(60);
+/// How often the log is told of sessions that are over because their lease was not renewed.
+const LEASE_CHECK: Duration = Duration::from_secs(5);
 /// How often emergency accesses are looked at that ended by themselves, or for which something is late.
 const EMERGENCY_CHECK: Duration = Duration::from_secs(10);
 
@@ -312,6 +314,7 @@ pub async fn run(
     let renewal = tokio::spawn(keep_status_fresh(Arc::clone(&registrar), stop.clone()));
     let card_list = tokio::spawn(keep_card_list_fresh(Arc::clone(&registrar), stop.clone()));
     let emergencies = tokio::spawn(keep_emergencies(Arc::clone(&registrar), stop.clone()));
+    let sessions = tokio::spawn(keep_sessions(Arc::clone(&registrar), stop.clone()));
     let devices = tokio::spawn(watch_devices(registrar.devices().clone(), stop.clone()));
     let watch = tokio::spawn(watch_clock(registrar, stop.clone()));
     ready(Addresses { ordinary, national: bound });
@@ -324,6 +327,7 @@ pub async fn run(
     renewal.abort();
     card_list.abort();
     emergencies.abort();
+    sessions.abort();
     devices.abort();
     watch.abort();
     Ok(())
@@ -398,6 +402,16 @@ async fn keep_emergencies(registrar: Arc<Registrar>, mut stop: watch::Receiver<b
         }
         if tokio::time::timeout(EMERGENCY_CHECK, stop.wait_for(|stop| *stop)).await.is_ok() {
             return;
+        }
+    }
+}
+
+/// Tells which sessions are over because nobody renewed their lease. A failure is tried again at the next turn.
+async fn keep_sessions(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+    while tokio::time::timeout(LEASE_CHECK, stop.wait_for(|stop| *stop)).await.is_err() {
+        if let Err(error) = registrar.keep_sessions(clock::now()).await {
+            let cause = telemetry::chain(&error);
+            tracing::error!(cause, "ending sessions whose lease is over");
         }
     }
 }

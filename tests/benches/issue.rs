@@ -42,6 +42,7 @@ fn caller(role: Role, institution: InstitutionId) -> Caller {
         region: String::new(),
         department: String::new(),
         expires_at: now + time::Duration::HOUR,
+        leased_until: None,
     };
     Caller { holder: Arc::new(holder), origin: IpAddr::from(Ipv4Addr::LOCALHOST).into(), now }
 }

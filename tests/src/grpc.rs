@@ -125,6 +125,7 @@ impl Holder {
             challenge: challenge.challenge.clone(),
             certificate: self.certificate.clone(),
             signature: self.sign(&message),
+            lease_seconds: 0,
         }
     }
 

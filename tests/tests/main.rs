@@ -32,6 +32,7 @@ mod enrolments;
 mod faults;
 mod five_views;
 mod flood;
+mod held_sessions;
 mod identifiers;
 mod interface;
 mod interop;

@@ -9,6 +9,7 @@ mod alone;
 mod answers;
 mod attend;
 mod event;
+mod hold;
 mod interface;
 mod interruption;
 mod issue;
@@ -41,6 +42,7 @@ use tokio::{
     time::{sleep, sleep_until},
 };
 
+pub(crate) use self::hold::{HoldOptions, hold};
 pub(crate) use self::issue::run as issue;
 use self::{
     answers::Answers,

@@ -15,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 pub(crate) use self::{
@@ -26,6 +27,7 @@ pub(crate) use self::{
     session::Session,
 };
 use crate::{
+    clock,
     failure::Failure,
     files::{self, Audience},
     screen::Screen,
@@ -174,6 +176,11 @@ impl Home {
         files::read(path, LIMIT)
     }
 
+    /// Whether nobody logs in from here without typing a passphrase.
+    pub(crate) fn asks_for_passphrase(&self) -> Result<bool, Failure> {
+        Ok(self.passphrase_file.is_none() && self.key_is_encrypted()?)
+    }
+
     /// Whether the key file is protected by a passphrase.
     pub(crate) fn key_is_encrypted(&self) -> Result<bool, Failure> {
         Ok(ClientKey::is_encrypted(&self.key_pem()?))
@@ -220,6 +227,19 @@ impl Home {
     /// The session last saved, whatever its state.
     pub(crate) fn session(&self) -> Option<Session> {
         Session::parse(&files::read(&self.session_path(), LIMIT).ok()?)
+    }
+
+    /// When the session was last saved or used from here.
+    pub(crate) fn session_used(&self) -> Option<OffsetDateTime> {
+        let modified = std::fs::metadata(self.session_path()).and_then(|it| it.modified());
+        modified.ok().map(OffsetDateTime::from)
+    }
+
+    /// Notes that the session is used now.
+    pub(crate) fn use_session(&self) {
+        // Whoever holds it takes it for left when this fails again and again.
+        let _ = std::fs::File::open(self.session_path())
+            .and_then(|file| file.set_modified(clock::now().into()));
     }
 
     pub(crate) fn save_session(&self, session: &Session) -> Result<(), Failure> {

@@ -144,6 +144,7 @@ impl Service {
             let certificate = self.certificate()?;
             if session.serves(&self.address.origin(), &certificate, clock::now()) {
                 let channel = self.channel().await?;
+                self.home.use_session();
                 return Ok((with_session(channel, &session.token)?, Fresh::Saved));
             }
         }
@@ -152,9 +153,15 @@ impl Service {
 
     /// Logs in with the key and saves the session.
     pub(crate) async fn log_in(&self) -> Result<(Authorized, OpenSessionResponse), Failure> {
+        let Held { channel, opened, .. } = self.hold(Duration::ZERO).await?;
+        Ok((channel, opened))
+    }
+
+    /// The same, with a lease that has to be renewed; zero is none.
+    pub(crate) async fn hold(&self, lease: Duration) -> Result<Held, Failure> {
         let own = self.credentials()?;
         let channel = self.channel().await?;
-        let mut opened = open(channel.clone(), &own.key, &own.certificate).await?;
+        let mut opened = open(channel.clone(), &own.key, &own.certificate, lease).await?;
         let token = Zeroizing::new(std::mem::take(&mut opened.token));
         let expires_at = opened
             .expires_at
@@ -162,7 +169,7 @@ impl Service {
             .ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
         let authorized = with_session(channel, &token)?;
         self.home.save_session(&Session {
-            token,
+            token: token.clone(),
             server: self.address.origin(),
             identity_id: opened.identity_id.clone(),
             certificate: own.certificate.serial(),
@@ -170,27 +177,47 @@ impl Service {
             institution_id: opened.institution_id.clone(),
             expires_at,
         })?;
-        Ok((authorized, opened))
+        Ok(Held { channel: authorized, opened, token })
+    }
+
+    /// Forgets the saved session first, so that nobody here uses it any more, and then ends it: for a desk that is left,
+    /// whether or not the service can be reached. Whoever holds it renews it no longer.
+    pub(crate) async fn lock(&self) -> Result<Option<proto::v1::Receipt>, Failure> {
+        let session = self.home.session();
+        self.home.forget_session();
+        match session.filter(|held| held.server == self.address.origin()) {
+            Some(session) => self.close(&session).await,
+            None => Ok(None),
+        }
     }
 
     /// Ends the saved session, if there is one for this server, and forgets it.
     pub(crate) async fn log_out(&self) -> Result<Option<proto::v1::Receipt>, Failure> {
         let session = self.home.session().filter(|held| held.server == self.address.origin());
         let Some(session) = session else { return Ok(None) };
+        let closed = self.close(&session).await?;
+        self.home.forget_session();
+        Ok(closed)
+    }
+
+    /// Ends a session; nothing when it was over.
+    async fn close(&self, session: &Session) -> Result<Option<proto::v1::Receipt>, Failure> {
         let channel = with_session(self.channel().await?, &session.token)?;
         let closed = SessionsClient::new(channel).close(CloseSessionRequest {}).await;
         match closed.map_err(Failure::from) {
-            Ok(closed) => {
-                self.home.forget_session();
-                Ok(closed.into_inner().receipt)
-            }
-            Err(failure) if failure.session_over => {
-                self.home.forget_session();
-                Ok(None)
-            }
+            Ok(closed) => Ok(closed.into_inner().receipt),
+            Err(failure) if failure.session_over => Ok(None),
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// A session that was just opened and saved.
+pub(crate) struct Held {
+    pub(crate) channel: Authorized,
+    pub(crate) opened: OpenSessionResponse,
+    /// Its secret, as it stands in the file.
+    pub(crate) token: Zeroizing<String>,
 }
 
 /// Where a session came from.
@@ -215,6 +242,7 @@ async fn open(
     channel: Channel,
     key: &ClientKey,
     certificate: &Certificate,
+    lease: Duration,
 ) -> Result<OpenSessionResponse, Failure> {
     let issued_by = certificate.issuing_service();
     let certificate = certificate.der().to_vec();
@@ -228,7 +256,9 @@ async fn open(
     let message = login_message(&given.service, &given.challenge)
         .ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
     let signature = key.sign(&message).to_vec();
-    let answer = OpenSessionRequest { challenge: given.challenge, certificate, signature };
+    let lease_seconds = lease.as_secs() as u32;
+    let challenge = given.challenge;
+    let answer = OpenSessionRequest { challenge, certificate, signature, lease_seconds };
     Ok(sessions.open(answer).await?.into_inner())
 }
 

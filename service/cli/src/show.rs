@@ -35,7 +35,8 @@ pub(crate) fn session(title: Text, opened: &v1::OpenSessionResponse) -> Page {
         .row(text::IDENTITY_ID, &opened.identity_id)
         .maybe(text::ROLE, word_of::<v1::Role>(opened.role))
         .row(text::INSTITUTION_ID, &opened.institution_id)
-        .maybe(text::EXPIRES_AT, timestamp(opened.expires_at.as_ref()));
+        .maybe(text::EXPIRES_AT, timestamp(opened.expires_at.as_ref()))
+        .maybe(text::LEASED_UNTIL, timestamp(opened.leased_until.as_ref()));
     receipt(page, opened.receipt.as_ref())
 }
 

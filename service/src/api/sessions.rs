@@ -1,6 +1,6 @@
 //! `Sessions`: logging in with a certificate and its key.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use proto::v1::{self, sessions_server::Sessions};
 use tonic::{Request, Response};
@@ -10,7 +10,12 @@ use super::{
     convert::{receipt, role_number, timestamp},
     origin_of, peer,
 };
-use crate::{catalogue::Reason, clock, registrar::Error, store::Session};
+use crate::{
+    catalogue::{Needs, Reason},
+    clock,
+    registrar::Error,
+    store::Session,
+};
 
 #[tonic::async_trait]
 impl Sessions for Desk {
@@ -41,6 +46,7 @@ impl Sessions for Desk {
                 &message.challenge,
                 &message.certificate,
                 &message.signature,
+                lease(message.lease_seconds)?,
                 &origin,
                 clock::now(),
             )
@@ -52,6 +58,7 @@ impl Sessions for Desk {
             institution_id: opened.holder.institution.to_string(),
             expires_at: Some(timestamp(opened.holder.expires_at)),
             receipt: receipt(opened.receipt),
+            leased_until: opened.holder.leased_until.map(timestamp),
         }))
     }
 
@@ -62,6 +69,15 @@ impl Sessions for Desk {
         let caller = self.caller(&request).await?;
         let closed = Arc::clone(&self.registrar).close_session(caller).await?;
         Ok(Response::new(v1::CloseSessionResponse { receipt: receipt(closed) }))
+    }
+
+    async fn renew(
+        &self,
+        request: Request<v1::RenewSessionRequest>,
+    ) -> Reply<v1::RenewSessionResponse> {
+        let caller = self.caller(&request).await?;
+        let until = self.registrar.renew_session(&caller).await?;
+        Ok(Response::new(v1::RenewSessionResponse { leased_until: Some(timestamp(until)) }))
     }
 
     async fn list(
@@ -76,6 +92,7 @@ impl Sessions for Desk {
             expires_at: Some(timestamp(session.expires_at)),
             address: session.address.unwrap_or_default(),
             certificate_serial: session.certificate,
+            leased_until: session.leased_until.map(timestamp),
             this_one: session.digest == caller.holder.session,
         };
         Ok(Response::new(v1::ListSessionsResponse {
@@ -92,6 +109,15 @@ impl Sessions for Desk {
         let name = &request.get_ref().session_id;
         let ended = Arc::clone(&self.registrar).end_session(caller, name).await?;
         Ok(Response::new(v1::CloseSessionResponse { receipt: receipt(ended) }))
+    }
+}
+
+/// How long a session goes on without being renewed; 0 leaves it without a lease.
+fn lease(seconds: u32) -> Result<Option<Duration>, Error> {
+    match seconds {
+        0 => Ok(None),
+        5..=300 => Ok(Some(Duration::from_secs(seconds.into()))),
+        _ => Err(Error::Field { field: "lease_seconds", needs: Needs::LeaseSeconds }),
     }
 }
 

@@ -96,7 +96,8 @@ fn code(reason: Reason) -> Code {
         R::ALREADY_REGISTERED | R::ACTIVE_CARD_EXISTS => Code::AlreadyExists,
         R::STATEMENT_DIFFERS | R::STATEMENT_LATE | R::STATEMENT_NOT_SIGNED => Code::InvalidArgument,
         R::SECOND_PERSON_REQUIRED => Code::PermissionDenied,
-        R::QUALIFICATION_ENDED
+        R::SESSION_NOT_LEASED
+        | R::QUALIFICATION_ENDED
         | R::EMERGENCY_OVER
         | R::DRAFT_DIFFERS
         | R::ENTRY_VOID

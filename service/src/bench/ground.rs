@@ -163,6 +163,7 @@ impl Ground {
             challenge: given.challenge,
             certificate,
             signature: signature.as_raw().to_vec(),
+            lease_seconds: 0,
         };
         let opened = sessions.open(answer).await?.into_inner();
         Ok(format!("Bearer {}", opened.token).parse()?)
@@ -282,6 +283,7 @@ async fn people(
         opened_at: clerk.now,
         expires_at: clerk.holder.expires_at,
         address: clerk.origin.address.to_string(),
+        lease: None,
     };
     let entry = super::log::entry("bench", "session.open", clerk.now);
     registrar.store().record_session_opened(session, entry).await?;
@@ -355,6 +357,7 @@ fn caller(
         region: String::new(),
         department: String::new(),
         expires_at: now + time::Duration::HOUR,
+        leased_until: None,
     };
     Caller { holder: Arc::new(holder), origin: IpAddr::from(Ipv4Addr::LOCALHOST).into(), now }
 }

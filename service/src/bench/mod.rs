@@ -2,7 +2,7 @@
 //! limits measured in the same run. Nothing here is a test: figures are for people to read.
 //!
 //! In reading order: `ground`, a whole service in this process with people to serve; `tokens`, `decisions`, `pairs`,
-//! `staff`, `status`, `national`, `log`, `size`, `desk` and `recovery`, each a question; `measure`, how answers are counted.
+//! `staff`, `status`, `national`, `log`, `size`, `seats`, `desk` and `recovery`, each a question; `measure`, how answers are counted.
 
 use std::path::PathBuf;
 
@@ -17,6 +17,7 @@ mod measure;
 mod national;
 mod pairs;
 mod recovery;
+mod seats;
 mod size;
 mod staff;
 mod status;
@@ -42,6 +43,8 @@ pub enum Question {
     Log,
     /// Memory at rest, and size of the program (内存与体积).
     Size,
+    /// From one person at a shared workstation to the next, with the real programs (换人登录).
+    Seats,
     /// From a card in a reader to the person on screen; needs a PC/SC daemon with the virtual
     /// reader (窗口读卡).
     Desk,
@@ -101,6 +104,7 @@ fn ask_all(options: &BenchOptions) -> Result<(), BenchError> {
             }
             Question::Log => runtime()?.block_on(log::ask(&directory, options.entries))?,
             Question::Size => runtime()?.block_on(size::ask(&directory))?,
+            Question::Seats => seats::ask(&directory)?,
             Question::Desk => desk::ask(&directory)?,
             Question::Recovery => recovery::ask(&directory, options.rounds)?,
         };

@@ -296,6 +296,14 @@ impl Stage {
     /// [`DemoError::Unexpected`] when it was refused.
     pub fn engage(&self, institution: &str, staff: &Staff) -> Result<String, DemoError> {
         self.ask(staff.key, &["key", "new"])?.granted()?;
+        self.enrol(institution, staff)
+    }
+
+    /// [`engage`](Self::engage) of somebody whose key was made before.
+    ///
+    /// # Errors
+    /// [`DemoError::Unexpected`] when it was refused.
+    pub fn enrol(&self, institution: &str, staff: &Staff) -> Result<String, DemoError> {
         let record = json!({
             "institution_id": institution, "name": staff.name, "number": staff.number,
             "department": staff.department,

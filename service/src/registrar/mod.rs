@@ -212,6 +212,15 @@ pub struct Holder {
     pub department: String,
     /// When the session ends.
     pub expires_at: UtcTime,
+    /// When it is over unless it is renewed before, if it has to be.
+    pub leased_until: Option<UtcTime>,
+}
+
+impl Holder {
+    /// Whether the session goes on at `now`.
+    fn is_there(&self, now: UtcTime) -> bool {
+        now < self.expires_at && self.leased_until.is_none_or(|until| now < until)
+    }
 }
 
 /// A call: who, from where, when.

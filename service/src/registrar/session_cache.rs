@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::Holder;
+use crate::clock::UtcTime;
 
 /// Sessions that are remembered; past that, all are forgotten and looked up again.
 const MOST: usize = 50_000;
@@ -44,6 +45,15 @@ impl SessionCache {
             sessions.clear();
         }
         sessions.insert(digest, holder);
+    }
+
+    /// Takes note that a lease was renewed.
+    pub(crate) fn renewed(&self, digest: &[u8; 32], until: UtcTime) {
+        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(holder) = sessions.get_mut(digest) {
+            let leased_until = holder.leased_until.max(Some(until));
+            *holder = Arc::new(Holder { leased_until, ..Holder::clone(holder) });
+        }
     }
 
     /// Forgets all sessions for which `ended` holds.

@@ -1,6 +1,6 @@
 //! Logging in: a challenge, the holder's signature over it, and a session.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use audit::{Actor, Outcome};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{
     Caller, Error, Holder, Origin, Registrar, entry_by,
     login_locks::{Kept, Tried},
-    uncut,
+    service_actor, uncut,
 };
 use crate::{
     catalogue::Reason,
@@ -62,7 +62,7 @@ impl Registrar {
         Ok(Challenge { octets, expires_at })
     }
 
-    /// Opens a session for the holder of the certificate's key.
+    /// Opens a session for the holder of the certificate's key. With a lease it is over unless it is renewed in time.
     ///
     /// # Errors
     /// CERTIFICATE_…, CHALLENGE_INVALID, SIGNATURE_INVALID; PEER_MISMATCH when the connection was opened
@@ -73,6 +73,7 @@ impl Registrar {
         challenge: &[u8],
         certificate: &[u8],
         signature: &[u8],
+        lease: Option<Duration>,
         origin: &Origin,
         now: UtcTime,
     ) -> Result<OpenedSession, Error> {
@@ -137,7 +138,11 @@ impl Registrar {
             institution: Some(holder.institution.to_string()),
             ..actor
         };
-        let entry = entry_by(actor, Act::SessionOpen, Outcome::Granted, now);
+        let mut entry = entry_by(actor, Act::SessionOpen, Outcome::Granted, now);
+        if let Some(lease) = lease {
+            entry = entry.with("lease", lease.as_secs().to_string());
+        }
+        holder.leased_until = lease.map(|lease| now + lease);
         let session = NewSession {
             digest: holder.session,
             identity: holder.identity,
@@ -145,6 +150,7 @@ impl Registrar {
             opened_at: now,
             expires_at: holder.expires_at,
             address: origin.address.to_string(),
+            lease,
         };
         let receipt = self.store.record_session_opened(session, entry).await?;
         if let Some(tried) = tried {
@@ -222,6 +228,7 @@ impl Registrar {
             region: place.region,
             department: record.department,
             expires_at,
+            leased_until: None,
         })
     }
 
@@ -233,10 +240,11 @@ impl Registrar {
     pub async fn caller(&self, token: &str, origin: Origin, now: UtcTime) -> Result<Caller, Error> {
         let digest = hsm::sm3::digest(token.as_bytes());
         let holder = match self.sessions.find(&digest) {
-            Some(holder) => holder,
-            None => self.look_up_session(digest).await?,
+            Some(holder) if holder.is_there(now) => holder,
+            // A lease that looks over may have been renewed since it was remembered.
+            _ => self.look_up_session(digest).await?,
         };
-        if holder.expires_at <= now {
+        if !holder.is_there(now) {
             return Err(Reason::SESSION_INVALID.into());
         }
         let caller = Caller { holder, origin, now };
@@ -262,7 +270,8 @@ impl Registrar {
         let certificate = Certificate::parse(certificate)
             .map_err(|e| Error::internal("reading a certificate on record", e))?;
         let expires_at = session.expires_at.min(certificate.not_after());
-        let holder = self.holder(session.identity, &certificate, digest, expires_at).await?;
+        let mut holder = self.holder(session.identity, &certificate, digest, expires_at).await?;
+        holder.leased_until = session.leased_until;
         let holder = Arc::new(holder);
         self.sessions.remember(digest, Arc::clone(&holder), since);
         Ok(holder)
@@ -306,6 +315,41 @@ impl Registrar {
             Ok(closed?)
         })
         .await
+    }
+
+    /// Renews the lease of the caller's session; until when it is good now.
+    ///
+    /// # Errors
+    /// SESSION_NOT_LEASED; SESSION_INVALID when it was over meanwhile; [`Error::Store`] when it could not be recorded:
+    /// it then is over when it would have been.
+    pub async fn renew_session(&self, caller: &Caller) -> Result<UtcTime, Error> {
+        if caller.holder.leased_until.is_none() {
+            return Err(Reason::SESSION_NOT_LEASED.into());
+        }
+        let digest = &caller.holder.session;
+        let until = self.store.renew_lease(digest, caller.now).await?;
+        self.sessions.renewed(digest, until);
+        Ok(until)
+    }
+
+    /// Says in the log which sessions are over because nobody renewed their lease. They were over before.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn keep_sessions(&self, now: UtcTime) -> Result<(), Error> {
+        let left = self.store.sessions_left(now).await?;
+        for session in &left {
+            let entry = entry_by(service_actor(&self.name), Act::SessionEnd, Outcome::Granted, now)
+                .on("session", session.name())
+                .with("how", "lease")
+                .with("of", session.identity.to_string());
+            self.store.record_session_left(&session.digest, now, entry).await?;
+        }
+        if !left.is_empty() {
+            let left: HashSet<_> = left.into_iter().map(|session| session.digest).collect();
+            self.sessions.forget(|holder| left.contains(&holder.session));
+        }
+        Ok(())
     }
 
     /// Ends the caller's own session.

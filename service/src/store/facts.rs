@@ -128,7 +128,51 @@ where
     }
 }
 
+/// What moves forward without an entry.
+struct Unrecorded<T, F> {
+    /// Taken when it runs.
+    change: Option<F>,
+    found: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Job for Unrecorded<T, F>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+{
+    fn run(&mut self, db: &Connection, _: u64) -> Result<Option<Hash>, Refused> {
+        let Some(change) = self.change.take() else { return Err(Refused::Alone) };
+        let found = change(db);
+        let answer = match &found {
+            Ok(_) => Ok(None),
+            Err(StoreError::Unavailable(cause)) => Err(Refused::Group(cause.clone())),
+            Err(_) => Err(Refused::Alone),
+        };
+        self.found = Some(found);
+        answer
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let found = self.found.unwrap_or(Err(StoreError::Unavailable(None)));
+        drop(self.reply.send(committed.and(found)));
+    }
+}
+
 impl Store {
+    /// Moves something forward that says only that somebody is still there, and waits until it is on disk. **It leaves no
+    /// entry in the log**: whatever anybody could be asked about is a fact.
+    pub(super) async fn move_forward<T, F>(&self, change: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Unrecorded { change: Some(change), found: None, reply };
+        self.inner.queue(Box::new(job)).await?;
+        answer.await.unwrap_or(Err(StoreError::Unavailable(None)))
+    }
+
     /// Hands a fact to the writer and waits until it is on disk. `change` gets the database and
     /// the position its leaf will have.
     pub(super) async fn submit<T, F>(

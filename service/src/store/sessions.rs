@@ -1,9 +1,14 @@
 //! Sessions. Their secrets are known here by digest only.
 
+use std::time::Duration;
+
 use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::{IdentityId, MAX_PAGE, Obstacle, Receipt, Record, Store, StoreError, micros::Micros};
+use super::{
+    Change, IdentityId, MAX_PAGE, Obstacle, Receipt, Record, Store, StoreError, facts::Found,
+    micros::Micros,
+};
 use crate::clock::UtcTime;
 
 /// A session to be opened.
@@ -21,6 +26,8 @@ pub struct NewSession {
     pub expires_at: UtcTime,
     /// From where.
     pub address: String,
+    /// For how long it goes on without being renewed, if it has to be.
+    pub lease: Option<Duration>,
 }
 
 /// A session on record.
@@ -40,6 +47,8 @@ pub struct Session {
     pub closed_at: Option<UtcTime>,
     /// From where it was opened, where that is known.
     pub address: Option<String>,
+    /// When it is over unless it is renewed before, if it has to be.
+    pub leased_until: Option<UtcTime>,
 }
 
 impl Session {
@@ -58,6 +67,7 @@ impl Session {
             expires_at: row.get::<_, Micros>("expires_at")?.0,
             closed_at: row.get::<_, Option<Micros>>("closed_at")?.map(|at| at.0),
             address: row.get("address")?,
+            leased_until: row.get::<_, Option<Micros>>("leased_until")?.map(|at| at.0),
         })
     }
 }
@@ -76,8 +86,9 @@ impl Store {
             let s = session;
             check_certificate(db, &s.certificate)?;
             db.prepare_cached(
-                "INSERT INTO session (digest, identity, certificate, opened_at, expires_at, address)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO session (digest, identity, certificate, opened_at, expires_at, address, lease,
+                                      leased_until)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute((
                 s.digest,
@@ -86,6 +97,8 @@ impl Store {
                 Micros(s.opened_at),
                 Micros(s.expires_at),
                 s.address,
+                s.lease.map(|lease| lease.as_micros() as i64),
+                s.lease.map(|lease| Micros(s.opened_at + lease)),
             ))?;
             Ok(())
         })
@@ -111,6 +124,7 @@ impl Store {
         self.read(move |db| {
             let mut select = db.prepare_cached(
                 "SELECT * FROM session WHERE identity = ?1 AND closed_at IS NULL AND expires_at > ?2
+                                         AND (leased_until IS NULL OR leased_until > ?2)
                  ORDER BY opened_at DESC LIMIT ?3",
             )?;
             let found = select.query_map((identity, Micros(now), MAX_PAGE), Session::read)?;
@@ -147,17 +161,73 @@ impl Store {
         .await
     }
 
+    /// Renews a lease that is not over at `at`, and says until when it is good now. There is no entry about it: that the
+    /// session was opened and ended is in the log.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it was over or the session closed, or there is none.
+    pub async fn renew_lease(&self, digest: &[u8; 32], at: UtcTime) -> Result<UtcTime, StoreError> {
+        let digest = *digest;
+        self.move_forward(move |db| {
+            let until: Option<Micros> = db
+                .prepare_cached(
+                    "UPDATE session SET leased_until = max(leased_until, ?2 + lease)
+                     WHERE digest = ?1 AND closed_at IS NULL AND leased_until > ?2
+                     RETURNING leased_until",
+                )?
+                .query_row((digest, Micros(at)), |row| row.get(0))
+                .optional()?;
+            Ok(until.ok_or(StoreError::Conflict(Obstacle::SessionClosed))?.0)
+        })
+        .await
+    }
+
+    /// Some sessions whose lease was over by `now` and of which the log does not say so yet.
+    pub async fn sessions_left(&self, now: UtcTime) -> Result<Vec<Session>, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(SELECT_LEFT)?;
+            let found = select.query_map((Micros(now), MAX_PAGE), Session::read)?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// Says of a session that its lease was over by `now`. [`Change::None`] when it was closed or renewed meanwhile.
+    pub async fn record_session_left(
+        &self,
+        digest: &[u8; 32],
+        now: UtcTime,
+        entry: Entry,
+    ) -> Result<Change, StoreError> {
+        let digest = *digest;
+        self.change(entry, move |db| {
+            let closed = db
+                .prepare_cached(
+                    "UPDATE session SET closed_at = leased_until
+                     WHERE digest = ?1 AND closed_at IS NULL AND leased_until <= ?2",
+                )?
+                .execute((digest, Micros(now)))?;
+            Ok(if closed == 0 { Found::Same(()) } else { Found::Changed(()) })
+        })
+        .await
+    }
+
     /// Number of sessions that are neither closed nor over.
     pub async fn open_sessions(&self, now: UtcTime) -> Result<u64, StoreError> {
         self.read(move |db| {
             let mut select = db.prepare_cached(
-                "SELECT count(*) FROM session WHERE closed_at IS NULL AND expires_at > ?1",
+                "SELECT count(*) FROM session WHERE closed_at IS NULL AND expires_at > ?1
+                                                AND (leased_until IS NULL OR leased_until > ?1)",
             )?;
             Ok(select.query_row([Micros(now)], |row| row.get(0))?)
         })
         .await
     }
 }
+
+/// Through the index `session_leased`.
+const SELECT_LEFT: &str = "SELECT * FROM session WHERE closed_at IS NULL AND leased_until <= ?1
+                           ORDER BY leased_until LIMIT ?2";
 
 /// Within a fact: the certificate is signed and not revoked. A revocation that came first wins.
 pub(super) fn check_certificate(db: &Connection, serial: &str) -> Result<(), StoreError> {
@@ -184,5 +254,41 @@ pub(super) fn check_session(db: &Connection, digest: &[u8; 32]) -> Result<(), St
         Some(true) => Ok(()),
         Some(false) => Err(StoreError::Conflict(Obstacle::SessionClosed)),
         None => Err(StoreError::NotFound(Record::Session)),
+    }
+}
+
+/// Within a fact: the session is open, and its lease not over at `at`.
+pub(super) fn check_session_at(
+    db: &Connection,
+    digest: &[u8; 32],
+    at: UtcTime,
+) -> Result<(), StoreError> {
+    check_session(db, digest)?;
+    let over: bool = db
+        .prepare_cached(
+            "SELECT coalesce(leased_until <= ?2, FALSE) FROM session WHERE digest = ?1",
+        )?
+        .query_row((digest, Micros(at)), |row| row.get(0))?;
+    if over { Err(StoreError::Conflict(Obstacle::SessionClosed)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table keeps every session there ever was.
+    #[test]
+    fn sessions_that_were_left_are_found_through_an_index() {
+        let mut db = Connection::open_in_memory().unwrap();
+        crate::store::schema::migrate(&mut db).unwrap();
+        let plan: Vec<String> = db
+            .prepare(&format!("EXPLAIN QUERY PLAN {SELECT_LEFT}"))
+            .unwrap()
+            .query_map((0, 1), |row| row.get("detail"))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let plan = plan.join("\n");
+        assert!(plan.contains("USING INDEX session_leased") && !plan.contains("SCAN"), "{plan}");
     }
 }

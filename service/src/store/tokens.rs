@@ -12,7 +12,7 @@ use super::{
     facts::Found,
     micros::Micros,
     referrals::check_referral,
-    sessions::{check_certificate, check_session},
+    sessions::{check_certificate, check_session_at},
     visits::check_visit,
 };
 use crate::clock::UtcTime;
@@ -89,6 +89,8 @@ pub struct Token {
     pub emergency_over_at: Option<UtcTime>,
     /// When the session that asked for it was closed, if it was.
     pub session_closed_at: Option<UtcTime>,
+    /// When the lease of that session is over, or was, if it has one.
+    pub session_leased_until: Option<UtcTime>,
     /// When the certificate was revoked, if it was.
     pub certificate_revoked_at: Option<UtcTime>,
 }
@@ -108,7 +110,7 @@ pub enum Ended {
     ReferralOver,
     /// Its emergency access is over.
     EmergencyOver,
-    /// The session that asked for it was closed.
+    /// The session that asked for it was closed, or is over because its lease was not renewed.
     SessionClosed,
     /// The certificate it rests on was revoked.
     CertificateRevoked,
@@ -138,6 +140,7 @@ macro_rules! select {
                     referral.ended_at AS referral_ended_at,
                     coalesce(emergency.ended_at, emergency.ends_at) AS emergency_over_at,
                     session.closed_at AS session_closed_at,
+                    session.leased_until AS session_leased_until,
                     certificate.revoked_at AS certificate_revoked_at
              FROM token JOIN certificate ON certificate.serial = token.certificate
                         LEFT JOIN session ON session.digest = token.session
@@ -201,6 +204,7 @@ impl Token {
             (self.emergency_over_at.is_some_and(|at| at <= now), Ended::EmergencyOver),
             (self.certificate_revoked_at.is_some(), Ended::CertificateRevoked),
             (self.session_closed_at.is_some(), Ended::SessionClosed),
+            (self.session_leased_until.is_some_and(|at| at <= now), Ended::SessionClosed),
             (self.expires_at <= now, Ended::Expired),
         ];
         let own = ends.into_iter().find_map(|(ended, how)| ended.then_some(how));
@@ -239,6 +243,7 @@ impl Token {
             referral_ended_at: time("referral_ended_at")?,
             emergency_over_at: time("emergency_over_at")?,
             session_closed_at: time("session_closed_at")?,
+            session_leased_until: time("session_leased_until")?,
             certificate_revoked_at: time("certificate_revoked_at")?,
         })
     }
@@ -283,7 +288,7 @@ impl Store {
                 check_subject(db, subject, t.issued_at)?;
             }
             check_certificate(db, &t.certificate)?;
-            check_session(db, &t.session)?;
+            check_session_at(db, &t.session, t.issued_at)?;
             db.prepare_cached(
                 "INSERT INTO token (id, identity, certificate, session, resident, visit, emergency, issued_at,
                                     expires_at, position, consent, referral, subject)

@@ -1,6 +1,8 @@
 //! `healthcard session`: logging in and out by hand. Other commands do it by themselves.
 
-use clap::Subcommand;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
 use proto::v1::{
     CloseSessionResponse, EndSessionRequest, ListSessionsRequest, ListSessionsResponse,
     OpenSessionResponse, sessions_client::SessionsClient,
@@ -10,6 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     clock,
     context::{Context, Outcome},
+    desk::{self, HoldOptions},
     exit::Exit,
     json,
     page::{Cell, Page, instant, timestamp},
@@ -21,6 +24,10 @@ use crate::{
 pub(crate) enum SessionCommand {
     /// 登录，并保存会话 | Log in and save the session
     Open,
+    /// 登录并保持会话：取卡、锁屏或离开工作站时结束，其令牌随即失效 | Log in and hold the session until the card is out, the desk locked or left; its tokens end with it
+    Hold(Hold),
+    /// 离开工作站：本机立即不再使用会话，并在服务端结束（供锁屏程序调用） | Leave the desk: the session is used here no more, and ended at the service (for a screen locker)
+    Lock,
     /// 退出登录 | Log out
     Close,
     /// 显示已保存的会话 | Show the saved session
@@ -35,6 +42,34 @@ pub(crate) enum SessionCommand {
     },
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Hold {
+    /// 卡在名称含此文字的读卡器中才登录，取卡即结束；任何卡均可，不识别持卡人 | Only while there is a card in a reader whose name contains this. Any card will do: it says nothing of who it is
+    #[arg(long, value_name = "TEXT")]
+    reader: Option<String>,
+    /// 等待放卡的秒数 | Seconds to wait for the card
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "reader")]
+    timeout: u16,
+    /// 本程序或网络中断后，服务保留会话的秒数 | Seconds that the service keeps the session when it hears nothing of this program
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(5..=300))]
+    lease: u16,
+    /// 此秒数内没有命令使用会话即结束 | End it when no command used it for so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..=86400))]
+    idle: Option<u32>,
+}
+
+impl Hold {
+    fn options(self) -> HoldOptions {
+        let seconds = |count: u32| Duration::from_secs(count.into());
+        HoldOptions {
+            reader: self.reader,
+            patience: seconds(self.timeout.into()),
+            lease: seconds(self.lease.into()),
+            idle: self.idle.map(seconds),
+        }
+    }
+}
+
 impl SessionCommand {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
@@ -44,6 +79,12 @@ impl SessionCommand {
                     .screen
                     .show(&without_secret(&opened), &show::session(text::SESSION_OPENED, &opened));
                 Ok(Exit::Done)
+            }
+            Self::Hold(order) => desk::hold(context, order.options()).await,
+            Self::Lock => {
+                let receipt = context.service.lock().await?;
+                let page = show::receipt(Page::titled(text::DESK_LOCKED), receipt.as_ref());
+                context.answer("CloseSessionResponse", &CloseSessionResponse { receipt }, &page)
             }
             Self::Close => {
                 let receipt = context.service.log_out().await?;
@@ -80,6 +121,7 @@ fn list(found: &ListSessionsResponse) -> Page {
             Cell::from(if session.this_one { text::YES } else { text::NO }),
             Cell::from(at(&session.opened_at)),
             Cell::from(at(&session.expires_at)),
+            Cell::from(at(&session.leased_until)),
             Cell::from(&session.address),
             Cell::from(&session.session_id),
         ]
@@ -88,6 +130,7 @@ fn list(found: &ListSessionsResponse) -> Page {
         text::SESSION_THIS,
         text::SESSION_OPENED_AT,
         text::EXPIRES_AT,
+        text::LEASED_UNTIL,
         text::SESSION_ADDRESS,
         text::SESSION_ID,
     ];

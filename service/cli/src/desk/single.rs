@@ -112,7 +112,10 @@ async fn one<T>(
 }
 
 /// The first card; `ready` is called once there is a reader to put it into.
-async fn first_card(watch: &mut Watch, ready: impl FnOnce()) -> Result<(String, Vec<u8>), Failure> {
+pub(super) async fn first_card(
+    watch: &mut Watch,
+    ready: impl FnOnce(),
+) -> Result<(String, Vec<u8>), Failure> {
     let mut ready = Some(ready);
     let mut missing_until = None;
     loop {

@@ -8,7 +8,7 @@ use std::{
 
 use proto::v1::{
     ChallengeResponse, CloseSessionResponse, EndSessionRequest, ListSessionsRequest,
-    ListSessionsResponse, StatusRequest, StatusResponse,
+    ListSessionsResponse, RenewSessionRequest, RenewSessionResponse, StatusRequest, StatusResponse,
     admin_client::AdminClient,
     admin_server::{Admin, AdminServer},
     sessions_server::{Sessions, SessionsServer},
@@ -97,6 +97,13 @@ impl Sessions for County {
         &self,
         _: Request<CloseSessionRequest>,
     ) -> Result<Response<CloseSessionResponse>, Status> {
+        Err(refused("SESSION_INVALID"))
+    }
+
+    async fn renew(
+        &self,
+        _: Request<RenewSessionRequest>,
+    ) -> Result<Response<RenewSessionResponse>, Status> {
         Err(refused("SESSION_INVALID"))
     }
 

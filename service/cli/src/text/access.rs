@@ -42,4 +42,17 @@ labels! {
     SESSION_THIS: "当前", "This one";
     SESSION_OPENED_AT: "登录时间", "Opened";
     SESSION_ADDRESS: "登录地址", "From";
+    LEASED_UNTIL: "须在此前续期", "To be renewed by";
+    HOLD_CARD: "请把卡放入读卡器并保持在其中；取出即退出登录", "Put the card into the reader and leave it there; taking it out logs you out";
+    HOLD_KEY_OPEN: "注意：本身份登录时无须输入口令，离开后别人仍可在此以该身份登录。共用的工作站请使用有口令保护的密钥（healthcard key new --passphrase-file）", "Note: this identity logs in without a passphrase being typed, so that others can log in with it here once you have left. At shared workstations its key should have a passphrase (`healthcard key new --passphrase-file`)";
+    HOLD_BEGUN: "已登录，会话由本程序保持", "Logged in; this program holds the session";
+    HOLD_CARD_OUT: "卡已取出，已退出登录", "The card is out: logged out";
+    HOLD_READER_LOST: "读卡器或读卡服务已断开，已退出登录", "The reader is lost: logged out";
+    HOLD_LOCKED: "工作站已锁定或已另行登录，会话结束", "The desk was locked, or somebody logged in anew: the session ended";
+    HOLD_IDLE: "长时间未使用，已退出登录", "Not used for too long: logged out";
+    HOLD_INTERRUPTED: "程序被结束，已退出登录", "Interrupted: logged out";
+    HOLD_OVER: "会话已在服务端结束", "The session is over at the service";
+    HOLD_UNREACHABLE: "租期内未能联系服务，会话已结束", "The service could not be reached in the time of the lease: the session is over";
+    HOLD_NOT_TOLD: "暂未能通知服务；租期届满时服务自行结束会话", "the service could not be told yet; it ends the session when the lease is over";
+    DESK_LOCKED: "工作站已锁定，会话及其令牌已结束", "The desk is locked; the session ended, and its tokens with it";
 }

@@ -229,6 +229,7 @@ pub(super) async fn hospital(store: &Store) -> Hospital {
         opened_at: NOW,
         expires_at: NOW + Duration::hours(8),
         address: "192.0.2.7".into(),
+        lease: None,
     };
     let built = Hospital {
         institution: institution.id,

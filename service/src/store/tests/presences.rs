@@ -44,6 +44,7 @@ async fn a_presence_opens_one_visit() {
         opened_at: NOW,
         expires_at: NOW + Duration::hours(8),
         address: "192.0.2.7".into(),
+        lease: None,
     };
     store.record_session_opened(another, act("session.open")).await.unwrap();
     #[rustfmt::skip]

@@ -12,18 +12,23 @@ use crate::vocabulary::{ConsentKind, ConsentState, DataClass, Grade, Purpose};
 /// Something that happens.
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// A token that rests on what there is: a visit, with or without a consent and a referral, or a consent alone.
+    /// A token that rests on what there is: a visit, with or without a consent and a referral, or a consent alone; asked
+    /// for by a session with a lease or by one without.
     Issue {
         visit: bool,
         consent: bool,
         referral: bool,
         /// For one that was issued before, if there is one.
         exchanged: bool,
+        leased: bool,
     },
     CloseVisit,
     Withdraw,
     EndReferral,
     CloseSession,
+    Renew,
+    /// Leases that are over are put into the log.
+    Tell,
     RevokeCertificate,
     Revoke,
     RevokeAll(AllOf),
@@ -40,8 +45,10 @@ enum AllOf {
 }
 
 fn events() -> impl Strategy<Value = Vec<(Event, Index)>> {
-    let issue = any::<[bool; 4]>().prop_map(|[visit, consent, referral, exchanged]| Event::Issue {
+    let flags = any::<[bool; 5]>();
+    let issue = flags.prop_map(|[visit, consent, referral, exchanged, leased]| Event::Issue {
         exchanged,
+        leased,
         visit,
         // Something has to be there that it is within.
         consent: consent || !visit,
@@ -52,12 +59,15 @@ fn events() -> impl Strategy<Value = Vec<(Event, Index)>> {
         Event::Withdraw,
         Event::EndReferral,
         Event::CloseSession,
+        Event::Renew,
+        Event::Tell,
         Event::RevokeCertificate,
         Event::Revoke,
         Event::RevokeAll(AllOf::Visit),
         Event::RevokeAll(AllOf::Consent),
         Event::RevokeAll(AllOf::Certificate),
         Event::Wait(1),
+        Event::Wait(59),
         Event::Wait(400),
         Event::Restart,
     ]);
@@ -71,6 +81,7 @@ struct Known {
     withdrawn: bool,
     referral_ended: bool,
     session_closed: bool,
+    leased_until: Option<UtcTime>,
     certificate_revoked: bool,
     tokens: Vec<(NewToken, bool)>,
 }
@@ -79,7 +90,8 @@ impl Known {
     /// Whether a token like this may still be good.
     fn stands(&self, token: &NewToken, now: UtcTime) -> bool {
         !(self.certificate_revoked
-            || self.session_closed
+            || (token.session == SESSION && self.session_closed)
+            || (token.session == LEASED && self.leased_until.is_none_or(|until| until <= now))
             || (token.visit.is_some() && self.visit_closed)
             || (token.consent.is_some() && (self.withdrawn || CONSENT_ENDS <= now))
             || (token.referral.is_some() && (self.referral_ended || REFERRAL_ENDS <= now)))
@@ -98,6 +110,9 @@ impl Known {
     }
 }
 
+/// A session that has to be renewed within a minute.
+const LEASED: [u8; 32] = [7; 32];
+const LEASE: std::time::Duration = std::time::Duration::from_secs(60);
 const CONSENT_ENDS: UtcTime = datetime!(2026-11-23 08:30:00 UTC);
 const REFERRAL_ENDS: UtcTime = datetime!(2026-11-23 08:20:00 UTC);
 
@@ -152,16 +167,28 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
     let (given, sent) = (consent(&h), referral(&h));
     store.record_consent(given.clone(), SESSION, act("consent.grant")).await.unwrap();
     store.record_referral(sent.clone(), act("referral.make")).await.unwrap();
+    let leased = NewSession {
+        digest: LEASED,
+        identity: h.doctor,
+        certificate: SERIAL.into(),
+        opened_at: NOW,
+        expires_at: NOW + Duration::hours(8),
+        address: "192.0.2.7".into(),
+        lease: Some(LEASE),
+    };
+    store.record_session_opened(leased, act("session.open")).await.unwrap();
     let (mut now, mut known) = (NOW, Known::default());
+    known.leased_until = Some(NOW + LEASE);
     for (event, which) in events {
         match event {
-            Event::Issue { visit, consent, referral, exchanged } => {
+            Event::Issue { visit, consent, referral, exchanged, leased } => {
                 let unexchanged = known.tokens.iter().filter(|(it, _)| it.subject.is_none());
                 let ids: Vec<_> = unexchanged.map(|(token, _)| token.id).collect();
                 let some = exchanged && !ids.is_empty();
                 let rests_on = [consent.then_some(CONSENT_ENDS), referral.then_some(REFERRAL_ENDS)];
                 let most = now + Duration::minutes(10);
                 let token = NewToken {
+                    session: if leased { LEASED } else { SESSION },
                     visit: visit.then_some(h.visit),
                     consent: consent.then_some(given.id),
                     referral: referral.then_some(sent.id),
@@ -197,6 +224,26 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
                 let open = !known.session_closed && !known.certificate_revoked;
                 prop_assert_eq!(closed.is_ok(), open);
                 known.session_closed = true;
+            }
+            Event::Renew => {
+                let stands = known.leased_until.is_some_and(|until| now < until);
+                let renewed = store.renew_lease(&LEASED, now).await;
+                prop_assert_eq!(renewed.is_ok(), stands && !known.certificate_revoked);
+                if let Ok(until) = renewed {
+                    prop_assert_eq!(until, now + LEASE);
+                    known.leased_until = Some(until);
+                }
+            }
+            Event::Tell => {
+                let over = known.leased_until.is_some_and(|until| until <= now);
+                let left = store.sessions_left(now).await.unwrap();
+                prop_assert_eq!(!left.is_empty(), over && !known.certificate_revoked);
+                for session in left {
+                    let entry = act("session.end");
+                    store.record_session_left(&session.digest, now, entry).await.unwrap();
+                    // It is over, and stays so should the clock go back.
+                    known.leased_until = None;
+                }
             }
             Event::RevokeCertificate => {
                 let entry = act("certificate.revoke");
@@ -304,6 +351,7 @@ async fn all_tokens_of_one_thing_end_in_one_entry_and_no_others_do() {
         opened_at: NOW,
         expires_at: NOW + Duration::hours(8),
         address: "192.0.2.8".into(),
+        lease: None,
     };
     store.record_session_opened(opened, act("session.open")).await.unwrap();
 
