@@ -4,12 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use proto::v1::EmergencyNotice;
 use serde_json::{Value, json};
-use service::demo::people::{CLERK, COLLEAGUE, DOCTOR, Institution};
+use service::demo::people::{CLERK, COLLEAGUE, DESK, DOCTOR, Institution};
 use service::demo::programs::Program;
 use service::policy::{SHIPPED, Texts};
+use tests::grpc::log_in;
 use tests::hospital::{Hospital, programs, text};
-use tests::relay;
+use tests::relay::{self, Relay, card, present};
 
 /// A second hospital on the same service, which keeps data of its own.
 const ELSEWHERE: Institution =
@@ -109,7 +111,7 @@ async fn an_emergency_opens_data_for_a_while_and_is_answered_for() {
     hospital.refused(COLLEAGUE.key, &in_it, "EMERGENCY_OVER");
     hospital.refused(COLLEAGUE.key, &["emergency", "end", &emergency], "EMERGENCY_OVER");
     answered_for(&hospital, &emergency);
-    told(&hospital, &emergency);
+    told(&hospital, &emergency).await;
     ended_early(&hospital, &visit, &begin, &wanted);
     logged(&hospital);
 }
@@ -138,8 +140,16 @@ fn answered_for(hospital: &Hospital, emergency: &str) {
     assert_eq!(own["emergencies"][0]["state"], "EMERGENCY_STATE_REVIEWED", "{own}");
 }
 
+/// What the desk is shown when the resident's card is read.
+async fn shown_with_the_card(hospital: &Hospital) -> Vec<EmergencyNotice> {
+    let mut relay = Relay::open(log_in(&hospital.stage, DESK.key).await).await.unwrap();
+    present(&mut relay, &mut card(&hospital.card_image())).await.reading().notices
+}
+
 /// The desk sees that the resident is to be told, until it says that they were.
-fn told(hospital: &Hospital, emergency: &str) {
+async fn told(hospital: &Hospital, emergency: &str) {
+    let shown = shown_with_the_card(hospital).await;
+    assert_eq!(shown.iter().map(|it| &*it.emergency_id).collect::<Vec<_>>(), [emergency]);
     let read = ["resident", "get", &hospital.resident_id];
     let notices = hospital.granted(CLERK.key, &read)["notices"].clone();
     assert_eq!(notices[0]["emergency_id"], emergency, "{notices}");
@@ -151,6 +161,7 @@ fn told(hospital: &Hospital, emergency: &str) {
     assert!(!hospital.granted(CLERK.key, &tell)["receipt"].is_object());
     let after = hospital.granted(CLERK.key, &read);
     assert!(after["notices"].as_array().is_none_or(Vec::is_empty), "{after}");
+    assert!(shown_with_the_card(hospital).await.is_empty());
 }
 
 /// One that is ended at once takes its tokens with it.

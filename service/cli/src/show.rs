@@ -249,7 +249,8 @@ fn person(title: Text, reading: &v1::CardReading) -> Page {
         .row(text::RESIDENT_ID, &reading.resident_id)
         .row(text::PRESENCE_ID, &reading.presence_id)
         .maybe(text::PRESENCE_EXPIRES, timestamp(reading.presence_expires_at.as_ref()));
-    receipt(page, reading.receipt.as_ref())
+    let page = receipt(page, reading.receipt.as_ref());
+    reading.notices.iter().map(emergency::notice).fold(page, Page::below)
 }
 
 pub(crate) fn visit(title: Text, visit: &v1::Visit) -> Page {

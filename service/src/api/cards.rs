@@ -13,6 +13,7 @@ use super::{
     card_changes::{lifting_cause, pending, replacement_cause},
     codes,
     convert::{date, id, numbered, page, parsed, receipt, sex_number, short_text, timestamp},
+    emergencies::notices,
     relay,
 };
 use crate::{
@@ -69,7 +70,8 @@ impl Cards for Desk {
         let caller = self.caller(&request).await?;
         let presence = id("presence_id", &request.get_ref().presence_id)?;
         let (presence, recorded) = self.registrar.reading(&caller, presence).await?;
-        Ok(Response::new(reading(presence, recorded)))
+        let notices = notices(&self.registrar, presence.resident).await;
+        Ok(Response::new(v1::CardReading { notices, ..reading(presence, recorded) }))
     }
 
     async fn get(&self, request: Request<v1::GetCardRequest>) -> Reply<v1::Card> {

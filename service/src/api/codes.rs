@@ -9,6 +9,7 @@ use super::{
     Desk, Reply,
     cards::{person, reading},
     convert::{code_form, code_form_number, id, parsed, receipt, timestamp},
+    emergencies::notices,
 };
 use crate::{
     catalogue::Needs,
@@ -112,12 +113,13 @@ pub(super) async fn verify(
             ..person(found.reading)
         },
     };
+    let notices = notices(&desk.registrar, resident).await;
     Ok(Response::new(v1::VerifiedCode {
         form: code_form_number(form),
         code_id: id.map(|id| id.to_string()).unwrap_or_default(),
         uses_left,
         expires_at: expires_at.map(timestamp),
-        reading: Some(reading),
+        reading: Some(v1::CardReading { notices, ..reading }),
     }))
 }
 

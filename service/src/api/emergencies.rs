@@ -10,8 +10,8 @@ use super::{
 use crate::{
     catalogue::Needs,
     emergency::EmergencyState,
-    registrar::{EmergencyNotice, EmergencyOrder, EmergencyRecord, Error, Whom},
-    store::Receipt,
+    registrar::{EmergencyNotice, EmergencyOrder, EmergencyRecord, Error, Registrar, Whom},
+    store::{Receipt, ResidentId},
     vocabulary::{EmergencyReason, Finding},
 };
 
@@ -168,6 +168,22 @@ fn message(record: EmergencyRecord, recorded: Option<Receipt>) -> v1::Emergency 
             (notes.note, notes.account, notes.finding);
     }
     message
+}
+
+/// What a resident who is here is still to be told. Whoever reads a card does not wait for what cannot be read: it is
+/// shown the next time, and the process log has it.
+pub(super) async fn notices(
+    registrar: &Registrar,
+    resident: ResidentId,
+) -> Vec<v1::EmergencyNotice> {
+    match registrar.notices(resident).await {
+        Ok(notices) => notices.into_iter().map(notice).collect(),
+        Err(error) => {
+            let cause = crate::telemetry::chain(&error);
+            tracing::error!(cause, "looking for what a resident is to be told");
+            Vec::new()
+        }
+    }
 }
 
 /// What a desk shows with the record of a resident.

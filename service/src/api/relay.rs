@@ -20,6 +20,7 @@ use super::{
     Desk,
     cards::reading,
     convert::receipt,
+    emergencies::notices,
     events::{Happened, Kind},
 };
 use crate::{
@@ -319,11 +320,16 @@ impl Relay {
             (Ok((read, _)), _) => {
                 let presented =
                     registrar.card_presented(&self.caller, read, card_microseconds).await;
-                presented.map(|(presence, recorded)| {
-                    let happened = Happened::at(&self.caller, &self.reader, Kind::Read);
-                    self.desk.events.publish(happened.of(&presence, &recorded));
-                    Step::Reading(reading(presence, recorded))
-                })
+                match presented {
+                    Ok((presence, recorded)) => {
+                        let happened = Happened::at(&self.caller, &self.reader, Kind::Read);
+                        self.desk.events.publish(happened.of(&presence, &recorded));
+                        let notices = notices(registrar, presence.resident).await;
+                        let reading = reading(presence, recorded);
+                        Ok(Step::Reading(v1::CardReading { notices, ..reading }))
+                    }
+                    Err(failure) => Err(failure),
+                }
             }
             (Err(error), _) => {
                 let cause = crate::telemetry::chain(&error);

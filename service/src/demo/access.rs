@@ -178,8 +178,8 @@ impl Story {
                 let notices = told["notices"].as_array().map_or(0, Vec::len);
                 same("notices", &notices.to_string(), "1")?;
                 Ok(text(
-                    "结论：合理。窗口下次打开该居民的登记时显示待告知事项。",
-                    "Justified. The desk is shown what the resident is to be told when their record is next opened.",
+                    "结论：合理。窗口下次读该居民的卡或打开其登记时显示待告知事项。",
+                    "Justified. The desk is shown what the resident is to be told when their card is next read or their record opened.",
                 ))
             },
         )
