@@ -48,6 +48,8 @@ async fn a_login_challenge_is_good_once_and_for_one_certificate() {
     assert_ne!(fresh.challenge, challenge(&doctor).await.challenge);
     sessions.open(answer.clone()).await.unwrap();
     assert_eq!(refusal(sessions.open(answer).await), "CHALLENGE_INVALID", "replayed");
+    // One that is refused costs nothing, and a login in between has it forgotten: what is tried on and on is locked.
+    open_session(&channel, &doctor).await.unwrap();
 
     let of_doctor = challenge(&doctor).await;
     let stolen = colleague.answer(&of_doctor);
@@ -56,12 +58,14 @@ async fn a_login_challenge_is_good_once_and_for_one_certificate() {
     let mut made_up = doctor.answer(&challenge(&doctor).await);
     made_up.challenge = vec![0; 32];
     assert_eq!(refusal(sessions.open(made_up).await), "CHALLENGE_INVALID", "made up");
+    open_session(&channel, &doctor).await.unwrap();
 
     let mut signed_by_other = colleague.answer(&challenge(&doctor).await);
     signed_by_other.certificate = doctor.certificate.clone();
     assert_eq!(refusal(sessions.open(signed_by_other).await), "SIGNATURE_INVALID");
 
     for signature in [Vec::new(), vec![0; 64], vec![0xFF; 64], vec![1; 72]] {
+        open_session(&channel, &doctor).await.unwrap();
         let mut answer = doctor.answer(&challenge(&doctor).await);
         answer.signature = signature;
         assert_eq!(refusal(sessions.open(answer).await), "SIGNATURE_INVALID");
