@@ -3,7 +3,7 @@
 use service::demo::people::{DOCTOR, PATIENT, STAFF};
 use service::demo::stage::OPERATOR;
 use tests::hospital::Hospital;
-use tests::http::get;
+use tests::http::{get, post};
 
 const ID_NUMBER: &str = "11010519491231002X";
 
@@ -31,6 +31,7 @@ fn numbers_are_given_to_whom_the_settings_name_and_are_about_nobody() {
     let (head, _) = get(&hospital, &format!("/crl/{ID_NUMBER}.crl"));
     assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
     let _ = get(&hospital, &format!("/{ID_NUMBER}"));
+    assert!(post(&hospital, "/token", &[], b"").0.starts_with("HTTP/1.1 401 "));
     let _ = get(&hospital, &format!("/healthcard.v1.Tokens/{ID_NUMBER}"));
 
     let (head, body) = get(&hospital, "/metrics");
@@ -47,6 +48,7 @@ fn numbers_are_given_to_whom_the_settings_name_and_are_about_nobody() {
     );
     at_least("healthcard_rpc_duration_seconds_count{rpc=\"healthcard.v1.Sessions/Open\"}", 2.0);
     at_least("healthcard_http_requests_total{route=\"crl\",outcome=\"4xx\"}", 1.0);
+    at_least("healthcard_http_requests_total{route=\"token\",outcome=\"4xx\"}", 1.0);
     at_least("healthcard_log_leaves", 10.0);
     at_least("healthcard_log_commits_total", 2.0);
     at_least("healthcard_log_writable", 1.0);

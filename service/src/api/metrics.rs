@@ -28,7 +28,20 @@ use crate::{
 /// How long numbers are given out again: readers ask every few seconds, and each look is one into the records.
 const KEPT: Duration = Duration::from_secs(1);
 /// What other protocols fetch, by the first part of the path.
-const ROUTES: [&str; 8] = ["ca", "cards", "crl", "healthz", "jwks.json", "metrics", "ocsp", "tsa"];
+const ROUTES: [&str; 12] = [
+    "ca",
+    "cards",
+    "crl",
+    "healthz",
+    "introspect",
+    "jwks.json",
+    "metrics",
+    "ocsp",
+    "revoke",
+    "token",
+    "token-revocations",
+    "tsa",
+];
 /// Outcome of a call that nobody waited for (CANCELLED), in place of a status.
 const CANCELLED: usize = 1;
 

@@ -2,7 +2,7 @@
 //! parts, parted by line ends: keys, snapshot or token, proof. No signature can be hit upon, so that nothing is taken.
 #![no_main]
 
-use access_token::{KeySet, Verifier, proof::{self, Request}};
+use access_token::{Claims, KeySet, Verifier, proof::{self, Request}};
 
 /// Named `k`; it signs nothing here.
 const KEYS: &[u8] = br#"{"keys":[{"kty":"EC","crv":"SM2-P-256","x":"MsSuLB8ZgRlfmQRGajnJlI_jC7_yZgvhcVpFiTNMdMc",
@@ -24,4 +24,10 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     assert!(!refused.reason().is_empty());
     // Behind the signature of the token.
     let _ = proof::read(&proof, &token, "", REQUEST, 1000);
+    if let Ok(claims) = serde_json::from_str::<Claims>(&token) {
+        // What a token says takes no more room when it is written again; who reads it from C has that much.
+        let again = serde_json::to_string(&claims).expect("plain strings and numbers");
+        assert!(again.len() <= token.len(), "{again}");
+        assert_eq!(serde_json::from_str::<Claims>(&again).expect("it was just written"), claims);
+    }
 });
