@@ -37,7 +37,7 @@ async fn a_decision_is_explained_before_it_is_asked_for() {
     assert_eq!(refused["allowed"], false);
     assert_eq!(
         text(&refused, "missing_en"),
-        "a tie to this resident: the resident's consent, or a rule that covers data above grade 4"
+        "the resident's consent, or a rule that covers data above grade 4"
     );
     let refused = explained(COLLEAGUE.key, "5");
     assert_eq!(text(&refused, "rule"), "relation-to-resident");

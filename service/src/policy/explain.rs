@@ -122,7 +122,7 @@ impl Denial {
 
 /// Any of these relations is missing, or else what `rule` says.
 fn tied(relations: &[Relation], rule: Option<&Denial>) -> Explanation {
-    let [mut missing_zh, mut missing_en] = list(relations, ["，或", ", or "]);
+    let [ties_zh, ties_en] = list(relations, ["，或", ", or "]);
     let mut grantors: Vec<(Cow<'static, str>, Cow<'static, str>)> = Vec::new();
     for relation in relations {
         let (zh, en) = grantor(*relation);
@@ -130,17 +130,25 @@ fn tied(relations: &[Relation], rule: Option<&Denial>) -> Explanation {
             grantors.push((zh.into(), en.into()));
         }
     }
-    if let Some(rule) = rule.map(Denial::explain) {
-        missing_zh = format!("{missing_zh}，或{}", rule.missing_zh);
-        missing_en = format!("{missing_en}, or {}", rule.missing_en);
-        grantors.push((rule.grantor_zh, rule.grantor_en));
-    }
+    let (missing_zh, missing_en) = match rule.map(Denial::explain) {
+        None => {
+            (format!("与该居民的关系：{ties_zh}"), format!("a tie to this resident: {ties_en}"))
+        }
+        Some(rule) => {
+            grantors.push((rule.grantor_zh, rule.grantor_en));
+            (
+                format!("{ties_zh}，或{}", rule.missing_zh),
+                format!("{ties_en}, or {}", rule.missing_en),
+            )
+        }
+    };
+    // Semicolons: a grantor may have commas of its own.
     let (zh, en): (Vec<_>, Vec<_>) = grantors.into_iter().unzip();
     Explanation {
-        missing_zh: format!("与该居民的关系：{missing_zh}").into(),
-        missing_en: format!("a tie to this resident: {missing_en}").into(),
-        grantor_zh: zh.join("，或").into(),
-        grantor_en: en.join(", or ").into(),
+        missing_zh: missing_zh.into(),
+        missing_en: missing_en.into(),
+        grantor_zh: zh.join("；或").into(),
+        grantor_en: en.join("; or ").into(),
     }
 }
 
