@@ -7,7 +7,7 @@ use proto::v1::{
     ConsentKind, ConsentState, DataClass, GrantConsentRequest, Purpose, WitnessConsentRequest,
 };
 use serde_json::{Value, json};
-use service::demo::people::{CLERK, COLLEAGUE, DOCTOR, SOMEBODY_ELSE, Staff};
+use service::demo::people::{CLERK, COLLEAGUE, DOCTOR, HOSPITAL, SOMEBODY_ELSE, Staff};
 use tests::city::{CITY_DOCTOR, City};
 use tests::counter::Counter;
 use tests::grpc::{log_in, reason};
@@ -82,7 +82,8 @@ async fn a_consent_opens_what_it_says_and_its_withdrawal_ends_what_rests_on_it()
     assert_eq!(text(&seen, "state"), "CONSENT_STATE_IN_FORCE");
     // It is seen given once.
     hospital.refused(COLLEAGUE.key, &["consent", "witness", &given.consent_id], "CONSENT_OVER");
-    assert!(fs::read_to_string(&page).unwrap().contains("withdraw this at any desk"));
+    let page = fs::read_to_string(&page).unwrap();
+    assert!(page.contains("withdraw this at any desk") && page.contains(HOSPITAL.name), "{page}");
 
     // What was signed is checked without asking; a flipped letter is found.
     let receipt = text(&seen, "signed_receipt");

@@ -17,7 +17,11 @@ fn rows(consent: &v1::Consent) -> Vec<(Text, Cell)> {
     let classes = consent.classes.iter().filter_map(|class| word_of::<v1::DataClass>(*class));
     let objects = consent.kind == i32::from(v1::ConsentKind::Object);
     let (nobody, every) = (Cell::from(text::NOBODY), Cell::from(text::EVERYBODY));
-    let or = |id: &str, other: Cell| if id.is_empty() { other } else { Cell::from(id) };
+    let named = |name: &str, id: &str| Cell::from(format!("{name} {id}").trim_start());
+    let or = |name: &str, id: &str, other: Cell| match id {
+        "" => other,
+        id => named(name, id),
+    };
     let word = |word: Option<Text>| word.map(Cell::from);
     let time = |at: &Option<prost_types::Timestamp>| timestamp(at.as_ref()).map(Cell::from);
     let given = |id: &str| (!id.is_empty()).then(|| Cell::from(id));
@@ -30,17 +34,27 @@ fn rows(consent: &v1::Consent) -> Vec<(Text, Cell)> {
         (text::GRADE, (consent.grade != 0).then(|| Cell::from(consent.grade))),
         (
             text::RECIPIENT,
-            Some(or(&consent.recipient_id, if objects { nobody } else { every.clone() })),
+            Some(or(
+                &consent.recipient_name,
+                &consent.recipient_id,
+                if objects { nobody } else { every.clone() },
+            )),
         ),
         (text::RECIPIENT_PERSON, given(&consent.person_id)),
-        (text::RECORDS_OF, Some(or(&consent.records_institution_id, every))),
+        (
+            text::RECORDS_OF,
+            Some(or(&consent.records_institution_name, &consent.records_institution_id, every)),
+        ),
         (text::GIVEN_BY_GUARDIAN, given(&consent.guardian_id)),
         (text::GIVEN_AT, time(&consent.given_at)),
         (text::CONSENT_UNTIL, time(&consent.ends_at)),
         (text::WITNESS, given(&consent.witness_id)),
         (text::WITNESSED_AT, time(&consent.witnessed_at)),
         (text::WITHDRAWN_AT, time(&consent.withdrawn_at)),
-        (text::RECORDED_AT_INSTITUTION, given(&consent.institution_id)),
+        (
+            text::RECORDED_AT_INSTITUTION,
+            Some(named(&consent.institution_name, &consent.institution_id)),
+        ),
         (text::BOUND_BY, given(&consent.identity_id)),
         (text::CONSENT_ID, given(&consent.consent_id)),
         (text::POSITION, Some(Cell::from(consent.log_position))),

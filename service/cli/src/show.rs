@@ -289,9 +289,14 @@ pub(crate) fn issued_token(issued: &v1::IssueTokenResponse) -> Page {
     let page = Page::titled(text::TOKEN_ISSUED)
         .row(text::TOKEN_ID, &issued.token_id)
         .maybe(text::EXPIRES_AT, timestamp(issued.expires_at.as_ref()))
+/// Words that the service spells, as people read them.
+fn spelled(words: &[String]) -> Cell {
+    Cell::Listed(words.iter().filter_map(|word| text::spelled(word)).collect())
+}
+
         .row(text::RULE, &issued.rule)
-        .row(text::RELATION, issued.relations.join(", "))
-        .row(text::MASK, &issued.mask);
+        .row(text::RELATION, spelled(&issued.relations))
+        .row(text::MASK, spelled(slice::from_ref(&issued.mask)));
     receipt(page, issued.receipt.as_ref()).row(text::TOKEN, &issued.token)
 }
 
@@ -301,8 +306,8 @@ pub(crate) fn explained_token(explained: &v1::ExplainTokenResponse) -> Page {
         true => Page::titled(text::TOKEN_WOULD_BE_ISSUED)
             .row(text::RULE, &explained.rule)
             .row(text::RULE_SAYS, both(&explained.rule_zh, &explained.rule_en))
-            .row(text::RELATION, explained.relations.join(", "))
-            .row(text::MASK, &explained.mask)
+            .row(text::RELATION, spelled(&explained.relations))
+            .row(text::MASK, spelled(slice::from_ref(&explained.mask)))
             .row(text::LIFETIME, explained.lifetime_seconds),
         false => Page::titled(text::TOKEN_WOULD_BE_REFUSED)
             .row(text::RULE, &explained.rule)

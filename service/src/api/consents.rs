@@ -118,7 +118,7 @@ fn order(asked: v1::GrantConsentRequest) -> Result<ConsentOrder, Error> {
 }
 
 fn message(record: ConsentRecord, recorded: Option<Receipt>) -> v1::Consent {
-    let ConsentRecord { consent, state, signed } = record;
+    let ConsentRecord { consent, state, signed, names } = record;
     let given = consent.given;
     let text = |id: Option<String>| id.unwrap_or_default();
     let (witness, witnessed_at) = consent.witnessed.unzip();
@@ -147,6 +147,9 @@ fn message(record: ConsentRecord, recorded: Option<Receipt>) -> v1::Consent {
         log_position: consent.log_position,
         signed_receipt: signed,
         receipt: recorded.and_then(receipt),
+        institution_name: names.institution,
+        recipient_name: names.recipient,
+        records_institution_name: names.records,
     }
 }
 

@@ -250,18 +250,26 @@ impl Story {
             },
         )?;
         let mut token = String::new();
-        report.step("token.issue", text("取得访问令牌", "an access token"), who(&DOCTOR), || {
-            let issued = self.ask_for_token(DOCTOR.key)?.granted()?;
-            token = field(&issued, "token")?.to_owned();
-            self.token_position = number(&issued["receipt"]["position"])?;
-            let rule = field(&issued, "rule")?;
-            let relation = issued["relations"][0].as_str().unwrap_or_default();
-            let position = self.token_position;
-            Ok(text(
-                format!("依据规则 {rule}，关系 {relation}；日志第 {position} 条已落盘。"),
-                format!("Granted by rule {rule} for the relation {relation}; entry {position} of the log is on disk."),
-            ))
-        })?;
+        report.step(
+            "token.issue",
+            text("取得访问令牌", "an access token"),
+            who(&DOCTOR),
+            || {
+                let issued = self.ask_for_token(DOCTOR.key)?.granted()?;
+                token = field(&issued, "token")?.to_owned();
+                self.token_position = number(&issued["receipt"]["position"])?;
+                let rule = field(&issued, "rule")?;
+                let relation = issued["relations"][0].as_str().unwrap_or_default();
+                same("relation", relation, "attending")?;
+                let position = self.token_position;
+                Ok(text(
+                    format!("依据规则 {rule}，关系：接诊；日志第 {position} 条已落盘。"),
+                    format!(
+                        "Granted by rule {rule}: attending; entry {position} of the log is on disk."
+                    ),
+                ))
+            },
+        )?;
         Ok(token)
     }
 

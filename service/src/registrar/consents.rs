@@ -57,6 +57,18 @@ pub struct ConsentRecord {
     pub state: ConsentState,
     /// A receipt that is checked without the service: compact JWS.
     pub signed: String,
+    /// What the institutions in it are called.
+    pub names: ConsentNames,
+}
+
+/// Names of the institutions in a consent; empty where there is none.
+pub struct ConsentNames {
+    /// Where it was recorded.
+    pub institution: String,
+    /// Who may see it.
+    pub recipient: String,
+    /// Who keeps the data.
+    pub records: String,
 }
 
 /// Which consents are listed.
@@ -233,7 +245,7 @@ impl Registrar {
             return self.refuse(entry(Outcome::Refused), Reason::CONSENT_NOT_FOUND).await;
         }
         let receipt = self.record_act(entry(Outcome::Granted)).await?;
-        Ok((self.told_consent(consent, caller.now)?, receipt))
+        Ok((self.told_consent(consent, caller.now).await?, receipt))
     }
 
     /// Consents, the newest first. The reading is in the log before the answer.
@@ -267,7 +279,11 @@ impl Registrar {
             }
         };
         self.record_act(entry.with("consents", found.len().to_string())).await?;
-        found.into_iter().map(|consent| self.told_consent(consent, caller.now)).collect()
+        let mut told = Vec::with_capacity(found.len());
+        for consent in found {
+            told.push(self.told_consent(consent, caller.now).await?);
+        }
+        Ok(told)
     }
 
     /// The presence in this session of a resident, or of a guardian who consents in their place.
@@ -351,11 +367,16 @@ impl Registrar {
         now: UtcTime,
     ) -> Result<ConsentRecord, Error> {
         let consent = self.store.consent(id).await?.ok_or(Reason::CONSENT_NOT_FOUND)?;
-        self.told_consent(consent, now)
+        self.told_consent(consent, now).await
     }
 
-    fn told_consent(&self, consent: Consent, now: UtcTime) -> Result<ConsentRecord, Error> {
+    async fn told_consent(&self, consent: Consent, now: UtcTime) -> Result<ConsentRecord, Error> {
         let (given, state) = (&consent.given, consent.state(now));
+        let names = ConsentNames {
+            institution: self.institution_name(Some(given.institution)).await?,
+            recipient: self.institution_name(given.recipient).await?,
+            records: self.institution_name(given.records).await?,
+        };
         let claims = Claims {
             iss: &self.name,
             iat: now.unix_timestamp(),
@@ -376,7 +397,12 @@ impl Registrar {
             log_position: consent.log_position,
         };
         let signed = self.tokens.sign_statement(RECEIPT, &claims)?;
-        Ok(ConsentRecord { consent, state, signed })
+        Ok(ConsentRecord { consent, state, signed, names })
+    }
+
+    async fn institution_name(&self, id: Option<InstitutionId>) -> Result<String, Error> {
+        let Some(id) = id else { return Ok(String::new()) };
+        Ok(self.store.institution(id).await?.map(|it| it.name).unwrap_or_default())
     }
 }
 

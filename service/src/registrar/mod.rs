@@ -96,7 +96,7 @@ pub use certificate_reports::{AskedCertificate, CertificateTold, ReportPart};
 pub use certificate_status::StatusResponse;
 pub use certificates::{Enrolled, new_serial};
 pub use codes::{CodeForm, CodeOrder, CreatedCode, ShownCode, VerifiedCode};
-pub use consents::{ConsentOrder, ConsentRecord, Listed};
+pub use consents::{ConsentNames, ConsentOrder, ConsentRecord, Listed};
 pub use desks::{Contradiction, Reconciled, TaskResult};
 pub use emergencies::{EmergencyNotes, EmergencyNotice, EmergencyOrder, EmergencyRecord, Whom};
 pub use enrolments::{

@@ -2,6 +2,24 @@
 
 use super::{Text, label::labels};
 
+/// Words that the service spells, as people read them: relations by which data are open, and masks.
+const SPELLED: [(&str, Text); 9] = [
+    ("attending", Text::new("接诊", "attending")),
+    ("department", Text::new("就诊科室", "the visit's department")),
+    ("referral", Text::new("转诊", "referral")),
+    ("family-doctor", Text::new("签约家庭医生", "contract with a family doctor")),
+    ("consent", Text::new("居民的授权确认", "the resident's consent")),
+    ("emergency", Text::new("紧急访问", "emergency access")),
+    ("none", Text::new("不脱敏", "unmasked")),
+    ("partial", Text::new("部分脱敏", "partly masked")),
+    ("full", Text::new("完全脱敏", "without anything that says who it is")),
+];
+
+/// How people read a word that the service spells; one of a later version is left out.
+pub(crate) fn spelled(word: &str) -> Option<Text> {
+    SPELLED.iter().find(|(known, _)| *known == word).map(|(_, text)| *text)
+}
+
 labels! {
     CONSENT_GIVEN: "授权已登记", "The consent is on record";
     CONSENT_WITNESSED: "已见证，授权生效", "Seen by a second person: the consent is in force";
