@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 19] = [
+const FILES: [&str; 20] = [
     "admin",
     "audit",
     "card_data",
@@ -15,6 +15,7 @@ const FILES: [&str; 19] = [
     "consents",
     "desks",
     "emergencies",
+    "warnings",
     "enrolments",
     "identities",
     "key_centre",

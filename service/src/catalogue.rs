@@ -138,6 +138,9 @@ catalogue! {
     /// More were begun within an hour than anybody can need.
     EMERGENCIES_TOO_MANY: "您一小时内发起的紧急访问次数异常，已停止并告警", "如情况属实，请由其他医护人员发起，并联系值班负责人", "you began more emergency accesses within an hour than anybody can need; this was stopped and told", "have a colleague begin it, and call the duty officer";
 
+    /// No such warning.
+    WARNING_NOT_FOUND: "没有此预警", "请核对预警编号（healthcard warning list）", "no such warning", "check its id (`healthcard warning list`)";
+
     /// The last day of the signer's qualification is over.
     QUALIFICATION_ENDED: "执业资格已到期，暂停签署病历；登录和查阅不受影响", "请向管理员提交新的执业资格有效期", "the signer's qualification has ended: no records are signed; logging in and reading go on", "have an operator put the new end of the qualification on record";
 

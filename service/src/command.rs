@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 pub(crate) mod decisions;
 pub(crate) mod keys;
 pub(crate) mod policy;
+pub(crate) mod warnings;
 
 /// Anything that ends the program early; its causes are told on one line.
 pub(crate) type Failure = Box<dyn Error>;

@@ -33,6 +33,7 @@ pub use self::time_stamps::{Clients, RawTimeStamps, TimeStamps};
 use crate::{
     policy::{Policy, PolicyError, Texts},
     rules::{Bundle, RulesError},
+    warnings,
 };
 
 /// Name of the settings file in the data directory.
@@ -103,6 +104,9 @@ pub struct RawConfig {
     /// How revocation lists are divided.
     #[serde(default)]
     pub revocation_lists: RawRevocationLists,
+    /// What is warned of.
+    #[serde(default)]
+    pub warnings: warnings::Settings,
     /// Cryptographic devices, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub devices: BTreeMap<String, RawDevice>,
@@ -227,6 +231,8 @@ pub struct Config {
     pub ranges_above: usize,
     /// Cryptographic devices, and the keys that are in them.
     pub devices: DeviceSettings,
+    /// What is warned of.
+    pub warnings: warnings::Settings,
 }
 
 /// Who computes with card keys, and how.
@@ -320,6 +326,9 @@ pub enum ConfigError {
     /// The script that cards are made by is not acceptable.
     #[error("setting `card_script`")]
     CardScript(#[source] BadScript),
+    /// What is warned of is out of range.
+    #[error("setting `{}`: {}", .0.setting, .0.why)]
+    Warnings(#[from] warnings::BadSettings),
     /// The access code of a key in a device could not be read.
     #[error("setting `keys.*.access_code_file`")]
     AccessCode(#[source] PassphraseError),
@@ -453,6 +462,7 @@ impl Config {
             metrics: MetricsReaders::check(&raw.metrics)?,
             ranges_above: raw.revocation_lists.check()?,
             devices: DeviceSettings::check(raw.devices, raw.keys, data)?,
+            warnings: raw.warnings.checked()?,
         })
     }
 }

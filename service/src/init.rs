@@ -27,7 +27,7 @@ use crate::{
     registrar::{Authorities, AuthorityError, Enrolled, Error, Founding, Registrar, new_serial},
     start::{self, StartError},
     store::{self, Store, StoreError},
-    telemetry,
+    telemetry, warnings,
 };
 
 /// Directory of the first operator's identity, within the data directory.
@@ -180,6 +180,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         time_stamps: config::RawTimeStamps::default(),
         metrics: config::RawMetrics::default(),
         revocation_lists: config::RawRevocationLists::default(),
+        warnings: warnings::Settings::default(),
         card_security: config::default_card_security(),
         card_diversification: config::default_card_diversification(),
     };

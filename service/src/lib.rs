@@ -53,3 +53,4 @@ pub mod store;
 pub mod telemetry;
 pub mod token;
 pub mod vocabulary;
+pub mod warnings;

@@ -18,7 +18,9 @@ use tokio::{
     sync::watch,
 };
 
-use crate::command::{Failure, Place, Stretching, keys::Keys, policy::Rules, runtime};
+use crate::command::{
+    Failure, Place, Stretching, keys::Keys, policy::Rules, runtime, warnings::Warnings,
+};
 
 mod command;
 
@@ -44,6 +46,8 @@ enum Command {
     Keys(Keys),
     /// 查看、试用和签名授权规则 · Look at rules of access, try them, and sign them.
     Policy(Rules),
+    /// 试用预警规则的参数 · Try the numbers that warnings are tuned with.
+    Warnings(Warnings),
     /// 演示一次完整的就诊 · Play a visit from beginning to end.
     Demo(Demo),
     /// 测量本机性能 · Measure what the service does on this machine.
@@ -152,6 +156,7 @@ fn main() -> ExitCode {
         Command::Check(place) => check(place),
         Command::Keys(keys) => keys.run(),
         Command::Policy(rules) => rules.run(),
+        Command::Warnings(warnings) => warnings.run(),
         Command::Demo(options) => play(options),
         Command::Bench(options) => measure(options),
     };

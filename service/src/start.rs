@@ -24,7 +24,7 @@ use crate::{
     keys::{self, Keys},
     national::National,
     registrar::{
-        Authorities, AuthorityError, Error, ListPlan, Parts, Registrar, SucceededRoot,
+        Authorities, AuthorityError, Error, ListPlan, LogWatch, Parts, Registrar, SucceededRoot,
         certify_next, key_made, list_address, take_over,
     },
     rules::{self, RulesError},
@@ -42,6 +42,8 @@ const LIST_CHECK: Duration = Duration::from_secs(3600);
 const CARD_LIST_CHECK: Duration = Duration::from_secs(60);
 /// How often the log is told of sessions that are over because their lease was not renewed.
 const LEASE_CHECK: Duration = Duration::from_secs(5);
+/// How often what came into the log is looked at for what is to be warned of.
+const WARNING_CHECK: Duration = Duration::from_secs(1);
 /// How often emergency accesses are looked at that ended by themselves, or for which something is late.
 const EMERGENCY_CHECK: Duration = Duration::from_secs(10);
 
@@ -165,7 +167,7 @@ pub(crate) async fn registrar(
 ) -> Result<Registrar, StartError> {
     let Config { name, policy, lifetimes, card_rules, card_keys, card_script, .. } = config;
     let Config { bundle, time_stamps, metrics, national, .. } = config;
-    let Config { login_rules, enrolment_rules, certificate_rules, .. } = config;
+    let Config { login_rules, enrolment_rules, certificate_rules, warnings, .. } = config;
     let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
     let parts = Parts {
         name,
@@ -185,6 +187,7 @@ pub(crate) async fn registrar(
         time_stamps,
         metrics,
         national: national.is_some(),
+        warned_of: warnings,
     };
     let registrar = Registrar::new(parts)?;
     if registrar.tested().is_err() {
@@ -315,6 +318,7 @@ pub async fn run(
     let card_list = tokio::spawn(keep_card_list_fresh(Arc::clone(&registrar), stop.clone()));
     let emergencies = tokio::spawn(keep_emergencies(Arc::clone(&registrar), stop.clone()));
     let sessions = tokio::spawn(keep_sessions(Arc::clone(&registrar), stop.clone()));
+    let warnings = tokio::spawn(watch_log(Arc::clone(&registrar), stop.clone()));
     let devices = tokio::spawn(watch_devices(registrar.devices().clone(), stop.clone()));
     let watch = tokio::spawn(watch_clock(registrar, stop.clone()));
     ready(Addresses { ordinary, national: bound });
@@ -328,6 +332,7 @@ pub async fn run(
     card_list.abort();
     emergencies.abort();
     sessions.abort();
+    warnings.abort();
     devices.abort();
     watch.abort();
     Ok(())
@@ -412,6 +417,20 @@ async fn keep_sessions(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool
         if let Err(error) = registrar.keep_sessions(clock::now()).await {
             let cause = telemetry::chain(&error);
             tracing::error!(cause, "ending sessions whose lease is over");
+        }
+    }
+}
+
+/// Looks at what the log says of people and cards. A failure is tried again at the next turn.
+async fn watch_log(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+    let mut watch = LogWatch::default();
+    loop {
+        if let Err(error) = registrar.watch_log(&mut watch, clock::now()).await {
+            let cause = telemetry::chain(&error);
+            tracing::error!(cause, "looking for what is to be warned of");
+        }
+        if tokio::time::timeout(WARNING_CHECK, stop.wait_for(|stop| *stop)).await.is_ok() {
+            return;
         }
     }
 }

@@ -23,6 +23,7 @@ mod status;
 mod timestamp;
 mod token;
 mod visit;
+mod warning;
 
 use clap::{Args, Subcommand};
 
@@ -74,6 +75,9 @@ pub(crate) enum Command {
     /// 紧急访问：限时、限一位居民，事后说明并由他人复核 | Emergency access: for one resident and a short time, accounted for and reviewed afterwards
     #[command(subcommand)]
     Emergency(emergency::EmergencyCommand),
+    /// 预警：日志中应当核查的人员和卡 | Warnings: what the log says that somebody should look into
+    #[command(subcommand)]
+    Warning(warning::WarningCommand),
     /// 访问令牌 | Access tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -126,6 +130,7 @@ impl Command {
             Self::Consent(command) => command.run(context).await,
             Self::Referral(command) => command.run(context).await,
             Self::Emergency(command) => command.run(context).await,
+            Self::Warning(command) => command.run(context).await,
             Self::Token(command) => command.run(context).await,
             Self::Sign(command) => command.run(context).await,
             Self::Verify(command) => command.run(context).await,

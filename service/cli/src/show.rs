@@ -4,6 +4,9 @@ mod bound;
 mod emergency;
 mod enrolment;
 mod staff;
+mod warning;
+
+use std::slice;
 
 use card::codes::ETHNIC_GROUPS;
 use proto::v1;
@@ -18,6 +21,7 @@ pub(crate) use bound::{alike, binding, bindings, guardians, guardianship, stoppe
 pub(crate) use emergency::{emergencies, emergency};
 pub(crate) use enrolment::{enrolment, enrolments, identifiers, other_identities};
 pub(crate) use staff::{left, plan, plan_json, waiting, waiting_json};
+pub(crate) use warning::{warning, warning_again, warning_rules, warnings};
 
 /// Where the act stands in the log.
 pub(crate) fn receipt(page: Page, receipt: Option<&v1::Receipt>) -> Page {
@@ -285,15 +289,15 @@ pub(crate) fn visits(list: &v1::ListVisitsResponse) -> Page {
     listed(text::VISITS, &headings, lines, &list.next_page_token)
 }
 
-pub(crate) fn issued_token(issued: &v1::IssueTokenResponse) -> Page {
-    let page = Page::titled(text::TOKEN_ISSUED)
-        .row(text::TOKEN_ID, &issued.token_id)
-        .maybe(text::EXPIRES_AT, timestamp(issued.expires_at.as_ref()))
 /// Words that the service spells, as people read them.
 fn spelled(words: &[String]) -> Cell {
     Cell::Listed(words.iter().filter_map(|word| text::spelled(word)).collect())
 }
 
+pub(crate) fn issued_token(issued: &v1::IssueTokenResponse) -> Page {
+    let page = Page::titled(text::TOKEN_ISSUED)
+        .row(text::TOKEN_ID, &issued.token_id)
+        .maybe(text::EXPIRES_AT, timestamp(issued.expires_at.as_ref()))
         .row(text::RULE, &issued.rule)
         .row(text::RELATION, spelled(&issued.relations))
         .row(text::MASK, spelled(slice::from_ref(&issued.mask)));

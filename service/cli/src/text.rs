@@ -7,6 +7,7 @@ mod label;
 mod problem;
 pub(crate) mod sm2;
 mod staff;
+mod warning;
 mod word;
 
 use std::{env, ffi::OsString};
@@ -18,6 +19,7 @@ pub(crate) use self::{
     label::*,
     problem::{Problem, problems},
     staff::*,
+    warning::*,
     word::{Word, name_of, parser, word_named, word_of},
 };
 

@@ -142,6 +142,6 @@ fn given<T>(
     Ok(Some(text))
 }
 
-fn message(entry: LogEntry) -> v1::AuditEntry {
+pub(super) fn message(entry: LogEntry) -> v1::AuditEntry {
     v1::AuditEntry { position: entry.position, entry: entry.entry }
 }

@@ -15,7 +15,7 @@ use hsm_device::DeviceState;
 use proto::v1::{
     admin_server, audit_server, cards_server, consents_server, desks_server, emergencies_server,
     enrolments_server, identities_server, key_centre_server, referrals_server, residents_server,
-    sessions_server, signing_server, tokens_server, visits_server,
+    sessions_server, signing_server, tokens_server, visits_server, warnings_server,
 };
 use tokio::{
     sync::watch,
@@ -32,7 +32,7 @@ use crate::clock::{self, UtcTime, rfc3339};
 use crate::registrar::{ListName, Registrar};
 
 /// The service as a whole, and each of its parts: all need the log.
-const PARTS: [&str; 16] = [
+const PARTS: [&str; 17] = [
     "",
     sessions_server::SERVICE_NAME,
     identities_server::SERVICE_NAME,
@@ -45,6 +45,7 @@ const PARTS: [&str; 16] = [
     consents_server::SERVICE_NAME,
     referrals_server::SERVICE_NAME,
     emergencies_server::SERVICE_NAME,
+    warnings_server::SERVICE_NAME,
     tokens_server::SERVICE_NAME,
     signing_server::SERVICE_NAME,
     audit_server::SERVICE_NAME,

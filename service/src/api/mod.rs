@@ -43,6 +43,7 @@ mod status;
 mod tokens;
 mod tsa;
 mod visits;
+mod warnings;
 
 pub use router::{RouterError, router};
 
@@ -61,6 +62,7 @@ struct Desk {
     logins: Arc<rate::PeerRate>,
     relays: Arc<relay::Relays>,
     events: Arc<events::Events>,
+    warnings: Arc<warnings::Followers>,
 }
 
 impl Desk {

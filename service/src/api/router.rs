@@ -19,7 +19,7 @@ use proto::v1::{
     identities_server::IdentitiesServer, key_centre_server::KeyCentreServer,
     referrals_server::ReferralsServer, residents_server::ResidentsServer,
     sessions_server::SessionsServer, signing_server::SigningServer, tokens_server::TokensServer,
-    visits_server::VisitsServer,
+    visits_server::VisitsServer, warnings_server::WarningsServer,
 };
 use tonic::service::Routes;
 
@@ -44,6 +44,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         logins: Arc::new(PeerRate::of_logins()),
         relays: Arc::default(),
         events: Arc::default(),
+        warnings: Arc::default(),
     };
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
@@ -70,6 +71,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .add_service(limited!(DesksServer))
         .add_service(limited!(VisitsServer))
         .add_service(limited!(EmergenciesServer))
+        .add_service(limited!(WarningsServer))
         .add_service(limited!(TokensServer))
         .add_service(limited!(ConsentsServer))
         .add_service(limited!(ReferralsServer))

@@ -66,6 +66,7 @@ fn code(reason: Reason) -> Code {
         | R::BINDING_NOT_FOUND
         | R::GUARDIANSHIP_NOT_FOUND
         | R::EMERGENCY_NOT_FOUND
+        | R::WARNING_NOT_FOUND
         | R::CARD_NOT_FOUND
         | R::VISIT_NOT_FOUND
         | R::CONSENT_NOT_FOUND

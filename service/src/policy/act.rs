@@ -171,6 +171,12 @@ words! {
         EmergencyRemind = "emergency.remind",
         /// Telling the resident that there was one.
         EmergencyTell = "emergency.tell",
+        /// Raising a warning of misuse. Done by the service itself.
+        WarningRaise = "warning.raise",
+        /// Reading warnings, and what they rest on.
+        WarningRead = "warning.read",
+        /// Saying what came of a warning.
+        WarningClose = "warning.close",
         /// Issuing an access token.
         TokenIssue = "token.issue",
         /// Asking how it would be decided, and why.

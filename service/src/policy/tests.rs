@@ -510,6 +510,7 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::CertificateIssue,
             Act::LikenessFill,
             Act::EmergencyRemind,
+            Act::WarningRaise,
             Act::OperatorFound,
             Act::ServiceInit,
         ];

@@ -148,6 +148,7 @@ fn store_reason(error: &StoreError) -> Reason {
         StoreError::NotFound(Record::Binding) => Reason::BINDING_NOT_FOUND,
         StoreError::NotFound(Record::Guardianship) => Reason::GUARDIANSHIP_NOT_FOUND,
         StoreError::NotFound(Record::Emergency) => Reason::EMERGENCY_NOT_FOUND,
+        StoreError::NotFound(Record::Warning) => Reason::WARNING_NOT_FOUND,
         StoreError::OutsideLog { .. } => Reason::ENTRY_NOT_FOUND,
         StoreError::Unavailable(_) => Reason::UNAVAILABLE,
         StoreError::NotFound(_)

@@ -81,6 +81,7 @@ mod token_revocations;
 mod tokens;
 mod transparency;
 mod visits;
+mod warnings;
 
 pub use asking::Within;
 pub use auditing::Proof;
@@ -132,6 +133,7 @@ pub use token_exchange::{ExchangeOrder, SubjectToken};
 pub use tokens::{Explained, Introspection, IssuedToken, ShownToken, TokenOrder, Wanted};
 pub use transparency::{OwnCertificate, OwnCertificates};
 pub use visits::NewVisit;
+pub use warnings::{LogWatch, WarningAgain, WarningRecord};
 
 /// Everything the service does, behind one value that handlers share.
 pub struct Registrar {
@@ -177,6 +179,10 @@ pub struct Registrar {
     stamping: time_stamps::Stamping,
     metrics: config::MetricsReaders,
     shown: national::Shown,
+    /// What is warned of.
+    warned_of: crate::warnings::Settings,
+    /// Where the newest warning stands in the log, for whoever follows them.
+    newest_warning: tokio::sync::watch::Sender<u64>,
     key_centre: key_centre::KeyCentre,
     /// Signatures of requests, operators' certificates and statements.
     verified: VerifiedSignatures,
@@ -270,6 +276,8 @@ pub struct Parts {
     pub metrics: config::MetricsReaders,
     /// Whether there is a national listener.
     pub national: bool,
+    /// What is warned of.
+    pub warned_of: crate::warnings::Settings,
 }
 
 impl Registrar {
@@ -282,6 +290,7 @@ impl Registrar {
         let Parts { card_keys, card_issuer, card_script, time_stamps, metrics, national, .. } =
             parts;
         let Parts { bundle, login_rules, enrolment_rules, certificate_rules, .. } = parts;
+        let Parts { warned_of, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             revocations: token_revocations::Revocations::default(),
@@ -301,6 +310,8 @@ impl Registrar {
             responders: certificate_status::Responders::default(),
             stamping: time_stamps::Stamping::new(time_stamps),
             shown: national::Shown::new(national),
+            warned_of,
+            newest_warning: tokio::sync::watch::Sender::default(),
             key_centre: key_centre::KeyCentre::new(keys.key_centre()?),
             verified: VerifiedSignatures::new(VERIFIED),
             lists: tokio::sync::Mutex::default(),

@@ -17,7 +17,7 @@ use crate::{
     keys::Keys,
     store::{
         BatchId, ElectronicCard, ElectronicCardId, Identity, IdentityId, InstitutionId, PresenceId,
-        Resident, ResidentId,
+        Resident, ResidentId, WarningId,
     },
 };
 
@@ -204,6 +204,16 @@ impl Seals {
 
     pub(super) fn open_staff_name(&self, id: IdentityId, sealed: &[u8]) -> Result<String, Error> {
         let plain = self.data.open(&place("identity", "name", id), sealed)?;
+        String::from_utf8(plain.to_vec()).map_err(|_| damaged())
+    }
+
+    /// What somebody wrote who looked into a warning.
+    pub(super) fn seal_warning_note(&self, id: WarningId, note: &str) -> Result<Vec<u8>, KeyError> {
+        self.data.seal(&place("warning", "note", id), note.as_bytes())
+    }
+
+    pub(super) fn open_warning_note(&self, id: WarningId, sealed: &[u8]) -> Result<String, Error> {
+        let plain = self.data.open(&place("warning", "note", id), sealed)?;
         String::from_utf8(plain.to_vec()).map_err(|_| damaged())
     }
 

@@ -150,6 +150,8 @@ pub enum Record {
     Referral,
     /// An emergency access.
     Emergency,
+    /// A warning of misuse.
+    Warning,
     /// A record that a new one refers to.
     Reference,
 }
@@ -174,6 +176,7 @@ impl fmt::Display for Record {
             Self::Consent => "consent",
             Self::Referral => "referral",
             Self::Emergency => "emergency access",
+            Self::Warning => "warning",
             Self::Reference => "record to refer to",
         })
     }
@@ -259,6 +262,8 @@ pub enum Obstacle {
     GuardianshipEnded,
     /// The guardian would, through others or directly, be in the care of the resident.
     GuardianCircle,
+    /// Somebody said before what came of the warning.
+    WarningClosed,
     /// The emergency access is over.
     EmergencyOver,
     /// The emergency access stands otherwise than it would have to.
@@ -311,6 +316,7 @@ impl fmt::Display for Obstacle {
             Self::BindingEnded => "the binding ended before",
             Self::GuardianshipEnded => "the guardianship ended before",
             Self::GuardianCircle => "the guardian is in the care of the resident",
+            Self::WarningClosed => "the warning was closed before",
             Self::EmergencyOver => "the emergency access is over",
             Self::EmergencyState => "the emergency access is in another state",
             Self::TooManyEmergencies => "too many emergency accesses within an hour",

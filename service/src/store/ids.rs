@@ -115,6 +115,8 @@ ids! {
     ConsentId,
     /// A referral.
     ReferralId,
+    /// A warning of misuse.
+    WarningId,
 }
 
 /// One form only, so that an identifier is equal to another exactly if its text is.

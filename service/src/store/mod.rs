@@ -68,6 +68,7 @@ mod tokens;
 mod two_persons;
 mod visits;
 mod wal;
+mod warnings;
 mod words;
 mod writer;
 
@@ -100,7 +101,7 @@ pub use identities::{Identity, IdentityKey, Operators};
 pub use ids::{
     BadId, BatchId, BindingId, CardId, ChangeId, CodeId, ConsentId, DecisionId, ElectronicCardId,
     EmergencyId, EnrolmentId, EscrowedKeyId, GuardianshipId, IdentityId, InstitutionId, PresenceId,
-    RecoveryId, ReferralId, ResidentId, SigningId, TaskId, TokenId, VisitId,
+    RecoveryId, ReferralId, ResidentId, SigningId, TaskId, TokenId, VisitId, WarningId,
 };
 pub use institutions::Institution;
 pub use key_acts::KeyAct;
@@ -123,6 +124,7 @@ pub use staff::{Ending, IdentityChange};
 pub use tail::LogKeys;
 pub use tokens::{Ended, NewToken, Token, TokensOf};
 pub use visits::{NewVisit, Visit, VisitFilter};
+pub use warnings::{NewWarning, SeenLeaf, Warning, WarningFilter, WarningLog, WarningReview};
 pub use writer::Stats;
 
 /// Most records a page of a list has.

@@ -9,6 +9,7 @@ use crate::{
         Abandonment, Basis, BindingEnd, CertificateChange, CertificateSet, ConsentKind,
         EmergencyReason, Finding, GuardianScope, Kinship,
     },
+    warnings::{WarningRule, WarningVerdict},
 };
 
 macro_rules! spelled {
@@ -40,5 +41,7 @@ spelled!(
     CertificateChange,
     ConsentKind,
     EmergencyReason,
-    Finding
+    Finding,
+    WarningRule,
+    WarningVerdict
 );

@@ -488,13 +488,14 @@ labels! {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{access, audit, emergency, staff},
+        super::{access, audit, emergency, staff, warning},
         ALL,
     };
 
     #[test]
     fn both_languages_have_the_same_blanks() {
-        for (name, text) in [ALL, audit::ALL, access::ALL, emergency::ALL, staff::ALL].concat() {
+        let all = [ALL, audit::ALL, access::ALL, emergency::ALL, staff::ALL, warning::ALL];
+        for (name, text) in all.concat() {
             assert!(!text.zh.is_empty() && !text.en.is_empty(), "{name}");
             let blanks = |part: &str| part.matches("{}").count();
             assert_eq!(blanks(text.zh), blanks(text.en), "{name}");

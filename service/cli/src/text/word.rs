@@ -6,8 +6,8 @@ use proto::v1::{
     CodeForm, ConsentKind, ConsentState, Contradiction, DataClass, ElectronicCardStatus,
     EmergencyFinding, EmergencyReason, EmergencyState, GuardianScope, Kinship, LiftingCause,
     LookAlikeVerdict, NumberKind, Purpose, RecordSignature, ReplacementCause, RevocationReason,
-    Role, Sex, TaskResult, card_event::Kind, enrolment::State as EnrolmentState,
-    key_recovery::State as RecoveryState,
+    Role, Sex, TaskResult, WarningRule, WarningVerdict, card_event::Kind,
+    enrolment::State as EnrolmentState, key_recovery::State as RecoveryState,
 };
 
 use super::Text;
@@ -166,6 +166,17 @@ words! {
     EmergencyFinding:
         Justified "justified" "正当" "justified", Unjustified "unjustified" "不正当" "not justified",
         NeedsInquiry "needs-inquiry" "需进一步调查" "needs an inquiry";
+    WarningRule:
+        TwoPlaces "two-places" "同一人员同时在两处" "at two places at once",
+        NightReading "night-reading" "夜间查阅" "reading at night",
+        WithoutRelation "without-relation" "无关系查阅" "reading without relation",
+        UnusualVolume "unusual-volume" "查阅量异常" "unusual volume",
+        FamiliarResident "familiar-resident" "查阅本人、同事或同名者" "colleague or namesake",
+        CardAtTwoDesks "card-at-two-desks" "同卡异地使用" "card at two desks",
+        DormantCard "dormant-card" "沉睡卡启用" "dormant card";
+    WarningVerdict:
+        Explained "explained" "有正当理由" "explained", Mistaken "mistaken" "误报" "mistaken",
+        Misuse "misuse" "确属违规" "misuse", NeedsInquiry "needs-inquiry" "需进一步调查" "needs an inquiry";
     Kinship:
         Spouse "spouse" "配偶" "spouse", Son "son" "子" "son", Daughter "daughter" "女" "daughter",
         Grandchild "grandchild" "孙子女或外孙子女" "grandchild", Parent "parent" "父母" "parent",

@@ -1,0 +1,420 @@
+//! Warnings of misuse (监测预警) on record, and the leaves that they are found in.
+
+use std::{collections::BTreeMap, path::Path};
+
+use audit::Entry;
+use rusqlite::{Connection, OptionalExtension as _, Row, types::FromSqlError};
+use time::Date;
+
+use super::{
+    Change, IdentityId, InstitutionId, MAX_PAGE, Obstacle, Receipt, Record, ResidentId, Store,
+    StoreError, WarningId, cards::Day, facts::Found, micros::Micros, schema,
+    two_persons::check_two_persons,
+};
+use crate::{
+    clock::UtcTime,
+    policy::Act,
+    warnings::{ACTS, CARD_ACTS, WarningRule, WarningVerdict},
+};
+
+/// Most acts of one person that are looked at again, the newest.
+const MOST_DEEDS: u32 = 20_000;
+/// Most acts about one resident among which the last use of a card is looked for.
+const MOST_CARD_ACTS: u32 = 1000;
+
+/// A leaf as the rules look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenLeaf {
+    /// Its place in the log.
+    pub position: u64,
+    /// When.
+    pub at: UtcTime,
+    /// The leaf itself.
+    pub entry: Vec<u8>,
+}
+
+/// A warning to be put on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewWarning {
+    /// Its identifier.
+    pub id: WarningId,
+    /// The rule.
+    pub rule: WarningRule,
+    /// The day for which it is said.
+    pub day: Date,
+    /// Whom or what it is about.
+    pub subject: String,
+    /// Who did what brought it about.
+    pub identity: IdentityId,
+    /// Where they work.
+    pub institution: InstitutionId,
+    /// About whom, if about one resident.
+    pub resident: Option<ResidentId>,
+    /// The card, if it is about one.
+    pub card: Option<String>,
+    /// Positions in the log of what it rests on.
+    pub evidence: Vec<u64>,
+    /// When the last of it was.
+    pub at: UtcTime,
+    /// What was counted.
+    pub found: BTreeMap<String, String>,
+    /// How the rules were tuned.
+    pub settings: String,
+    /// When it was raised.
+    pub raised_at: UtcTime,
+}
+
+/// What somebody found who looked into a warning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WarningReview {
+    /// When.
+    pub at: UtcTime,
+    /// Who.
+    pub by: IdentityId,
+    /// What.
+    pub verdict: WarningVerdict,
+    /// Why, sealed under the service's data key.
+    pub sealed_note: Vec<u8>,
+}
+
+/// A warning on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// As it was raised.
+    pub raised: NewWarning,
+    /// Position of the leaf that recorded that: later warnings have later ones.
+    pub log_position: u64,
+    /// What somebody found.
+    pub review: Option<WarningReview>,
+}
+
+/// Which warnings are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WarningFilter {
+    /// Only those that nobody has looked into.
+    pub open: bool,
+    /// Only those of this rule.
+    pub rule: Option<WarningRule>,
+}
+
+impl Warning {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let review = match row.get::<_, Option<Micros>>("closed_at")? {
+            None => None,
+            Some(at) => Some(WarningReview {
+                at: at.0,
+                by: row.get("closed_by")?,
+                verdict: row.get("verdict")?,
+                sealed_note: row.get("sealed_note")?,
+            }),
+        };
+        let evidence = row.get_ref("evidence")?.as_str()?.split(',').map(str::parse);
+        let found = serde_json::from_str(row.get_ref("found")?.as_str()?);
+        let raised = NewWarning {
+            id: row.get("id")?,
+            rule: row.get("rule")?,
+            day: row.get::<_, Day>("day")?.0,
+            subject: row.get("subject")?,
+            identity: row.get("identity")?,
+            institution: row.get("institution")?,
+            resident: row.get("resident")?,
+            card: row.get("card")?,
+            evidence: evidence.collect::<Result<_, _>>().map_err(FromSqlError::other)?,
+            at: row.get::<_, Micros>("at")?.0,
+            found: found.map_err(FromSqlError::other)?,
+            settings: row.get("settings")?,
+            raised_at: row.get::<_, Micros>("raised_at")?.0,
+        };
+        Ok(Self { raised, log_position: row.get("position")?, review })
+    }
+}
+
+impl Store {
+    /// Raises a warning. [`Change::None`] when the rule said it of the same on the same day.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn record_warning(
+        &self,
+        warning: NewWarning,
+        entry: Entry,
+    ) -> Result<Change, StoreError> {
+        let found = serde_json::to_string(&warning.found)
+            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let change = move |db: &Connection, position| {
+            let w = warning;
+            let evidence: Vec<_> = w.evidence.iter().map(u64::to_string).collect();
+            let raised = db
+                .prepare_cached(
+                    "INSERT INTO warning (id, rule, day, subject, identity, institution, resident, card, evidence,
+                                          at, found, settings, raised_at, position)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                     ON CONFLICT (rule, subject, day) DO NOTHING",
+                )?
+                .execute((
+                    w.id,
+                    w.rule,
+                    Day(w.day),
+                    w.subject,
+                    w.identity,
+                    w.institution,
+                    w.resident,
+                    w.card,
+                    evidence.join(","),
+                    Micros(w.at),
+                    found,
+                    w.settings,
+                    Micros(w.raised_at),
+                    position,
+                ))?;
+            Ok(if raised == 0 { Found::Same(()) } else { Found::Changed(()) })
+        };
+        let (_, receipt) = self.submit(&entry, change).await?;
+        Ok(receipt.map_or(Change::None, Change::Recorded))
+    }
+
+    /// Closes a warning with what somebody found.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] for whom it is about, and when it was closed.
+    pub async fn record_warning_closed(
+        &self,
+        id: WarningId,
+        review: WarningReview,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, _| {
+            let found: Option<(IdentityId, bool)> = db
+                .prepare_cached("SELECT identity, closed_at IS NULL FROM warning WHERE id = ?1")?
+                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let (identity, open) = found.ok_or(StoreError::NotFound(Record::Warning))?;
+            check_two_persons(db, identity, review.by)?;
+            if !open {
+                return Err(StoreError::Conflict(Obstacle::WarningClosed));
+            }
+            db.prepare_cached(
+                "UPDATE warning SET closed_at = ?2, closed_by = ?3, verdict = ?4, sealed_note = ?5 WHERE id = ?1",
+            )?
+            .execute((id, Micros(review.at), review.by, review.verdict, review.sealed_note))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// One, as last recorded.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read. So do those that follow.
+    pub async fn warning(&self, id: WarningId) -> Result<Option<Warning>, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached("SELECT * FROM warning WHERE id = ?1")?;
+            Ok(select.query_row([id], Warning::read).optional()?)
+        })
+        .await
+    }
+
+    /// Warnings, the newest first, from before this place in the log on.
+    pub async fn warnings(
+        &self,
+        filter: WarningFilter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Warning>, StoreError> {
+        let before = before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
+        self.read(move |db| {
+            let open = if filter.open { "AND closed_at IS NULL" } else { "" };
+            let select = format!(
+                "SELECT * FROM warning WHERE position < ?1 AND rule = coalesce(?2, rule) {open}
+                 ORDER BY position DESC LIMIT ?3"
+            );
+            let mut select = db.prepare_cached(&select)?;
+            let page = (before, filter.rule, limit.min(MAX_PAGE));
+            let found = select.query_map(page, Warning::read)?;
+            Ok(found.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Warnings that were raised after this place in the log, in their order.
+    pub async fn warnings_after(&self, after: u64) -> Result<Vec<Warning>, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT * FROM warning WHERE position > ?1 ORDER BY position LIMIT ?2",
+            )?;
+            let found = select.query_map((after, MAX_PAGE), Warning::read)?;
+            Ok(found.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Where the log is looked at from: a day before its end, so that nothing is passed over that came before a halt, and
+    /// what was on record before there were warnings is.
+    pub async fn warnings_begin(&self, day_before: UtcTime) -> Result<u64, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT max(coalesce((SELECT max(position) FROM warnings_begin), 0),
+                            coalesce((SELECT min(position) FROM leaf WHERE at >= ?1),
+                                     (SELECT max(position) + 1 FROM leaf), 0))",
+            )?;
+            Ok(select.query_row([Micros(day_before)], |row| row.get(0))?)
+        })
+        .await
+    }
+
+    /// Leaves with acts that the rules look at, among those from one position up to another.
+    pub async fn watched_leaves(&self, from: u64, until: u64) -> Result<Vec<SeenLeaf>, StoreError> {
+        self.read(move |db| watched_leaves(db, from, until)).await
+    }
+
+    /// What a person did from a time on, before a place in the log, as far as the rules look at it.
+    pub async fn deeds_of(
+        &self,
+        identity: IdentityId,
+        from: UtcTime,
+        before: u64,
+    ) -> Result<Vec<SeenLeaf>, StoreError> {
+        self.read(move |db| {
+            let select = format!(
+                "SELECT position, at, entry FROM leaf INDEXED BY leaf_actor
+                 WHERE actor = ?1 AND at >= ?2 AND position < ?3 AND action IN ({})
+                 ORDER BY at DESC, position DESC LIMIT ?4",
+                list(ACTS)
+            );
+            let mut select = db.prepare_cached(&select)?;
+            let deeds = (identity, Micros(from), before, MOST_DEEDS);
+            let found = select.query_map(deeds, SeenLeaf::read)?;
+            let mut found: Vec<_> = found.collect::<Result<_, _>>()?;
+            found.sort_unstable_by_key(|leaf| leaf.position);
+            Ok(found)
+        })
+        .await
+    }
+
+    /// What happened to cards of a resident before a place in the log, the newest first.
+    pub async fn card_acts_about(
+        &self,
+        resident: ResidentId,
+        before: u64,
+    ) -> Result<Vec<SeenLeaf>, StoreError> {
+        self.read(move |db| card_acts_about(db, resident, before)).await
+    }
+
+    /// Whether a member of staff of an institution has this keyed digest of an ID number.
+    pub async fn works_at(
+        &self,
+        person: [u8; 32],
+        institution: InstitutionId,
+    ) -> Result<bool, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM identity WHERE person = ?1 AND institution = ?2)",
+            )?;
+            Ok(select.query_row((person, institution), |row| row.get(0))?)
+        })
+        .await
+    }
+}
+
+impl SeenLeaf {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { position: row.get(0)?, at: row.get::<_, Micros>(1)?.0, entry: row.get(2)? })
+    }
+}
+
+fn watched_leaves(db: &Connection, from: u64, until: u64) -> Result<Vec<SeenLeaf>, StoreError> {
+    let select = format!(
+        "SELECT position, at, entry FROM leaf
+         WHERE position >= ?1 AND position < ?2 AND action IN ({}) ORDER BY position",
+        list(ACTS)
+    );
+    let mut select = db.prepare_cached(&select)?;
+    let found = select.query_map((from, until), SeenLeaf::read)?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+fn card_acts_about(
+    db: &Connection,
+    resident: ResidentId,
+    before: u64,
+) -> Result<Vec<SeenLeaf>, StoreError> {
+    let select = format!(
+        "SELECT position, at, entry FROM leaf INDEXED BY leaf_resident
+         WHERE resident = ?1 AND position < ?2 AND action IN ({})
+         ORDER BY at DESC, position DESC LIMIT ?3",
+        list(CARD_ACTS)
+    );
+    let mut select = db.prepare_cached(&select)?;
+    let found = select.query_map((resident, before, MOST_CARD_ACTS), SeenLeaf::read)?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// Acts as SQL lists them: words of this program.
+fn list(acts: &[Act]) -> String {
+    let words: Vec<_> = acts.iter().map(|act| format!("'{act}'")).collect();
+    words.join(", ")
+}
+
+/// A database that a service may have open, read for its warnings and what they were found in. Nothing of it is changed.
+#[derive(Debug)]
+pub struct WarningLog {
+    db: Connection,
+    next: u64,
+    size: u64,
+}
+
+/// Positions that are looked through in one go.
+const STRIDE: u64 = 10_000;
+
+impl WarningLog {
+    /// That of the database at `path`, from a time on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no database, or it cannot be read.
+    pub fn open(path: &Path, from: UtcTime) -> Result<Self, StoreError> {
+        let db = schema::open_reader(path)?;
+        let size: u64 =
+            db.query_row("SELECT coalesce(max(position) + 1, 0) FROM leaf", [], |row| row.get(0))?;
+        let first = "SELECT min(position) FROM leaf INDEXED BY leaf_at WHERE at >= ?1";
+        let next = db.query_row(first, [Micros(from)], |row| row.get::<_, Option<u64>>(0))?;
+        Ok(Self { next: next.unwrap_or(size), size, db })
+    }
+
+    /// The next leaves that the rules look at; nothing at the end.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn page(&mut self) -> Result<Option<Vec<SeenLeaf>>, StoreError> {
+        if self.next >= self.size {
+            return Ok(None);
+        }
+        let (from, until) = (self.next, self.size.min(self.next + STRIDE));
+        self.next = until;
+        watched_leaves(&self.db, from, until).map(Some)
+    }
+
+    /// What happened to cards of a resident before a place in the log, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn card_acts_about(
+        &self,
+        resident: ResidentId,
+        before: u64,
+    ) -> Result<Vec<SeenLeaf>, StoreError> {
+        card_acts_about(&self.db, resident, before)
+    }
+
+    /// What was raised for days from this one on, by rule, subject and day.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn raised(&self, from: Date) -> Result<Vec<(WarningRule, String, Date)>, StoreError> {
+        let select = "SELECT rule, subject, day FROM warning WHERE day >= ?1 ORDER BY position";
+        let mut select = self.db.prepare(select)?;
+        let found = select.query_map([Day(from)], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, Day>(2)?.0))
+        })?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+}
