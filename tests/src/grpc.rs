@@ -145,7 +145,15 @@ impl Holder {
 /// # Panics
 /// When they are not let in.
 pub async fn log_in(stage: &Stage, who: &str) -> Caller {
-    let channel = connect(stage).await;
+    log_in_from(stage, who, Ipv4Addr::LOCALHOST).await
+}
+
+/// The same, from another address of this machine.
+///
+/// # Panics
+/// When they are not let in.
+pub async fn log_in_from(stage: &Stage, who: &str, own: Ipv4Addr) -> Caller {
+    let channel = connect_from(stage, own).await;
     let holder = Holder::read(&stage.identity(who));
     let token = open_session(&channel, &holder).await.expect("a session");
     bearing(channel, &token)

@@ -68,4 +68,5 @@ mod time_stamps;
 mod token_library;
 mod transparency;
 mod transports;
+mod warnings;
 mod write;
