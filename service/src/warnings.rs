@@ -1,7 +1,7 @@
 //! Warnings of misuse (监测预警): what the log says of people and cards that somebody should look into.
 //!
-//! Every rule is a function of the log, of the settings and, for one of them, of who is on record: whatever was found can
-//! be found again. A rule says something once a day of the same person, or of the same card.
+//! Every rule is a function of the log, of the settings and of who is on record: whatever was found can be found again. A
+//! rule says something once a day of the same person, or of the same card, and again when what it counts has doubled.
 
 pub mod again;
 mod card;
@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 
 use time::Date;
 
-pub use card::CardUse;
+pub use card::{CardBefore, CardUse};
 pub use deed::{ACTS, CARD_ACTS, Deed, What};
-pub use person::{BASELINE_DAYS, Person};
+pub use person::{BASELINE_DAYS, CLOCK_STEP, Person};
 pub use settings::{BadSettings, Settings};
 
 use crate::{
@@ -80,6 +80,8 @@ pub struct Finding {
     pub rule: WarningRule,
     /// The day at the desk on which it is said.
     pub day: Date,
+    /// How often what is counted has doubled since there was enough to say so: with each it is said again.
+    pub step: u32,
     /// The resident, where it is about one.
     pub resident: Option<ResidentId>,
     /// Positions in the log of what it rests on, in their order; the last one brought it about.
@@ -89,13 +91,13 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whom or what it is about: once a day is enough of the same.
+    /// Whom or what it is about: a card, or a person by the first of their identities.
     #[must_use]
-    pub fn subject(&self, identity: IdentityId, card: Option<&str>) -> String {
+    pub fn subject(&self, person: IdentityId, card: Option<&str>) -> String {
         match (card, self.resident) {
             (Some(card), _) => card.to_owned(),
-            (None, Some(resident)) => format!("{identity} {resident}"),
-            (None, None) => identity.to_string(),
+            (None, Some(resident)) => format!("{person} {resident}"),
+            (None, None) => person.to_string(),
         }
     }
 

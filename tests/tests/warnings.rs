@@ -6,7 +6,7 @@ use std::time::Duration;
 use proto::v1::warnings_client::WarningsClient;
 use proto::v1::{FollowWarningsRequest, Warning, WarningRule};
 use serde_json::{Value, json};
-use service::demo::people::{CLERK, COLLEAGUE, DOCTOR, PATIENT, Staff};
+use service::demo::people::{CLERK, COLLEAGUE, DOCTOR, PATIENT, SOMEBODY_ELSE, Staff};
 use service::demo::programs::Program;
 use service::init::OPERATOR;
 use tests::city::City;
@@ -191,4 +191,29 @@ async fn warnings_are_followed_and_nobody_closes_their_own() {
     assert_eq!(text(&found[0], "found_en"), "saw data of a colleague");
     let id = text(&found[0], "warning_id");
     assert_eq!(hospital.granted("auditor", &["warning", "replay", &id])["same"], true);
+}
+
+#[tokio::test]
+async fn a_spoiled_record_keeps_nobody_else_from_being_warned_of() {
+    let mut hospital = Hospital::open();
+    hospital.reconfigure(tuned);
+    let resident = hospital.stage.register_resident(CLERK.key, &SOMEBODY_ELSE).unwrap();
+    let home = hospital.institution_id.clone();
+    let reader = hospital.stage.engage(&home, &OTHER_CLERK).unwrap();
+    assert_eq!(hospital.stage.server().unwrap().end().unwrap(), 0);
+    let db = rusqlite::Connection::open(hospital.database()).unwrap();
+    let spoil = "UPDATE identity SET sealed_name = zeroblob(length(sealed_name)) WHERE id = ?1";
+    assert_eq!(db.execute(spoil, [&reader]).unwrap(), 1);
+    drop(db);
+    hospital.stage.serve().unwrap();
+    // Whether they have the same name cannot be seen any more.
+    hospital.granted(OTHER_CLERK.key, &["resident", "get", &resident]);
+    log_in(&hospital.stage, COLLEAGUE.key).await;
+    let there = log_in_from(&hospital.stage, COLLEAGUE.key, ELSEWHERE).await;
+    log_in(&hospital.stage, COLLEAGUE.key).await;
+    let found = raised(&hospital, 1).await;
+    assert_eq!(found[0]["rule"], "WARNING_RULE_TWO_PLACES", "{found:?}");
+    let alerts = hospital.granted("auditor", &["audit", "search", "--alerts"]).to_string();
+    assert!(alerts.contains("entry-not-looked-at"), "{alerts}");
+    drop(there);
 }

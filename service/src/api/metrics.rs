@@ -172,6 +172,8 @@ fn write(text: &mut Text, figures: &Figures, now: UtcTime) {
     let started = figures.started_at.unix_timestamp();
     text.gauge("process_start_time_seconds", "When the service was started.", started);
     text.gauge("healthcard_log_leaves", "Leaves in the audit log.", figures.log_size);
+    let watched = "Leaves that were looked at for warnings of misuse.";
+    text.gauge("healthcard_log_leaves_watched", watched, figures.watched);
     let commits = figures.stats.commits;
     text.counter("healthcard_log_commits_total", "Commits to disk that carried leaves.", commits);
     // Between two readings, leaves by commits is how large a group was.
@@ -238,6 +240,7 @@ mod tests {
         let figures = Figures {
             started_at: now,
             log_size: 7,
+            watched: 5,
             stats: Stats { commits: 2, committed_leaves: 6 },
             writable: true,
             tested: false,
@@ -256,6 +259,7 @@ mod tests {
         for line in [
             "process_start_time_seconds 1795766400",
             "healthcard_log_leaves 7",
+            "healthcard_log_leaves_watched 5",
             "healthcard_log_commits_total 2",
             "healthcard_log_committed_leaves_total 6",
             "healthcard_log_writable 1",

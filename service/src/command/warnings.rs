@@ -25,7 +25,7 @@ pub(crate) struct Warnings {
 
 #[derive(Subcommand)]
 enum Order {
-    /// 按设置文件中 [warnings] 的参数重新查看最近若干天的日志，列出会增加和不再出现的预警；不作任何更改，服务可照常运行 · Look at the log of the last days with the [warnings] of a settings file, and list the warnings that would come and go; nothing is changed, and the service may go on running.
+    /// 按设置文件中 `[warnings]` 的参数重新查看最近若干天的日志，列出会增加和不再出现的预警；不作任何更改，服务可照常运行 · Look at the log of the last days with the `[warnings]` of a settings file, and list the warnings that would come and go; nothing is changed, and the service may go on running.
     Try(Trial),
 }
 

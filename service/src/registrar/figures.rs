@@ -1,5 +1,7 @@
 //! How things stand, as numbers for whoever watches the service. Nothing of it is about anybody.
 
+use std::sync::atomic::Ordering;
+
 use hsm_device::DeviceState;
 use time::Duration;
 
@@ -16,6 +18,8 @@ pub(crate) struct Figures {
     pub(crate) started_at: UtcTime,
     /// Leaves in the log.
     pub(crate) log_size: u64,
+    /// Leaves that were looked at for warnings.
+    pub(crate) watched: u64,
     /// Commits since the start.
     pub(crate) stats: Stats,
     /// Whether the log can be written.
@@ -52,6 +56,7 @@ impl Registrar {
         Figures {
             started_at: self.started_at,
             log_size: self.store.log_size(),
+            watched: self.watched.load(Ordering::Relaxed),
             stats: self.store.stats(),
             writable: self.store.is_writable(),
             tested: self.tested().is_ok(),

@@ -3,7 +3,7 @@
 //! Each act goes one way: the policy is asked, the facts are gathered, and the change is recorded
 //! together with its audit entry in one transaction. Only then is there an answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use access_token::Proofs;
 use audit::{Actor, Entry, Outcome};
@@ -183,6 +183,8 @@ pub struct Registrar {
     warned_of: crate::warnings::Settings,
     /// Where the newest warning stands in the log, for whoever follows them.
     newest_warning: tokio::sync::watch::Sender<u64>,
+    /// How far the log was looked at for warnings.
+    watched: AtomicU64,
     key_centre: key_centre::KeyCentre,
     /// Signatures of requests, operators' certificates and statements.
     verified: VerifiedSignatures,
@@ -312,6 +314,7 @@ impl Registrar {
             shown: national::Shown::new(national),
             warned_of,
             newest_warning: tokio::sync::watch::Sender::default(),
+            watched: AtomicU64::default(),
             key_centre: key_centre::KeyCentre::new(keys.key_centre()?),
             verified: VerifiedSignatures::new(VERIFIED),
             lists: tokio::sync::Mutex::default(),

@@ -1,42 +1,62 @@
 //! Warnings of misuse (监测预警): looked for in the log, put on record, and looked into.
 
-use std::collections::{HashMap, HashSet};
+use std::{collections::HashMap, sync::atomic::Ordering};
 
 use audit::{Entry, Outcome};
-use time::{Date, Duration};
+use hsm::KeyError;
+use time::Duration;
 
 use super::{Caller, Error, Registrar, entry_by, service_actor};
 use crate::{
     catalogue::Reason,
-    clock::{UtcTime, date_at_desk},
+    clock::UtcTime,
     policy::Act,
     store::{
-        Change, IdentityId, InstitutionId, LogEntry, NewWarning, Receipt, SeenLeaf, Warning,
-        WarningFilter, WarningId, WarningReview,
+        Change, IdentityId, InstitutionId, LogEntry, NewWarning, Receipt, SeenLeaf, StoreError,
+        Warning, WarningFilter, WarningId, WarningReview,
     },
     warnings::{
-        BASELINE_DAYS, CardUse, Deed, Familiarity, Finding, Person, Settings, WarningRule,
-        WarningVerdict,
+        BASELINE_DAYS, CLOCK_STEP, CardUse, Deed, Familiarity, Finding, Person, Settings,
+        WarningRule, WarningVerdict,
     },
 };
 
 /// Positions of the log that are looked at in one go.
 const STRIDE: u64 = 1000;
-/// People who are remembered; with more, all are looked up again.
+/// People who are remembered; with more, those who did nothing for a day are looked up again, and then all.
 const MOST_PEOPLE: usize = 5000;
 /// How far back the log says how somebody usually works: the fortnight, and the day that it began on.
 const LOOKED_BACK: Duration = Duration::days(BASELINE_DAYS + 2);
-/// What was looked at before a halt is looked at again, in case it was not to the end.
-const AGAIN: Duration = Duration::days(1);
 
 /// How far the log was looked at, and what is remembered of it.
 #[derive(Debug, Default)]
 pub struct LogWatch {
     /// The next position; nothing before the first turn.
     next: Option<u64>,
+    /// The first identity of whoever has another.
+    persons: HashMap<IdentityId, IdentityId>,
+    /// By their first identity.
     people: HashMap<IdentityId, Person>,
-    /// What was said lately, so that it is not said over and over.
-    said: HashSet<(WarningRule, String, Date)>,
+}
+
+impl LogWatch {
+    fn forget(&mut self) {
+        self.people.clear();
+        self.persons.clear();
+    }
+
+    /// Makes room for one more.
+    fn make_room(&mut self, now: UtcTime) {
+        if self.people.len() < MOST_PEOPLE {
+            return;
+        }
+        let day = Duration::days(1);
+        self.people.retain(|_, person| person.last().is_some_and(|last| last > now - day));
+        self.persons.clear();
+        if self.people.len() >= MOST_PEOPLE {
+            self.forget();
+        }
+    }
 }
 
 /// A warning with what stands for it.
@@ -65,6 +85,7 @@ struct Raised<'a> {
     leaf: &'a SeenLeaf,
     identity: IdentityId,
     institution: InstitutionId,
+    subject: String,
     card: Option<String>,
 }
 
@@ -84,15 +105,17 @@ impl Registrar {
         self.newest_warning.subscribe()
     }
 
-    /// Looks at what came into the log since the last turn, and raises warnings of it.
+    /// Looks at what came into the log since the last turn, and raises warnings of it. What cannot be read is passed over
+    /// with an alert: nobody keeps others from being warned of by spoiling a record.
     ///
     /// # Errors
-    /// [`Error::Store`], [`Error::Key`]: what was not looked at to its end is looked at again at the next turn.
+    /// [`Error::Store`], [`Error::Key`] when records or keys are unavailable: what was not looked at to its end is looked
+    /// at again at the next turn.
     pub async fn watch_log(&self, watch: &mut LogWatch, now: UtcTime) -> Result<(), Error> {
         let looked = self.watch_on(watch, now).await;
         if looked.is_err() {
             // Whoever did what was looked at half may have been told of it already.
-            watch.people.clear();
+            watch.forget();
         }
         looked
     }
@@ -100,20 +123,45 @@ impl Registrar {
     async fn watch_on(&self, watch: &mut LogWatch, now: UtcTime) -> Result<(), Error> {
         let mut next = match watch.next {
             Some(next) => next,
-            None => self.store.warnings_begin(now - AGAIN).await?,
+            None => self.store.watched().await?,
         };
-        let size = self.store.log_size();
+        let (began, size) = (next, self.store.log_size());
         while next < size {
             let until = size.min(next + STRIDE);
             for leaf in self.store.watched_leaves(next, until).await? {
                 watch.next = Some(leaf.position);
-                self.look_at(watch, &leaf, now).await?;
+                match self.look_at(watch, &leaf, now).await {
+                    Err(error) if passes(&error) => return Err(error),
+                    Err(error) => self.pass_over(watch, &leaf, &error, now).await?,
+                    Ok(()) => {}
+                }
             }
             next = until;
             watch.next = Some(next);
+            self.watched.store(next, Ordering::Relaxed);
+            if next - began >= STRIDE || next == size {
+                self.store.keep_watched(next).await?;
+            }
         }
         watch.next = Some(next);
+        self.watched.store(next, Ordering::Relaxed);
         Ok(())
+    }
+
+    async fn pass_over(
+        &self,
+        watch: &mut LogWatch,
+        leaf: &SeenLeaf,
+        error: &Error,
+        now: UtcTime,
+    ) -> Result<(), Error> {
+        watch.forget();
+        let cause = crate::telemetry::chain(error);
+        tracing::error!(position = leaf.position, cause, "an entry was not looked at for warnings");
+        let entry = entry_by(service_actor(&self.name), Act::WarningRaise, Outcome::Failed, now)
+            .with("alert", "entry-not-looked-at")
+            .with("position", leaf.position.to_string());
+        self.record_act(entry).await.map(drop)
     }
 
     async fn look_at(
@@ -123,64 +171,53 @@ impl Registrar {
         now: UtcTime,
     ) -> Result<(), Error> {
         let entry = read(leaf)?;
-        let Some((identity, deed)) = Deed::read(leaf.position, leaf.at, &entry) else {
-            return Ok(());
-        };
-        let institution = entry.actor.institution.as_ref().and_then(|id| id.parse().ok());
-        let Some(institution) = institution else { return Ok(()) };
-        let raised = |finding, card| Raised { finding, leaf, identity, institution, card };
-        if let Some((card, used)) = CardUse::read(leaf.position, leaf.at, &entry) {
-            for finding in self.said_of_card(&card, &used, &self.warned_of).await? {
-                self.raise(watch, raised(finding, Some(card.clone())), now).await?;
+        let actor = &entry.actor;
+        let identity = actor.identity.as_ref().and_then(|id| id.parse().ok());
+        let institution = actor.institution.as_ref().and_then(|id| id.parse().ok());
+        let Some((identity, institution)) = identity.zip(institution) else { return Ok(()) };
+        let mut found = Vec::new();
+        if let Some(used) = CardUse::read(leaf.position, leaf.at, &entry) {
+            let before = self.store.card_before(used.clone()).await?;
+            let findings = used.findings(&before, &self.warned_of).into_iter();
+            found.extend(findings.map(|finding| (finding, Some(used.card.clone()))));
+        }
+        let mut person = identity;
+        if let Some((_, deed)) = Deed::read(leaf.position, leaf.at, &entry) {
+            person = match watch.persons.get(&identity) {
+                Some(person) => *person,
+                None => self.store.person_of(identity).await?,
+            };
+            watch.persons.insert(identity, person);
+            if !watch.people.contains_key(&person) {
+                watch.make_room(now);
+                let seen = self.person(person, leaf, &self.warned_of).await?;
+                watch.people.insert(person, seen);
+            }
+            if let Some(seen) = watch.people.get_mut(&person) {
+                let familiarity = self.familiarity(seen, identity, &deed, &self.warned_of).await?;
+                let findings = seen.take(deed, familiarity, &self.warned_of).into_iter();
+                found.extend(findings.map(|finding| (finding, None)));
             }
         }
-        if !watch.people.contains_key(&identity) {
-            if watch.people.len() >= MOST_PEOPLE {
-                watch.people.clear();
-            }
-            let person = self.person(identity, leaf, &self.warned_of).await?;
-            watch.people.insert(identity, person);
-        }
-        let Some(person) = watch.people.get_mut(&identity) else { return Ok(()) };
-        let familiarity = self.familiarity(person, identity, &deed).await?;
-        let findings = person.take(deed, familiarity, &self.warned_of);
-        for finding in findings {
-            self.raise(watch, raised(finding, None), now).await?;
+        for (finding, card) in found {
+            let subject = finding.subject(person, card.as_deref());
+            let raised = Raised { finding, leaf, identity, institution, subject, card };
+            self.raise(raised, now).await?;
         }
         Ok(())
     }
 
-    /// What is said of a card, by what happened to it last.
-    async fn said_of_card(
-        &self,
-        card: &str,
-        used: &CardUse,
-        settings: &Settings,
-    ) -> Result<Vec<Finding>, Error> {
-        let mut before = None;
-        for leaf in self.store.card_acts_about(used.resident, used.position).await? {
-            let happened = CardUse::read(leaf.position, leaf.at, &read(&leaf)?);
-            before = happened.filter(|(known, _)| known == card).map(|(_, used)| used);
-            if before.is_some() {
-                break;
-            }
-        }
-        Ok(used.findings(before.as_ref(), settings))
-    }
-
-    /// A person as the log has them before a leaf.
+    /// A person as the log has them before a leaf, by any of their identities.
     async fn person(
         &self,
         identity: IdentityId,
         leaf: &SeenLeaf,
         settings: &Settings,
     ) -> Result<Person, Error> {
+        let times = leaf.at - LOOKED_BACK..=leaf.at + CLOCK_STEP;
         let mut person = Person::default();
-        let from = leaf.at - LOOKED_BACK;
-        for past in self.store.deeds_of(identity, from, leaf.position).await? {
-            if let Some((_, deed)) = Deed::read(past.position, past.at, &read(&past)?) {
-                person.take(deed, None, settings);
-            }
+        for deed in self.store.deeds_of(identity, times, leaf.position).await? {
+            person.remember(deed, settings);
         }
         Ok(person)
     }
@@ -191,8 +228,10 @@ impl Registrar {
         person: &Person,
         identity: IdentityId,
         deed: &Deed,
+        settings: &Settings,
     ) -> Result<Option<Familiarity>, Error> {
-        let Some(resident) = deed.resident.filter(|_| person.may_be_familiar(deed)) else {
+        let Some(resident) = deed.resident.filter(|_| person.may_be_familiar(deed, settings))
+        else {
             return Ok(None);
         };
         let (reader, resident) =
@@ -210,53 +249,29 @@ impl Registrar {
         Ok((name == resident.name).then_some(Familiarity::Namesake))
     }
 
-    async fn raise(
-        &self,
-        watch: &mut LogWatch,
-        raised: Raised<'_>,
-        now: UtcTime,
-    ) -> Result<(), Error> {
-        let (rule, day) = (raised.finding.rule, raised.finding.day);
-        let subject = raised.finding.subject(raised.identity, raised.card.as_deref());
-        let today = date_at_desk(now);
-        watch.said.retain(|(_, _, day)| *day >= today - Duration::days(2));
-        if !watch.said.insert((rule, subject.clone(), day)) {
-            return Ok(());
-        }
-        let recorded = self.put_on_record(&raised, &subject, now).await;
-        if recorded.is_err() {
-            watch.said.remove(&(rule, subject, day));
-        }
-        recorded
-    }
-
-    async fn put_on_record(
-        &self,
-        raised: &Raised<'_>,
-        subject: &str,
-        now: UtcTime,
-    ) -> Result<(), Error> {
-        let Raised { finding, leaf, identity, institution, card } = raised;
+    async fn raise(&self, raised: Raised<'_>, now: UtcTime) -> Result<(), Error> {
+        let Raised { finding, leaf, identity, institution, subject, card } = raised;
         let settings = serde_json::to_string(&self.warned_of)
             .map_err(|e| Error::internal("writing the settings of warnings", e))?;
         let warning = NewWarning {
             id: WarningId::generate(),
             rule: finding.rule,
             day: finding.day,
-            subject: subject.to_owned(),
-            identity: *identity,
-            institution: *institution,
+            step: finding.step,
+            subject,
+            identity,
+            institution,
             resident: finding.resident,
-            card: card.clone(),
-            evidence: finding.evidence.clone(),
+            card,
+            evidence: finding.evidence,
             at: leaf.at,
-            found: finding.found.clone(),
+            found: finding.found,
             settings,
             raised_at: now,
         };
-        let entry = self.raising(&warning, now);
+        let (rule, entry) = (warning.rule, self.raising(&warning, now));
         if let Change::Recorded(receipt) = self.store.record_warning(warning, entry).await? {
-            tracing::warn!(rule = %finding.rule, position = receipt.position, "a warning was raised");
+            tracing::warn!(%rule, position = receipt.position, "a warning was raised");
             self.newest_warning.send_replace(receipt.position);
         }
         Ok(())
@@ -284,7 +299,8 @@ impl Registrar {
             Some(card) => entry.with("card", card.as_str()),
             None => entry,
         };
-        let found = warning.found.iter();
+        // Who is whose colleague, or has the same name, is for those who look into it: the log is for more people.
+        let found = warning.found.iter().filter(|_| warning.rule != WarningRule::FamiliarResident);
         found.fold(entry, |entry, (name, value)| entry.with(format!("found-{name}"), value))
     }
 
@@ -411,16 +427,17 @@ impl Registrar {
         let Some(leaf) = leaves.first() else { return Ok(Vec::new()) };
         let entry = read(leaf)?;
         if raised.card.is_some() {
-            let Some((card, used)) = CardUse::read(leaf.position, leaf.at, &entry) else {
+            let Some(used) = CardUse::read(leaf.position, leaf.at, &entry) else {
                 return Ok(Vec::new());
             };
-            return self.said_of_card(&card, &used, &settings).await;
+            let before = self.store.card_before(used.clone()).await?;
+            return Ok(used.findings(&before, &settings));
         }
         let Some((identity, deed)) = Deed::read(leaf.position, leaf.at, &entry) else {
             return Ok(Vec::new());
         };
         let mut person = self.person(identity, leaf, &settings).await?;
-        let familiarity = self.familiarity(&person, identity, &deed).await?;
+        let familiarity = self.familiarity(&person, identity, &deed, &settings).await?;
         Ok(person.take(deed, familiarity, &settings))
     }
 
@@ -453,5 +470,17 @@ fn about(entry: Entry, warning: &Warning) -> Entry {
 }
 
 fn read(leaf: &SeenLeaf) -> Result<Entry, Error> {
-    Entry::decode(&leaf.entry).map_err(|e| Error::internal("reading an entry of the log", e))
+    leaf.entry().ok_or(Error::Internal { what: "an entry of the log is none", source: None })
+}
+
+/// Whether what went wrong is about the service and worth another try, and not about what was looked at.
+fn passes(error: &Error) -> bool {
+    match error {
+        Error::Store(error) => matches!(error, StoreError::Unavailable(_)),
+        Error::Key(error) => matches!(
+            error,
+            KeyError::Locked | KeyError::Device(_) | KeyError::SelfTest(_) | KeyError::NotActive
+        ),
+        _ => false,
+    }
 }

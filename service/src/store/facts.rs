@@ -160,8 +160,9 @@ where
 }
 
 impl Store {
-    /// Moves something forward that says only that somebody is still there, and waits until it is on disk. **It leaves no
-    /// entry in the log**: whatever anybody could be asked about is a fact.
+    /// Moves something forward that is no fact about anybody, such as that they are still there or how far the log was
+    /// looked at, and waits until it is on disk. **It leaves no entry in the log**: whatever anybody could be asked about
+    /// is a fact.
     pub(super) async fn move_forward<T, F>(&self, change: F) -> Result<T, StoreError>
     where
         T: Send + 'static,

@@ -1,6 +1,6 @@
 //! Warnings of misuse (监测预警) on record, and the leaves that they are found in.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
 
 use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _, Row, types::FromSqlError};
@@ -14,13 +14,22 @@ use super::{
 use crate::{
     clock::UtcTime,
     policy::Act,
-    warnings::{ACTS, CARD_ACTS, WarningRule, WarningVerdict},
+    warnings::{ACTS, CARD_ACTS, CardBefore, CardUse, Deed, WarningRule, WarningVerdict},
 };
 
 /// Most acts of one person that are looked at again, the newest.
 const MOST_DEEDS: u32 = 20_000;
 /// Most acts about one resident among which the last use of a card is looked for.
 const MOST_CARD_ACTS: u32 = 1000;
+
+/// Whether somebody with this digest of an ID number works at an institution.
+const WORKS_AT: &str =
+    "SELECT EXISTS (SELECT 1 FROM identity WHERE person = ?1 AND institution = ?2)";
+/// All identities of whoever has this one.
+const IDENTITIES: &str = "
+    SELECT ?1 UNION
+    SELECT other.id FROM identity AS one JOIN identity AS other ON other.person = one.person
+    WHERE one.id = ?1";
 
 /// A leaf as the rules look at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +51,8 @@ pub struct NewWarning {
     pub rule: WarningRule,
     /// The day for which it is said.
     pub day: Date,
+    /// How often what is counted has doubled.
+    pub step: u32,
     /// Whom or what it is about.
     pub subject: String,
     /// Who did what brought it about.
@@ -114,6 +125,7 @@ impl Warning {
             id: row.get("id")?,
             rule: row.get("rule")?,
             day: row.get::<_, Day>("day")?.0,
+            step: row.get("step")?,
             subject: row.get("subject")?,
             identity: row.get("identity")?,
             institution: row.get("institution")?,
@@ -130,7 +142,7 @@ impl Warning {
 }
 
 impl Store {
-    /// Raises a warning. [`Change::None`] when the rule said it of the same on the same day.
+    /// Raises a warning. [`Change::None`] when the rule said as much of the same on the same day.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -146,15 +158,16 @@ impl Store {
             let evidence: Vec<_> = w.evidence.iter().map(u64::to_string).collect();
             let raised = db
                 .prepare_cached(
-                    "INSERT INTO warning (id, rule, day, subject, identity, institution, resident, card, evidence,
-                                          at, found, settings, raised_at, position)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-                     ON CONFLICT (rule, subject, day) DO NOTHING",
+                    "INSERT INTO warning (id, rule, day, step, subject, identity, institution, resident, card,
+                                          evidence, at, found, settings, raised_at, position)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                     ON CONFLICT (rule, subject, day, step) DO NOTHING",
                 )?
                 .execute((
                     w.id,
                     w.rule,
                     Day(w.day),
+                    w.step,
                     w.subject,
                     w.identity,
                     w.institution,
@@ -248,16 +261,24 @@ impl Store {
         .await
     }
 
-    /// Where the log is looked at from: a day before its end, so that nothing is passed over that came before a halt, and
-    /// what was on record before there were warnings is.
-    pub async fn warnings_begin(&self, day_before: UtcTime) -> Result<u64, StoreError> {
-        self.read(move |db| {
-            let mut select = db.prepare_cached(
-                "SELECT max(coalesce((SELECT max(position) FROM warnings_begin), 0),
-                            coalesce((SELECT min(position) FROM leaf WHERE at >= ?1),
-                                     (SELECT max(position) + 1 FROM leaf), 0))",
-            )?;
-            Ok(select.query_row([Micros(day_before)], |row| row.get(0))?)
+    /// How far the log was looked at.
+    pub async fn watched(&self) -> Result<u64, StoreError> {
+        self.read(|db| {
+            let mut select = db.prepare_cached("SELECT position FROM watched")?;
+            Ok(select.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
+        })
+        .await
+    }
+
+    /// Keeps how far the log was looked at.
+    pub async fn keep_watched(&self, position: u64) -> Result<(), StoreError> {
+        self.move_forward(move |db| {
+            db.prepare_cached(
+                "INSERT INTO watched VALUES (1, ?1)
+                 ON CONFLICT (one) DO UPDATE SET position = excluded.position",
+            )?
+            .execute([position])?;
+            Ok(())
         })
         .await
     }
@@ -267,37 +288,45 @@ impl Store {
         self.read(move |db| watched_leaves(db, from, until)).await
     }
 
-    /// What a person did from a time on, before a place in the log, as far as the rules look at it.
+    /// What a person did by any of their identities from a time on and no later than another, before a place in the log, as
+    /// far as the rules look at it. What is no entry is passed over.
     pub async fn deeds_of(
         &self,
         identity: IdentityId,
-        from: UtcTime,
+        times: RangeInclusive<UtcTime>,
         before: u64,
-    ) -> Result<Vec<SeenLeaf>, StoreError> {
+    ) -> Result<Vec<Deed>, StoreError> {
         self.read(move |db| {
             let select = format!(
                 "SELECT position, at, entry FROM leaf INDEXED BY leaf_actor
-                 WHERE actor = ?1 AND at >= ?2 AND position < ?3 AND action IN ({})
-                 ORDER BY at DESC, position DESC LIMIT ?4",
+                 WHERE actor = ?1 AND at >= ?2 AND at <= ?3 AND position < ?4 AND action IN ({})
+                 ORDER BY at DESC, position DESC LIMIT ?5",
                 list(ACTS)
             );
             let mut select = db.prepare_cached(&select)?;
-            let deeds = (identity, Micros(from), before, MOST_DEEDS);
-            let found = select.query_map(deeds, SeenLeaf::read)?;
-            let mut found: Vec<_> = found.collect::<Result<_, _>>()?;
-            found.sort_unstable_by_key(|leaf| leaf.position);
-            Ok(found)
+            let mut deeds = Vec::new();
+            for identity in identities_of(db, identity)? {
+                let (from, until) = (Micros(*times.start()), Micros(*times.end()));
+                let rows = select
+                    .query_map((identity, from, until, before, MOST_DEEDS), SeenLeaf::read)?;
+                for leaf in rows {
+                    deeds.extend(leaf?.deed().map(|(_, deed)| deed));
+                }
+            }
+            deeds.sort_unstable_by_key(|deed| deed.position);
+            Ok(deeds)
         })
         .await
     }
 
-    /// What happened to cards of a resident before a place in the log, the newest first.
-    pub async fn card_acts_about(
-        &self,
-        resident: ResidentId,
-        before: u64,
-    ) -> Result<Vec<SeenLeaf>, StoreError> {
-        self.read(move |db| card_acts_about(db, resident, before)).await
+    /// The first identity of whoever has this one: of one person it is the same, whichever of theirs is asked about.
+    pub async fn person_of(&self, identity: IdentityId) -> Result<IdentityId, StoreError> {
+        self.read(move |db| Ok(first_identity(db, identity)?)).await
+    }
+
+    /// What happened to a card before it was used here.
+    pub async fn card_before(&self, used: CardUse) -> Result<CardBefore, StoreError> {
+        self.read(move |db| card_before(db, &used)).await
     }
 
     /// Whether a member of staff of an institution has this keyed digest of an ID number.
@@ -307,9 +336,7 @@ impl Store {
         institution: InstitutionId,
     ) -> Result<bool, StoreError> {
         self.read(move |db| {
-            let mut select = db.prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM identity WHERE person = ?1 AND institution = ?2)",
-            )?;
+            let mut select = db.prepare_cached(WORKS_AT)?;
             Ok(select.query_row((person, institution), |row| row.get(0))?)
         })
         .await
@@ -317,27 +344,43 @@ impl Store {
 }
 
 impl SeenLeaf {
+    /// The entry; nothing where the leaf is none.
+    #[must_use]
+    pub fn entry(&self) -> Option<Entry> {
+        Entry::decode(&self.entry).ok()
+    }
+
+    /// What a person did, and by which identity.
+    #[must_use]
+    pub fn deed(&self) -> Option<(IdentityId, Deed)> {
+        Deed::read(self.position, self.at, &self.entry()?)
+    }
+
+    fn card_use(&self) -> Option<CardUse> {
+        CardUse::read(self.position, self.at, &self.entry()?)
+    }
+
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self { position: row.get(0)?, at: row.get::<_, Micros>(1)?.0, entry: row.get(2)? })
     }
 }
 
-fn watched_leaves(db: &Connection, from: u64, until: u64) -> Result<Vec<SeenLeaf>, StoreError> {
-    let select = format!(
-        "SELECT position, at, entry FROM leaf
+/// By their place: the planner would read the whole index of actions.
+fn watched() -> String {
+    format!(
+        "SELECT position, at, entry FROM leaf NOT INDEXED
          WHERE position >= ?1 AND position < ?2 AND action IN ({}) ORDER BY position",
         list(ACTS)
-    );
-    let mut select = db.prepare_cached(&select)?;
+    )
+}
+
+fn watched_leaves(db: &Connection, from: u64, until: u64) -> Result<Vec<SeenLeaf>, StoreError> {
+    let mut select = db.prepare_cached(&watched())?;
     let found = select.query_map((from, until), SeenLeaf::read)?;
     Ok(found.collect::<Result<_, _>>()?)
 }
 
-fn card_acts_about(
-    db: &Connection,
-    resident: ResidentId,
-    before: u64,
-) -> Result<Vec<SeenLeaf>, StoreError> {
+fn card_before(db: &Connection, used: &CardUse) -> Result<CardBefore, StoreError> {
     let select = format!(
         "SELECT position, at, entry FROM leaf INDEXED BY leaf_resident
          WHERE resident = ?1 AND position < ?2 AND action IN ({})
@@ -345,8 +388,23 @@ fn card_acts_about(
         list(CARD_ACTS)
     );
     let mut select = db.prepare_cached(&select)?;
-    let found = select.query_map((resident, before, MOST_CARD_ACTS), SeenLeaf::read)?;
-    Ok(found.collect::<Result<_, _>>()?)
+    let mut rows = select.query((used.resident, used.position, MOST_CARD_ACTS))?;
+    let mut before = CardBefore::default();
+    while let Some(row) = rows.next()? {
+        let happened = SeenLeaf::read(row)?.card_use();
+        if happened.is_some_and(|it| it.card == used.card && before.take(it)) {
+            break;
+        }
+    }
+    Ok(before)
+}
+
+fn identities_of(db: &Connection, identity: IdentityId) -> rusqlite::Result<Vec<IdentityId>> {
+    db.prepare_cached(IDENTITIES)?.query_map([identity], |row| row.get(0))?.collect()
+}
+
+fn first_identity(db: &Connection, identity: IdentityId) -> rusqlite::Result<IdentityId> {
+    Ok(identities_of(db, identity)?.into_iter().min().unwrap_or(identity))
 }
 
 /// Acts as SQL lists them: words of this program.
@@ -393,16 +451,20 @@ impl WarningLog {
         watched_leaves(&self.db, from, until).map(Some)
     }
 
-    /// What happened to cards of a resident before a place in the log, the newest first.
+    /// What happened to a card before it was used here.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn card_acts_about(
-        &self,
-        resident: ResidentId,
-        before: u64,
-    ) -> Result<Vec<SeenLeaf>, StoreError> {
-        card_acts_about(&self.db, resident, before)
+    pub fn card_before(&self, used: &CardUse) -> Result<CardBefore, StoreError> {
+        card_before(&self.db, used)
+    }
+
+    /// The first identity of whoever has this one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn person_of(&self, identity: IdentityId) -> Result<IdentityId, StoreError> {
+        Ok(first_identity(&self.db, identity)?)
     }
 
     /// What was raised for days from this one on, by rule, subject and day.
@@ -410,11 +472,48 @@ impl WarningLog {
     /// # Errors
     /// [`StoreError`].
     pub fn raised(&self, from: Date) -> Result<Vec<(WarningRule, String, Date)>, StoreError> {
-        let select = "SELECT rule, subject, day FROM warning WHERE day >= ?1 ORDER BY position";
+        let select = "SELECT rule, subject, day FROM warning WHERE day >= ?1 AND step = 0";
         let mut select = self.db.prepare(select)?;
         let found = select.query_map([Day(from)], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get::<_, Day>(2)?.0))
         })?;
         Ok(found.collect::<Result<_, _>>()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The log is looked at every second, and has millions of leaves.
+    #[test]
+    fn leaves_are_found_by_their_place_and_cards_and_people_by_an_index() {
+        let mut db = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut db).unwrap();
+        let plan = |select: &str| -> String {
+            let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {select}")).unwrap();
+            let mut rows = plan.raw_query();
+            let mut told = String::new();
+            while let Some(row) = rows.next().unwrap() {
+                told.push_str(&row.get::<_, String>("detail").unwrap());
+                told.push('\n');
+            }
+            told
+        };
+        let leaves = plan(&watched());
+        assert!(
+            leaves.contains("USING INTEGER PRIMARY KEY") && !leaves.contains("TEMP"),
+            "{leaves}"
+        );
+        let colleagues = plan(WORKS_AT);
+        assert!(
+            colleagues.contains("identity_person") && !colleagues.contains("SCAN identity"),
+            "{colleagues}"
+        );
+        let persons = plan(IDENTITIES);
+        assert!(
+            persons.contains("identity_person") && !persons.contains("SCAN other"),
+            "{persons}"
+        );
     }
 }

@@ -7,7 +7,6 @@ use std::{
     path::Path,
 };
 
-use audit::Entry;
 use serde::Deserialize;
 use time::{Date, Duration};
 
@@ -92,7 +91,8 @@ pub fn tried(
     // Whoever is measured by a fortnight has to be seen for that long before.
     let from = first.midnight().assume_offset(time::macros::offset!(+8));
     let mut log = WarningLog::open(&database, from - Duration::days(BASELINE_DAYS + 2))?;
-    let mut trial = Trial { settings, people: HashMap::new(), said: BTreeSet::new() };
+    let mut trial =
+        Trial { settings, persons: HashMap::new(), people: HashMap::new(), said: BTreeSet::new() };
     while let Some(leaves) = log.page()? {
         for leaf in &leaves {
             trial.look_at(&log, leaf)?;
@@ -113,43 +113,38 @@ pub fn tried(
 
 struct Trial<'a> {
     settings: &'a Settings,
+    /// The first identity of whoever has another.
+    persons: HashMap<IdentityId, IdentityId>,
     people: HashMap<IdentityId, Person>,
     said: BTreeSet<Said>,
 }
 
 impl Trial<'_> {
+    /// What is no entry is passed over, as the service does.
     fn look_at(&mut self, log: &WarningLog, leaf: &SeenLeaf) -> Result<(), StoreError> {
-        let entry = read(leaf)?;
-        let Some((identity, deed)) = Deed::read(leaf.position, leaf.at, &entry) else {
-            return Ok(());
-        };
-        if let Some((card, used)) = CardUse::read(leaf.position, leaf.at, &entry) {
-            let mut before = None;
-            for leaf in log.card_acts_about(used.resident, used.position)? {
-                let happened = CardUse::read(leaf.position, leaf.at, &read(&leaf)?);
-                before = happened.filter(|(known, _)| *known == card).map(|(_, used)| used);
-                if before.is_some() {
-                    break;
-                }
-            }
-            let findings = used.findings(before.as_ref(), self.settings);
-            self.note(identity, Some(&card), findings);
+        let Some(entry) = leaf.entry() else { return Ok(()) };
+        let identity = entry.actor.identity.as_ref().and_then(|id| id.parse().ok());
+        let Some(identity) = identity else { return Ok(()) };
+        if let Some(used) = CardUse::read(leaf.position, leaf.at, &entry) {
+            let findings = used.findings(&log.card_before(&used)?, self.settings);
+            self.note(identity, Some(&used.card), findings);
         }
-        let person = self.people.entry(identity).or_default();
-        let findings = person.take(deed, None, self.settings);
-        self.note(identity, None, findings);
+        let Some((_, deed)) = Deed::read(leaf.position, leaf.at, &entry) else { return Ok(()) };
+        let person = match self.persons.get(&identity) {
+            Some(person) => *person,
+            None => log.person_of(identity)?,
+        };
+        self.persons.insert(identity, person);
+        let findings = self.people.entry(person).or_default().take(deed, None, self.settings);
+        self.note(person, None, findings);
         Ok(())
     }
 
-    fn note(&mut self, identity: IdentityId, card: Option<&str>, findings: Vec<Finding>) {
+    fn note(&mut self, person: IdentityId, card: Option<&str>, findings: Vec<Finding>) {
         self.said.extend(findings.into_iter().map(|finding| Said {
             day: finding.day,
             rule: finding.rule,
-            subject: finding.subject(identity, card),
+            subject: finding.subject(person, card),
         }));
     }
-}
-
-fn read(leaf: &SeenLeaf) -> Result<Entry, StoreError> {
-    Entry::decode(&leaf.entry).map_err(|error| StoreError::Damaged(error.to_string()))
 }

@@ -1,5 +1,7 @@
 //! What a person did, as the log has it.
 
+use std::net::IpAddr;
+
 use audit::{Entry, Outcome};
 
 use crate::{
@@ -7,6 +9,7 @@ use crate::{
     clock::UtcTime,
     policy::Act,
     store::{IdentityId, ResidentId},
+    vocabulary::Role,
 };
 
 /// Acts that the rules look at.
@@ -22,23 +25,29 @@ pub const ACTS: &[Act] = &[
     Act::ResidentRegister,
     Act::CardRead,
     Act::CodeVerify,
-    Act::CardApply,
     Act::CardActivate,
     Act::ConsentGrant,
     Act::VisitOpen,
+    Act::VisitRead,
     Act::EmergencyBegin,
 ];
 
-/// Acts that say where a card was last in somebody's hands.
+/// Acts that say where a card was last in somebody's hands, or when it came to be.
 pub const CARD_ACTS: &[Act] = &[
     Act::CardRead,
+    Act::CardDump,
     Act::CodeVerify,
     Act::CardRegister,
     Act::CardActivate,
     Act::CardIssue,
     Act::ElectronicCardApply,
-    Act::CodeCreate,
 ];
+
+/// Reasons for which somebody is refused whom nothing ties to a resident.
+const UNTIED: [Reason; 3] =
+    [Reason::NO_RELATION, Reason::REGISTERED_ELSEWHERE, Reason::OTHER_INSTITUTION];
+/// The rule that says so where a decision is explained.
+const UNTIED_RULE: &str = "relation-to-resident";
 
 /// What it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +58,6 @@ pub enum What {
     LookUp,
     /// Data were refused, since nothing ties the person to the resident.
     Refused,
-    /// The resident, or their card, came to the person: a look-up is then no wonder.
-    Tie,
     /// Something else, which says where the person is.
     Other,
 }
@@ -64,8 +71,10 @@ pub struct Deed {
     pub at: UtcTime,
     /// What.
     pub what: What,
+    /// Whether the resident, or their card, came to the person by it: a look-up is then no wonder.
+    pub tie: bool,
     /// From where.
-    pub address: String,
+    pub address: Option<IpAddr>,
     /// About whom.
     pub resident: Option<ResidentId>,
     /// Whether it was within an emergency access.
@@ -75,37 +84,47 @@ pub struct Deed {
 }
 
 impl Deed {
-    /// What an entry says that a person did; nothing where it was nobody on record, or nothing that is looked at.
+    /// What an entry says that a person did; nothing where it was no person on record, or nothing that is looked at.
     #[must_use]
     pub fn read(position: u64, at: UtcTime, entry: &Entry) -> Option<(IdentityId, Self)> {
         let identity = entry.actor.identity.as_ref()?.parse().ok()?;
-        let act = Act::from_word(&entry.action)?;
+        let role = entry.actor.role.as_deref().and_then(Role::from_word)?;
+        let act = Act::from_word(&entry.action).filter(|act| ACTS.contains(act))?;
+        // Programs and desks' devices have no nights, colleagues or places that they cannot be at once.
+        if matches!(role, Role::System | Role::Desk) {
+            return None;
+        }
         let detail = |name| entry.detail.get(name).map(String::as_str);
         let granted = entry.outcome == Outcome::Granted;
-        let untied = detail("reason") == Some(Reason::NO_RELATION.text().reason);
+        let untied = detail("reason")
+            .is_some_and(|said| UNTIED.iter().any(|reason| reason.text().reason == said));
+        let explained = act == Act::TokenExplain
+            && detail("decision") == Some("refused")
+            && entry.policy.as_ref().is_some_and(|policy| policy.rule == UNTIED_RULE);
         let what = match act {
-            Act::TokenIssue if !granted && untied => What::Refused,
+            _ if explained || !granted && untied => What::Refused,
             Act::TokenIssue | Act::CardDump if granted => What::Reading,
             Act::ResidentRead | Act::NumberRead | Act::GuardianRead if granted => What::LookUp,
-            Act::CardRead
-            | Act::CodeVerify
-            | Act::ResidentRegister
-            | Act::CardApply
-            | Act::CardActivate
-            | Act::ConsentGrant
-            | Act::VisitOpen
-                if granted =>
-            {
-                What::Tie
-            }
             _ => What::Other,
         };
+        let tie = granted
+            && matches!(
+                act,
+                Act::CardRead
+                    | Act::CardDump
+                    | Act::CodeVerify
+                    | Act::ResidentRegister
+                    | Act::CardActivate
+                    | Act::ConsentGrant
+                    | Act::VisitOpen
+            );
         let relations = detail("relations").unwrap_or_default();
         let deed = Self {
             position,
             at,
             what,
-            address: entry.actor.address.clone().unwrap_or_default(),
+            tie,
+            address: entry.actor.address.as_ref().and_then(|address| address.parse().ok()),
             resident: entry.resident.as_ref().and_then(|id| id.parse().ok()),
             emergency: detail("emergency").is_some(),
             attending: relations.split(',').any(|relation| relation == "attending"),

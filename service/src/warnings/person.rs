@@ -15,98 +15,137 @@ use crate::{
 
 /// Days by which somebody's day is measured.
 pub const BASELINE_DAYS: i64 = 14;
+/// How far a clock that is set may move without anybody minding.
+pub const CLOCK_STEP: Duration = Duration::minutes(5);
 /// How long a single act is remembered.
 const REMEMBERED: Duration = Duration::hours(24);
 /// Acts of one person that are remembered; of more the newest.
-const MOST_DEEDS: usize = 4096;
+const MOST_DEEDS: usize = 2048;
 
 /// A person as the rules see them: built from what the log says of them, one act after the other.
 #[derive(Debug, Default)]
 pub struct Person {
     deeds: VecDeque<Deed>,
-    /// Days before today, in their order.
-    days: VecDeque<Day>,
+    /// Days before today, in their order, with how many residents they saw.
+    days: VecDeque<(Date, usize)>,
+    /// Evenings of the nights in which they did something.
+    nights: BTreeSet<Date>,
     today: Option<Today>,
-}
-
-#[derive(Debug)]
-struct Day {
-    date: Date,
-    residents: usize,
-    night: bool,
+    /// What was said today already, and how far it had grown.
+    told: BTreeMap<(WarningRule, Option<ResidentId>), (Date, u32)>,
 }
 
 #[derive(Debug)]
 struct Today {
     date: Date,
     residents: BTreeSet<ResidentId>,
-    night: bool,
+}
+
+/// What a rule says.
+struct Said {
+    about: Option<ResidentId>,
+    /// How often what is counted has doubled since it was said first.
+    step: u32,
+    evidence: Vec<u64>,
+    found: BTreeMap<String, String>,
 }
 
 impl Person {
-    /// Takes the next thing the person did, and says what the rules find in it. How the resident is familiar to them
-    /// has to be known only where it [matters](Self::may_be_familiar).
-    pub fn take(
-        &mut self,
-        deed: Deed,
-        familiarity: Option<Familiarity>,
-        settings: &Settings,
-    ) -> Vec<Finding> {
+    /// Takes something that the person did, of which nothing is to be said.
+    pub fn remember(&mut self, deed: Deed, settings: &Settings) {
         self.turn_page(&deed, settings);
+        self.deeds.retain(|old| old.at <= deed.at + CLOCK_STEP);
         while self.deeds.front().is_some_and(|old| old.at < deed.at - REMEMBERED)
             || self.deeds.len() >= MOST_DEEDS
         {
             self.deeds.pop_front();
         }
         self.deeds.push_back(deed);
+    }
+
+    /// Takes the next thing the person did, and says what the rules find in it that was not said today. How the resident
+    /// is familiar to them has to be known only where it [matters](Self::may_be_familiar).
+    pub fn take(
+        &mut self,
+        deed: Deed,
+        familiarity: Option<Familiarity>,
+        settings: &Settings,
+    ) -> Vec<Finding> {
+        // That their card came by the same act makes them no stranger either.
+        let familiarity = familiarity.filter(|_| self.may_be_familiar(&deed, settings));
+        self.remember(deed, settings);
         let Some(deed) = self.deeds.back() else { return Vec::new() };
+        let day = date_at_desk(deed.at);
         let rules = [
-            (WarningRule::TwoPlaces, self.two_places(deed, settings)),
-            (WarningRule::NightReading, self.night_reading(deed, settings)),
-            (WarningRule::WithoutRelation, self.without_relation(deed, settings)),
-            (WarningRule::UnusualVolume, self.unusual_volume(deed, settings)),
-            (WarningRule::FamiliarResident, self.familiar_resident(deed, familiarity)),
+            WarningRule::TwoPlaces,
+            WarningRule::NightReading,
+            WarningRule::WithoutRelation,
+            WarningRule::UnusualVolume,
+            WarningRule::FamiliarResident,
         ];
-        let found = rules.into_iter().filter(|(rule, _)| settings.is_on(*rule));
-        found
-            .filter_map(|(rule, said)| {
-                let Said { about, evidence, found } = said?;
-                let day = date_at_desk(deed.at);
-                Some(Finding { rule, day, resident: about, evidence: cut(evidence), found })
-            })
-            .collect()
+        let mut findings = Vec::new();
+        for rule in rules.into_iter().filter(|rule| settings.is_on(*rule)) {
+            let said = match rule {
+                WarningRule::TwoPlaces => self.two_places(deed, settings),
+                WarningRule::NightReading => self.night_reading(deed, settings),
+                WarningRule::WithoutRelation => self.without_relation(deed, settings),
+                WarningRule::UnusualVolume => self.unusual_volume(deed, settings),
+                _ => familiarity.map(|familiarity| familiar_resident(deed, familiarity)),
+            };
+            let Some(Said { about, step, evidence, found }) = said else { continue };
+            let evidence = cut(evidence);
+            findings.push(Finding { rule, day, step, resident: about, evidence, found });
+        }
+        for finding in &findings {
+            self.told.insert((finding.rule, finding.resident), (day, finding.step));
+        }
+        findings
     }
 
     /// Whether it matters, for what the person does next, how the resident is familiar to them.
     #[must_use]
-    pub fn may_be_familiar(&self, deed: &Deed) -> bool {
-        match deed.what {
-            What::Reading => !deed.attending,
-            What::LookUp => !self.has_tie(deed.resident),
-            What::Refused | What::Tie | What::Other => false,
-        }
+    pub fn may_be_familiar(&self, deed: &Deed, settings: &Settings) -> bool {
+        let rule = WarningRule::FamiliarResident;
+        settings.is_on(rule)
+            && deed.sees()
+            && !deed.attending
+            && !deed.tie
+            && !self.was_told(rule, deed.resident, date_at_desk(deed.at), 0)
+            && !self.deeds.iter().any(|old| old.tie && old.resident == deed.resident)
     }
 
-    /// Ends the days before that of this act. An act that the clock put on an earlier day counts for the last one.
+    /// When the person did the last thing that is remembered.
+    #[must_use]
+    pub fn last(&self) -> Option<UtcTime> {
+        self.deeds.back().map(|deed| deed.at)
+    }
+
+    fn was_told(&self, rule: WarningRule, about: Option<ResidentId>, day: Date, step: u32) -> bool {
+        let told = self.told.get(&(rule, about));
+        told.is_some_and(|(on, said)| *on == day && *said >= step)
+    }
+
+    /// Ends the days before that of this act, and takes back those of a clock that was ahead.
     fn turn_page(&mut self, deed: &Deed, settings: &Settings) {
         let date = date_at_desk(deed.at);
-        if let Some(today) = self.today.take_if(|today| today.date < date) {
-            let Today { date, residents, night } = today;
-            self.days.push_back(Day { date, residents: residents.len(), night });
+        if let Some(today) = self.today.take_if(|today| today.date != date) {
+            if today.date < date {
+                self.days.push_back((today.date, today.residents.len()));
+            } else if date_at_desk(deed.at + CLOCK_STEP) == today.date {
+                // A clock that was set back a little at midnight.
+                self.today = Some(today);
+            }
         }
         let oldest = date - Duration::days(BASELINE_DAYS);
-        while self.days.front().is_some_and(|day| day.date < oldest) {
-            self.days.pop_front();
-        }
-        let today = self.today.get_or_insert_with(|| Today {
-            date,
-            residents: BTreeSet::new(),
-            night: false,
-        });
-        today.night |= night_of(deed.at, settings).is_some();
+        let tomorrow = date.next_day().unwrap_or(date);
+        self.days.retain(|(day, _)| (oldest..date).contains(day));
+        self.nights.retain(|evening| (oldest - Duration::DAY..tomorrow).contains(evening));
+        self.told.retain(|_, (day, _)| *day == date);
+        let today = self.today.get_or_insert_with(|| Today { date, residents: BTreeSet::new() });
         if let Some(resident) = deed.resident.filter(|_| deed.sees()) {
             today.residents.insert(resident);
         }
+        self.nights.extend(night_of(deed.at, settings).map(date_at_desk));
     }
 
     /// What they did within so many minutes before, the newest first, this act left out.
@@ -117,25 +156,31 @@ impl Person {
 
     fn two_places(&self, deed: &Deed, settings: &Settings) -> Option<Said> {
         let rule = &settings.two_places;
+        if self.was_told(WarningRule::TwoPlaces, None, date_at_desk(deed.at), 0) {
+            return None;
+        }
         let place = |deed: &Deed| {
-            let address = deed.address.parse().ok().filter(|it| !rule.servers.contains(it))?;
-            Some(network(address, rule.ipv4_bits, rule.ipv6_bits))
+            let address = deed.address.filter(|it| !rule.servers.contains(it))?;
+            Some((address, network(address, rule.ipv4_bits, rule.ipv6_bits)))
         };
-        let here = place(deed)?;
+        let (address, here) = place(deed)?;
         let mut there = None;
         for old in self.before(deed, rule.minutes) {
-            let Some(at) = place(old) else { continue };
+            // One machine may have an address of each family.
+            let Some((from, at)) = place(old).filter(|it| it.1.is_ipv4() == here.is_ipv4()) else {
+                continue;
+            };
             match there {
-                None if at != here => there = Some(old),
-                Some(other) if at == here => {
+                None if at != here => there = Some((old.position, from)),
+                Some((other, from)) if at == here => {
                     let minutes = (deed.at - old.at).whole_minutes().to_string();
                     let found = facts([
-                        ("here", deed.address.clone()),
-                        ("there", other.address.clone()),
+                        ("here", address.to_string()),
+                        ("there", from.to_string()),
                         ("minutes", minutes),
                     ]);
-                    let evidence = vec![old.position, other.position, deed.position];
-                    return Some(Said { about: None, evidence, found });
+                    let evidence = vec![old.position, other, deed.position];
+                    return Some(Said { about: None, step: 0, evidence, found });
                 }
                 None | Some(_) => {}
             }
@@ -146,13 +191,18 @@ impl Person {
     fn night_reading(&self, deed: &Deed, settings: &Settings) -> Option<Said> {
         let rule = &settings.night_reading;
         let began = night_of(deed.at, settings).filter(|_| deed.sees() && !deed.emergency)?;
+        let evening = date_at_desk(began);
+        let before = evening - Duration::days(BASELINE_DAYS)..evening;
+        let nights = self.nights.range(before).count();
+        if nights >= rule.usual_nights as usize {
+            return None;
+        }
         let of_night = |old: &&Deed| old.at >= began && old.sees() && !old.emergency;
         let seen = first_of_each(self.deeds.iter().filter(of_night));
-        let evening = date_at_desk(began);
-        let nights = self.days.iter().filter(|day| day.night && day.date < evening).count();
-        let many = seen.len() >= rule.residents as usize && nights < rule.usual_nights as usize;
-        many.then(|| Said {
+        let step = self.grown(WarningRule::NightReading, deed, seen.len(), rule.residents)?;
+        Some(Said {
             about: None,
+            step,
             found: facts([("residents", seen.len().to_string()), ("nights", nights.to_string())]),
             evidence: with(seen, deed),
         })
@@ -160,24 +210,25 @@ impl Person {
 
     fn without_relation(&self, deed: &Deed, settings: &Settings) -> Option<Said> {
         let rule = &settings.without_relation;
-        let ties = self.deeds.iter().filter(|old| old.what == What::Tie);
-        let ties: BTreeSet<_> = ties.map(|old| old.resident).collect();
-        let untied = |deed: &Deed| match deed.what {
-            What::Refused => true,
-            What::LookUp => !ties.contains(&deed.resident),
-            What::Reading | What::Tie | What::Other => false,
-        };
-        if !untied(deed) {
+        if !matches!(deed.what, What::Refused | What::LookUp) {
             return None;
         }
-        let mut deeds: Vec<_> = self.before(deed, rule.minutes).filter(|old| untied(old)).collect();
+        let ties = self.deeds.iter().filter(|old| old.tie);
+        let ties: BTreeSet<_> = ties.map(|old| old.resident).collect();
+        let untied = |deed: &Deed, what| deed.what == what && !ties.contains(&deed.resident);
+        let mut deeds: Vec<_> = self.before(deed, rule.minutes).collect();
         deeds.reverse();
         deeds.push(deed);
-        let refused = first_of_each(deeds.iter().copied().filter(|it| it.what == What::Refused));
-        let looked_up = first_of_each(deeds.iter().copied().filter(|it| it.what == What::LookUp));
+        let of = |what| first_of_each(deeds.iter().copied().filter(|it| untied(it, what)));
+        let (refused, looked_up) = (of(What::Refused), of(What::LookUp));
         let residents: BTreeSet<_> = refused.keys().chain(looked_up.keys()).collect();
-        (residents.len() >= rule.residents as usize).then(|| Said {
+        let many = residents.len();
+        // One who came to the desk before brings nothing about.
+        deed.resident.filter(|resident| residents.contains(resident))?;
+        let step = self.grown(WarningRule::WithoutRelation, deed, many, rule.residents)?;
+        Some(Said {
             about: None,
+            step,
             found: facts([
                 ("refused", refused.len().to_string()),
                 ("looked-up", looked_up.len().to_string()),
@@ -189,47 +240,44 @@ impl Person {
     fn unusual_volume(&self, deed: &Deed, settings: &Settings) -> Option<Said> {
         let rule = &settings.unusual_volume;
         let today = self.today.as_ref().filter(|_| deed.sees())?;
-        let worked = self.days.iter().filter(|day| day.residents > 0);
-        let (days, sum) = worked.fold((0, 0), |(days, sum), day| (days + 1, sum + day.residents));
+        let worked = self.days.iter().filter(|(_, residents)| *residents > 0);
+        let (days, sum) = worked.fold((0, 0), |(days, sum), day| (days + 1, sum + day.1));
         let now = today.residents.len();
-        // A mean of nothing is nothing: whoever begins here is measured by the number alone.
-        let many =
-            now > rule.residents as usize && (days == 0 || now * days > sum * rule.times as usize);
-        many.then(|| {
-            let of_day = |old: &&Deed| old.sees() && date_at_desk(old.at) == today.date;
-            let usual = if days == 0 { 0 } else { sum.div_ceil(days) };
-            Said {
-                about: None,
-                found: facts([
-                    ("residents", now.to_string()),
-                    ("usual", usual.to_string()),
-                    ("days", days.to_string()),
-                ]),
-                evidence: with(first_of_each(self.deeds.iter().filter(of_day)), deed),
-            }
-        })
-    }
-
-    fn familiar_resident(&self, deed: &Deed, familiarity: Option<Familiarity>) -> Option<Said> {
-        let familiarity = familiarity.filter(|_| self.may_be_familiar(deed))?;
+        // Whoever begins here is measured by the number alone.
+        if days > 0 && now * days <= sum * rule.times as usize {
+            return None;
+        }
+        let step =
+            self.grown(WarningRule::UnusualVolume, deed, now, rule.residents.saturating_add(1))?;
+        let of_day = |old: &&Deed| old.sees() && date_at_desk(old.at) == today.date;
+        let usual = if days == 0 { 0 } else { sum.div_ceil(days) };
         Some(Said {
-            about: deed.resident,
-            evidence: vec![deed.position],
-            found: facts([("familiarity", familiarity.to_string())]),
+            about: None,
+            step,
+            found: facts([
+                ("residents", now.to_string()),
+                ("usual", usual.to_string()),
+                ("days", days.to_string()),
+            ]),
+            evidence: with(first_of_each(self.deeds.iter().filter(of_day)), deed),
         })
     }
 
-    /// Whether the resident or their card came to the person within a day.
-    fn has_tie(&self, resident: Option<ResidentId>) -> bool {
-        self.deeds.iter().any(|old| old.what == What::Tie && old.resident == resident)
+    /// How often a count has doubled since it was as many as a rule speaks of; nothing where it is fewer, or was told.
+    fn grown(&self, rule: WarningRule, deed: &Deed, count: usize, least: u32) -> Option<u32> {
+        let times = count.checked_div(least as usize).filter(|times| *times > 0)?;
+        let step = times.ilog2();
+        (!self.was_told(rule, None, date_at_desk(deed.at), step)).then_some(step)
     }
 }
 
-/// What a rule says.
-struct Said {
-    about: Option<ResidentId>,
-    evidence: Vec<u64>,
-    found: BTreeMap<String, String>,
+fn familiar_resident(deed: &Deed, familiarity: Familiarity) -> Said {
+    Said {
+        about: deed.resident,
+        step: 0,
+        evidence: vec![deed.position],
+        found: facts([("familiarity", familiarity.to_string())]),
+    }
 }
 
 /// Where each resident comes first.

@@ -3,6 +3,8 @@ CREATE TABLE warning (
     id              TEXT PRIMARY KEY,
     rule            TEXT NOT NULL,
     day             TEXT NOT NULL,
+    -- How often what is counted has doubled: then it is said again.
+    step            INTEGER NOT NULL,
     -- Whom or what it is about: an identity, an identity and a resident, or a card.
     subject         TEXT NOT NULL,
     identity        TEXT NOT NULL REFERENCES identity (id),
@@ -23,14 +25,18 @@ CREATE TABLE warning (
     closed_by       TEXT REFERENCES identity (id),
     verdict         TEXT,
     sealed_note     BLOB,
-    UNIQUE (rule, subject, day),
+    UNIQUE (rule, subject, day, step),
     CHECK ((closed_at IS NULL) = (closed_by IS NULL) AND (closed_at IS NULL) = (verdict IS NULL)
        AND (closed_at IS NULL) = (sealed_note IS NULL))
 ) STRICT;
 CREATE INDEX warning_open ON warning (position) WHERE closed_at IS NULL;
 
--- What was on record before there were warnings brings none about.
-CREATE TABLE warnings_begin (
+-- How far the log was looked at. What was on record before there were warnings brings none about.
+CREATE TABLE watched (
+    one             INTEGER PRIMARY KEY CHECK (one = 1),
     position        INTEGER NOT NULL
 ) STRICT;
-INSERT INTO warnings_begin SELECT max(position) + 1 FROM leaf HAVING count(*) > 0;
+INSERT INTO watched SELECT 1, max(position) + 1 FROM leaf HAVING count(*) > 0;
+
+-- Whether somebody is a colleague is asked of many.
+CREATE INDEX identity_person ON identity (person) WHERE person IS NOT NULL;
