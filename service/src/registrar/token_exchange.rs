@@ -81,6 +81,26 @@ impl Exchanged {
     }
 }
 
+/// Why nothing is given in exchange, and for what it would have been as far as that is known: then ours signed it.
+struct NotExchanged {
+    reason: Reason,
+    subject: Option<(&'static str, String)>,
+    resident: Option<String>,
+}
+
+impl NotExchanged {
+    const INVALID: Self =
+        Self { reason: Reason::SUBJECT_TOKEN_INVALID, subject: None, resident: None };
+
+    fn recorded(self, entry: Entry) -> Entry {
+        let entry = self.subject.into_iter().fold(entry, |entry, (kind, id)| entry.on(kind, id));
+        self.resident.into_iter().fold(entry, Entry::about)
+    }
+}
+
+/// What is to be issued, and for what.
+type Narrowed = Result<(TokenOrder, Exchanged), NotExchanged>;
+
 /// What a receipt has to say for the consent to be found; the rest is on record.
 #[derive(Deserialize)]
 struct Receipt {
@@ -107,9 +127,10 @@ impl Registrar {
         };
         match narrowed {
             Ok((order, exchanged)) => self.issue_asked_for(caller, order, Some(exchanged)).await,
-            Err(reason) => {
+            Err(not) => {
                 let entry = self.entry(caller, Act::TokenIssue, Outcome::Refused);
-                self.refuse(entry.with("exchange", order.subject.kind()), reason).await
+                let (entry, reason) = (entry.with("exchange", order.subject.kind()), not.reason);
+                self.refuse(not.recorded(entry), reason).await
             }
         }
     }
@@ -120,11 +141,16 @@ impl Registrar {
         caller: &Caller,
         order: &ExchangeOrder<'_>,
         token: &str,
-    ) -> Result<Result<(TokenOrder, Exchanged), Reason>, Error> {
-        let (holder, invalid) = (&caller.holder, Ok(Err(Reason::SUBJECT_TOKEN_INVALID)));
-        let Ok(claims) = self.tokens.verify(token) else { return invalid };
-        let own = claims.iss == self.name
-            && claims.act.is_none()
+    ) -> Result<Narrowed, Error> {
+        let holder = &caller.holder;
+        let claims = self.tokens.verify(token).ok().filter(|claims| claims.iss == self.name);
+        let Some(claims) = claims else { return Ok(Err(NotExchanged::INVALID)) };
+        let not = |reason| {
+            let (subject, resident) = (("token", claims.jti.clone()), claims.resident.clone());
+            Ok(Err(NotExchanged { reason, subject: Some(subject), resident: Some(resident) }))
+        };
+        let invalid = || not(Reason::SUBJECT_TOKEN_INVALID);
+        let own = claims.act.is_none()
             && claims.sub == holder.identity.to_string()
             && claims.cnf.thumbprint == holder.key_thumbprint;
         let within = match claims.rests_on() {
@@ -135,17 +161,17 @@ impl Registrar {
         };
         let (id, records) = (claims.jti.parse::<TokenId>().ok(), claims.data.domain.parse().ok());
         let (true, Some(within), Some(id), Some(records)) = (own, within, id, records) else {
-            return invalid;
+            return invalid();
         };
         let record = self.store.token(id).await?;
         let Some(record) = record.filter(|record| record.ended(caller.now).is_none()) else {
-            return invalid;
+            return invalid();
         };
         if order.audience.as_ref().is_some_and(|audience| *audience != claims.aud) {
-            return Ok(Err(Reason::EXCHANGE_OTHER_TARGET));
+            return not(Reason::EXCHANGE_OTHER_TARGET);
         }
         let Some((grade, classes)) = order.within(claims.data.grade, &claims.data.classes) else {
-            return Ok(Err(Reason::EXCHANGE_WIDENS));
+            return not(Reason::EXCHANGE_WIDENS);
         };
         let records = Some(records);
         let wanted = Wanted { within, records, purpose: claims.purpose, grade, classes };
@@ -159,26 +185,33 @@ impl Registrar {
         caller: &Caller,
         order: &ExchangeOrder<'_>,
         receipt: &str,
-    ) -> Result<Result<(TokenOrder, Exchanged), Reason>, Error> {
-        let (holder, invalid) = (&caller.holder, Ok(Err(Reason::SUBJECT_TOKEN_INVALID)));
-        let Ok(Receipt { iss, jti }) = self.tokens.verify_statement(RECEIPT, receipt) else {
-            return invalid;
+    ) -> Result<Narrowed, Error> {
+        let holder = &caller.holder;
+        let signed: Option<Receipt> = self.tokens.verify_statement(RECEIPT, receipt).ok();
+        let signed = signed.filter(|it| it.iss == self.name);
+        let Some(id) = signed.and_then(|it| it.jti.parse::<ConsentId>().ok()) else {
+            return Ok(Err(NotExchanged::INVALID));
         };
-        let Some(id) = jti.parse::<ConsentId>().ok().filter(|_| iss == self.name) else {
-            return invalid;
+        let consent = self.store.consent(id).await?;
+        let resident = consent.as_ref().map(|consent| consent.given.resident.to_string());
+        let not = |reason| {
+            let subject = Some(("consent", id.to_string()));
+            Ok(Err(NotExchanged { reason, subject, resident: resident.clone() }))
         };
         // How it stands is on record: a receipt says how it stood.
-        let consent = self.store.consent(id).await?.filter(|consent| {
+        let consent = consent.filter(|consent| {
             consent.given.kind == ConsentKind::Permit
                 && consent.given.is_for(holder.institution, holder.identity)
                 && consent.state(caller.now) == ConsentState::InForce
         });
-        let Some(given) = consent.map(|consent| consent.given) else { return invalid };
+        let Some(given) = consent.map(|consent| consent.given) else {
+            return not(Reason::SUBJECT_TOKEN_INVALID);
+        };
         let Some(audience) = order.audience.clone() else {
             return Err(Error::Field { field: "audience", needs: Needs::Parameter });
         };
         let Some((grade, classes)) = order.within(given.grade, &given.classes) else {
-            return Ok(Err(Reason::EXCHANGE_WIDENS));
+            return not(Reason::EXCHANGE_WIDENS);
         };
         let within = Within::Consent(id);
         let wanted =

@@ -156,6 +156,11 @@ impl Registrar {
             .on("token", id.to_string())
             .with("audience", audience.as_str())
             .with("expires", expires.to_string());
+        // The rule's own mask is what the decision is made again by.
+        let entry = match mask == grant.mask {
+            true => entry,
+            false => entry.with("mask-given", mask.as_str()),
+        };
         let claims = Claims {
             iss: self.name.clone(),
             sub: match exchanged {

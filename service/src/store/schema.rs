@@ -48,6 +48,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0038_token_subjects", include_str!("migrations/0038_token_subjects.sql")),
     ("0039_session_leases", include_str!("migrations/0039_session_leases.sql")),
     ("0039_warnings", include_str!("migrations/0039_warnings.sql")),
+    ("0040_token_indexes", include_str!("migrations/0040_token_indexes.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

@@ -131,9 +131,10 @@ pub enum TokensOf {
     Resident(ResidentId),
 }
 
-/// Tokens with everything that may have ended them.
+/// Tokens with everything that may have ended them; `INDEXED BY` refuses to look through the whole table.
 macro_rules! select {
-    ($($condition:literal),+) => {
+    ($($condition:literal),+) => { select!(from "token" where $($condition),+) };
+    (from $token:literal where $($condition:literal),+) => {
         concat!(
             "SELECT token.*, visit.closed_at AS visit_closed_at,
                     consent.withdrawn_at AS consent_withdrawn_at,
@@ -142,7 +143,7 @@ macro_rules! select {
                     session.closed_at AS session_closed_at,
                     session.leased_until AS session_leased_until,
                     certificate.revoked_at AS certificate_revoked_at
-             FROM token JOIN certificate ON certificate.serial = token.certificate
+             FROM ", $token, " JOIN certificate ON certificate.serial = token.certificate
                         LEFT JOIN session ON session.digest = token.session
                         LEFT JOIN visit ON visit.id = token.visit
                         LEFT JOIN consent ON consent.id = token.consent
@@ -155,27 +156,32 @@ macro_rules! select {
 }
 
 const SELECT: &str = select!("token.id = ?1");
-/// Through the index `token_end`.
-const SELECT_NOT_OVER: &str = select!("token.expires_at > ?1");
+const SELECT_NOT_OVER: &str =
+    select!(from "token INDEXED BY token_end" where "token.expires_at > ?1");
 
 impl TokensOf {
-    /// Those of them whose time is not over, of one holder or of all; through the index `token_end`.
-    fn select(&self) -> &'static str {
+    /// Those of them whose time is not over: of one holder, if one is given as `?3`, else of all.
+    fn select(&self, holder: Option<IdentityId>) -> &'static str {
         macro_rules! not_over {
-            ($column:literal) => {
-                select!(
-                    "token.expires_at > ?1 AND (?2 IS NULL OR token.identity = ?2) AND token.",
-                    $column,
-                    " = ?3"
-                )
+            ($column:literal, $index:literal) => {
+                match holder {
+                    Some(_) => select!(
+                        from "token INDEXED BY token_identity"
+                        where "token.identity = ?3 AND token.expires_at > ?1 AND token.", $column, " = ?2"
+                    ),
+                    None => select!(
+                        from $index
+                        where "token.expires_at > ?1 AND token.", $column, " = ?2"
+                    ),
+                }
             };
         }
         match self {
-            Self::Visit(_) => not_over!("visit"),
-            Self::Identity(_) => not_over!("identity"),
-            Self::Certificate(_) => not_over!("certificate"),
-            Self::Consent(_) => not_over!("consent"),
-            Self::Resident(_) => not_over!("resident"),
+            Self::Visit(_) => not_over!("visit", "token INDEXED BY token_visit"),
+            Self::Identity(_) => not_over!("identity", "token INDEXED BY token_identity"),
+            Self::Certificate(_) => not_over!("certificate", "token INDEXED BY token_certificate"),
+            Self::Consent(_) => not_over!("consent", "token INDEXED BY token_consent"),
+            Self::Resident(_) => not_over!("resident", "token INDEXED BY token_resident"),
         }
     }
 }
@@ -208,7 +214,13 @@ impl Token {
             (self.expires_at <= now, Ended::Expired),
         ];
         let own = ends.into_iter().find_map(|(ended, how)| ended.then_some(how));
-        own.or_else(|| self.exchanged.as_ref().and_then(|subject| subject.ended(now)))
+        match own {
+            // What ended its subject ended it, too, though its own time is over since.
+            None | Some(Ended::Expired) => {
+                self.exchanged.as_ref().and_then(|subject| subject.ended(now)).or(own)
+            }
+            early => early,
+        }
     }
 
     /// It, with the token that it was exchanged for: it ends with that.
@@ -254,10 +266,11 @@ fn find(db: &Connection, id: TokenId) -> Result<Option<Token>, StoreError> {
     token.map(|token| token.with_subject(db)).transpose()
 }
 
-/// Refuses what is exchanged for a token that has ended, or that was exchanged itself.
-fn check_subject(db: &Connection, id: TokenId, now: UtcTime) -> Result<(), StoreError> {
+/// Refuses what is exchanged for a token that has ended or ends sooner, or that was exchanged itself.
+fn check_subject(db: &Connection, id: TokenId, token: &NewToken) -> Result<(), StoreError> {
     let subject = find(db, id)?.ok_or(StoreError::NotFound(Record::Token))?;
-    match subject.ended(now).is_none() && subject.subject.is_none() {
+    let lasts = subject.ended(token.issued_at).is_none() && token.expires_at <= subject.expires_at;
+    match lasts && subject.subject.is_none() {
         true => Ok(()),
         false => Err(StoreError::Conflict(Obstacle::TokenOver)),
     }
@@ -285,7 +298,7 @@ impl Store {
                 check_emergency(db, emergency, t.issued_at)?;
             }
             if let Some(subject) = t.subject {
-                check_subject(db, subject, t.issued_at)?;
+                check_subject(db, subject, &t)?;
             }
             check_certificate(db, &t.certificate)?;
             check_session_at(db, &t.session, t.issued_at)?;
@@ -393,8 +406,13 @@ impl Store {
         let told = entry.clone();
         self.submit(&entry, move |db, _| {
             let mut going_on = Vec::new();
-            let mut rows = db.prepare_cached(of.select())?;
-            for token in rows.query_map((Micros(at), holder, &of), Token::read)? {
+            let mut select = db.prepare_cached(of.select(holder))?;
+            let mut rows = match holder {
+                Some(holder) => select.query((Micros(at), &of, holder))?,
+                None => select.query((Micros(at), &of))?,
+            };
+            while let Some(row) = rows.next()? {
+                let token = Token::read(row);
                 let token = token?.with_subject(db)?;
                 if token.ended(at).is_none() {
                     going_on.push(token.id);
@@ -430,7 +448,11 @@ mod tests {
             TokensOf::Consent(ConsentId::generate()),
             TokensOf::Resident(ResidentId::generate()),
         ];
-        for select in of.iter().map(TokensOf::select).chain([SELECT_NOT_OVER]) {
+        let holder = IdentityId::generate();
+        let by = ["visit", "identity", "certificate", "consent", "resident"];
+        let of_all = of.iter().zip(by).map(|(of, column)| (of.select(None), column));
+        let of_one = of.iter().map(|of| (of.select(Some(holder)), "identity"));
+        for (select, column) in of_all.chain(of_one).chain([(SELECT_NOT_OVER, "end")]) {
             let mut explained = db.prepare(&format!("EXPLAIN QUERY PLAN {select}")).unwrap();
             let nothing = vec![rusqlite::types::Null; explained.parameter_count()];
             let plan: Vec<String> = explained
@@ -439,7 +461,12 @@ mod tests {
                 .collect::<Result<_, _>>()
                 .unwrap();
             let plan = plan.join("\n");
-            assert!(plan.contains("USING INDEX token_end") && !plan.contains("SCAN"), "{plan}");
+            let bounds = match column {
+                "end" => "expires_at>?".to_owned(),
+                column => format!("{column}=? AND expires_at>?"),
+            };
+            let through = format!("SEARCH token USING INDEX token_{column} ({bounds})");
+            assert!(plan.contains(&through) && !plan.contains("SCAN"), "{through}: {plan}");
         }
     }
 }

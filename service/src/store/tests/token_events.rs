@@ -104,6 +104,20 @@ impl Known {
         token.subject.and_then(subject).is_none_or(|subject| self.is_good(subject, now))
     }
 
+    /// Whether something other than its own time ended it, or would have.
+    fn ended_early(&self, (token, revoked): &(NewToken, bool), now: UtcTime) -> bool {
+        let lease_over = || self.leased_until.is_none_or(|until| until <= now);
+        let subject = token.subject.and_then(|id| self.tokens.iter().find(|(it, _)| it.id == id));
+        *revoked
+            || self.certificate_revoked
+            || (token.session == SESSION && self.session_closed)
+            || (token.session == LEASED && lease_over())
+            || (token.visit.is_some() && self.visit_closed)
+            || (token.consent.is_some() && self.withdrawn)
+            || (token.referral.is_some() && self.referral_ended)
+            || subject.is_some_and(|subject| self.ended_early(subject, now))
+    }
+
     /// Whether it goes on.
     fn is_good(&self, (token, revoked): &(NewToken, bool), now: UtcTime) -> bool {
         self.stands(token, now) && !revoked && now < token.expires_at
@@ -113,6 +127,8 @@ impl Known {
 /// A session that has to be renewed within a minute.
 const LEASED: [u8; 32] = [7; 32];
 const LEASE: std::time::Duration = std::time::Duration::from_secs(60);
+/// How long whoever is told offline hears of a token whose time is over: twice as far as clocks may be apart.
+const TOLD_FOR: Duration = Duration::seconds(2 * access_token::LEEWAY);
 const CONSENT_ENDS: UtcTime = datetime!(2026-11-23 08:30:00 UTC);
 const REFERRAL_ENDS: UtcTime = datetime!(2026-11-23 08:20:00 UTC);
 
@@ -183,16 +199,22 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
         match event {
             Event::Issue { visit, consent, referral, exchanged, leased } => {
                 let unexchanged = known.tokens.iter().filter(|(it, _)| it.subject.is_none());
-                let ids: Vec<_> = unexchanged.map(|(token, _)| token.id).collect();
-                let some = exchanged && !ids.is_empty();
-                let rests_on = [consent.then_some(CONSENT_ENDS), referral.then_some(REFERRAL_ENDS)];
+                let subjects: Vec<_> =
+                    unexchanged.map(|(token, _)| (token.id, token.expires_at)).collect();
+                let subject = (exchanged && !subjects.is_empty())
+                    .then(|| subjects[which.index(subjects.len())]);
+                let rests_on = [
+                    consent.then_some(CONSENT_ENDS),
+                    referral.then_some(REFERRAL_ENDS),
+                    subject.map(|it| it.1),
+                ];
                 let most = now + Duration::minutes(10);
                 let token = NewToken {
                     session: if leased { LEASED } else { SESSION },
                     visit: visit.then_some(h.visit),
                     consent: consent.then_some(given.id),
                     referral: referral.then_some(sent.id),
-                    subject: some.then(|| ids[which.index(ids.len())]),
+                    subject: subject.map(|it| it.0),
                     issued_at: now,
                     expires_at: rests_on.into_iter().flatten().fold(most, UtcTime::min),
                     ..token(&h)
@@ -252,12 +274,12 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
             }
             Event::Revoke if known.tokens.is_empty() => {}
             Event::Revoke => {
-                let (token, revoked) = {
-                    let at = which.index(known.tokens.len());
-                    &mut known.tokens[at]
-                };
+                let at = which.index(known.tokens.len());
+                // What is over stays as it is.
+                let good = known.is_good(&known.tokens[at], now);
+                let (token, revoked) = &mut known.tokens[at];
                 store.record_token_revoked(token.id, now, act("token.revoke")).await.unwrap();
-                *revoked = true;
+                *revoked |= good;
             }
             Event::RevokeAll(all) => {
                 let (of, has): (_, fn(&NewToken) -> bool) = match all {
@@ -294,12 +316,12 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
             let found = store.token(issued.0.id).await.unwrap().unwrap();
             let good = known.is_good(issued, now);
             prop_assert_eq!(found.ended(now).is_none(), good, "{:?} after {:?}", issued, event);
-            if !good && now < issued.0.expires_at {
+            if known.ended_early(issued, now) && now - TOLD_FOR < issued.0.expires_at {
                 over.push(issued.0.id.to_string());
             }
         }
         // Whoever is told offline is told of all of them.
-        let ended = store.tokens_ended_early(now, now).await.unwrap();
+        let ended = store.tokens_ended_early(now - TOLD_FOR, now).await.unwrap();
         let mut told: Vec<_> = ended.into_iter().map(|ended| ended.id).collect();
         told.sort();
         over.sort();
@@ -328,6 +350,39 @@ async fn what_has_ended_or_was_exchanged_itself_is_not_exchanged() {
     store.record_token_revoked(first.id, NOW, act("token.revoke")).await.unwrap();
     assert_eq!(store.token(second).await.unwrap().unwrap().ended(NOW), Some(Ended::Revoked));
     assert!(refused(of(first.id).await), "ended");
+    let longer = token(&h);
+    store.record_token(longer.clone(), act("token.issue")).await.unwrap();
+    let longer = NewToken {
+        subject: Some(longer.id),
+        expires_at: longer.expires_at + Duration::seconds(1),
+        ..token(&h)
+    };
+    let longer = store.record_token(longer.clone(), act("token.issue")).await.map(|_| longer.id);
+    assert!(refused(longer), "sooner over");
+}
+
+#[tokio::test]
+async fn what_was_exchanged_for_a_revoked_token_is_told_of_until_the_slowest_clock_has_it_over() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    let first = token(&h);
+    let second = NewToken { subject: Some(first.id), ..token(&h) };
+    for token in [&first, &second] {
+        store.record_token(token.clone(), act("token.issue")).await.unwrap();
+    }
+    let over = first.expires_at;
+    let revoked = over - Duration::seconds(10);
+    store.record_token_revoked(first.id, revoked, act("token.revoke")).await.unwrap();
+    let told = async |now: UtcTime| {
+        let ended = store.tokens_ended_early(now - TOLD_FOR, now).await.unwrap();
+        ended.into_iter().map(|ended| ended.id).collect::<std::collections::BTreeSet<_>>()
+    };
+    let both = [first.id, second.id].map(|id| id.to_string()).into();
+    for after in [-10, 0, 1, 29, 59] {
+        assert_eq!(told(over + Duration::seconds(after)).await, both, "{after} seconds");
+    }
+    assert!(told(over + TOLD_FOR).await.is_empty());
 }
 
 #[tokio::test]
