@@ -41,7 +41,7 @@ fmt: ## format the code
 
 bench: setup ## the figures of speed and size, on a release build
 	cargo build --locked --release -p service -p cli -p card-emulator --bins
-	target/release/healthcardd bench tokens decisions pairs staff status national log size seats
+	target/release/healthcardd bench tokens ends decisions pairs staff status national log size seats
 	scripts/with-pcsc target/release/healthcardd bench desk
 	scripts/with-pcsc --no-daemon target/release/healthcardd bench recovery --rounds 1000
 	cargo bench --locked -p hsm -p ca -p audit -p access-token

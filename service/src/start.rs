@@ -422,7 +422,7 @@ async fn keep_sessions(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool
 }
 
 /// Looks at what the log says of people and cards. A failure is tried again at the next turn.
-async fn watch_log(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn watch_log(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
     let mut watch = LogWatch::default();
     loop {
         if let Err(error) = registrar.watch_log(&mut watch, clock::now()).await {

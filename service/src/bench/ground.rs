@@ -61,7 +61,7 @@ pub(super) struct Ground {
     tls: Arc<rustls::ClientConfig>,
     national: SocketAddr,
     stop: watch::Sender<bool>,
-    serving: [JoinHandle<()>; 2],
+    serving: [JoinHandle<()>; 3],
 }
 
 /// Somebody with a key and a certificate.
@@ -107,9 +107,12 @@ impl Ground {
             (listener, Protection::Tls(server)),
             (nationally, Protection::National(Arc::new(people))),
         ];
-        let serving = both.map(|(listener, protection)| {
+        let [ordinary, nationally] = both.map(|(listener, protection)| {
             tokio::spawn(serve::serve(listener, protection, router.clone(), stopped.clone()))
         });
+        // As a service does beside its calls.
+        let warnings = tokio::spawn(start::watch_log(Arc::clone(&registrar), stopped));
+        let serving = [ordinary, nationally, warnings];
         Ok(Self {
             registrar,
             address,

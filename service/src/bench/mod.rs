@@ -1,7 +1,7 @@
 //! `healthcardd bench`: what the service does in a second on this machine, told as ratios against
 //! limits measured in the same run. Nothing here is a test: figures are for people to read.
 //!
-//! In reading order: `ground`, a whole service in this process with people to serve; `tokens`, `decisions`, `pairs`,
+//! In reading order: `ground`, a whole service in this process with people to serve; `tokens`, `ends`, `decisions`, `pairs`,
 //! `staff`, `status`, `national`, `log`, `size`, `seats`, `desk` and `recovery`, each a question; `measure`, how answers are counted.
 
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use serde_json::Value;
 mod decisions;
 mod desk;
 mod echo;
+mod ends;
 mod ground;
 mod log;
 mod measure;
@@ -29,6 +30,8 @@ mod two_persons;
 pub enum Question {
     /// Tokens issued a second, against SM2 alone and a bare echo (令牌签发).
     Tokens,
+    /// How soon a token that was ended is refused by two servers that check offline (撤销生效).
+    Ends,
     /// What a decision alone takes, by the shipped rules and by fifty (授权判定).
     Decisions,
     /// Certificate pairs a second, from request to answer (双证书签发).
@@ -95,6 +98,7 @@ fn ask_all(options: &BenchOptions) -> Result<(), BenchError> {
         let directory = options.directory.join(format!("{question:?}").to_lowercase());
         let figures = match question {
             Question::Tokens => runtime()?.block_on(tokens::ask(&directory, options.seconds))?,
+            Question::Ends => runtime()?.block_on(ends::ask(&directory))?,
             Question::Decisions => decisions::ask(options.seconds)?,
             Question::Pairs => runtime()?.block_on(pairs::ask(&directory, options.seconds))?,
             Question::Staff => runtime()?.block_on(staff::ask(&directory, options.people))?,

@@ -24,7 +24,7 @@ use super::{
     BenchError,
     ground::{Ground, Person},
     measure::{Measured, milliseconds, rate, ratio},
-    tokens::{CONNECTIONS, Call, cores, echo_callers},
+    tokens::{CONNECTIONS, Call, SMALL, cores, echo_callers},
 };
 
 /// Who shakes hands at once.
@@ -161,7 +161,7 @@ pub(super) async fn ask(
     }
     let mut rates = Vec::new();
     for (name, line) in &both {
-        let echo = Measured::during(time, echo_callers(line.channels().await?)).await?;
+        let echo = Measured::during(time, echo_callers(line.channels().await?, SMALL)).await?;
         figures.push((format!("{name} calls/s, bare echo, 64 callers"), rate(echo.per_second())));
         rates.push(echo.per_second());
     }

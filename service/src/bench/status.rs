@@ -19,7 +19,7 @@ use super::{
     BenchError,
     ground::Ground,
     measure::{Measured, milliseconds, rate, ratio},
-    tokens::{CALLERS, CONNECTIONS, Call, connections, cores, echo_callers},
+    tokens::{CALLERS, CONNECTIONS, Call, SMALL, connections, cores, echo_callers},
 };
 
 pub(super) async fn ask(
@@ -28,7 +28,8 @@ pub(super) async fn ask(
 ) -> Result<Vec<(String, Value)>, BenchError> {
     let time = Duration::from_secs(seconds);
     let ground = Ground::make(directory).await?;
-    let echo = Measured::during(time, echo_callers(connections(&ground).await?)).await?;
+    let echo = echo_callers(connections(&ground).await?, SMALL);
+    let echo = Measured::during(time, echo).await?;
     let status = Measured::during(time, callers(&ground).await?).await?;
     ground.end().await?;
     Ok(vec![

@@ -21,6 +21,10 @@ use super::{
 /// Callers at once, and the connections they share.
 pub(super) const CALLERS: usize = 64;
 pub(super) const CONNECTIONS: usize = 4;
+/// Octets of a small request.
+pub(super) const SMALL: usize = 100;
+/// The resource server that tokens are for.
+const AUDIENCE: &str = "emr.example";
 
 pub(super) async fn ask(
     directory: &Path,
@@ -29,11 +33,16 @@ pub(super) async fn ask(
     let time = Duration::from_secs(seconds);
     let ground = Ground::make(directory).await?;
     let sm2 = sm2_alone(time)?;
-    let echo = Measured::during(time, echo_callers(connections(&ground).await?)).await?;
+    let echo = echo_callers(connections(&ground).await?, SMALL);
+    let echo = Measured::during(time, echo).await?;
     let alone = Measured::during(time, token_callers(&ground, 1).await?).await?;
     let before = ground.store().stats();
     let many = Measured::during(time, token_callers(&ground, CALLERS).await?).await?;
     let after = ground.store().stats();
+    let (introspections, octets) = introspection_callers(&ground).await?;
+    let introspected = Measured::during(time, introspections).await?;
+    let large = echo_callers(connections(&ground).await?, octets);
+    let large = Measured::during(time, large).await?;
     ground.end().await?;
 
     let commits = (after.commits - before.commits) as f64;
@@ -54,6 +63,10 @@ pub(super) async fn ask(
         ("bare tonic echo/s, 64 callers, same TLS".into(), rate(echo.per_second())),
         ("  p50, ms (echo)".into(), milliseconds(echo.percentile(50))),
         ("tokens (64 callers) : bare echo".into(), ratio(many.per_second(), echo.per_second())),
+        ("introspections/s, 64 callers".into(), rate(introspected.per_second())),
+        ("  p99, ms (introspections)".into(), milliseconds(introspected.percentile(99))),
+        ("bare echo/s, requests as long as these".into(), rate(large.per_second())),
+        ("introspections : bare echo".into(), ratio(introspected.per_second(), large.per_second())),
         ("cores; the callers run on the same ones".into(), json!(cores())),
     ])
 }
@@ -105,15 +118,7 @@ pub(super) async fn connections(ground: &Ground) -> Result<Vec<Channel>, BenchEr
 async fn token_callers(ground: &Ground, callers: usize) -> Result<Vec<Call>, BenchError> {
     let channels = connections(ground).await?;
     let bearer = Arc::new(ground.log_in(&channels[0], &ground.doctor).await?);
-    let order = v1::IssueTokenRequest {
-        visit_id: ground.visit.to_string(),
-        purpose: v1::Purpose::Treatment.into(),
-        grade: 3,
-        classes: vec![v1::DataClass::Health.into(), v1::DataClass::Care.into()],
-        audience: "emr.example".to_owned(),
-        lifetime_seconds: 0,
-        ..v1::IssueTokenRequest::default()
-    };
+    let order = token_order(ground);
     Ok((0..callers)
         .map(|caller| -> Call {
             let tokens = TokensClient::new(channels[caller % CONNECTIONS].clone());
@@ -130,7 +135,51 @@ async fn token_callers(ground: &Ground, callers: usize) -> Result<Vec<Call>, Ben
         .collect())
 }
 
-pub(super) fn echo_callers(channels: Vec<Channel>) -> Vec<Call> {
+/// A token for the doctor's open visit.
+pub(super) fn token_order(ground: &Ground) -> v1::IssueTokenRequest {
+    v1::IssueTokenRequest {
+        visit_id: ground.visit.to_string(),
+        purpose: v1::Purpose::Treatment.into(),
+        grade: 3,
+        classes: vec![v1::DataClass::Health.into(), v1::DataClass::Care.into()],
+        audience: AUDIENCE.to_owned(),
+        lifetime_seconds: 0,
+        ..v1::IssueTokenRequest::default()
+    }
+}
+
+/// Callers who ask whether one token is good, and the octets of what they ask with.
+async fn introspection_callers(ground: &Ground) -> Result<(Vec<Call>, usize), BenchError> {
+    let channels = connections(ground).await?;
+    let bearer = Arc::new(ground.log_in(&channels[0], &ground.doctor).await?);
+    let mut request = Request::new(token_order(ground));
+    request.metadata_mut().insert("authorization", (*bearer).clone());
+    let issued = TokensClient::new(channels[0].clone()).issue(request).await?.into_inner();
+    let octets = issued.token.len() + AUDIENCE.len();
+    let question = v1::IntrospectTokenRequest {
+        token: issued.token,
+        audience: AUDIENCE.to_owned(),
+        ..v1::IntrospectTokenRequest::default()
+    };
+    let caller = |caller: usize| -> Call {
+        let tokens = TokensClient::new(channels[caller % CONNECTIONS].clone());
+        let (bearer, question) = (Arc::clone(&bearer), question.clone());
+        Box::new(move || {
+            let (mut tokens, mut request) = (tokens.clone(), Request::new(question.clone()));
+            request.metadata_mut().insert("authorization", (*bearer).clone());
+            Box::pin(async move {
+                match tokens.introspect(request).await?.into_inner().active {
+                    true => Ok(()),
+                    false => Err("a good token was said to be none".into()),
+                }
+            })
+        })
+    };
+    Ok(((0..CALLERS).map(caller).collect(), octets))
+}
+
+/// Callers of the bare echo, with requests of so many octets.
+pub(super) fn echo_callers(channels: Vec<Channel>, octets: usize) -> Vec<Call> {
     (0..CALLERS)
         .map(|caller| -> Call {
             let client = tonic::client::Grpc::new(channels[caller % CONNECTIONS].clone());
@@ -140,7 +189,7 @@ pub(super) fn echo_callers(channels: Vec<Channel>) -> Vec<Call> {
                     client.ready().await?;
                     let codec = ProstCodec::<Vec<u8>, Vec<u8>>::default();
                     let path = PathAndQuery::from_static(super::echo::PATH);
-                    client.unary(Request::new(vec![b'a'; 100]), path, codec).await?;
+                    client.unary(Request::new(vec![b'a'; octets]), path, codec).await?;
                     Ok(())
                 })
             })
