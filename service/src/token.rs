@@ -7,7 +7,10 @@ use access_token::{
     keys::{PublishedKey, SM2_ID},
     snapshot::{self, EndedToken},
 };
-use hsm::{KeyError, Sm2Signer, sm2::PublicKey};
+use hsm::{
+    KeyError, Sm2Signer,
+    sm2::{PublicKey, VerifiedSignatures},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use access_token::keys::thumbprint;
@@ -20,7 +23,12 @@ pub struct TokenKeys {
     /// Newest first; the first is the signer's.
     published: Vec<PublicKey>,
     set: KeySet,
+    /// A resource server asks about one token again and again.
+    verified: VerifiedSignatures,
 }
+
+/// How many tokens are remembered to have verified, at least: in less than 2 MiB.
+const VERIFIED: usize = 8192;
 
 impl TokenKeys {
     /// `signer` signs; tokens of `earlier` keys are still verified.
@@ -29,7 +37,7 @@ impl TokenKeys {
         let newest = signer.public_key().clone();
         let published: Vec<_> = std::iter::once(newest).chain(earlier).collect();
         let (kid, set) = (thumbprint(signer.public_key()), published.iter().collect());
-        Self { signer, kid, published, set }
+        Self { signer, kid, published, set, verified: VerifiedSignatures::new(VERIFIED) }
     }
 
     /// Writes and signs a token.
@@ -72,7 +80,9 @@ impl TokenKeys {
     /// # Errors
     /// [`BadJws`] says what is wrong.
     pub fn verify(&self, token: &str) -> Result<Claims, BadJws> {
-        access_token::read(token, &self.set)
+        access_token::read_by(token, &self.set, &|key, e, signature| {
+            self.verified.verify_prepared(key, e, signature)
+        })
     }
 
     /// Checks form and signature of something else of that type that was signed here.

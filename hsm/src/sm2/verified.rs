@@ -1,6 +1,6 @@
 //! Signatures that verified, so that none is computed twice.
 
-use super::{BadSignature, PublicKey, Signature};
+use super::{BadSignature, PreparedKey, PublicKey, Signature};
 use crate::sm3;
 use std::collections::HashSet;
 use std::fmt;
@@ -39,11 +39,31 @@ impl VerifiedSignatures {
         e: &[u8; 32],
         signature: &Signature,
     ) -> Result<(), BadSignature> {
-        let digest = digest(key, e, signature);
+        self.once(digest(key, e, signature), || key.verify(e, signature))
+    }
+
+    /// The same with a key that was [prepared](PublicKey::prepare).
+    ///
+    /// # Errors
+    /// [`BadSignature`].
+    pub fn verify_prepared(
+        &self,
+        key: &PreparedKey,
+        e: &[u8; 32],
+        signature: &Signature,
+    ) -> Result<(), BadSignature> {
+        self.once(digest(key.public_key(), e, signature), || key.verify(e, signature))
+    }
+
+    fn once(
+        &self,
+        digest: [u8; 32],
+        verify: impl FnOnce() -> Result<(), BadSignature>,
+    ) -> Result<(), BadSignature> {
         if self.digests().holds(&digest) {
             return Ok(());
         }
-        key.verify(e, signature)?;
+        verify()?;
         self.digests().keep(digest);
         Ok(())
     }
@@ -107,8 +127,14 @@ mod tests {
         let verified = VerifiedSignatures::new(8);
         let (key, other) = (SecretKey::generate(), SecretKey::generate());
         let signature = key.sign(&[7; 32]).unwrap();
+        let prepared = [&key, &other].map(|key| key.public().prepare());
         for _ in 0..2 {
             assert_eq!(verified.verify(key.public(), &[7; 32], &signature), Ok(()));
+            assert_eq!(verified.verify_prepared(&prepared[0], &[7; 32], &signature), Ok(()));
+            for (key, e) in [(0, [8; 32]), (1, [7; 32])] {
+                let refused = verified.verify_prepared(&prepared[key], &e, &signature);
+                assert_eq!(refused, Err(BadSignature));
+            }
             assert_eq!(verified.verify(key.public(), &[8; 32], &signature), Err(BadSignature));
             assert_eq!(verified.verify(other.public(), &[7; 32], &signature), Err(BadSignature));
         }

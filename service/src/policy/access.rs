@@ -14,6 +14,7 @@ use cedar_policy::{
 use super::{
     AccessRequest, Denial, Explanation, Grant, PolicyError, Rule, Standing, bounds,
     facts::{Action, Facts, Step},
+    mentions,
     sorted::SortedRules,
 };
 use crate::vocabulary::{DataClass, Frame, Grade, Mask, Purpose, Relation, Role};
@@ -38,6 +39,8 @@ struct ReadRule {
     id: PolicyId,
     /// It alone, to find out what it rests on.
     alone: PolicySet,
+    /// The relations that it looks at.
+    mentions: Vec<Relation>,
     rule: Arc<Rule>,
     lifetime: Option<Duration>,
     mask: Mask,
@@ -155,8 +158,11 @@ impl AccessRules {
             let response = self.judge(&read.alone, &facts, entities.as_ref());
             response.is_some_and(|it| it.decision() == Decision::Allow)
         };
-        let mut relations = facts.relations.clone();
-        for relation in facts.relations.iter().rev() {
+        // What it does not look at it does not rest on.
+        let (looked_at, others): (Vec<_>, Vec<_>) =
+            facts.relations.iter().copied().partition(|it| read.mentions.contains(it));
+        let mut relations = looked_at.clone();
+        for relation in looked_at.iter().rev() {
             let without: Vec<_> = relations.iter().copied().filter(|it| it != relation).collect();
             if with(without.clone()) {
                 relations = without;
@@ -164,7 +170,9 @@ impl AccessRules {
         }
         // What lifted a rule that forbids it is among what it rests on, too.
         let reduced = Facts { relations: relations.clone(), ..facts.clone() };
-        if !matches!(self.ask(&reduced, entities.as_ref()), Verdict::Allowed(it) if it.id == read.id)
+        let less = !others.is_empty() || relations.len() < looked_at.len();
+        if less
+            && !matches!(self.ask(&reduced, entities.as_ref()), Verdict::Allowed(it) if it.id == read.id)
         {
             relations.clone_from(&facts.relations);
         }
@@ -335,7 +343,8 @@ impl ReadRule {
         let alone = PolicySet::from_policies([policy.new_id(policy_id.clone())])
             .map_err(|e| PolicyError::Malformed(e.to_string()))?;
         let rule = Arc::new(Rule { id, zh, en, missing });
-        Ok(Self { id: policy_id, alone, rule, lifetime, mask })
+        let mentions = mentions::relations(policy);
+        Ok(Self { id: policy_id, alone, mentions, rule, lifetime, mask })
     }
 }
 

@@ -18,6 +18,7 @@ mod cases;
 mod emergency;
 mod explain;
 mod facts;
+mod mentions;
 mod record;
 mod sorted;
 mod standing;
