@@ -6,7 +6,7 @@ use access_token::{Claims, KeySet, Verifier, proof::{self, Request}};
 
 /// Named `k`; it signs nothing here.
 const KEYS: &[u8] = br#"{"keys":[{"kty":"EC","crv":"SM2-P-256","x":"MsSuLB8ZgRlfmQRGajnJlI_jC7_yZgvhcVpFiTNMdMc",
-"y":"vDc2ovT2d5xZvc7jayFT0KmHfMYqR0AC3zLlIdnwqZE","use":"sig","alg":"SGD_SM3_SM2","kid":"k","sm2_id":"1234567812345678"}]}"#;
+"y":"vDc2ovT2d5xZvc7ja2khU9Cph3zGKkdAAt8y5SE58KA","use":"sig","alg":"SGD_SM3_SM2","kid":"k","sm2_id":"1234567812345678"}]}"#;
 const REQUEST: Request<'static> = Request { method: "GET", uri: "https://emr.example/Patient/1" };
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
