@@ -43,6 +43,7 @@ fn caller(role: Role, institution: InstitutionId) -> Caller {
         department: String::new(),
         expires_at: now + time::Duration::HOUR,
         leased_until: None,
+        lease: None,
     };
     Caller { holder: Arc::new(holder), origin: IpAddr::from(Ipv4Addr::LOCALHOST).into(), now }
 }

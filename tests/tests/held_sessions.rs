@@ -94,6 +94,18 @@ fn taking_the_card_out_ends_the_session_and_its_tokens() {
         assert_eq!(waiting.ended(PATIENCE).unwrap(), 1);
         assert!(!seat.is_saved());
 
+        // Nor behind a screen that was locked while the card was waited for.
+        let held = seat.hospital.stage.identity(DOCTOR.key).join("held");
+        std::fs::remove_file(&held).unwrap();
+        let mut waiting = seat.hold(&["--reader", READER]);
+        let begun = Instant::now();
+        while !held.exists() {
+            assert!(begun.elapsed() < PATIENCE, "it never waited");
+            std::thread::yield_now();
+        }
+        seat.hospital.granted(DOCTOR.key, &["session", "lock"]);
+        ended(&mut waiting, "locked", 0);
+
         let mut hold = seat.hold(&["--reader", READER]);
         readers.insert(0, &seat.hospital.card_image()).unwrap();
         let held = event(&mut hold, "held");
@@ -105,6 +117,9 @@ fn taking_the_card_out_ends_the_session_and_its_tokens() {
         readers.remove(0).unwrap();
         ended(&mut hold, "card-out", 0);
         assert_eq!(seat.inactive(&token), "SESSION_CLOSED");
+        assert!(!seat.is_saved());
+        // What is begun after that is not done with a session that nobody would end.
+        seat.hospital.refused(DOCTOR.key, &["session", "list"], "HELD_SESSION_OVER");
         assert!(!seat.is_saved());
     });
 }
@@ -136,6 +151,13 @@ fn a_holder_that_is_killed_leaves_a_session_that_ends_with_its_lease() {
         std::thread::yield_now();
     };
     assert_eq!(why, "SESSION_CLOSED");
+    // No command takes its place with one that lasts.
+    let order = ["token", "issue", "--visit", &seat.visit, "--classes", "health", "--grade", "3"];
+    let order = [&order[..], &["--audience", "emr"]].concat();
+    seat.hospital.refused(DOCTOR.key, &order, "HELD_SESSION_OVER");
+    seat.hospital.granted(DOCTOR.key, &["session", "open"]);
+    let listed = seat.hospital.granted(DOCTOR.key, &["session", "list"]);
+    assert_eq!(listed["sessions"].as_array().unwrap().len(), 1, "{listed}");
     while !seat.revocations().contains(&text(&token, "token_id")) {
         assert!(killed.elapsed() < PATIENCE, "who checks offline was not told");
         std::thread::yield_now();

@@ -66,6 +66,16 @@ pub(crate) fn write(path: &Path, bytes: &[u8], audience: Audience) -> Result<(),
     file.finish()
 }
 
+/// Removes a file, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Failure::of(problems::FILE_NOT_REMOVED).about(path.display()).about(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A file that takes its name when it is complete. Dropped before, it leaves nothing.
 pub(crate) struct NewFile {
     file: File,

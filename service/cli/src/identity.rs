@@ -247,8 +247,44 @@ impl Home {
         files::write(&self.session_path(), &session.encode(), Audience::Owner)
     }
 
-    pub(crate) fn forget_session(&self) {
-        // A file that stays behind holds a token that the service no longer accepts.
-        let _ = std::fs::remove_file(self.session_path());
+    /// Nobody here uses the saved session any more.
+    pub(crate) fn forget_session(&self) -> Result<(), Failure> {
+        files::remove(&self.session_path())
+    }
+
+    fn held_path(&self) -> PathBuf {
+        self.dir.join("held")
+    }
+
+    /// Whether sessions are held here: then no command logs in by itself. Also when nobody can say.
+    pub(crate) fn is_held(&self) -> bool {
+        !matches!(self.held_path().try_exists(), Ok(false))
+    }
+
+    /// From now on sessions are held here, until somebody logs in by hand. What it answers is another as soon as the
+    /// desk is locked.
+    pub(crate) fn hold(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        if !self.is_held() {
+            self.lock_held()?;
+        }
+        files::read(&self.held_path(), LIMIT)
+    }
+
+    /// Whether the desk was neither locked since, nor did somebody log in by hand.
+    pub(crate) fn holds(&self, since: &[u8]) -> bool {
+        files::read(&self.held_path(), LIMIT).is_ok_and(|now| *now == since)
+    }
+
+    /// Tells whoever holds a session here, or is about to, that the desk was left.
+    pub(crate) fn lock_held(&self) -> Result<(), Failure> {
+        let mut turn = [0; 16];
+        getrandom::fill(&mut turn).map_err(|_| problems::RANDOMNESS_UNAVAILABLE)?;
+        files::make_directory(&self.dir)?;
+        files::write(&self.held_path(), hex::encode(turn).as_bytes(), Audience::Owner)
+    }
+
+    /// Commands log in by themselves again.
+    pub(crate) fn hold_no_more(&self) -> Result<(), Failure> {
+        files::remove(&self.held_path())
     }
 }

@@ -123,7 +123,7 @@ impl Service {
     }
 
     /// Makes a call within a session: the saved one, or a new one when there is none, or when the
-    /// service no longer knows it.
+    /// service no longer knows it. Where sessions are held it is the saved one or none.
     pub(crate) async fn ask<R>(
         &self,
         call: impl AsyncFn(Authorized) -> Result<Response<R>, Status>,
@@ -131,7 +131,7 @@ impl Service {
         let (channel, fresh) = self.authorized().await?;
         match call(channel).await.map_err(Failure::from) {
             Err(failure) if failure.session_over && fresh == Fresh::Saved => {
-                let channel = self.log_in().await?.0;
+                let channel = self.log_in_unasked().await?;
                 Ok(call(channel).await?.into_inner())
             }
             answer => Ok(answer?.into_inner()),
@@ -148,13 +148,23 @@ impl Service {
                 return Ok((with_session(channel, &session.token)?, Fresh::Saved));
             }
         }
-        Ok((self.log_in().await?.0, Fresh::New))
+        Ok((self.log_in_unasked().await?, Fresh::New))
     }
 
-    /// Logs in with the key and saves the session.
-    pub(crate) async fn log_in(&self) -> Result<(Authorized, OpenSessionResponse), Failure> {
-        let Held { channel, opened, .. } = self.hold(Duration::ZERO).await?;
-        Ok((channel, opened))
+    /// Logs in for a command that needs a session. Not where sessions are held: the new one would go on when its
+    /// holder leaves.
+    pub(crate) async fn log_in_unasked(&self) -> Result<Authorized, Failure> {
+        if self.home.is_held() {
+            return Err(problems::HELD_SESSION_OVER.into());
+        }
+        Ok(self.hold(Duration::ZERO).await?.channel)
+    }
+
+    /// Logs in by hand, with the key, and saves the session. It is not held, nor is any other from now on.
+    pub(crate) async fn log_in(&self) -> Result<OpenSessionResponse, Failure> {
+        let opened = self.hold(Duration::ZERO).await?.opened;
+        self.home.hold_no_more()?;
+        Ok(opened)
     }
 
     /// The same, with a lease that has to be renewed; zero is none.
@@ -181,14 +191,22 @@ impl Service {
     }
 
     /// Forgets the saved session first, so that nobody here uses it any more, and then ends it: for a desk that is left,
-    /// whether or not the service can be reached. Whoever holds it renews it no longer.
-    pub(crate) async fn lock(&self) -> Result<Option<proto::v1::Receipt>, Failure> {
+    /// whether or not the service can be reached. Whoever holds it renews it no longer, and whoever is about to does not
+    /// begin.
+    ///
+    /// All of it is tried, whatever fails, and the first failure is told.
+    pub(crate) async fn lock(&self) -> Result<Left, Failure> {
+        let told = if self.home.is_held() { self.home.lock_held() } else { Ok(()) };
         let session = self.home.session();
-        self.home.forget_session();
-        match session.filter(|held| held.server == self.address.origin()) {
-            Some(session) => self.close(&session).await,
-            None => Ok(None),
-        }
+        let forgotten = self.home.forget_session();
+        let left = match session {
+            Some(session) if session.server == self.address.origin() => {
+                self.close(&session).await.map(Left::Session)
+            }
+            Some(session) => Err(Failure::of(problems::SESSION_ELSEWHERE).about(session.server)),
+            None => Ok(Left::Nothing),
+        };
+        told.and(forgotten).and(left)
     }
 
     /// Ends the saved session, if there is one for this server, and forgets it.
@@ -196,7 +214,7 @@ impl Service {
         let session = self.home.session().filter(|held| held.server == self.address.origin());
         let Some(session) = session else { return Ok(None) };
         let closed = self.close(&session).await?;
-        self.home.forget_session();
+        self.home.forget_session()?;
         Ok(closed)
     }
 
@@ -218,6 +236,15 @@ pub(crate) struct Held {
     pub(crate) opened: OpenSessionResponse,
     /// Its secret, as it stands in the file.
     pub(crate) token: Zeroizing<String>,
+}
+
+/// What there was when a desk was left.
+#[derive(Debug)]
+pub(crate) enum Left {
+    /// A session that is over now; where it is in the log, unless it was over before.
+    Session(Option<proto::v1::Receipt>),
+    /// No session.
+    Nothing,
 }
 
 /// Where a session came from.

@@ -229,7 +229,8 @@ impl Registrar {
             }
             None => {
                 let entry = entry.with("form", "static");
-                self.store.record_static_code(card.id, resident.id, session, entry).await
+                let now = caller.now;
+                self.store.record_static_code(card.id, resident.id, session, now, entry).await
             }
         };
         let receipt = self.settle(refused(), answer).await?;

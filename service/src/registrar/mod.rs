@@ -3,7 +3,10 @@
 //! Each act goes one way: the policy is asked, the facts are gathered, and the change is recorded
 //! together with its audit entry in one transaction. Only then is there an answer.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use access_token::Proofs;
 use audit::{Actor, Entry, Outcome};
@@ -222,6 +225,8 @@ pub struct Holder {
     pub expires_at: UtcTime,
     /// When it is over unless it is renewed before, if it has to be.
     pub leased_until: Option<UtcTime>,
+    /// For how long it goes on without being renewed, if it has to be.
+    pub lease: Option<Duration>,
 }
 
 impl Holder {

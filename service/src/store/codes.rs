@@ -10,7 +10,7 @@ use rusqlite::{
 use super::{
     Change, CodeId, ElectronicCardId, IdentityId, Obstacle, Presence, Receipt, Record, ResidentId,
     Store, StoreError, electronic_cards::check_electronic_card, facts::Found, micros::Micros,
-    presences::insert_presence, sessions::check_session,
+    presences::insert_presence, sessions::InSession,
 };
 use crate::clock::UtcTime;
 
@@ -140,9 +140,10 @@ impl Store {
         session: [u8; 32],
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
+        let session = InSession::new(&session, code.made_at);
         self.record(entry, move |db, _| {
             let c = code;
-            check_session(db, &session)?;
+            session.check(db)?;
             check_electronic_card(db, c.electronic_card, resident)?;
             db.prepare_cached(
                 "DELETE FROM code WHERE id IN
@@ -185,9 +186,10 @@ impl Store {
         code_use: CodeUse,
         entry: Entry,
     ) -> Result<(u32, Receipt), StoreError> {
+        let CodeUse { code: id, presence } = code_use;
+        let session = InSession::new(&presence.session, presence.read_at);
         let change = move |db: &Connection, _| {
-            let CodeUse { code: id, presence } = code_use;
-            check_session(db, &presence.session)?;
+            session.check(db)?;
             let code = find(db, "SELECT * FROM code WHERE id = ?1", id)?
                 .ok_or(StoreError::NotFound(Record::Code))?;
             if presence.evidence.electronic_card() != Some(code.electronic_card) {
@@ -215,10 +217,12 @@ impl Store {
         card: ElectronicCardId,
         resident: ResidentId,
         session: [u8; 32],
+        at: UtcTime,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
+        let session = InSession::new(&session, at);
         self.record(entry, move |db, _| {
-            check_session(db, &session)?;
+            session.check(db)?;
             check_electronic_card(db, card, resident)
         })
         .await

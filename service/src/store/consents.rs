@@ -6,7 +6,7 @@ use time::Duration;
 
 use super::{
     Change, ConsentId, IdentityId, InstitutionId, MAX_PAGE, Obstacle, Receipt, Record, ResidentId,
-    Store, StoreError, facts::Found, micros::Micros, sessions::check_session,
+    Store, StoreError, facts::Found, micros::Micros, sessions::InSession,
     two_persons::check_two_persons,
 };
 use crate::{
@@ -229,9 +229,10 @@ impl Store {
         session: [u8; 32],
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
+        let session = InSession::new(&session, consent.given_at);
         self.record(entry, move |db, position| {
             let c = consent;
-            check_session(db, &session)?;
+            session.check(db)?;
             let standing: u32 = db
                 .prepare_cached(
                     "SELECT count(*) FROM consent WHERE resident = ?1 AND withdrawn_at IS NULL AND ends_at > ?2",

@@ -10,7 +10,7 @@ use super::{
     cards::Day,
     facts::Found,
     micros::Micros,
-    sessions::check_session,
+    sessions::InSession,
     two_persons::{check_two_persons, is_same_person},
 };
 use crate::{
@@ -173,9 +173,10 @@ impl Store {
         most: u32,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
+        let session = InSession::new(&session, emergency.begun_at);
         self.record(entry, move |db, position| {
             let e = emergency;
-            check_session(db, &session)?;
+            session.check(db)?;
             if begun_of(db, e.identity, e.begun_at)? >= most {
                 return Err(StoreError::Conflict(Obstacle::TooManyEmergencies));
             }

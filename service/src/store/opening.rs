@@ -21,6 +21,7 @@ use super::{
     wal,
     writer::{Published, QUEUE, Stats, Writer},
 };
+use crate::clock;
 
 /// What the clones of a store share.
 pub(super) struct Inner {
@@ -56,7 +57,8 @@ impl Inner {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let key = signer.key().clone();
         let (written, kept) = (Arc::clone(&published), Arc::clone(&published));
-        let writer = Writer { db, signer, tail: Some(tail), published: written, wal: nudge, note };
+        let (tail, tried) = (Some(tail), clock::count());
+        let writer = Writer { db, signer, tail, published: written, wal: nudge, note, tried };
         let threads = vec![
             spawn("store-writer", move || writer.run(jobs))?,
             spawn("store-wal", move || wal::run(&mover, &nudges))?,

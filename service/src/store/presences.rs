@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, types::FromSqlError};
 use super::{
     CardId, ElectronicCardId, NewVisit, Obstacle, PresenceId, Receipt, Record, ResidentId, Store,
     StoreError, cards::check_card, electronic_cards::check_electronic_card, micros::Micros,
-    sessions::check_session,
+    sessions::InSession,
 };
 use crate::clock::UtcTime;
 
@@ -101,9 +101,10 @@ impl Store {
         presence: Presence,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
+        let session = InSession::new(&presence.session, presence.read_at);
         self.record(entry, move |db, _| {
             let p = presence;
-            check_session(db, &p.session)?;
+            session.check(db)?;
             insert_presence(db, p)
         })
         .await

@@ -1,6 +1,6 @@
 //! Sessions. Their secrets are known here by digest only.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -9,7 +9,7 @@ use super::{
     Change, IdentityId, MAX_PAGE, Obstacle, Receipt, Record, Store, StoreError, facts::Found,
     micros::Micros,
 };
-use crate::clock::UtcTime;
+use crate::clock::{self, UtcTime};
 
 /// A session to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct Session {
     pub address: Option<String>,
     /// When it is over unless it is renewed before, if it has to be.
     pub leased_until: Option<UtcTime>,
+    /// For how long it goes on without being renewed, if it has to be.
+    pub lease: Option<Duration>,
 }
 
 impl Session {
@@ -68,6 +70,7 @@ impl Session {
             closed_at: row.get::<_, Option<Micros>>("closed_at")?.map(|at| at.0),
             address: row.get("address")?,
             leased_until: row.get::<_, Option<Micros>>("leased_until")?.map(|at| at.0),
+            lease: row.get::<_, Option<u64>>("lease")?.map(Duration::from_micros),
         })
     }
 }
@@ -161,21 +164,21 @@ impl Store {
         .await
     }
 
-    /// Renews a lease that is not over at `at`, and says until when it is good now. There is no entry about it: that the
-    /// session was opened and ended is in the log.
+    /// Renews a lease as of `at`, and says until when it is good now. It must not be over when the turn comes, however
+    /// long that took. There is no entry about it: that the session was opened and ended is in the log.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when it was over or the session closed, or there is none.
     pub async fn renew_lease(&self, digest: &[u8; 32], at: UtcTime) -> Result<UtcTime, StoreError> {
-        let digest = *digest;
+        let session = InSession::new(digest, at);
         self.move_forward(move |db| {
             let until: Option<Micros> = db
                 .prepare_cached(
                     "UPDATE session SET leased_until = max(leased_until, ?2 + lease)
-                     WHERE digest = ?1 AND closed_at IS NULL AND leased_until > ?2
+                     WHERE digest = ?1 AND closed_at IS NULL AND leased_until > ?3
                      RETURNING leased_until",
                 )?
-                .query_row((digest, Micros(at)), |row| row.get(0))
+                .query_row((session.digest, Micros(at), Micros(session.now())), |row| row.get(0))
                 .optional()?;
             Ok(until.ok_or(StoreError::Conflict(Obstacle::SessionClosed))?.0)
         })
@@ -244,32 +247,38 @@ pub(super) fn check_certificate(db: &Connection, serial: &str) -> Result<(), Sto
     }
 }
 
-/// Within a fact: the session is open. A closing that came first wins.
-pub(super) fn check_session(db: &Connection, digest: &[u8; 32]) -> Result<(), StoreError> {
-    let open: Option<bool> = db
-        .prepare_cached("SELECT closed_at IS NULL FROM session WHERE digest = ?1")?
-        .query_row([digest], |row| row.get(0))
-        .optional()?;
-    match open {
-        Some(true) => Ok(()),
-        Some(false) => Err(StoreError::Conflict(Obstacle::SessionClosed)),
-        None => Err(StoreError::NotFound(Record::Session)),
-    }
+/// What a fact is asked for within: a session, at the time of a call. Until the fact has its turn, time goes on.
+#[derive(Clone, Copy)]
+pub(super) struct InSession {
+    digest: [u8; 32],
+    at: UtcTime,
+    since: Instant,
 }
 
-/// Within a fact: the session is open, and its lease not over at `at`.
-pub(super) fn check_session_at(
-    db: &Connection,
-    digest: &[u8; 32],
-    at: UtcTime,
-) -> Result<(), StoreError> {
-    check_session(db, digest)?;
-    let over: bool = db
-        .prepare_cached(
-            "SELECT coalesce(leased_until <= ?2, FALSE) FROM session WHERE digest = ?1",
-        )?
-        .query_row((digest, Micros(at)), |row| row.get(0))?;
-    if over { Err(StoreError::Conflict(Obstacle::SessionClosed)) } else { Ok(()) }
+impl InSession {
+    /// Before the fact is handed to the writer.
+    pub(super) fn new(digest: &[u8; 32], at: UtcTime) -> Self {
+        Self { digest: *digest, at, since: clock::count() }
+    }
+
+    fn now(&self) -> UtcTime {
+        self.at + self.since.elapsed()
+    }
+
+    /// Within the fact: the session is open, and its lease not over. An end that came first wins.
+    pub(super) fn check(&self, db: &Connection) -> Result<(), StoreError> {
+        let open: Option<bool> = db
+            .prepare_cached(
+                "SELECT closed_at IS NULL AND coalesce(leased_until > ?2, TRUE) FROM session WHERE digest = ?1",
+            )?
+            .query_row((self.digest, Micros(self.now())), |row| row.get(0))
+            .optional()?;
+        match open {
+            Some(true) => Ok(()),
+            Some(false) => Err(StoreError::Conflict(Obstacle::SessionClosed)),
+            None => Err(StoreError::NotFound(Record::Session)),
+        }
+    }
 }
 
 #[cfg(test)]

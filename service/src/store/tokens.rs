@@ -12,7 +12,7 @@ use super::{
     facts::Found,
     micros::Micros,
     referrals::check_referral,
-    sessions::{check_certificate, check_session_at},
+    sessions::{InSession, check_certificate},
     visits::check_visit,
 };
 use crate::clock::UtcTime;
@@ -283,6 +283,7 @@ impl Store {
     /// [`StoreError::Conflict`] when the visit was closed, the emergency access ended, the certificate
     /// revoked, the session closed, or the token ended that it is exchanged for, meanwhile.
     pub async fn record_token(&self, token: NewToken, entry: Entry) -> Result<Receipt, StoreError> {
+        let session = InSession::new(&token.session, token.issued_at);
         self.record(entry, move |db, position| {
             let t = token;
             if let Some(visit) = t.visit {
@@ -301,7 +302,7 @@ impl Store {
                 check_subject(db, subject, &t)?;
             }
             check_certificate(db, &t.certificate)?;
-            check_session_at(db, &t.session, t.issued_at)?;
+            session.check(db)?;
             db.prepare_cached(
                 "INSERT INTO token (id, identity, certificate, session, resident, visit, emergency, issued_at,
                                     expires_at, position, consent, referral, subject)

@@ -9,7 +9,7 @@ use super::{
     facts::Found,
     micros::Micros,
     presences::{check_evidence, use_presence},
-    sessions::check_session,
+    sessions::InSession,
 };
 use crate::clock::UtcTime;
 
@@ -114,9 +114,10 @@ impl Store {
         visit: NewVisit,
         entry: Entry,
     ) -> Result<Receipt, StoreError> {
+        let session = InSession::new(&visit.session, visit.opened_at);
         self.record(entry, move |db, _| {
             let v = visit;
-            check_session(db, &v.session)?;
+            session.check(db)?;
             use_presence(db, &v)?;
             check_evidence(db, v.evidence, v.resident)?;
             db.prepare_cached("INSERT INTO visit VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL)")?.execute(

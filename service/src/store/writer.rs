@@ -6,7 +6,7 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -23,13 +23,14 @@ use super::{
     tail::{Head, LogSigner, Tail},
     wal,
 };
+use crate::clock;
 
 /// Most facts that share a commit.
 const GROUP: usize = 256;
 /// Facts that may wait; whoever comes then waits to be let into the queue.
 pub(super) const QUEUE: usize = 1024;
 
-/// How soon after a failure a writer that nobody asks finds out whether it could commit again.
+/// How soon after a failure, and then how often, the writer finds out whether it could commit again when no leaf does.
 const TRIAL: Duration = Duration::from_secs(2);
 
 /// What the writer has done since the store was opened.
@@ -108,6 +109,8 @@ pub(super) struct Writer {
     pub(super) published: Arc<Published>,
     pub(super) wal: wal::Nudge,
     pub(super) note: note_file::Reminder,
+    /// When a commit failed, or was last tried out.
+    pub(super) tried: Instant,
 }
 
 impl Writer {
@@ -131,19 +134,24 @@ impl Writer {
             let Ok(clock) = Builder::new_current_thread().enable_time().build() else { break };
             match clock.block_on(async { timeout(TRIAL, queue.recv()).await }) {
                 Ok(next) => return next,
-                Err(_) => match self.try_out() {
-                    Ok(()) => {
-                        self.published.recover();
-                        tracing::info!("the log can be written again");
-                    }
-                    Err(error) => {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::debug!(error, "the log cannot be written yet");
-                    }
-                },
+                Err(_) => self.find_out(),
             }
         }
         queue.blocking_recv()
+    }
+
+    fn find_out(&mut self) {
+        self.tried = clock::count();
+        match self.try_out() {
+            Ok(()) => {
+                self.published.recover();
+                tracing::info!("the log can be written again");
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::debug!(error, "the log cannot be written yet");
+            }
+        }
     }
 
     /// Whether the log is whole, its key signs, and the disk takes a commit. It changes nothing: the
@@ -164,12 +172,16 @@ impl Writer {
                     let size = head.size;
                     self.published.publish(head);
                     self.note.committed(size);
-                    self.wal.committed();
+                } else if !self.published.is_writable() && self.tried.elapsed() >= TRIAL {
+                    // What has no leaf needs no signature, and keeps the queue from being idle.
+                    self.find_out();
                 }
+                self.wal.committed();
                 group.into_iter().for_each(|job| job.answer(Ok(())));
             }
             Err(error) => {
                 self.published.fail();
+                self.tried = clock::count();
                 tracing::error!(error = &error as &dyn std::error::Error, "a commit failed");
                 let cause = match error {
                     StoreError::Unavailable(cause) => cause,

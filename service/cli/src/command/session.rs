@@ -16,6 +16,7 @@ use crate::{
     exit::Exit,
     json,
     page::{Cell, Page, instant, timestamp},
+    service::Left,
     show,
     text::{self, word_of},
 };
@@ -74,7 +75,7 @@ impl SessionCommand {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
             Self::Open => {
-                let (_, opened) = context.service.log_in().await?;
+                let opened = context.service.log_in().await?;
                 context
                     .screen
                     .show(&without_secret(&opened), &show::session(text::SESSION_OPENED, &opened));
@@ -82,8 +83,11 @@ impl SessionCommand {
             }
             Self::Hold(order) => desk::hold(context, order.options()).await,
             Self::Lock => {
-                let receipt = context.service.lock().await?;
-                let page = show::receipt(Page::titled(text::DESK_LOCKED), receipt.as_ref());
+                let (title, receipt) = match context.service.lock().await? {
+                    Left::Session(receipt) => (text::DESK_LOCKED, receipt),
+                    Left::Nothing => (text::DESK_HAD_NO_SESSION, None),
+                };
+                let page = show::receipt(Page::titled(title), receipt.as_ref());
                 context.answer("CloseSessionResponse", &CloseSessionResponse { receipt }, &page)
             }
             Self::Close => {
@@ -147,8 +151,10 @@ fn without_secret(opened: &OpenSessionResponse) -> Value {
 }
 
 fn held(context: &Context) -> Exit {
-    let Some(session) = context.service.home().session() else {
-        context.screen.show(&json!({ "session": null }), &Page::titled(text::SESSION_NONE));
+    let home = context.service.home();
+    let Some(session) = home.session() else {
+        let none = if home.is_held() { text::SESSION_NOT_HELD } else { text::SESSION_NONE };
+        context.screen.show(&json!({ "session": null }), &Page::titled(none));
         return Exit::Done;
     };
     let json = json!({ "session": {

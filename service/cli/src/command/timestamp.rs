@@ -84,7 +84,7 @@ async fn ask(context: &Context, query: &[u8]) -> Result<Vec<u8>, Failure> {
     let (channel, fresh) = context.service.authorized().await?;
     let mut answer = post(channel, address, query, time_stamp::LIMIT).await?;
     if answer.0 == StatusCode::UNAUTHORIZED && fresh == Fresh::Saved {
-        let channel = context.service.log_in().await?.0;
+        let channel = context.service.log_in_unasked().await?;
         answer = post(channel, address, query, time_stamp::LIMIT).await?;
     }
     match answer {

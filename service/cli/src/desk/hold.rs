@@ -10,9 +10,10 @@ use proto::v1::{
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, Interval, MissedTickBehavior, interval, timeout},
 };
+use zeroize::Zeroizing;
 
 use super::{
     interruption::Interruption,
@@ -101,54 +102,106 @@ impl Why {
     }
 }
 
+/// The desk of whoever wants to log in, or is.
+struct Desk<'a> {
+    home: &'a Home,
+    /// Is another once the desk was locked.
+    since: Zeroizing<Vec<u8>>,
+    /// With the name of its reader, once it is in.
+    card: Option<(Watch, String)>,
+    interrupted: Interruption,
+    hung_up: Signal,
+}
+
+impl Desk<'_> {
+    /// Waits until somebody leaves it.
+    async fn left(&mut self) -> Why {
+        tokio::select! {
+            why = card_gone(self.card.as_mut()) => why,
+            () = self.interrupted.came() => Why::Interrupted,
+            // A terminal that is closed is a desk that was left.
+            _ = self.hung_up.recv() => Why::Interrupted,
+            () = locked(self.home, &self.since) => Why::Locked,
+        }
+    }
+}
+
 /// Logs in and holds the session until somebody leaves the desk.
 pub(crate) async fn hold(context: &Context, options: HoldOptions) -> context::Outcome {
     let HoldOptions { reader, patience, lease, idle } = options;
     let (screen, home) = (context.screen, context.service.home());
-    let mut interrupted = Interruption::new()?;
     let unavailable = |error| Failure::of(problems::SIGNALS_UNAVAILABLE).about(error);
-    // A terminal that is closed is a desk that was left.
-    let mut hung_up = signal(SignalKind::hangup()).map_err(unavailable)?;
-    let mut card = None;
+    let mut desk = Desk {
+        home,
+        since: home.hold()?,
+        card: None,
+        interrupted: Interruption::new()?,
+        hung_up: signal(SignalKind::hangup()).map_err(unavailable)?,
+    };
     if reader.is_some() {
         let mut watch = Watch::start(reader, None);
         let seen = tokio::select! {
+            biased;
+            why = desk.left() => return never_held(context, why),
             seen = timeout(patience, first_card(&mut watch, || screen.hint(text::HOLD_CARD))) => seen,
-            () = interrupted.came() => return Err(problems::INTERRUPTED.into()),
         };
         let (name, _) = seen.map_err(|_| Failure::of(problems::CARD_TIMEOUT))??;
-        card = Some((watch, name));
+        desk.card = Some((watch, name));
     }
     if !home.asks_for_passphrase()? {
         screen.hint(text::HOLD_KEY_OPEN);
     }
-    // What was saved before goes on for as long as it lasts: nobody would have its secret any more.
-    context.service.log_out().await?;
-    let Held { channel, opened, token } = context.service.hold(lease).await?;
-    let reader = card.as_ref().map(|(_, name)| name.clone());
-    screen.show(&held(&opened, reader.as_deref()), &show::session(text::HOLD_BEGUN, &opened));
-    let why = tokio::select! {
-        why = card_gone(card.as_mut()) => why,
-        () = interrupted.came() => Why::Interrupted,
-        _ = hung_up.recv() => Why::Interrupted,
-        why = left(home, &token, idle) => why,
-        why = renewed(&channel, lease) => why,
+    let log_in = async {
+        // What was saved before goes on for as long as it lasts: nobody would have its secret any more.
+        context.service.log_out().await?;
+        context.service.hold(lease).await
     };
-    if let Some((watch, _)) = &card {
+    // Who left while a passphrase was asked for is not logged in: that is looked for first, each time.
+    let held = tokio::select! {
+        biased;
+        why = desk.left() => return never_held(context, why),
+        held = log_in => held?,
+    };
+    let Held { channel, opened, token } = held;
+    let reader = desk.card.as_ref().map(|(_, name)| name.clone());
+    let why = if home.holds(&desk.since) {
+        screen
+            .show(&held_by(&opened, reader.as_deref()), &show::session(text::HOLD_BEGUN, &opened));
+        tokio::select! {
+            why = desk.left() => why,
+            why = unused(home, &token, idle) => why,
+            why = renewed(&channel, lease) => why,
+        }
+    } else {
+        Why::Locked
+    };
+    if let Some((watch, _)) = &desk.card {
         watch.stop();
     }
     // Nobody here uses it from now on, whether or not the service can be told.
-    if is_ours(home, &token) {
-        home.forget_session();
-    }
+    let forgotten = if is_ours(home, &token) { home.forget_session() } else { Ok(()) };
     let closed = why == Why::Over || close(channel).await;
-    let page = Page::titled(why.text()).maybe(text::WHY, (!closed).then_some(text::HOLD_NOT_TOLD));
-    screen.show(&json!({ "event": "ended", "why": why.word(), "closed": closed }), &page);
+    end(context, why, closed);
+    forgotten?;
     Ok(why.exit())
 }
 
+/// Somebody left before there was a session. One that was opened meanwhile has a lease, and nobody has its secret.
+fn never_held(context: &Context, why: Why) -> context::Outcome {
+    if why == Why::Interrupted {
+        return Err(problems::INTERRUPTED.into());
+    }
+    end(context, why, true);
+    Ok(why.exit())
+}
+
+fn end(context: &Context, why: Why, closed: bool) {
+    let page = Page::titled(why.text()).maybe(text::WHY, (!closed).then_some(text::HOLD_NOT_TOLD));
+    context.screen.show(&json!({ "event": "ended", "why": why.word(), "closed": closed }), &page);
+}
+
 /// The token stays in the session file.
-fn held(opened: &OpenSessionResponse, reader: Option<&str>) -> Value {
+fn held_by(opened: &OpenSessionResponse, reader: Option<&str>) -> Value {
     let mut session = json::of("OpenSessionResponse", opened);
     if let Value::Object(fields) = &mut session {
         fields.remove("token");
@@ -182,10 +235,17 @@ fn gone(sight: &Sight, reader: &str) -> Option<Why> {
     }
 }
 
+/// Waits until the desk was locked, or somebody logged in by hand.
+async fn locked(home: &Home, since: &[u8]) {
+    let mut look = every(LOOK);
+    while home.holds(since) {
+        look.tick().await;
+    }
+}
+
 /// Waits until the session is no longer the one in its file, or was not used for too long.
-async fn left(home: &Home, token: &str, idle: Option<Duration>) -> Why {
-    let mut look = interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn unused(home: &Home, token: &str, idle: Option<Duration>) -> Why {
+    let mut look = every(LOOK);
     loop {
         look.tick().await;
         if !is_ours(home, token) {
@@ -199,6 +259,12 @@ async fn left(home: &Home, token: &str, idle: Option<Duration>) -> Why {
     }
 }
 
+fn every(period: Duration) -> Interval {
+    let mut every = interval(period);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    every
+}
+
 fn is_ours(home: &Home, token: &str) -> bool {
     home.session().is_some_and(|session| *session.token == token)
 }
@@ -210,16 +276,15 @@ fn is_idle(used: Option<OffsetDateTime>, now: OffsetDateTime, most: Duration) ->
 
 /// Renews the lease as long as the service says that it is good, or may be.
 async fn renewed(channel: &Authorized, lease: Duration) -> Why {
-    let every = lease / RENEWALS;
-    let mut turn = interval(every);
-    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let each = lease / RENEWALS;
+    let mut turn = every(each);
     turn.tick().await;
     let mut good_until = Instant::now() + lease;
     loop {
         turn.tick().await;
         let asked = Instant::now();
         let mut sessions = SessionsClient::new(channel.clone());
-        match timeout(every, sessions.renew(RenewSessionRequest {})).await {
+        match timeout(each, sessions.renew(RenewSessionRequest {})).await {
             Ok(Ok(_)) => good_until = asked + lease,
             Ok(Err(status)) if Failure::from(status.clone()).session_over => return Why::Over,
             // Out of reach, or out of breath: it is asked again while there is something to renew.

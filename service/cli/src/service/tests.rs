@@ -245,3 +245,47 @@ async fn logging_out_of_an_ended_session_forgets_it() {
     assert!(stage.service.log_out().await.unwrap().is_none());
     assert!(stage.service.home().session().is_none());
 }
+
+#[tokio::test]
+async fn where_sessions_are_held_no_command_opens_another() {
+    let stage = stage().await;
+    let home = stage.service.home();
+    home.hold().unwrap();
+    let refused = stage.status().await.unwrap_err();
+    assert_eq!((refused.reason.as_str(), stage.counts()), ("HELD_SESSION_OVER", (0, 0)));
+    stage.service.hold(Duration::from_secs(30)).await.unwrap();
+    stage.status().await.unwrap();
+    // Its lease ran out: the service knows it no more.
+    stage.county.opened.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(stage.status().await.unwrap_err().reason, "HELD_SESSION_OVER");
+    assert_eq!(stage.counts(), (2, 2));
+    // Also once it was closed, and until somebody logs in by hand.
+    stage.service.log_out().await.unwrap();
+    assert_eq!(stage.status().await.unwrap_err().reason, "HELD_SESSION_OVER");
+    stage.service.log_in().await.unwrap();
+    stage.county.opened.fetch_add(1, Ordering::SeqCst);
+    stage.status().await.unwrap();
+}
+
+#[tokio::test]
+async fn locking_tells_who_holds_and_what_it_could_not_end() {
+    let (stage, other) = (stage().await, stage().await);
+    let home = stage.service.home();
+    assert!(matches!(stage.service.lock().await, Ok(Left::Nothing)));
+    assert!(!home.is_held(), "a desk where nothing is held stays so");
+    let since = home.hold().unwrap();
+    assert_eq!(home.hold().unwrap(), since);
+    assert!(home.holds(&since));
+    assert!(matches!(stage.service.lock().await, Ok(Left::Nothing)));
+    assert!(!home.holds(&since), "who waits for a card does not log in");
+    assert!(home.is_held());
+
+    stage.service.hold(Duration::from_secs(30)).await.unwrap();
+    assert!(matches!(stage.service.lock().await, Ok(Left::Session(None))));
+    other.service.log_in().await.unwrap();
+    home.save_session(&other.service.home().session().unwrap()).unwrap();
+    assert_eq!(stage.service.lock().await.unwrap_err().reason, "SESSION_ELSEWHERE");
+    assert!(home.session().is_none());
+    std::fs::create_dir(stage.dir.path().join("session")).unwrap();
+    assert_eq!(stage.service.lock().await.unwrap_err().reason, "FILE_NOT_REMOVED");
+}

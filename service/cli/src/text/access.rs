@@ -72,5 +72,7 @@ labels! {
     HOLD_OVER: "会话已在服务端结束", "The session is over at the service";
     HOLD_UNREACHABLE: "租期内未能联系服务，会话已结束", "The service could not be reached in the time of the lease: the session is over";
     HOLD_NOT_TOLD: "暂未能通知服务；租期届满时服务自行结束会话", "the service could not be told yet; it ends the session when the lease is over";
+    SESSION_NOT_HELD: "没有会话：此处的会话由 healthcard session hold 保持，命令不会自动登录", "No session: here sessions are held by `healthcard session hold`, and commands do not log in by themselves";
+    DESK_HAD_NO_SESSION: "工作站已锁定；本机没有会话需要结束", "The desk is locked; no session was open here";
     DESK_LOCKED: "工作站已锁定，会话及其令牌已结束", "The desk is locked; the session ended, and its tokens with it";
 }

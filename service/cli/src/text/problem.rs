@@ -199,6 +199,9 @@ pub(crate) mod problems {
     CLOCK_UNKNOWN Refused: "无法得知服务的时间", "请先解决服务连接问题", "the service's time is not known", "see to the connection first";
     USAGE Usage: "命令用法不正确", "请查看 --help", "the command was not understood", "see --help";
     SIGNALS_UNAVAILABLE Refused: "系统不允许监听中断信号，未开始读卡", "请重新运行；如仍出现，请联系系统管理员", "the system does not let this program listen for interruptions; nothing was read", "run it again; if it persists, contact the system's administrator";
+    HELD_SESSION_OVER Refused: "被保持的会话已结束", "请重新运行 healthcard session hold；不再保持会话时运行 healthcard session open", "the session that was held here is over", "run `healthcard session hold` again, or `healthcard session open` where none is to be held any more";
+    SESSION_ELSEWHERE Refused: "本机不再使用会话，但它属于另一服务，未能在那里结束", "请用 --server 指定该服务并在别处运行 healthcard session end；被保持的会话在租期届满时结束", "the session is used here no more, but it is of another service and could not be ended there", "end it there with `healthcard session end`; a held one ends with its lease";
+    FILE_NOT_REMOVED Refused: "无法删除文件", "请检查目录权限，并手工删除", "a file cannot be removed", "check the permissions of its directory, and remove it by hand";
     INTERRUPTED Refused: "操作被中断", "需要时请重新运行", "interrupted", "run it again when needed";
     }
 }

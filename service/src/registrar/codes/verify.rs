@@ -181,9 +181,10 @@ impl Registrar {
         resident: &Resident,
     ) -> Result<(VerifiedCode, Receipt), Error> {
         let reading = self.reading_of_record(resident, card).await?;
-        let session = case.caller.holder.session;
+        let (session, now) = (case.caller.holder.session, case.caller.now);
         let granted = case.entry(Outcome::Granted).with("form", "static");
-        let answer = self.store.record_static_code(card.id, card.resident, session, granted).await;
+        let answer =
+            self.store.record_static_code(card.id, card.resident, session, now, granted).await;
         let receipt = self.settle(case.refused(), answer).await?;
         let verified = VerifiedCode {
             form: CodeForm::Static,

@@ -153,7 +153,7 @@ async fn what_ended_a_code_is_told() {
     assert_eq!(refused(&store, use_at(&h, card, used, NOW)).await, Obstacle::CodeUsed);
     let more = store.record_code(code(&h, card, 5, 1), h.resident, SESSION, act("create")).await;
     assert!(matches!(more, Err(StoreError::Conflict(Obstacle::ElectronicCardStatus))));
-    let shown = store.record_static_code(card, h.resident, SESSION, act("code.verify")).await;
+    let shown = store.record_static_code(card, h.resident, SESSION, NOW, act("code.verify")).await;
     assert!(matches!(shown, Err(StoreError::Conflict(Obstacle::ElectronicCardStatus))));
 }
 

@@ -222,6 +222,34 @@ async fn a_log_that_can_be_written_again_says_so_before_anyone_writes() {
     assert_proven(&store, &after).await;
 }
 
+/// Sessions are renewed all the while: that needs no leaf, and says nothing of the log.
+#[tokio::test]
+async fn a_log_that_can_be_written_again_says_so_while_sessions_are_renewed() {
+    let place = Place::new();
+    let away = Arc::new(AtomicBool::new(false));
+    let (refused, _tried) = mpsc::unbounded_channel();
+    let signer = Arc::new(Unpluggable { key: signer(1), away: Arc::clone(&away), refused });
+    let keys = LogKeys { signer, earlier: Vec::new() };
+    let store = Store::open(&place.path(), keys, ORIGIN).unwrap();
+    let h = hospital(&store).await;
+    store.record_session_opened(leased(&h), act("session.open")).await.unwrap();
+
+    away.store(true, Ordering::Relaxed);
+    store.record_act(act("card.read")).await.unwrap_err();
+    let failed = clock::count();
+    while failed.elapsed() < std::time::Duration::from_secs(3) {
+        store.renew_lease(&LEASED, NOW).await.unwrap();
+        assert!(!store.is_writable(), "a renewal does not say that leaves can be written");
+    }
+    away.store(false, Ordering::Relaxed);
+    let back = clock::count();
+    while !store.is_writable() {
+        store.renew_lease(&LEASED, NOW).await.unwrap();
+        assert!(back.elapsed() < std::time::Duration::from_secs(20), "it never said so");
+    }
+    store.record_act(act("card.read")).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_database_has_one_master() {
     let place = Place::new();

@@ -36,12 +36,16 @@ mod revocation_lists;
 mod rollback;
 mod rules;
 mod search;
+mod sessions;
 mod staff;
 mod succession;
 mod time_stamps;
 mod token_events;
 
 pub(super) const NOW: UtcTime = datetime!(2026-11-23 08:00:00 UTC);
+/// A session with a lease.
+pub(super) const LEASED: [u8; 32] = [7; 32];
+pub(super) const LEASE: std::time::Duration = std::time::Duration::from_secs(60);
 pub(super) const ORIGIN: &str = "log.example/healthcard";
 
 /// A directory with a database, and the means to open it.
@@ -201,6 +205,19 @@ pub(super) fn token(hospital: &Hospital) -> NewToken {
         subject: None,
         issued_at: NOW,
         expires_at: NOW + Duration::minutes(10),
+    }
+}
+
+/// A session of the doctor that has to be renewed.
+pub(super) fn leased(h: &Hospital) -> NewSession {
+    NewSession {
+        digest: LEASED,
+        identity: h.doctor,
+        certificate: SERIAL.into(),
+        opened_at: NOW,
+        expires_at: NOW + Duration::hours(8),
+        address: "192.0.2.7".into(),
+        lease: Some(LEASE),
     }
 }
 

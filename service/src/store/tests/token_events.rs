@@ -124,9 +124,6 @@ impl Known {
     }
 }
 
-/// A session that has to be renewed within a minute.
-const LEASED: [u8; 32] = [7; 32];
-const LEASE: std::time::Duration = std::time::Duration::from_secs(60);
 /// How long whoever is told offline hears of a token whose time is over: twice as far as clocks may be apart.
 const TOLD_FOR: Duration = Duration::seconds(2 * access_token::LEEWAY);
 const CONSENT_ENDS: UtcTime = datetime!(2026-11-23 08:30:00 UTC);
@@ -183,16 +180,7 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
     let (given, sent) = (consent(&h), referral(&h));
     store.record_consent(given.clone(), SESSION, act("consent.grant")).await.unwrap();
     store.record_referral(sent.clone(), act("referral.make")).await.unwrap();
-    let leased = NewSession {
-        digest: LEASED,
-        identity: h.doctor,
-        certificate: SERIAL.into(),
-        opened_at: NOW,
-        expires_at: NOW + Duration::hours(8),
-        address: "192.0.2.7".into(),
-        lease: Some(LEASE),
-    };
-    store.record_session_opened(leased, act("session.open")).await.unwrap();
+    store.record_session_opened(leased(&h), act("session.open")).await.unwrap();
     let (mut now, mut known) = (NOW, Known::default());
     known.leased_until = Some(NOW + LEASE);
     for (event, which) in events {
