@@ -10,7 +10,7 @@ use proto::v1::{
     visits_client::VisitsClient,
 };
 use serde_json::Value;
-use service::demo::people::{CLERK, DEPARTMENT, DESK, PATIENT, RECORDS};
+use service::demo::people::{CLERK, DEPARTMENT, DESK, DOCTOR, PATIENT, RECORDS};
 use service::policy::{SHIPPED, Texts};
 use tests::grpc::{Caller, log_in, reason};
 use tests::hospital::{Hospital, text};
@@ -244,6 +244,24 @@ fn later(hospital: &mut Hospital, offset: &str) {
         command
     };
     hospital.stage.serve_with(with_offset).unwrap();
+}
+
+#[test]
+fn a_code_says_that_there_is_something_to_tell_and_not_what() {
+    let (hospital, _) = open();
+    let why = hospital.stage.write("records/note.txt", "车祸昏迷，急需用药史".as_bytes()).unwrap();
+    let begin = ["emergency", "begin", "--reason", "unconscious", "--note", why.to_str().unwrap()];
+    let order = [&begin[..], &["--resident", &hospital.resident_id]].concat();
+    let begun = hospital.granted(DOCTOR.key, &order);
+    let file = scan(&hospital, &text(&create(&hospital, &[]), "code"));
+    let verified = hospital.granted(DESK.key, &["card", "code", "verify", "--code", &file]);
+    let notices = verified["reading"]["notices"].as_array().unwrap();
+    assert_eq!(notices.len(), 1, "{verified}");
+    let notice = &notices[0];
+    assert_eq!(notice["emergency_id"], begun["emergency_id"], "{notice}");
+    assert_eq!(text(notice, "institution_name"), "", "{notice}");
+    assert_ne!(notice["reason"], begun["reason"], "{notice}");
+    assert!(notice["begun_at"].is_null(), "{notice}");
 }
 
 #[test]

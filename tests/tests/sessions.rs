@@ -93,7 +93,14 @@ async fn wrong_signatures_are_slowed_down_and_then_lock_the_place_they_come_from
         }
     }
 
-    // However often it was tried, the lock is in the log once.
+    // Whoever was kept out has left a trace, and however often it was tried, the lock is in the log once.
+    let search = ["audit", "search", "--action", "session.open", "--outcome", "refused"];
+    let found = hospital.granted("auditor", &search);
+    let kept_out = found["entries"].as_array().unwrap().iter().filter(|it| {
+        let detail = &it["entry"]["detail"];
+        detail["reason"] == "LOGIN_LOCKED" && detail["alert"].is_null()
+    });
+    assert_eq!(kept_out.count(), 1, "{found}");
     let search = ["audit", "search", "--action", "session.open", "--alerts"];
     let found = hospital.granted("auditor", &search);
     let entries = found["entries"].as_array().unwrap();

@@ -12,7 +12,7 @@ use super::ConfigError;
 pub struct RawLogins {
     /// Refusals for a wrong signature or challenge that lock, 3 to 100.
     pub refusals: u32,
-    /// Seconds within which they count, 60 to 86400.
+    /// Seconds within which they count, 60 to 86400, and more than the pauses between them take together.
     pub within: u64,
     /// Seconds that it stays locked, 5 to 3600. Where many desks share an address, few: all of them are locked out.
     pub locked: u64,
@@ -35,7 +35,16 @@ pub struct LoginRules {
     pub locked: Duration,
 }
 
+/// Refusals that cost no pause; the one after them costs a second, and each further one twice as much, up to 32.
+const FREE: u32 = 1;
+
 impl LoginRules {
+    /// The pause after so many refusals.
+    pub(crate) fn pause(refusals: u32) -> Duration {
+        let doublings = refusals.checked_sub(FREE + 1);
+        doublings.map_or(Duration::ZERO, |times| Duration::from_secs(1 << times.min(5)))
+    }
+
     pub(super) fn check(raw: &RawLogins) -> Result<Self, ConfigError> {
         if !(3..=100).contains(&raw.refusals) {
             return Err(ConfigError::Value { setting: "logins.refusals", why: "3 to 100" });
@@ -43,13 +52,15 @@ impl LoginRules {
         if !(60..=86_400).contains(&raw.within) {
             return Err(ConfigError::Value { setting: "logins.within", why: "60 to 86400" });
         }
+        let within = Duration::from_secs(raw.within);
+        let pauses: Duration = (1..raw.refusals).map(Self::pause).sum();
+        if pauses >= within {
+            let why = "longer than the pauses between `logins.refusals` refusals, or nothing is ever locked";
+            return Err(ConfigError::Value { setting: "logins.within", why });
+        }
         if !(5..=3600).contains(&raw.locked) {
             return Err(ConfigError::Value { setting: "logins.locked", why: "5 to 3600" });
         }
-        Ok(Self {
-            refusals: raw.refusals,
-            within: Duration::from_secs(raw.within),
-            locked: Duration::from_secs(raw.locked),
-        })
+        Ok(Self { refusals: raw.refusals, within, locked: Duration::from_secs(raw.locked) })
     }
 }

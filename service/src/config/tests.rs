@@ -29,6 +29,8 @@ fn wrong_settings_are_refused_by_name() {
         (format!("{good}[lifetimes]\ncode=9"), "setting `lifetimes.code`"),
         (format!("{good}[logins]\nrefusals=2"), "setting `logins.refusals`"),
         (format!("{good}[logins]\nwithin=59"), "setting `logins.within`"),
+        (format!("{good}[logins]\nrefusals=8\nwithin=63"), "setting `logins.within`: longer"),
+        (format!("{good}[logins]\nrefusals=100"), "setting `logins.within`: longer"),
         (format!("{good}[logins]\nlocked=3601"), "setting `logins.locked`"),
         (format!("{good}[cards]\nloss_days=366"), "setting `cards.loss_days`"),
         (format!("{good}[cards]\nreview_hours=0"), "setting `cards.review_hours`"),

@@ -11,25 +11,24 @@ use std::{
     time::Duration,
 };
 
-use crate::{clock::UtcTime, config::LoginRules, serve::network};
+use crate::{clock::UtcTime, config::LoginRules};
 
 /// Certificates at addresses that are remembered. One more takes the place of the one that was refused longest ago:
 /// whoever fills this keeps nobody out, and gains nothing but further tries.
 const MOST: usize = 4096;
-/// Refusals that cost no pause; the one after them costs a second, and each further one twice as much.
-const FREE: u32 = 1;
 
 /// A certificate that is tried from an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Tried {
     /// SM3 of the whole certificate.
     certificate: [u8; 32],
-    network: IpAddr,
+    /// Whole, not its network: others in it are other desks of the same ward.
+    address: IpAddr,
 }
 
 impl Tried {
     pub(super) fn new(certificate: [u8; 32], address: IpAddr) -> Self {
-        Self { certificate, network: network(address) }
+        Self { certificate, address: address.to_canonical() }
     }
 }
 
@@ -66,8 +65,7 @@ impl Refusals {
     }
 
     fn pause(&self) -> Duration {
-        let doublings = self.count.checked_sub(FREE + 1);
-        doublings.map_or(Duration::ZERO, |times| Duration::from_secs(1 << times.min(5)))
+        LoginRules::pause(self.count)
     }
 }
 
@@ -226,14 +224,34 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_one_network_are_one() {
-        let locks = locks();
-        let [one, same, other] = ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"]
-            .map(|text| text.parse::<IpAddr>().unwrap());
-        for second in 0..5 {
-            locks.refused(Tried::new([1; 32], one), NOW + Duration::from_secs(second));
+    fn an_address_is_locked_alone_however_it_is_written() {
+        let cases = [("2001:db8::1", "2001:db8::2"), ("192.0.2.1", "192.0.2.2")];
+        for (one, neighbour) in cases {
+            let locks = locks();
+            let of = |text: &str| Tried::new([1; 32], text.parse().unwrap());
+            for second in 0..5 {
+                locks.refused(of(one), NOW + Duration::from_secs(second));
+            }
+            assert!(matches!(locks.admit(of(one), NOW), Err(Kept::Locked(_))), "{one}");
+            assert_eq!(locks.admit(of(neighbour), NOW), Ok(()), "{neighbour}");
         }
-        assert!(matches!(locks.admit(Tried::new([1; 32], same), NOW), Err(Kept::Locked(_))));
-        assert_eq!(locks.admit(Tried::new([1; 32], other), NOW), Ok(()));
+        let mapped = "::ffff:192.0.2.1".parse().unwrap();
+        assert_eq!(Tried::new([1; 32], mapped), Tried::new([1; 32], "192.0.2.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn who_tries_again_as_soon_as_they_may_is_locked_out() {
+        for (refusals, within) in [(3, 60), (7, 60), (100, 3008)] {
+            let within = Duration::from_secs(within);
+            let rules = LoginRules { refusals, within, locked: MINUTE };
+            let locks = LoginLocks::new(rules);
+            let mut now = NOW;
+            for count in 1..refusals {
+                assert_eq!(locks.admit(here(), now), Ok(()), "{count} of {refusals}");
+                assert_eq!(locks.refused(here(), now), None, "{count} of {refusals}");
+                now += LoginRules::pause(count);
+            }
+            assert_eq!(locks.refused(here(), now), Some(now + MINUTE), "{refusals}");
+        }
     }
 }

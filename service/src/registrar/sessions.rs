@@ -1,6 +1,6 @@
 //! Logging in: a challenge, the holder's signature over it, and a session.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use audit::{Actor, Outcome};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -90,11 +90,25 @@ impl Registrar {
         // Who opened the connection with this key has shown that they hold it: what others tried is none of theirs.
         let shown = origin.peer.is_some() && !foreign;
         let tried = (!shown).then(|| Tried::new(certificate.thumbprint(), origin.address));
-        if let Some(tried) = tried {
-            self.login_locks.admit(tried, now).map_err(|kept| match kept {
-                Kept::Waiting => Reason::RATE_LIMITED.into(),
-                Kept::Locked(until) => Error::Locked { until },
-            })?;
+        let actor = Actor {
+            certificate: Some(serial.clone()),
+            address: Some(origin.address.to_string()),
+            ..Actor::default()
+        };
+        let refused = |actor| entry_by(actor, Act::SessionOpen, Outcome::Refused, now);
+        // What is kept out here says nothing of other places, which have records of their own.
+        let place = format!("{serial} {}", origin.address);
+        match tried.map_or(Ok(()), |tried| self.login_locks.admit(tried, now)) {
+            Ok(()) => {}
+            Err(Kept::Waiting) => return Err(Reason::RATE_LIMITED.into()),
+            Err(Kept::Locked(until)) => {
+                let locked = Error::Locked { until };
+                if !self.refused_logins.admit(&place, now) {
+                    return Err(locked);
+                }
+                let entry = refused(actor).with("until", clock::rfc3339(until));
+                return self.refuse(entry, locked).await;
+            }
         }
         // The challenge is used up either way; what is wrong with the certificate itself is said first.
         let proven = self.prove_key(challenge, &certificate, signature, now);
@@ -107,15 +121,9 @@ impl Registrar {
             (Ok(_), Err(error)) => Err(error),
             (Err(error), _) => Err(chain_reason(error)),
         };
-        let actor = Actor {
-            certificate: Some(serial.clone()),
-            address: Some(origin.address.to_string()),
-            ..Actor::default()
-        };
-        let refused = |actor| entry_by(actor, Act::SessionOpen, Outcome::Refused, now);
         if let Some(until) = locks {
             let locked = Error::Locked { until };
-            if !self.locked_logins.admit(&serial, now) {
+            if !self.locked_logins.admit(&place, now) {
                 return Err(locked);
             }
             let entry = refused(actor).with("until", clock::rfc3339(until));
@@ -352,10 +360,8 @@ impl Registrar {
                 .with("how", "lease")
                 .with("of", session.identity.to_string());
             self.store.record_session_left(&session.digest, now, entry).await?;
-        }
-        if !left.is_empty() {
-            let left: HashSet<_> = left.into_iter().map(|session| session.digest).collect();
-            self.sessions.forget(|holder| left.contains(&holder.session));
+            // At once: the next one may not be recorded.
+            self.sessions.forget(|holder| holder.session == session.digest);
         }
         Ok(())
     }

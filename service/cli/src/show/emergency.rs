@@ -61,10 +61,12 @@ pub(crate) fn emergencies(list: &v1::ListEmergenciesResponse) -> Page {
 
 /// What a resident is to be told.
 pub(super) fn notice(notice: &v1::EmergencyNotice) -> Page {
+    // With a code there is its number alone.
+    let institution = Some(notice.institution_name.as_str()).filter(|name| !name.is_empty());
     Page::titled(text::EMERGENCY_NOTICE)
         .row(text::EMERGENCY_ID, &notice.emergency_id)
         .maybe(text::ROLE, word_of::<v1::Role>(notice.role))
-        .row(text::EMERGENCY_INSTITUTION, &notice.institution_name)
+        .maybe(text::EMERGENCY_INSTITUTION, institution)
         .maybe(text::EMERGENCY_REASON, word_of::<v1::EmergencyReason>(notice.reason))
         .maybe(text::EMERGENCY_BEGAN_AT, timestamp(notice.begun_at.as_ref()))
         .maybe(text::EMERGENCY_ENDS_AT, timestamp(notice.ends_at.as_ref()))
