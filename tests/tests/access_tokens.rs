@@ -8,7 +8,7 @@ use access_token::words::{DataClass, Mask};
 use access_token::{Claims, KeySet, Refusal, Verifier};
 use proto::v1::{self, ConsentKind, GrantConsentRequest, Purpose};
 use serde_json::{Value, json};
-use service::demo::people::{COLLEAGUE, DOCTOR, RECORDS, Staff};
+use service::demo::people::{COLLEAGUE, DEPARTMENT, DOCTOR, RECORDS, Staff};
 use tests::counter::Counter;
 use tests::hospital::{Hospital, text};
 use tests::http::{get, post, session};
@@ -18,6 +18,8 @@ use tests::resource_server::{Chart, ResourceServer, ask, now, observation, patie
 
 const RESEARCHER: Staff =
     Staff { key: "researcher", role: "researcher", number: "R001", department: "", ..COLLEAGUE };
+/// Not named in the visit, but of its department: sees it partly masked.
+const BESIDE: Staff = Staff { key: "beside", number: "D003", department: DEPARTMENT, ..COLLEAGUE };
 const FORM: &str = "content-type: application/x-www-form-urlencoded";
 
 fn code(outcome: &Value) -> &str {
@@ -314,7 +316,7 @@ async fn a_clinician_acts_for_a_resident_with_no_more_than_what_is_exchanged_ope
 
     // It says who acts for whom, is bound to the clinician's key, and opens what was asked for.
     let keys = KeySet::from_json(&get(&hospital, "/jwks.json").1).unwrap();
-    let verifier = Verifier::new(&text(&said, "issuer"), "emr.example", keys);
+    let verifier = Verifier::new(&text(&said, "issuer"), "emr.example", keys.clone());
     let exchanged = text(&given, "access_token");
     let file = hospital.stage.write("exchanged", exchanged.as_bytes()).unwrap();
     let file = file.to_str().unwrap();
@@ -341,9 +343,22 @@ async fn a_clinician_acts_for_a_resident_with_no_more_than_what_is_exchanged_ope
     let order = ["token", "check", "--token", file, "--audience", "emr.example"];
     assert_eq!(hospital.granted(DOCTOR.key, &order)["claims"]["act"]["sub"], **doctor);
     // All of it, where nothing less is asked for; and never longer than what it is exchanged for.
-    let (_, all) = with(&[]);
-    let all = verifier.check(&text(&all, "access_token"), None, request, now()).unwrap_err();
-    assert_eq!(all, Refusal::ProofMissing);
+    let read = |token: &str| access_token::read(token, &keys).unwrap();
+    let of = read(&text(&issued, "token"));
+    for more in [&[][..], &["lifetime_seconds=86400"]] {
+        let all = read(&text(&with(more).1, "access_token"));
+        assert_eq!((all.data, all.mask, all.exp), (of.data.clone(), of.mask, of.exp), "{more:?}");
+    }
+    // What is left out of the one is left out of the other.
+    hospital.stage.engage(&hospital.institution_id, &BESIDE).unwrap();
+    let order = ["--classes", "health", "--grade", "2", "--audience", "emr.example"];
+    let order = [&["token", "issue", "--visit", &visit][..], &order].concat();
+    let masked = text(&hospital.granted(BESIDE.key, &order), "token");
+    let bearer_beside = session(&hospital, BESIDE.key);
+    let masked_subject = format!("subject_token={masked}");
+    let (_, given) = exchange(&hospital, &bearer_beside, &[EXCHANGE, OF_TOKEN, &masked_subject]);
+    let given = read(&text(&given, "access_token"));
+    assert_eq!((read(&masked).mask, given.mask), (Mask::Partial, Mask::Partial));
 
     let forged = format!("{}A", &subject[..subject.len() - 1]);
     let forged =
@@ -387,6 +402,31 @@ async fn a_clinician_acts_for_a_resident_with_no_more_than_what_is_exchanged_ope
         assert!(!text(&said, "message_zh").is_ascii(), "{what}: {said}");
     }
 
+    // A refusal, too, names what was to be exchanged and whose data it opens, once it is known to be ours.
+    let order = ["audit", "search", "--action", "token.issue", "--outcome", "refused"];
+    let order = [&order[..], &["--page-size", "100"]].concat();
+    let refused = hospital.granted("auditor", &order);
+    let token_of = |id: &str| json!({ "kind": "token", "id": id });
+    let (first, again) = (text(&issued, "token_id"), read(&exchanged).jti);
+    let named = |reason: &str, object: Option<Value>| {
+        let entries = refused["entries"].as_array().unwrap().iter().map(|it| &it["entry"]);
+        let refused = entries.filter(|it| {
+            it["detail"]["exchange"] == "token"
+                && it["detail"]["reason"] == reason
+                && it.get("object").filter(|it| !it.is_null()) == object.as_ref()
+        });
+        refused
+            .map(|it| assert_eq!(it["resident"] == hospital.resident_id, object.is_some(), "{it}"))
+            .count()
+    };
+    assert_eq!(named("EXCHANGE_WIDENS", Some(token_of(&first))), 2, "{refused}");
+    assert_eq!(named("EXCHANGE_OTHER_TARGET", Some(token_of(&first))), 1, "{refused}");
+    // Another's, and one that was exchanged itself.
+    assert_eq!(named("SUBJECT_TOKEN_INVALID", Some(token_of(&first))), 1, "{refused}");
+    assert_eq!(named("SUBJECT_TOKEN_INVALID", Some(token_of(&again))), 1, "{refused}");
+    // What is none of ours says nothing that is believed.
+    assert_eq!(named("SUBJECT_TOKEN_INVALID", None), 2, "{refused}");
+
     // It ends with what it was exchanged for, and the log has what that was.
     hospital.granted(DOCTOR.key, &["token", "revoke", &text(&issued, "token_id")]);
     assert_eq!(text(&introspect(file), "inactive_reason"), "REVOKED");
@@ -405,7 +445,7 @@ async fn a_clinician_acts_for_a_resident_with_no_more_than_what_is_exchanged_ope
     let told = hospital.granted("auditor", &order);
     let details = told["entries"].as_array().unwrap().iter().map(|it| &it["entry"]["detail"]);
     let exchanged = details.filter(|it| it["exchanged-token"] == text(&issued, "token_id"));
-    assert_eq!(exchanged.count(), 2, "{told}");
+    assert_eq!(exchanged.count(), 3, "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
