@@ -32,7 +32,7 @@ use crate::{
     policy::Act,
     registrar::{Error, Registrar, key_changed, key_labelled, keystore_shared, passphrase_changed},
     start::{self, StartError},
-    store::{Store, StoreError},
+    store::{KeyAct, Store, StoreError},
     token::thumbprint,
 };
 
@@ -50,8 +50,10 @@ pub enum KeyOrder {
     RotateAtOnce,
     /// A version is retired without a successor: of a key that the service does not need.
     Retire(u32),
-    /// A version is wiped.
+    /// A version is wiped: of a key that signs tokens one that signed nothing that goes on.
     Destroy(u32),
+    /// A version is wiped, though it may have signed receipts of consents that go on: they are fetched anew.
+    DestroyReceiptsToo(u32),
     /// A version may be known to others. If it is the one in use, the next takes its place first.
     Compromise(u32),
 }
@@ -121,6 +123,20 @@ pub enum KeyChangeError {
     /// Tokens that the version signed are not over.
     #[error("tokens that version {version} of {key} signed are good until {}", clock::rfc3339(*until))]
     TokensGoOn {
+        /// The key.
+        key: KeyRef,
+        /// The version.
+        version: u32,
+        /// When the last of them is over.
+        until: UtcTime,
+    },
+    /// Consents go on whose receipts the version may have signed.
+    #[error(
+        "consents go on until {} whose receipts version {version} of {key} may have signed; without it the receipts \
+         are not believed",
+        clock::rfc3339(*until)
+    )]
+    ConsentsGoOn {
         /// The key.
         key: KeyRef,
         /// The version.
@@ -235,7 +251,7 @@ async fn carry_out(
             keystore.change(key, version, Transition::Retire)?;
             (Act::KeyRetire, version)
         }
-        KeyOrder::Destroy(version) => {
+        KeyOrder::Destroy(version) | KeyOrder::DestroyReceiptsToo(version) => {
             keystore.change(key, version, Transition::Destroy)?;
             (Act::KeyDestroy, version)
         }
@@ -341,10 +357,14 @@ fn check(
     let needed = keys::is_needed(&key());
     match (order, Succession::of(key_use)) {
         (KeyOrder::Retire(_), _) if needed => Err(KeyChangeError::Needed(key())),
-        (KeyOrder::Destroy(version), _) if key_use == KeyUse::SealData => {
+        (KeyOrder::Destroy(version) | KeyOrder::DestroyReceiptsToo(version), _)
+            if key_use == KeyUse::SealData =>
+        {
             Err(KeyChangeError::Opens { key: key(), version })
         }
-        (KeyOrder::Retire(_) | KeyOrder::Destroy(_), _) => Ok(versions),
+        (KeyOrder::Retire(_) | KeyOrder::Destroy(_) | KeyOrder::DestroyReceiptsToo(_), _) => {
+            Ok(versions)
+        }
         (_, Succession::Certificate) => {
             Err(KeyChangeError::NamedByCertificates { key: key(), key_use })
         }
@@ -378,16 +398,20 @@ async fn check_tokens(
                 from => Err(KeyChangeError::NotPublished { key: key.clone(), from }),
             }
         }
-        KeyOrder::Destroy(version) => {
-            let rotated = store.key_acts(Act::KeyRotate, key).await?.into_iter();
-            let Some(succeeded) =
-                rotated.filter(|act| act.version > version).map(|act| act.at).min()
-            else {
-                return Ok(());
-            };
+        KeyOrder::Destroy(version) | KeyOrder::DestroyReceiptsToo(version) => {
+            let rotated = store.key_acts(Act::KeyRotate, key).await?;
+            let Some(succeeded) = succeeded(&rotated, version) else { return Ok(()) };
             let slowest_clock = now - time::Duration::seconds(LEEWAY);
-            match store.last_token_over(succeeded, slowest_clock).await? {
-                Some(until) => Err(KeyChangeError::TokensGoOn { key: key.clone(), version, until }),
+            if let Some(until) = store.last_token_over(succeeded, slowest_clock).await? {
+                return Err(KeyChangeError::TokensGoOn { key: key.clone(), version, until });
+            }
+            if matches!(order, KeyOrder::DestroyReceiptsToo(_)) {
+                return Ok(());
+            }
+            match store.last_consent_over(succeeded, now).await? {
+                Some(until) => {
+                    Err(KeyChangeError::ConsentsGoOn { key: key.clone(), version, until })
+                }
                 None => Ok(()),
             }
         }
@@ -395,6 +419,35 @@ async fn check_tokens(
     }
 }
 
+/// When a version had signed for the last time, as far as the log tells. A rotation is recorded before it is done, and a
+/// keystore of before may be put back: the version may go on signing after any rotation but the last.
+fn succeeded(rotated: &[KeyAct], version: u32) -> Option<UtcTime> {
+    rotated.iter().filter(|act| act.version > version).map(|act| act.at).max()
+}
+
 fn versions(keystore: &SoftKeystore, key: &KeyRef) -> Vec<KeyDescription> {
     keystore.list().into_iter().filter(|version| version.reference == *key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_rotation_that_was_recorded_and_not_done_succeeds_nothing() {
+        let at = |version, at| KeyAct { version, thumbprint: None, at };
+        let first = datetime!(2026-11-23 08:00:00 UTC);
+        let (second, third) = (first + time::Duration::hours(1), first + time::Duration::hours(2));
+        // The first was not saved, so that version 1 went on until the second.
+        let twice = [at(2, first), at(2, second)];
+        assert_eq!(succeeded(&twice, 1), Some(second));
+        assert_eq!(succeeded(&twice, 2), None);
+        // A keystore of before was put back after the second.
+        let back = [at(2, first), at(3, second), at(2, third)];
+        assert_eq!(succeeded(&back, 1), Some(third));
+        assert_eq!(succeeded(&back, 2), Some(second));
+        assert_eq!(succeeded(&[], 1), None);
+    }
 }

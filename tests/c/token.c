@@ -108,8 +108,16 @@ int main(int count, char **given) {
     REFUSED(HCT_NO_ROOM, hct_check(verifier, token.octets, token.length, proof.octets, proof.length, method, uri, now, claims, HCT_CLAIMS_ROOM - 1, &length, &age));
     HOLDS(length == 77 && age == 77);
 
-    /* None of that has used the proof up; this has. */
-    OK(CHECK(verifier, token, proof.octets, proof.length, uri, now));
+    /* None of that has used the proof up; this has, with the longest address that there may be. */
+    char *far = malloc(16386);
+    HOLDS(far != NULL && strlen(uri) < 1000);
+    memset(far, 'a', 16385);
+    memcpy(far, uri, strlen(uri));
+    far[strlen(uri)] = '?';
+    far[16385] = 0;
+    REFUSED(HCT_ARGUMENT, CHECK(verifier, token, proof.octets, proof.length, far, now));
+    far[16384] = 0;
+    OK(CHECK(verifier, token, proof.octets, proof.length, far, now));
     HOLDS(length > 100 && length <= HCT_CLAIMS_ROOM && age >= 0 && age < 3600);
     printf("claims=%.*s\n", (int)length, (const char *)claims);
     printf("age=%lld\n", (long long)age);

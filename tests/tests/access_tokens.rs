@@ -207,10 +207,17 @@ async fn all_tokens_of_a_visit_a_person_or_a_certificate_end_at_once_and_others_
     let good = (true, String::new());
     let revoked = (false, "REVOKED".to_owned());
 
-    // Somebody else's are not ended by whoever has none there, and who is not on record has none.
-    let none = revoke(&hospital, COLLEAGUE.key, &["--visit", &first]);
-    assert_eq!((&none["ended"], &none["receipt"]), (&json!(0), &Value::Null));
+    // Somebody else's are not ended by whoever has none there; and whether there is such a thing they do not learn.
     let nobody = "01900000-0000-7000-8000-000000000000";
+    let resident = hospital.resident_id.clone();
+    for (what, known) in
+        [("--visit", Some(&first)), ("--resident", Some(&resident)), ("--consent", None)]
+    {
+        for id in known.map(String::as_str).into_iter().chain([nobody]) {
+            let none = revoke(&hospital, COLLEAGUE.key, &[what, id]);
+            assert_eq!((&none["ended"], none["receipt"].is_object()), (&json!(0), true), "{none}");
+        }
+    }
     let doctor = hospital.staff[DOCTOR.key].clone();
     let serial = hospital.granted(DOCTOR.key, &["key", "show"]);
     let serial = text(&serial["certificate"], "serial");
@@ -263,8 +270,12 @@ async fn all_tokens_of_a_visit_a_person_or_a_certificate_end_at_once_and_others_
     // One entry, which says how many, and of what.
     let order = ["audit", "search", "--action", "token.revoke", "--outcome", "granted"];
     let told = hospital.granted("auditor", &order);
-    let [entry] = &told["entries"].as_array().unwrap()[..] else { panic!("{told}") };
-    let entry = &entry["entry"];
+    let entries: Vec<_> =
+        told["entries"].as_array().unwrap().iter().map(|it| &it["entry"]).collect();
+    let (none, some): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|entry| entry["detail"]["tokens"] == "0");
+    assert_eq!(none.len(), 5, "{told}");
+    let [entry] = some[..] else { panic!("{told}") };
     assert_eq!(
         (&entry["visit"], &entry["detail"]["tokens"]),
         (&json!(first), &json!("2")),
@@ -339,7 +350,16 @@ async fn a_clinician_acts_for_a_resident_with_no_more_than_what_is_exchanged_ope
         let order = ["token", "introspect", "--token", file, "--audience", "emr.example"];
         hospital.ask(RECORDS.key, &order).body
     };
-    assert_eq!(text(&introspect(file), "subject"), *doctor);
+    let said = introspect(file);
+    assert_eq!(
+        (text(&said, "subject"), &said["acts_for_resident"]),
+        (doctor.clone(), &json!(true))
+    );
+    let records = session(&hospital, RECORDS.key);
+    let (_, said) =
+        post(&hospital, "/introspect", &[FORM, &records], format!("token={exchanged}").as_bytes());
+    let said: Value = serde_json::from_slice(&said).unwrap();
+    assert_eq!((&said["clinician"], &said["sub"]), (&json!(doctor), &json!(hospital.resident_id)));
     let order = ["token", "check", "--token", file, "--audience", "emr.example"];
     assert_eq!(hospital.granted(DOCTOR.key, &order)["claims"]["act"]["sub"], **doctor);
     // All of it, where nothing less is asked for; and never longer than what it is exchanged for.
@@ -376,7 +396,7 @@ async fn a_clinician_acts_for_a_resident_with_no_more_than_what_is_exchanged_ope
         ("another class", &bearer, &[EXCHANGE, OF_TOKEN, &subject, "classes=health+care"], ["400", "invalid_scope", "EXCHANGE_WIDENS"]),
         ("another audience", &bearer, &[EXCHANGE, OF_TOKEN, &subject, "audience=lab.example"], ["400", "invalid_target", "EXCHANGE_OTHER_TARGET"]),
         ("another's", &colleague, &[EXCHANGE, OF_TOKEN, &subject], ["400", "invalid_request", "SUBJECT_TOKEN_INVALID"]),
-        ("by who has no tokens", &clerk, &[EXCHANGE, OF_TOKEN, &subject], ["403", "unauthorized_client", "ROLE_NOT_ALLOWED"]),
+        ("by who has no tokens", &clerk, &[EXCHANGE, OF_TOKEN, &subject], ["400", "unauthorized_client", "ROLE_NOT_ALLOWED"]),
         ("by nobody", "authorization: Bearer nobody", &[EXCHANGE, OF_TOKEN, &subject], ["401", "invalid_client", "SESSION_INVALID"]),
         ("forged", &bearer, &[EXCHANGE, OF_TOKEN, &forged], ["400", "invalid_request", "SUBJECT_TOKEN_INVALID"]),
         ("exchanged", &bearer, &[EXCHANGE, OF_TOKEN, &again], ["400", "invalid_request", "SUBJECT_TOKEN_INVALID"]),
@@ -515,7 +535,7 @@ async fn what_a_resident_agreed_to_is_exchanged_as_long_as_it_is_in_force() {
     let to_treat = format!("subject_token={}", to_treat.signed_receipt);
     let doctor = session(&hospital, DOCTOR.key);
     let refused = exchange(&hospital, &doctor, &[EXCHANGE, OF_RECEIPT, &to_treat, whole[3]]);
-    assert_eq!((refused.0.as_str(), &refused.1["error"]), ("403", &json!("unauthorized_client")));
+    assert_eq!((refused.0.as_str(), &refused.1["error"]), ("400", &json!("invalid_request")));
 
     // The receipt goes on saying what it said.
     let withdrawn = counter.withdraws(&given.consent_id, &presence).await.unwrap();

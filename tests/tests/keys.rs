@@ -5,11 +5,13 @@ use std::process::Command;
 
 use access_token::proof::Request;
 use access_token::{KeySet, Refusal, Verifier};
+use proto::v1::{ConsentKind, DataClass, GrantConsentRequest, Purpose};
 use serde_json::Value;
 use service::demo::people::{DESK, DOCTOR, RECORDS};
 use service::demo::programs::{Finished, Program};
 use service::demo::tamper;
 use tests::card_list::KeptList;
+use tests::counter::Counter;
 use tests::hospital::{Hospital, empty_stage, text};
 use tests::http::get;
 use tests::relay;
@@ -152,6 +154,19 @@ async fn whoever_has_the_key_set_of_before_takes_the_first_token_of_the_next_key
     let mut hospital = Hospital::open();
     let visit = relay::open_visit(&hospital).await;
     let before = token(&hospital, &visit, "records/before.jws");
+    let mut counter = Counter::open(&hospital).await;
+    let order = GrantConsentRequest {
+        resident_id: hospital.resident_id.clone(),
+        presence_id: counter.reads(&hospital.card_image()).await,
+        kind: ConsentKind::Permit.into(),
+        purpose: Purpose::Treatment.into(),
+        classes: vec![DataClass::Health.into()],
+        grade: 3,
+        recipient_id: hospital.institution_id.clone(),
+        ..GrantConsentRequest::default()
+    };
+    counter.grants(order).await.unwrap();
+    drop(counter);
     let published = |hospital: &Hospital| {
         let (head, set) = get(hospital, "/jwks.json");
         assert!(head.to_lowercase().contains("cache-control: max-age=300"), "{head}");
@@ -200,7 +215,11 @@ async fn whoever_has_the_key_set_of_before_takes_the_first_token_of_the_next_key
         "{}",
         early.stderr
     );
-    let over = keys_later(&hospital, &destroy, "+16m");
+    // Nor while what a resident agreed to goes on: its receipt would not be believed any more.
+    let consented = keys_later(&hospital, &destroy, "+16m");
+    assert_eq!(consented.code, 1);
+    assert!(consented.stderr.contains("receipts version 1 of soft:token"), "{}", consented.stderr);
+    let over = keys_later(&hospital, &[&destroy[..], &["--receipts-too"]].concat(), "+16m");
     assert_eq!(over.code, 0, "{}", over.stderr);
 }
 

@@ -51,7 +51,8 @@ async fn a_c_program_checks_tokens_offline() {
             stdout.lines().filter_map(|line| line.split_once('=')).collect();
         let claims: Value = serde_json::from_str(facts["claims"]).unwrap();
         assert_eq!((text(&claims, "jti"), text(&claims, "visit")), (id.clone(), visit.clone()));
-        assert_eq!(text(&claims, "sub"), hospital.staff[DOCTOR.key]);
+        let doctor = &hospital.staff[DOCTOR.key];
+        assert_eq!((&text(&claims, "sub"), &text(&claims, "clinician")), (doctor, doctor));
         assert!((0..600).contains(&facts["age"].parse::<i64>().unwrap()), "{stdout}");
         assert_eq!(facts["text"], "访问令牌已提前终止");
     }

@@ -332,6 +332,7 @@ pub(crate) fn introspected(token: &v1::IntrospectTokenResponse) -> Page {
         .row(text::VISIT_ID, &token.visit_id)
         .row(text::EMERGENCY_ID, &token.emergency_id)
         .row(text::IDENTITY_ID, &token.subject)
+        .maybe(text::ACTS_FOR, token.acts_for_resident.then_some(&token.resident_id))
         .maybe(text::ROLE, word_of::<v1::Role>(token.role))
         .maybe(text::PURPOSE, word_of::<v1::Purpose>(token.purpose))
         .row(text::GRADE, token.grade)

@@ -88,8 +88,11 @@ async fn introspect(State(oauth): State<OAuth>, request: Request) -> Response {
         Ok(without_keeping(Json(match found {
             Introspection::Inactive(_) => json!({ "active": false }),
             Introspection::Active { claims, .. } => {
+                let clinician = claims.clinician().to_owned();
                 let mut said = serde_json::to_value(claims)
                     .map_err(|e| Error::internal("writing what a token says", e))?;
+                // `sub` may be the resident for whom they act.
+                said["clinician"] = clinician.into();
                 said["active"] = true.into();
                 said["token_type"] = "DPoP".into();
                 said
@@ -252,7 +255,6 @@ fn refused(status: &Status) -> Response {
     });
     let (code, error) = match status.code() {
         Code::Unauthenticated => (StatusCode::UNAUTHORIZED, "invalid_client"),
-        Code::PermissionDenied => (StatusCode::FORBIDDEN, "unauthorized_client"),
         Code::ResourceExhausted => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
         Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         Code::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
@@ -273,12 +275,14 @@ fn refused(status: &Status) -> Response {
     answer
 }
 
-/// Which of OAuth's words for a bad request it is. That what is exchanged is not good is `invalid_request` (RFC 8693, 2.2.2).
+/// Which of OAuth's words for a bad request it is. That what is exchanged is not good, or that the rules do not allow it, is
+/// `invalid_request` (RFC 8693, 2.2.2).
 fn bad_request(reason: Option<&str>) -> &'static str {
     let words = [
         (Reason::GRANT_TYPE_UNSUPPORTED, "unsupported_grant_type"),
         (Reason::EXCHANGE_OTHER_TARGET, "invalid_target"),
         (Reason::EXCHANGE_WIDENS, "invalid_scope"),
+        (Reason::ROLE_NOT_ALLOWED, "unauthorized_client"),
     ];
     let known = words.into_iter().find(|(of, _)| reason == Some(of.text().reason));
     known.map_or("invalid_request", |(_, word)| word)

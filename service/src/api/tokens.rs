@@ -100,6 +100,7 @@ impl Tokens for Desk {
                 active: true,
                 inactive_reason: String::new(),
                 subject: claims.clinician().to_owned(),
+                acts_for_resident: claims.act.is_some(),
                 token_id: claims.jti,
                 resident_id: claims.resident,
                 visit_id: claims.visit.unwrap_or_default(),

@@ -63,7 +63,13 @@ enum KeysCommand {
     /// 停用服务不再需要的密钥 · Retire a key that the service does not need.
     Retire(Version),
     /// 销毁一个已停用的版本，不可恢复 · Destroy a version that is retired, for ever.
-    Destroy(Version),
+    Destroy {
+        #[command(flatten)]
+        version: Version,
+        /// 令牌密钥：即使它签过的授权确认回执仍有效也销毁，这些回执须重新取得 · Of the key of tokens: though receipts of consents that it signed go on, which then have to be fetched anew.
+        #[arg(long)]
+        receipts_too: bool,
+    },
     /// 声明一个版本已泄露：不再签名，其签名不再可信 · Declare a version compromised: it signs no more, and what it signed is not believed.
     Compromise(Version),
     /// 把打开密钥库的秘密分成分量，由多名保管人共同打开 · Share what opens the keystore among custodians, who open it together.
@@ -161,8 +167,12 @@ impl Keys {
             KeysCommand::Retire(Version { one, version }) => {
                 change(&one, KeyOrder::Retire(version))
             }
-            KeysCommand::Destroy(Version { one, version }) => {
-                change(&one, KeyOrder::Destroy(version))
+            KeysCommand::Destroy { version: Version { one, version }, receipts_too } => {
+                let order = match receipts_too {
+                    true => KeyOrder::DestroyReceiptsToo(version),
+                    false => KeyOrder::Destroy(version),
+                };
+                change(&one, order)
             }
             KeysCommand::Compromise(Version { one, version }) => {
                 change(&one, KeyOrder::Compromise(version))
@@ -464,6 +474,10 @@ fn explained(error: KeyChangeError) -> Failure {
         }
         KeyChangeError::TokensGoOn { .. } => {
             "请待这些令牌到期后再销毁 · destroy it when those tokens are over"
+        }
+        KeyChangeError::ConsentsGoOn { .. } => {
+            "请待这些授权确认终止后再销毁；加 --receipts-too 则立即销毁，回执须重新取得 · \
+             destroy it when those consents are over; with --receipts-too at once, and the receipts have to be fetched anew"
         }
         KeyChangeError::Needed(_) => "服务需要该密钥 · the service needs this key",
         KeyChangeError::Opens { .. } => "数据仍由该版本加密 · data are sealed under this version",

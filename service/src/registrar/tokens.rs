@@ -343,11 +343,12 @@ impl Registrar {
     }
 
     /// Ends all of these tokens that go on, in one entry that says how many: an operator whosever they are, others their
-    /// own. That there are none is no refusal.
+    /// own. That there are none is no refusal, and all the same on record. Operators alone learn whether there is such a visit,
+    /// consent or resident.
     ///
     /// # Errors
-    /// VISIT_NOT_FOUND, CONSENT_NOT_FOUND, RESIDENT_NOT_FOUND; IDENTITY_NOT_FOUND and CERTIFICATE_NOT_FOUND, also for
-    /// somebody else's; ROLE_NOT_ALLOWED.
+    /// Operators: VISIT_NOT_FOUND, CONSENT_NOT_FOUND, RESIDENT_NOT_FOUND. IDENTITY_NOT_FOUND and CERTIFICATE_NOT_FOUND, also
+    /// for somebody else's; ROLE_NOT_ALLOWED.
     pub async fn revoke_tokens(
         &self,
         caller: &Caller,
@@ -368,18 +369,21 @@ impl Registrar {
         };
         let (store, found) =
             (&self.store, |found: bool, unknown| found.then_some(None).ok_or(unknown));
+        // Whoever ends their own has none of what there is not.
+        let of_none = |unknown| if all { Err(unknown) } else { Ok(None) };
         let resident = match &of {
             TokensOf::Visit(id) => {
                 let visit = store.visit(*id).await?;
-                visit.map(|it| Some(it.resident)).ok_or(Reason::VISIT_NOT_FOUND)
+                visit.map_or_else(|| of_none(Reason::VISIT_NOT_FOUND), |it| Ok(Some(it.resident)))
             }
             TokensOf::Consent(id) => {
                 let consent = store.consent(*id).await?;
-                consent.map(|it| Some(it.given.resident)).ok_or(Reason::CONSENT_NOT_FOUND)
+                let resident = consent.map(|it| it.given.resident);
+                resident.map_or_else(|| of_none(Reason::CONSENT_NOT_FOUND), |it| Ok(Some(it)))
             }
             TokensOf::Resident(id) => {
                 let resident = store.resident(*id).await?;
-                resident.map(|_| Some(*id)).ok_or(Reason::RESIDENT_NOT_FOUND)
+                resident.map_or_else(|| of_none(Reason::RESIDENT_NOT_FOUND), |_| Ok(Some(*id)))
             }
             TokensOf::Identity(id) => {
                 let known = *id == own || (all && store.identity(*id).await?.is_some());

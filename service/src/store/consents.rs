@@ -328,6 +328,28 @@ impl Store {
         .await
     }
 
+    /// Until when the last of those consents goes on that were given by `given_until`; `None` when none does at `now`.
+    pub async fn last_consent_over(
+        &self,
+        given_until: UtcTime,
+        now: UtcTime,
+    ) -> Result<Option<UtcTime>, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT * FROM consent WHERE given_at <= ?1 AND ends_at > ?2 AND withdrawn_at IS NULL",
+            )?;
+            let mut last = None;
+            for consent in select.query_map((Micros(given_until), Micros(now)), Consent::read)? {
+                let consent = consent?;
+                if consent.state(now) != ConsentState::Void {
+                    last = last.max(Some(consent.given.ends_at));
+                }
+            }
+            Ok(last)
+        })
+        .await
+    }
+
     /// A second person says that they saw it given.
     ///
     /// # Errors

@@ -396,7 +396,7 @@ impl Store {
     }
 
     /// Ends all of these that go on, of one holder or of all, before their time; how many there were. The entry is told
-    /// the number; where there were none, nothing changes and nothing is appended.
+    /// the number, also where there were none.
     pub async fn record_tokens_revoked(
         &self,
         of: TokensOf,
@@ -424,10 +424,7 @@ impl Store {
                 end.execute((id, Micros(at)))?;
             }
             let ended = u32::try_from(going_on.len()).unwrap_or(u32::MAX);
-            Ok(match ended {
-                0 => Found::Same(0),
-                _ => Found::Told(ended, Box::new(told.with("tokens", ended.to_string()))),
-            })
+            Ok(Found::Told(ended, Box::new(told.with("tokens", ended.to_string()))))
         })
         .await
     }

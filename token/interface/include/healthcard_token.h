@@ -6,8 +6,8 @@
  * stay; others are added: whoever meets one that they do not know refuses the request.
  *
  * A verifier is a number in the clothes of a pointer, never given twice; several threads may use it at once. Texts
- * (const char *) are UTF-8, end with NUL, and have at most 2048 octets before it. Octets (const unsigned char *) have the
- * length that is said with them; of more than can be good none is looked at. Times are seconds since 1970; the library
+ * (const char *) are UTF-8, end with NUL, and have at most 2048 octets before it, addresses (uri) 16384. Octets
+ * (const unsigned char *) have the length that is said with them; of more than can be good none is looked at. Times are seconds since 1970; the library
  * reads no clock, file or network, and keeps no pointer. */
 #ifndef HEALTHCARD_TOKEN_H
 #define HEALTHCARD_TOKEN_H
@@ -76,7 +76,7 @@ int hct_take_keys(void *verifier, const unsigned char *keys, size_t keys_length)
 /* Takes a revocation snapshot, as the service answers at /token-revocations, for the one of before; one that is refused leaves the one of before. next_update receives when to ask for the next; it may be NULL. */
 int hct_take_snapshot(void *verifier, const unsigned char *snapshot, size_t snapshot_length, int64_t now, int64_t *next_update);
 
-/* Whether a request by method to uri, its full address as the client has it, may be answered that came with a token and a proof of possession; without a proof, proof is NULL and proof_length 0. If so, claims receives what the token says, as JSON in UTF-8 without a NUL, and claims_length its octets; claims_room is at least HCT_CLAIMS_ROOM. snapshot_age receives how many seconds ago the snapshot was made by which the token has not ended, or HCT_NO_SNAPSHOT. The proof is then used up. Of what is refused nothing is written, and the proof is not used up. */
+/* Whether a request by method to uri, its full address as the client has it, may be answered that came with a token and a proof of possession; without a proof, proof is NULL and proof_length 0. If so, claims receives what the token says, as JSON in UTF-8 without a NUL, and as its member clinician whose token it is: sub is the clinician, but of a token that was exchanged the resident, for whom the clinician acts (act); and claims_length its octets; claims_room is at least HCT_CLAIMS_ROOM. snapshot_age receives how many seconds ago the snapshot was made by which the token has not ended, or HCT_NO_SNAPSHOT. The proof is then used up. Of what is refused nothing is written, and the proof is not used up. */
 int hct_check(void *verifier, const unsigned char *token, size_t token_length, const unsigned char *proof, size_t proof_length, const char *method, const char *uri, int64_t now, unsigned char *claims, size_t claims_room, size_t *claims_length, int64_t *snapshot_age);
 
 /* The stable reason of a code, for programs, as in TOKEN_EXPIRED. Never NULL; it stays valid, and nobody frees it. HCT_OK has none: an empty text. So for the two functions that follow. */

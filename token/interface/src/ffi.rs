@@ -14,12 +14,13 @@ use std::time::Duration;
 use access_token::keys::MAX_SET;
 use access_token::proof::{MAX_PROOF, Request};
 use access_token::snapshot::MAX_SNAPSHOT;
-use access_token::{KeySet, MAX_TOKEN, Refusal, Verifier};
+use access_token::{Claims, KeySet, MAX_TOKEN, Refusal, Verifier};
 
 use crate::code::Code;
 use crate::handles;
 use parameter::{
-    Handle, In, InText, Number, Out, OutHandle, OutSeconds, OutSize, Parameter, Seconds, Size,
+    Handle, In, InText, MAX_ADDRESS, Number, Out, OutHandle, OutSeconds, OutSize, Parameter,
+    Seconds, Size,
 };
 
 /// Room for what a token says: no token says more.
@@ -131,7 +132,7 @@ functions! {
             }
         })
     }
-    "Whether a request by method to uri, its full address as the client has it, may be answered that came with a token and a proof of possession; without a proof, proof is NULL and proof_length 0. If so, claims receives what the token says, as JSON in UTF-8 without a NUL, and claims_length its octets; claims_room is at least HCT_CLAIMS_ROOM. snapshot_age receives how many seconds ago the snapshot was made by which the token has not ended, or HCT_NO_SNAPSHOT. The proof is then used up. Of what is refused nothing is written, and the proof is not used up."
+    "Whether a request by method to uri, its full address as the client has it, may be answered that came with a token and a proof of possession; without a proof, proof is NULL and proof_length 0. If so, claims receives what the token says, as JSON in UTF-8 without a NUL, and as its member clinician whose token it is: sub is the clinician, but of a token that was exchanged the resident, for whom the clinician acts (act); and claims_length its octets; claims_room is at least HCT_CLAIMS_ROOM. snapshot_age receives how many seconds ago the snapshot was made by which the token has not ended, or HCT_NO_SNAPSHOT. The proof is then used up. Of what is refused nothing is written, and the proof is not used up."
     "int " fn hct_check(verifier: Handle, token: In, token_length: Size, proof: In, proof_length: Size, method: InText, uri: InText, now: Seconds, claims: Out, claims_room: Size, claims_length: OutSize, snapshot_age: OutSeconds) -> c_int {
         with(verifier, |verifier| {
             // A proof is not used up where nobody can be told what the token says.
@@ -144,7 +145,7 @@ functions! {
             // SAFETY: passed on to the caller.
             let method = unsafe { method.read() }?;
             // SAFETY: passed on to the caller.
-            let request = Request { method, uri: unsafe { uri.read() }? };
+            let request = Request { method, uri: unsafe { uri.read_at_most(MAX_ADDRESS) }? };
             let (too_long, malformed) = (Refusal::TokenTooLong.into(), Refusal::TokenMalformed.into());
             // SAFETY: passed on to the caller.
             let token = unsafe { text(token, token_length, MAX_TOKEN, too_long, malformed) }?;
@@ -155,7 +156,7 @@ functions! {
                 false => Some(unsafe { text(proof, proof_length, MAX_PROOF, malformed, malformed) }?),
             };
             let checked = verifier.check(token, proof, request, now.0)?;
-            let said = serde_json::to_vec(&checked.claims).map_err(|_| Code::Fault)?;
+            let said = said(&checked.claims)?;
             if said.len() > CLAIMS_ROOM {
                 return Err(Code::Fault);
             }
@@ -192,6 +193,13 @@ unsafe fn read_keys(keys: In, length: Size) -> Result<KeySet, Code> {
     let too_large = access_token::keys::BadKeySet::TooLarge.into();
     // SAFETY: passed on to the caller.
     Ok(KeySet::from_json(unsafe { keys.read(length, MAX_SET, too_large) }?)?)
+}
+
+/// What a token says, and who the clinician is: `sub` may be the resident for whom they act.
+fn said(claims: &Claims) -> Result<Vec<u8>, Code> {
+    let mut said = serde_json::to_value(claims).map_err(|_| Code::Fault)?;
+    said["clinician"] = claims.clinician().into();
+    serde_json::to_vec(&said).map_err(|_| Code::Fault)
 }
 
 /// Octets that have to be a text.

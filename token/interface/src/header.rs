@@ -14,8 +14,8 @@ const BEGINNING: &str = "\
  * stay; others are added: whoever meets one that they do not know refuses the request.
  *
  * A verifier is a number in the clothes of a pointer, never given twice; several threads may use it at once. Texts
- * (const char *) are UTF-8, end with NUL, and have at most 2048 octets before it. Octets (const unsigned char *) have the
- * length that is said with them; of more than can be good none is looked at. Times are seconds since 1970; the library
+ * (const char *) are UTF-8, end with NUL, and have at most 2048 octets before it, addresses (uri) 16384. Octets
+ * (const unsigned char *) have the length that is said with them; of more than can be good none is looked at. Times are seconds since 1970; the library
  * reads no clock, file or network, and keeps no pointer. */
 #ifndef HEALTHCARD_TOKEN_H
 #define HEALTHCARD_TOKEN_H

@@ -113,6 +113,7 @@ labels! {
     TOKEN_REVOKED: "令牌已撤销", "The token was revoked";
     TOKEN_ENDED_ALREADY: "令牌此前已失效", "The token had ended already";
     TOKENS_REVOKED: "令牌已全部撤销", "The tokens were revoked";
+    ACTS_FOR: "代何人行事", "Acts for";
     TOKENS_NONE: "没有有效的令牌，未作改动", "No such token goes on; nothing was changed";
     TOKEN_GENUINE: "令牌签名和期限核对无误（离线核对，不含撤销状态）", "The token's signature and dates are right (checked offline, revocation not included)";
     SIGNED: "病历已签名", "The record is signed";

@@ -7,6 +7,8 @@ use crate::code::Code;
 
 /// Longest text that is looked at, octets.
 const MAX_TEXT: usize = 2048;
+/// Longest address of a request, octets: more than servers take.
+pub(super) const MAX_ADDRESS: usize = 16 * 1024;
 
 /// A parameter as C passes it.
 pub(super) trait Parameter {
@@ -46,12 +48,21 @@ impl InText {
     /// # Safety
     /// The pointer is null, or its text ends with NUL and lives until the function returns.
     pub(super) unsafe fn read<'c>(self) -> Result<&'c str, Code> {
+        // SAFETY: passed on to the caller.
+        unsafe { self.read_at_most(MAX_TEXT) }
+    }
+
+    /// The same of another length.
+    ///
+    /// # Safety
+    /// As there.
+    pub(super) unsafe fn read_at_most<'c>(self, most: usize) -> Result<&'c str, Code> {
         if self.0.is_null() {
             return Err(Code::Argument);
         }
         // SAFETY: not null; each octet before the first NUL is there, and so is that.
         let ends = |at: &usize| unsafe { self.0.add(*at).read() } == 0;
-        let length = (0..=MAX_TEXT).find(ends).ok_or(Code::Argument)?;
+        let length = (0..=most).find(ends).ok_or(Code::Argument)?;
         // SAFETY: so many octets were just looked at.
         let octets = unsafe { slice::from_raw_parts(self.0.cast(), length) };
         std::str::from_utf8(octets).map_err(|_| Code::Argument)
