@@ -535,7 +535,7 @@ async fn what_a_resident_agreed_to_is_exchanged_as_long_as_it_is_in_force() {
     let to_treat = format!("subject_token={}", to_treat.signed_receipt);
     let doctor = session(&hospital, DOCTOR.key);
     let refused = exchange(&hospital, &doctor, &[EXCHANGE, OF_RECEIPT, &to_treat, whole[3]]);
-    assert_eq!((refused.0.as_str(), &refused.1["error"]), ("400", &json!("invalid_request")));
+    assert_eq!((refused.0.as_str(), &refused.1["error"]), ("400", &json!("unauthorized_client")));
 
     // The receipt goes on saying what it said.
     let withdrawn = counter.withdraws(&given.consent_id, &presence).await.unwrap();
