@@ -14,8 +14,7 @@ use super::{
     measure::{Measured, milliseconds, ratio},
 };
 use crate::demo::{
-    people::{CLERK, DEPARTMENT, DOCTOR, HOSPITAL, PATIENT},
-    programs::Programs,
+    people::{CLERK, DEPARTMENT, DOCTOR, PATIENT},
     readers::{Desk, VirtualReaders},
     stage::{CardKeys, Stage},
 };
@@ -34,11 +33,7 @@ struct Cards {
 }
 
 pub(super) fn ask(directory: &Path) -> Result<Vec<(String, Value)>, BenchError> {
-    let mut stage = Stage::empty(directory, Programs::beside_this_one()?)?;
-    stage.init()?;
-    stage.serve()?;
-    let hospital = stage.register_institution(&HOSPITAL)?;
-    stage.engage(&hospital, &CLERK)?;
+    let (stage, hospital) = super::with_a_clerk(directory)?;
     let doctor = stage.engage(&hospital, &DOCTOR)?;
     let resident = stage.register_resident(CLERK.key, &PATIENT)?;
     let cards = Cards {

@@ -1,16 +1,15 @@
 //! How soon a token that was ended is refused: by introspection, and by two resource servers that check offline with
 //! snapshots of their own.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use access_token::{KeySet, Refusal, Verifier, proof};
 use proto::v1::{self, tokens_client::TokensClient};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, interval_at},
+};
 use tonic::Request;
 
 use super::{
@@ -47,20 +46,22 @@ pub(super) async fn ask(directory: &Path) -> Result<Vec<(String, Value)>, BenchE
         let registrar = Arc::clone(&ground.registrar);
         fetching.spawn(async move {
             // They did not start at the same moment.
-            tokio::time::sleep(FETCH * server / SERVERS).await;
+            let mut turns = interval_at(Instant::now() + FETCH * server / SERVERS, FETCH);
             loop {
+                turns.tick().await;
                 if let Ok(snapshot) = registrar.token_revocations().await {
                     drop(verifier.take_snapshot(&snapshot, clock::now().unix_timestamp()));
                 }
-                tokio::time::sleep(FETCH).await;
             }
         });
     }
     let (mut introspected, mut first, mut all) = (Vec::new(), Vec::new(), Vec::new());
     let begin = Instant::now();
-    for round in 0..ROUNDS {
-        // Not in step with the servers.
-        tokio::time::sleep(FETCH * (round % 7) / 7).await;
+    // Not in step with the servers.
+    let mut rounds = interval(FETCH * 15 / 7);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    for _ in 0..ROUNDS {
+        rounds.tick().await;
         let mut tokens = TokensClient::new(channel.clone());
         let mut order = Request::new(token_order(&ground));
         order.metadata_mut().insert("authorization", bearer.clone());
@@ -89,13 +90,14 @@ pub(super) async fn ask(directory: &Path) -> Result<Vec<(String, Value)>, BenchE
         }
         introspected.push(ended.elapsed());
         let mut refused = 0;
+        let mut asking = interval(ASK);
         while refused < servers.len() {
             let refusing = servers.iter().filter(|server| !takes(server)).count();
             if refused == 0 && refusing > 0 {
                 first.push(ended.elapsed());
             }
             refused = refusing;
-            tokio::time::sleep(ASK).await;
+            asking.tick().await;
         }
         all.push(ended.elapsed());
     }

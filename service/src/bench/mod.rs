@@ -4,9 +4,15 @@
 //! In reading order: `ground`, a whole service in this process with people to serve; `tokens`, `ends`, `decisions`, `pairs`,
 //! `staff`, `status`, `national`, `log`, `size`, `seats`, `desk` and `recovery`, each a question; `measure`, how answers are counted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+
+use crate::demo::{
+    people::{CLERK, HOSPITAL},
+    programs::Programs,
+    stage::Stage,
+};
 
 mod decisions;
 mod desk;
@@ -115,6 +121,16 @@ fn ask_all(options: &BenchOptions) -> Result<(), BenchError> {
         print(*question, &figures, options.json);
     }
     Ok(())
+}
+
+/// A service that runs, with a hospital and its clerk; the hospital's id.
+fn with_a_clerk(directory: &Path) -> Result<(Stage, String), BenchError> {
+    let mut stage = Stage::empty(directory, Programs::beside_this_one()?)?;
+    stage.init()?;
+    stage.serve()?;
+    let hospital = stage.register_institution(&HOSPITAL)?;
+    stage.engage(&hospital, &CLERK)?;
+    Ok((stage, hospital))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, BenchError> {

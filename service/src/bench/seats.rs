@@ -10,8 +10,7 @@ use super::{
     measure::{Measured, milliseconds, ratio},
 };
 use crate::demo::{
-    people::{CLERK, COLLEAGUE, DOCTOR, HOSPITAL, PATIENT, Staff},
-    programs::Programs,
+    people::{CLERK, COLLEAGUE, DOCTOR, PATIENT, Staff},
     stage::{Stage, field},
 };
 
@@ -36,11 +35,7 @@ struct Seen {
 }
 
 pub(super) fn ask(directory: &Path) -> Result<Vec<(String, Value)>, BenchError> {
-    let mut stage = Stage::empty(directory, Programs::beside_this_one()?)?;
-    stage.init()?;
-    stage.serve()?;
-    let hospital = stage.register_institution(&HOSPITAL)?;
-    stage.engage(&hospital, &CLERK)?;
+    let (stage, hospital) = super::with_a_clerk(directory)?;
     let resident = stage.register_resident(CLERK.key, &PATIENT)?;
     let passphrase = stage.write("passphrase-of-keys", b"a passphrase of four words")?;
     let passphrase = passphrase.to_string_lossy().into_owned();
