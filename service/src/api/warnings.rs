@@ -213,8 +213,9 @@ impl Follower {
 
 fn message(warning: Warning) -> v1::Warning {
     let Warning { raised, log_position, review } = warning;
-    let settings: Settings = serde_json::from_str(&raised.settings).unwrap_or_default();
-    let [rule_zh, rule_en] = settings.told(raised.rule);
+    // Settings of a version with others are not told as if they were these.
+    let settings = serde_json::from_str::<Settings>(&raised.settings);
+    let [rule_zh, rule_en] = settings.map(|it| it.told(raised.rule)).unwrap_or_default();
     let [found_zh, found_en] = found_in_words(raised.rule, &raised.found);
     let (closed_at, closed_by, verdict) = match review {
         Some(it) => (Some(timestamp(it.at)), it.by.to_string(), verdict_number(it.verdict)),
