@@ -1,7 +1,7 @@
 //! Warnings of misuse (监测预警): what the log says of people and cards that somebody should look into.
 //!
 //! Every rule is a function of the log, of the settings and of who is on record: whatever was found can be found again. A
-//! rule says something once a day of the same person, or of the same card, and again when what it counts has doubled.
+//! rule says something once a day, or a night, of the same person, or of the same card, and again when what it counts has doubled.
 
 pub mod again;
 mod card;
@@ -78,7 +78,7 @@ words! {
 pub struct Finding {
     /// The rule.
     pub rule: WarningRule,
-    /// The day at the desk on which it is said.
+    /// The day at the desk on which it is said; of a night, that of its evening.
     pub day: Date,
     /// How often what is counted has doubled since there was enough to say so: with each it is said again.
     pub step: u32,

@@ -68,7 +68,7 @@ impl Trial {
     }
 
     fn tell(&self, tried: &Tried) {
-        let Tried { same, new, gone, aside } = tried;
+        let Tried { same, new, gone, familiar_unknown } = tried;
         if self.json {
             let said = |list: &[Said]| {
                 let one = |it: &Said| {
@@ -78,7 +78,7 @@ impl Trial {
                 list.iter().map(one).collect::<Vec<_>>()
             };
             let told = json!({
-                "same": same, "new": said(new), "gone": said(gone), "not_tried": aside,
+                "same": same, "new": said(new), "gone": said(gone), "familiar_unknown": familiar_unknown,
             });
             println!("{told}");
             return;
@@ -87,14 +87,23 @@ impl Trial {
         println!(
             "{}",
             match self.lang {
-                Language::Chinese => format!(
-                    "相同 {same} 个，会增加 {new_count} 个，不再出现 {gone_count} 个；另有 {aside} 个查阅同事或同名者的预警须由服务判断，未试"
-                ),
-                Language::English => format!(
-                    "{same} the same, {new_count} would be new, {gone_count} would be gone; {aside} about colleagues and namesakes take the service's keys and were not tried"
-                ),
+                Language::Chinese =>
+                    format!("相同 {same} 个，会增加 {new_count} 个，不再出现 {gone_count} 个"),
+                Language::English =>
+                    format!("{same} the same, {new_count} would be new, {gone_count} would be gone"),
             }
         );
+        if *familiar_unknown {
+            println!(
+                "{}",
+                match self.lang {
+                    Language::Chinese =>
+                        "  服务未启用对查阅本人、同事和同名者的预警；启用后会增加哪些，须由服务凭密钥判断",
+                    Language::English =>
+                        "  the service does not warn of who looks up themselves, colleagues and namesakes; which would be new takes its keys to see",
+                }
+            );
+        }
         let lists = [("会增加", "would be new", new), ("不再出现", "would be gone", gone)];
         for (zh, en, list) in lists {
             for Said { day, rule, subject } in list {

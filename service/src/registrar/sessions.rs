@@ -348,11 +348,17 @@ impl Registrar {
         Ok(until)
     }
 
-    /// Says in the log which sessions are over because nobody renewed their lease. They were over before.
+    /// Says in the log which sessions are over because nobody renewed their lease. They were over before. A clock that is
+    /// set back makes no lease go on for longer than one more.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub async fn keep_sessions(&self, now: UtcTime) -> Result<(), Error> {
+        let cut = self.store.cut_leases(now).await?;
+        if cut > 0 {
+            tracing::warn!(cut, "the clock was set back: leases of sessions were cut");
+            self.sessions.forget(|holder| holder.lease.is_some());
+        }
         let left = self.store.sessions_left(now).await?;
         for session in &left {
             let entry = entry_by(service_actor(&self.name), Act::SessionEnd, Outcome::Granted, now)

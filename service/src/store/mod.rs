@@ -69,6 +69,7 @@ mod two_persons;
 mod visits;
 mod wal;
 mod warnings;
+mod watched_log;
 mod words;
 mod writer;
 
@@ -124,7 +125,8 @@ pub use staff::{Ending, IdentityChange};
 pub use tail::LogKeys;
 pub use tokens::{Ended, NewToken, Token, TokensOf};
 pub use visits::{NewVisit, Visit, VisitFilter};
-pub use warnings::{NewWarning, SeenLeaf, Warning, WarningFilter, WarningLog, WarningReview};
+pub use warnings::{NewWarning, Warning, WarningFilter, WarningReview};
+pub use watched_log::{SeenLeaf, WarningLog};
 pub use writer::Stats;
 
 /// Most records a page of a list has.

@@ -37,8 +37,9 @@ pub struct Tried {
     pub new: Vec<Said>,
     /// Those that are on record and would not be raised.
     pub gone: Vec<Said>,
-    /// So many of [`WarningRule::FamiliarResident`] on record: who is whose colleague takes the service's keys to see.
-    pub aside: usize,
+    /// Whether there may be others of [`WarningRule::FamiliarResident`]: it is switched on here and is not in the
+    /// service, which alone has the keys to see who is whose colleague.
+    pub familiar_unknown: bool,
 }
 
 /// Why settings were not tried.
@@ -86,7 +87,7 @@ pub fn tried(
     days: NonZeroU32,
     now: UtcTime,
 ) -> Result<Tried, TrialError> {
-    let database = Config::load(data)?.database;
+    let Config { database, warnings: in_use, .. } = Config::load(data)?;
     let first = date_at_desk(now) - Duration::days(i64::from(days.get()) - 1);
     // Whoever is measured by a fortnight has to be seen for that long before.
     let from = first.midnight().assume_offset(time::macros::offset!(+8));
@@ -98,16 +99,20 @@ pub fn tried(
             trial.look_at(&log, leaf)?;
         }
     }
-    let said: BTreeSet<_> = trial.said.into_iter().filter(|said| said.day >= first).collect();
     let raised = log.raised(first)?.into_iter();
-    let raised = raised.map(|(rule, subject, day)| Said { day, rule, subject });
-    let (aside, raised): (BTreeSet<_>, BTreeSet<_>) =
-        raised.partition(|said| said.rule == WarningRule::FamiliarResident);
+    let raised: BTreeSet<_> =
+        raised.map(|(rule, subject, day)| Said { day, rule, subject }).collect();
+    // Of those who are familiar no number decides: where the rule is on, what is on record comes again.
+    let rule = WarningRule::FamiliarResident;
+    let (on, was_on) = (settings.is_on(rule), in_use.is_on(rule));
+    let familiar = raised.iter().filter(|said| on && said.rule == rule).cloned();
+    let said = trial.said.into_iter().filter(|said| said.day >= first);
+    let said: BTreeSet<_> = said.chain(familiar).collect();
     Ok(Tried {
         same: said.intersection(&raised).count(),
         new: said.difference(&raised).cloned().collect(),
         gone: raised.difference(&said).cloned().collect(),
-        aside: aside.len(),
+        familiar_unknown: on && !was_on,
     })
 }
 

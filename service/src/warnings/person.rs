@@ -43,6 +43,8 @@ struct Today {
 
 /// What a rule says.
 struct Said {
+    /// The day at the desk; of a night, that of its evening.
+    day: Date,
     about: Option<ResidentId>,
     /// How often what is counted has doubled since it was said first.
     step: u32,
@@ -75,7 +77,6 @@ impl Person {
         let familiarity = familiarity.filter(|_| self.may_be_familiar(&deed, settings));
         self.remember(deed, settings);
         let Some(deed) = self.deeds.back() else { return Vec::new() };
-        let day = date_at_desk(deed.at);
         let rules = [
             WarningRule::TwoPlaces,
             WarningRule::NightReading,
@@ -92,12 +93,12 @@ impl Person {
                 WarningRule::UnusualVolume => self.unusual_volume(deed, settings),
                 _ => familiarity.map(|familiarity| familiar_resident(deed, familiarity)),
             };
-            let Some(Said { about, step, evidence, found }) = said else { continue };
+            let Some(Said { day, about, step, evidence, found }) = said else { continue };
             let evidence = cut(evidence);
             findings.push(Finding { rule, day, step, resident: about, evidence, found });
         }
         for finding in &findings {
-            self.told.insert((finding.rule, finding.resident), (day, finding.step));
+            self.told.insert((finding.rule, finding.resident), (finding.day, finding.step));
         }
         findings
     }
@@ -140,7 +141,11 @@ impl Person {
         let tomorrow = date.next_day().unwrap_or(date);
         self.days.retain(|(day, _)| (oldest..date).contains(day));
         self.nights.retain(|evening| (oldest - Duration::DAY..tomorrow).contains(evening));
-        self.told.retain(|_, (day, _)| *day == date);
+        // A night is told of by its evening.
+        let yesterday = date.previous_day().unwrap_or(date);
+        self.told.retain(|(rule, _), (day, _)| {
+            *day == date || (*rule == WarningRule::NightReading && *day == yesterday)
+        });
         let today = self.today.get_or_insert_with(|| Today { date, residents: BTreeSet::new() });
         if let Some(resident) = deed.resident.filter(|_| deed.sees()) {
             today.residents.insert(resident);
@@ -156,7 +161,8 @@ impl Person {
 
     fn two_places(&self, deed: &Deed, settings: &Settings) -> Option<Said> {
         let rule = &settings.two_places;
-        if self.was_told(WarningRule::TwoPlaces, None, date_at_desk(deed.at), 0) {
+        let day = date_at_desk(deed.at);
+        if self.was_told(WarningRule::TwoPlaces, None, day, 0) {
             return None;
         }
         let place = |deed: &Deed| {
@@ -180,7 +186,7 @@ impl Person {
                         ("minutes", minutes),
                     ]);
                     let evidence = vec![old.position, other, deed.position];
-                    return Some(Said { about: None, step: 0, evidence, found });
+                    return Some(Said { day, about: None, step: 0, evidence, found });
                 }
                 None | Some(_) => {}
             }
@@ -199,8 +205,9 @@ impl Person {
         }
         let of_night = |old: &&Deed| old.at >= began && old.sees() && !old.emergency;
         let seen = first_of_each(self.deeds.iter().filter(of_night));
-        let step = self.grown(WarningRule::NightReading, deed, seen.len(), rule.residents)?;
+        let step = self.grown(WarningRule::NightReading, evening, seen.len(), rule.residents)?;
         Some(Said {
+            day: evening,
             about: None,
             step,
             found: facts([("residents", seen.len().to_string()), ("nights", nights.to_string())]),
@@ -225,8 +232,10 @@ impl Person {
         let many = residents.len();
         // One who came to the desk before brings nothing about.
         deed.resident.filter(|resident| residents.contains(resident))?;
-        let step = self.grown(WarningRule::WithoutRelation, deed, many, rule.residents)?;
+        let day = date_at_desk(deed.at);
+        let step = self.grown(WarningRule::WithoutRelation, day, many, rule.residents)?;
         Some(Said {
+            day,
             about: None,
             step,
             found: facts([
@@ -247,11 +256,12 @@ impl Person {
         if days > 0 && now * days <= sum * rule.times as usize {
             return None;
         }
-        let step =
-            self.grown(WarningRule::UnusualVolume, deed, now, rule.residents.saturating_add(1))?;
+        let least = rule.residents.saturating_add(1);
+        let step = self.grown(WarningRule::UnusualVolume, today.date, now, least)?;
         let of_day = |old: &&Deed| old.sees() && date_at_desk(old.at) == today.date;
         let usual = if days == 0 { 0 } else { sum.div_ceil(days) };
         Some(Said {
+            day: today.date,
             about: None,
             step,
             found: facts([
@@ -264,15 +274,16 @@ impl Person {
     }
 
     /// How often a count has doubled since it was as many as a rule speaks of; nothing where it is fewer, or was told.
-    fn grown(&self, rule: WarningRule, deed: &Deed, count: usize, least: u32) -> Option<u32> {
+    fn grown(&self, rule: WarningRule, day: Date, count: usize, least: u32) -> Option<u32> {
         let times = count.checked_div(least as usize).filter(|times| *times > 0)?;
         let step = times.ilog2();
-        (!self.was_told(rule, None, date_at_desk(deed.at), step)).then_some(step)
+        (!self.was_told(rule, None, day, step)).then_some(step)
     }
 }
 
 fn familiar_resident(deed: &Deed, familiarity: Familiarity) -> Said {
     Said {
+        day: date_at_desk(deed.at),
         about: deed.resident,
         step: 0,
         evidence: vec![deed.position],

@@ -2,7 +2,10 @@ use std::time::Duration as Seconds;
 
 use audit::{Actor, Entry, Outcome};
 use proptest::prelude::*;
-use time::{Duration, macros::datetime};
+use time::{
+    Duration,
+    macros::{date, datetime},
+};
 
 use super::*;
 use crate::{
@@ -142,6 +145,13 @@ fn a_night_is_one_though_it_has_two_dates() {
     }
     let found: Vec<_> = (0..3).flat_map(|_| told.about_another(NIGHT, What::Reading)).collect();
     assert_eq!(found[0].found["nights"], "2", "{found:?}");
+    // What was said of it before midnight is not said again after it, until it has doubled.
+    let said: Vec<_> = (0..5)
+        .flat_map(|_| told.about_another(NIGHT + midnight, What::Reading))
+        .map(|it| (it.rule, it.day, it.step, it.evidence.len()))
+        .collect();
+    assert_eq!(said, [(WarningRule::NightReading, date!(2026 - 11 - 23), 1, 6)]);
+    assert_eq!(found[0].day, date!(2026 - 11 - 23));
     // Whoever works after midnight works at night.
     let mut told = Told::new();
     for day in (1..=3).rev() {

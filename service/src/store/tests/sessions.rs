@@ -71,3 +71,25 @@ async fn renewals_do_not_make_the_write_ahead_log_grow_for_ever() {
     }
     panic!("nothing was moved into the database file");
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_no_lease_longer_than_a_lease_is() {
+    let place = Place::new();
+    let store = place.open();
+    let h = hospital(&store).await;
+    store.record_session_opened(leased(&h), act("session.open")).await.unwrap();
+    let until = async || store.session(&LEASED).await.unwrap().unwrap().leased_until;
+    assert_eq!(store.cut_leases(NOW).await.unwrap(), 0);
+    assert_eq!(until().await, Some(NOW + LEASE));
+    let before = NOW - Duration::from_secs(3600);
+    assert_eq!(store.cut_leases(before).await.unwrap(), 1);
+    assert_eq!(until().await, Some(before + LEASE));
+    assert!(store.session(&SESSION).await.unwrap().unwrap().leased_until.is_none(), "it has none");
+    // Whoever is still there goes on from there, and whoever is not is over.
+    assert_eq!(
+        store.renew_lease(&LEASED, before + LEASE / 2).await.unwrap(),
+        before + LEASE * 3 / 2
+    );
+    let left = before + LEASE * 3 / 2;
+    assert_eq!(store.sessions_left(left).await.unwrap().len(), 1);
+}
