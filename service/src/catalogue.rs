@@ -80,7 +80,7 @@ catalogue! {
     /// The signature over a record does not verify.
     RECORD_SIGNATURE_INVALID: "病历签名验证不通过", "请确认使用登录所用证书的私钥，对返回的签名属性签名", "the signature over the record does not verify", "sign the returned attributes with the key of the certificate you logged in with";
     /// This certificate was refused too often at this address.
-    LOGIN_LOCKED: "此证书在此处登录多次失败，已在此处暂时锁定", "请在此时间后再试；急用时请换一台工作站登录，不受影响；如非本人操作，请立即报告", "this certificate failed to log in too often from this place, and is locked here for a while", "try again after that time; if it is urgent, log in at another workstation, which is not affected; report it if that was not you";
+    LOGIN_LOCKED: "此证书在此处登录多次失败，已在此处暂时锁定", "请在此时间后再试；急用时请换一台工作站登录，不受影响，或请管理员解除（healthcard session unlock）；如非本人操作，请立即报告", "this certificate failed to log in too often from this place, and is locked here for a while", "try again after that time; if it is urgent, log in at another workstation, which is not affected, or ask an operator (`healthcard session unlock`); report it if that was not you";
     /// Too many attempts.
     RATE_LIMITED: "请求过于频繁，已暂时限制", "请稍候再试", "too many requests", "wait a moment and try again";
 

@@ -7,7 +7,7 @@ use service::demo::programs::{Program, Programs};
 use tests::private::{PcscDaemon, in_private_space};
 
 /// What the demo has to show, in order.
-const STEPS: [&str; 35] = [
+const STEPS: [&str; 38] = [
     "init",
     "policy.sign",
     "serve",
@@ -43,6 +43,9 @@ const STEPS: [&str; 35] = [
     "emergency.over",
     "emergency.account",
     "emergency.review",
+    "warning.list",
+    "warning.replay",
+    "warning.close",
 ];
 const TAMPERING: [&str; 2] = ["audit.check", "audit.tamper"];
 

@@ -108,3 +108,30 @@ async fn wrong_signatures_are_slowed_down_and_then_lock_the_place_they_come_from
     assert_eq!(entries[0]["entry"]["detail"]["reason"], "LOGIN_LOCKED", "{found}");
     assert_eq!(entries[0]["entry"]["detail"]["alert"], "login-locked", "{found}");
 }
+
+#[tokio::test]
+async fn an_operator_lets_a_certificate_in_again_where_it_was_locked() {
+    let mut hospital = Hospital::open();
+    hospital.reconfigure(|settings| settings.replace("refusals = 5", "refusals = 3"));
+    let doctor = Holder::read(&hospital.stage.identity(DOCTOR.key));
+    let stranger = Holder::new(doctor.certificate.clone(), Arc::new(SecretKey::generate()));
+    let here = connect(&hospital.stage).await;
+    let mut beat = tokio::time::interval(Duration::from_millis(100));
+    while reason(&open_session(&here, &stranger).await.unwrap_err()) != "LOGIN_LOCKED" {
+        beat.tick().await;
+    }
+
+    let search = ["audit", "search", "--action", "session.open", "--alerts"];
+    let alert = hospital.granted("auditor", &search)["entries"][0]["entry"].clone();
+    let serial = text(&alert["actor"], "certificate");
+    let unlock = ["session", "unlock", &serial];
+    hospital.refused("clerk", &unlock, "ROLE_NOT_ALLOWED");
+    hospital.refused("operator", &["session", "unlock", "ff"], "CERTIFICATE_NOT_FOUND");
+    assert_eq!(reason(&open_session(&here, &doctor).await.unwrap_err()), "LOGIN_LOCKED");
+    assert_eq!(hospital.granted("operator", &unlock)["addresses"], 1);
+    open_session(&here, &doctor).await.unwrap();
+    assert_eq!(hospital.granted("operator", &unlock)["addresses"], 0);
+    let search = ["audit", "search", "--action", "session.unlock", "--outcome", "granted"];
+    let found = hospital.granted("auditor", &search);
+    assert_eq!(found["entries"].as_array().unwrap().len(), 2, "{found}");
+}

@@ -110,6 +110,16 @@ impl Sessions for Desk {
         let ended = Arc::clone(&self.registrar).end_session(caller, name).await?;
         Ok(Response::new(v1::CloseSessionResponse { receipt: receipt(ended) }))
     }
+
+    async fn unlock(
+        &self,
+        request: Request<v1::UnlockLoginsRequest>,
+    ) -> Reply<v1::UnlockLoginsResponse> {
+        let caller = self.caller(&request).await?;
+        let serial = &request.get_ref().certificate_serial;
+        let (addresses, recorded) = self.registrar.unlock_logins(&caller, serial).await?;
+        Ok(Response::new(v1::UnlockLoginsResponse { addresses, receipt: receipt(recorded) }))
+    }
 }
 
 /// How long a session goes on without being renewed; 0 leaves it without a lease.

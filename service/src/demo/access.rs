@@ -185,6 +185,66 @@ impl Story {
         )
     }
 
+    /// Whoever asked for what nothing ties them to is warned of; somebody looks into it and says what came of it.
+    pub(super) fn warning(&mut self, report: &mut Report) -> Result<(), DemoError> {
+        report.say(&text(
+            "服务查看自己的日志，对应当核查的情形预警：",
+            "The service looks at its own log, and warns of what somebody should look into:",
+        ))?;
+        let mut warning = String::new();
+        report.step(
+            "warning.list",
+            text("待核查的预警", "what is to be looked into"),
+            who(&AUDITOR),
+            || {
+                let first = self.first_warning()?;
+                warning = field(&first, "warning_id")?.to_owned();
+                let (zh, en) = (field(&first, "found_zh")?, field(&first, "found_en")?);
+                Ok(text(format!("{}：{zh}。", COLLEAGUE.name), format!("A doctor {en}.")))
+            },
+        )?;
+        report.step(
+            "warning.replay",
+            text("按日志重新判断", "the log is asked again"),
+            who(&AUDITOR),
+            || {
+                let again =
+                    self.stage.ask(AUDITOR.key, &["warning", "replay", &warning])?.granted()?;
+                same("same", &again["same"].to_string(), "true")?;
+                Ok(text("结果相同。", "It says the same."))
+            },
+        )?;
+        report.step(
+            "warning.close",
+            text("登记核查结论", "what came of it"),
+            who(&AUDITOR),
+            || {
+                let note = self.written("误选患者，已当面核实")?;
+                let order =
+                    ["warning", "close", &warning, "--verdict", "explained", "--note", &note];
+                self.stage.ask(AUDITOR.key, &order)?.granted()?;
+                Ok(text(
+                    "结论：有正当理由；依据加密保存。",
+                    "Explained; what it rests on is sealed.",
+                ))
+            },
+        )
+    }
+
+    /// The first that somebody without relation brought about, once there is one.
+    fn first_warning(&self) -> Result<Value, DemoError> {
+        let begin = Instant::now();
+        loop {
+            let order = ["warning", "list", "--rule", "without-relation"];
+            let list = self.stage.ask(AUDITOR.key, &order)?.granted()?;
+            match list["warnings"].get(0) {
+                Some(first) => return Ok(first.clone()),
+                None if begin.elapsed() < PATIENCE => {}
+                None => return Err(DemoError::unexpected("a warning", list.to_string())),
+            }
+        }
+    }
+
     /// A file with a few words.
     fn written(&self, words: &str) -> Result<String, DemoError> {
         let file = self.stage.write("records/note.txt", words.as_bytes())?;

@@ -114,6 +114,7 @@ pub fn run(options: &DemoOptions) -> Result<(), DemoError> {
     story.refusals(&mut report)?;
     story.consent(&mut report)?;
     story.emergency(&mut report)?;
+    story.warning(&mut report)?;
     story.tampering(&mut report)?;
     report.summary()?;
     if !options.once && io::stdin().is_terminal() {

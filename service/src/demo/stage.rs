@@ -20,6 +20,8 @@ use crate::{init, policy::SHIPPED};
 
 /// Longest wait for a thing that takes milliseconds when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// After how many refusals for want of a relation somebody is warned of, in the settings as they are shipped.
+const FIVE_TIMES: &str = "[warnings.without_relation]\non = true\nresidents = 5";
 
 /// An installation: its directory, its programs, and the service while it runs.
 #[derive(Debug)]
@@ -182,7 +184,7 @@ impl Stage {
     }
 
     /// Signs rules of the stage's own and has the service use them: the shipped ones, under which an emergency access
-    /// lasts so many seconds.
+    /// lasts so many seconds. Who is refused for want of a relation is warned of the first time.
     ///
     /// # Errors
     /// [`DemoError`] when they are not taken.
@@ -206,7 +208,11 @@ impl Stage {
         let file = self.path("data/healthcard.toml");
         let before = fs::read_to_string(&file)
             .map_err(|source| DemoError::File { path: file.clone(), source })?;
-        self.write("data/healthcard.toml", format!("policy = \"rules\"\n{before}").as_bytes())?;
+        let once = before.replace(FIVE_TIMES, &FIVE_TIMES.replace('5', "1"));
+        if once == before {
+            return Err(DemoError::unexpected(FIVE_TIMES, before));
+        }
+        self.write("data/healthcard.toml", format!("policy = \"rules\"\n{once}").as_bytes())?;
         Ok(())
     }
 

@@ -62,8 +62,8 @@ impl Story {
             || {
                 stage.exercise(EMERGENCY_SECONDS)?;
                 Ok(text(
-                    "采用随附的规则；为演练，紧急访问 15 秒后自行结束。未签名或被改动的规则，服务拒绝启动。",
-                    "The shipped ones; for the exercise an emergency access ends after 15 seconds. By rules that are unsigned or were changed the service does not start.",
+                    "采用随附的规则；为演练，紧急访问 15 秒后自行结束，无诊疗关系而查阅一次即预警。未签名或被改动的规则，服务拒绝启动。",
+                    "The shipped ones; for the exercise an emergency access ends after 15 seconds, and one refusal for want of a relation is warned of. By rules that are unsigned or were changed the service does not start.",
                 ))
             },
         )?;

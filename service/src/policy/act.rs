@@ -13,6 +13,8 @@ words! {
         SessionList = "session.list",
         /// Ending another session of one's own.
         SessionEnd = "session.end",
+        /// Letting a certificate log in again where it was locked.
+        SessionUnlock = "session.unlock",
         /// Putting an institution on record.
         InstitutionRegister = "institution.register",
         /// Putting a person, desk or system on record.

@@ -114,6 +114,18 @@ impl LoginLocks {
         found.locked_until
     }
 
+    /// Forgets what was refused of a certificate, wherever that was; at how many addresses.
+    pub(super) fn unlock(&self, certificate: [u8; 32], now: UtcTime) -> u32 {
+        let mut unlocked = 0;
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.retain(|tried, refusals| {
+            let of_it = tried.certificate == certificate;
+            unlocked += u32::from(of_it && !refusals.is_over(self.rules, now));
+            !of_it
+        });
+        unlocked
+    }
+
     /// Forgets what was refused before the holder of the key was there.
     pub(super) fn opened(&self, tried: Tried) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -207,6 +219,22 @@ mod tests {
         refuse(&locks, 4);
         let later = NOW + MINUTE + 15 * MINUTE;
         assert_eq!(locks.refused(here(), later), None);
+    }
+
+    #[test]
+    fn a_certificate_is_unlocked_everywhere_and_no_other_is() {
+        let locks = locks();
+        let (now, until) = refuse(&locks, 5);
+        assert!(until.is_some());
+        locks.refused(elsewhere(), now);
+        locks.refused(somebody_else(), now);
+        assert_eq!(locks.unlock([1; 32], now), 2);
+        assert_eq!(locks.admit(here(), now), Ok(()));
+        assert_eq!(locks.refused(here(), now), None, "it is counted from one again");
+        assert_eq!(locks.unlock([1; 32], now), 1);
+        assert_eq!(locks.unlock([1; 32], now), 0);
+        assert_eq!(locks.refused.lock().unwrap().len(), 1, "somebody else's");
+        assert_eq!(locks.unlock([2; 32], now + 15 * MINUTE), 0, "it was over");
     }
 
     #[test]

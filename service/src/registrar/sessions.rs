@@ -328,6 +328,28 @@ impl Registrar {
         .await
     }
 
+    /// Lets a certificate log in again from wherever it was slowed down or locked: at how many addresses it was.
+    ///
+    /// # Errors
+    /// CERTIFICATE_NOT_FOUND; ROLE_NOT_ALLOWED; [`Error::Store`] when it could not be recorded: it stays locked then.
+    pub async fn unlock_logins(
+        &self,
+        caller: &Caller,
+        serial: &str,
+    ) -> Result<(u32, Receipt), Error> {
+        self.allow(caller, Act::SessionUnlock).await?;
+        let entry =
+            |outcome| self.entry(caller, Act::SessionUnlock, outcome).on("certificate", serial);
+        let found = self.store.certificate(serial).await?;
+        let Some(certificate) = found.and_then(|record| record.der) else {
+            return self.refuse(entry(Outcome::Refused), Reason::CERTIFICATE_NOT_FOUND).await;
+        };
+        let certificate = Certificate::parse(&certificate)
+            .map_err(|e| Error::internal("reading a certificate on record", e))?;
+        let receipt = self.record_act(entry(Outcome::Granted)).await?;
+        Ok((self.login_locks.unlock(certificate.thumbprint(), caller.now), receipt))
+    }
+
     /// Renews the lease of the caller's session; until when it is good now. Whoever asks again within a sixth of it is
     /// told until when it is good, and nothing is written.
     ///

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use proto::v1::{
     CloseSessionResponse, EndSessionRequest, ListSessionsRequest, ListSessionsResponse,
-    OpenSessionResponse, sessions_client::SessionsClient,
+    OpenSessionResponse, UnlockLoginsRequest, sessions_client::SessionsClient,
 };
 use serde_json::{Value, json};
 
@@ -40,6 +40,12 @@ pub(crate) enum SessionCommand {
         /// 会话编号 | Number of the session
         #[arg(value_name = "SESSION")]
         id: String,
+    },
+    /// 解除证书因多次登录失败而受的锁定（管理员） | Let a certificate log in again where it was locked after failed logins (operators)
+    Unlock {
+        /// 证书序列号，见日志中的告警 | Serial number of the certificate, as in the alert in the log
+        #[arg(value_name = "SERIAL")]
+        serial: String,
     },
 }
 
@@ -113,6 +119,17 @@ impl SessionCommand {
                     .await?;
                 let page = show::receipt(Page::titled(text::SESSION_ENDED), ended.receipt.as_ref());
                 context.answer("CloseSessionResponse", &ended, &page)
+            }
+            Self::Unlock { serial } => {
+                let request = UnlockLoginsRequest { certificate_serial: serial };
+                let unlocked = context
+                    .service
+                    .ask(async |channel| SessionsClient::new(channel).unlock(request.clone()).await)
+                    .await?;
+                let page = Page::titled(text::LOGINS_UNLOCKED)
+                    .row(text::ADDRESSES_UNLOCKED, unlocked.addresses.to_string());
+                let page = show::receipt(page, unlocked.receipt.as_ref());
+                context.answer("UnlockLoginsResponse", &unlocked, &page)
             }
         }
     }

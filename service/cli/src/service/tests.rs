@@ -9,6 +9,7 @@ use std::{
 use proto::v1::{
     ChallengeResponse, CloseSessionResponse, EndSessionRequest, ListSessionsRequest,
     ListSessionsResponse, RenewSessionRequest, RenewSessionResponse, StatusRequest, StatusResponse,
+    UnlockLoginsRequest, UnlockLoginsResponse,
     admin_client::AdminClient,
     admin_server::{Admin, AdminServer},
     sessions_server::{Sessions, SessionsServer},
@@ -118,6 +119,13 @@ impl Sessions for County {
         &self,
         _: Request<EndSessionRequest>,
     ) -> Result<Response<CloseSessionResponse>, Status> {
+        Err(refused("SESSION_INVALID"))
+    }
+
+    async fn unlock(
+        &self,
+        _: Request<UnlockLoginsRequest>,
+    ) -> Result<Response<UnlockLoginsResponse>, Status> {
         Err(refused("SESSION_INVALID"))
     }
 }

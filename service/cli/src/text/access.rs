@@ -56,6 +56,8 @@ labels! {
     REFERRED_TO: "转入机构", "To";
     SESSIONS: "本人的会话", "Your sessions";
     SESSION_ENDED: "该会话已结束，其令牌随即失效", "The session ended; the tokens it asked for end with it";
+    LOGINS_UNLOCKED: "此证书可以重新登录", "The certificate can log in again";
+    ADDRESSES_UNLOCKED: "原受限的地址数", "Addresses where it was kept out";
     SESSION_ID: "会话编号", "Session";
     SESSION_THIS: "当前", "This one";
     SESSION_OPENED_AT: "登录时间", "Opened";
