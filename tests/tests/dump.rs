@@ -1,14 +1,17 @@
 //! Whole cards, read through a real PC/SC daemon by somebody who treats the holder.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use card::layout::{FILES, Profile};
 use serde_json::Value;
 use service::demo::card_contents::spelled;
 use service::demo::people::{CLERK, COLLEAGUE, DESK, DOCTOR, PATIENT, SOMEBODY_ELSE};
+use service::demo::programs::Program;
 use service::demo::readers::VirtualReaders;
 use service::demo::stage::CardKeys;
-use tests::hospital::Hospital;
+use service::policy::SHIPPED;
+use tests::hospital::{Hospital, programs, text};
 use tests::private::{PcscDaemon, in_private_space};
 use tests::relay::open_visit;
 
@@ -44,6 +47,37 @@ fn says_all(dump: &Value, profile: Profile) {
     let files = FILES.iter().filter(|file| file.exists(profile));
     let there = files.flat_map(|file| file.items(profile)).map(|item| item.element.item.into());
     assert_eq!(items, there.collect());
+}
+
+/// Each of these decisions, of which four were granted and four refused by rules, comes out of the log as it was made;
+/// and other rules show which one they would change.
+fn decided_again(hospital: &Hospital) {
+    let made = |order: &[&str]| -> Value {
+        let mut command = programs().command(Program::Healthcardd);
+        command.arg("policy").args(order).arg("--data").arg(hospital.stage.path("data"));
+        serde_json::from_slice(&command.arg("--json").output().unwrap().stdout).unwrap()
+    };
+    let again = made(&["replay"]);
+    assert_eq!((&again["same"], &again["unclear"]), (&8.into(), &Value::Array(Vec::new())));
+    let changed = ["opened", "closed", "allowed_otherwise", "refused_otherwise"];
+    assert!(changed.iter().all(|kind| again[kind]["count"] == 0), "{again}");
+
+    let rules = hospital.stage.path("data/rules");
+    fs::create_dir(&rules).unwrap();
+    for (name, text) in SHIPPED.files() {
+        let of_clerks = "context.purpose == Purpose::\"patient-request\"\n};";
+        let for_nothing = of_clerks.replace("patient-request", "operations");
+        fs::write(rules.join(name), text.replace(of_clerks, &for_nothing)).unwrap();
+    }
+    let tried = made(&["try", rules.to_str().unwrap()]);
+    assert_eq!((&tried["same"], &tried["closed"]["count"]), (&7.into(), &1.into()), "{tried}");
+    let closed = &tried["closed"]["first"][0];
+    assert_eq!(
+        (text(closed, "act"), &closed["resident"]),
+        ("card.dump".into(), &hospital.resident_id.as_str().into())
+    );
+    assert_eq!(text(&closed["then"], "rule"), "desk-reads-card-on-request");
+    assert_eq!(text(&closed["now"], "rule"), "purpose-covered");
 }
 
 #[test]
@@ -111,5 +145,6 @@ fn a_doctor_reads_whole_cards_of_both_kinds() {
         hospital.refused(DOCTOR.key, &whole, "CARD_OTHER_RESIDENT");
         hospital.granted(DOCTOR.key, &["visit", "close", &visit]);
         hospital.refused(DOCTOR.key, &whole, "VISIT_CLOSED");
+        decided_again(&hospital);
     });
 }

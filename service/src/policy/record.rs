@@ -1,6 +1,7 @@
 //! A decision as the log has it: everything it was made on, and what was decided. With rules it is made again.
 //!
 //! What is read back is what was written, or nothing: a word that is not known is no reason to guess.
+//! The whole of a card has no grade and no classes, and its reading is not objected to.
 
 use std::time::Duration;
 
@@ -61,8 +62,15 @@ pub struct Decided {
 struct Question {
     standing: Standing,
     purpose: Purpose,
-    grade: Grade,
-    classes: Vec<DataClass>,
+    sought: Sought,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Sought {
+    Data(Grade, Vec<DataClass>),
+    /// The whole of a card.
+    Card,
 }
 
 /// Why a decision of the log cannot be made again.
@@ -110,16 +118,26 @@ impl AccessRequest<'_> {
     /// The entry, by whoever asks, with everything that it is decided on.
     #[must_use]
     pub fn recorded(&self, entry: Entry) -> Entry {
-        let Standing { own, records, .. } = self.standing;
-        let entry = entry
-            .for_purpose(self.purpose.as_str())
+        let standing = self.standing;
+        standing
+            .recorded(entry, self.purpose)
             .with(GRADE, self.grade.level().to_string())
             .with(CLASSES, list(self.classes, DataClass::as_str))
-            .with(RELATIONS, list(&self.standing.relations, Relation::as_str))
-            .with(WITHIN, self.standing.frame.as_str())
-            .with(HERE, said(self.standing.here))
-            .with(VISIT_OPEN, said(self.standing.visit_open))
-            .with(OBJECTED, said(self.standing.objected))
+            .with(OBJECTED, said(standing.objected))
+    }
+}
+
+impl Standing {
+    /// The entry, by whoever stands so, with everything that reading the whole of a card is decided on.
+    #[must_use]
+    pub fn recorded(&self, entry: Entry, purpose: Purpose) -> Entry {
+        let Self { own, records, .. } = self;
+        let entry = entry
+            .for_purpose(purpose.as_str())
+            .with(RELATIONS, list(&self.relations, Relation::as_str))
+            .with(WITHIN, self.frame.as_str())
+            .with(HERE, said(self.here))
+            .with(VISIT_OPEN, said(self.visit_open))
             .with(REGION, own.region.as_str())
             .with(RECORDS_REGION, records.region.as_str());
         match own.institution == records.institution {
@@ -150,7 +168,7 @@ pub fn explained(entry: Entry, decision: &Result<Grant, Denial>, rules: &str) ->
 }
 
 impl Decided {
-    /// The decision that an entry about a token has; nothing where no rule decided.
+    /// The decision that an entry about a token or the whole of a card has; nothing where no rule decided.
     ///
     /// # Errors
     /// [`Unclear`], where the entry does not have what it was made on.
@@ -165,14 +183,14 @@ impl Decided {
             |name| entry.detail.get(name).map(String::as_str).ok_or(Unclear::Missing(name));
         let rule = policy.rule.clone();
         let allowed = match (act, entry.outcome) {
-            (Act::TokenIssue, Outcome::Granted) => true,
+            (Act::TokenIssue | Act::CardDump, Outcome::Granted) => true,
             (Act::TokenExplain, Outcome::Granted) => match detail(DECISION)? {
                 "allowed" => true,
                 "refused" => false,
                 _ => return Err(Unclear::Unknown(DECISION)),
             },
-            (Act::TokenIssue | Act::TokenExplain, Outcome::Refused) => false,
-            (Act::TokenIssue | Act::TokenExplain, Outcome::Failed) => {
+            (Act::TokenIssue | Act::TokenExplain | Act::CardDump, Outcome::Refused) => false,
+            (Act::TokenIssue | Act::TokenExplain | Act::CardDump, Outcome::Failed) => {
                 return Err(Unclear::Unknown("outcome"));
             }
             _ => return Err(Unclear::Unknown("action")),
@@ -187,17 +205,17 @@ impl Decided {
         };
         let role = entry.actor.role.as_deref().ok_or(Unclear::Missing("role"))?;
         let role = word("role", role, Role::from_word)?;
-        let role_alone = ruling.rule() == Denial::Role.rule() && !entry.detail.contains_key(GRADE);
+        let role_alone = ruling.rule() == Denial::Role.rule() && !entry.detail.contains_key(WITHIN);
         let question = match role_alone {
             true => None,
-            false => Some(Question::read(entry, role)?),
+            false => Some(Question::read(entry, act, role)?),
         };
         Ok(Some(Self { rules: policy.hash.clone(), ruling, act, role, question }))
     }
 }
 
 impl Question {
-    fn read(entry: &Entry, role: Role) -> Result<Self, Unclear> {
+    fn read(entry: &Entry, act: Act, role: Role) -> Result<Self, Unclear> {
         let detail =
             |name| entry.detail.get(name).map(String::as_str).ok_or(Unclear::Missing(name));
         let truth = |name| match detail(name)? {
@@ -218,6 +236,13 @@ impl Question {
             None => own,
         };
         let purpose = entry.purpose.as_deref().ok_or(Unclear::Missing("purpose"))?;
+        let (sought, objected) = match act {
+            Act::CardDump => (Sought::Card, false),
+            _ => {
+                let classes = words(CLASSES, detail(CLASSES)?, DataClass::from_word)?;
+                (Sought::Data(word(GRADE, detail(GRADE)?, grade)?, classes), truth(OBJECTED)?)
+            }
+        };
         let standing = Standing {
             role,
             own: Domain { institution: own.clone(), region: region(REGION)? },
@@ -225,15 +250,10 @@ impl Question {
             frame: word(WITHIN, detail(WITHIN)?, Frame::from_word)?,
             here: truth(HERE)?,
             visit_open: truth(VISIT_OPEN)?,
-            objected: truth(OBJECTED)?,
+            objected,
             relations: words(RELATIONS, detail(RELATIONS)?, Relation::from_word)?,
         };
-        Ok(Self {
-            standing,
-            purpose: word("purpose", purpose, Purpose::from_word)?,
-            grade: word(GRADE, detail(GRADE)?, grade)?,
-            classes: words(CLASSES, detail(CLASSES)?, DataClass::from_word)?,
-        })
+        Ok(Self { standing, purpose: word("purpose", purpose, Purpose::from_word)?, sought })
     }
 }
 
@@ -246,15 +266,23 @@ impl Policy {
         let decision = match (self.may(decided.role, decided.act), &decided.question) {
             (Err(denial), _) => Err(denial),
             (Ok(()), None) => return Err(Unclear::RoleAlone),
-            (Ok(()), Some(question)) => self.access(&AccessRequest {
-                standing: &question.standing,
-                purpose: question.purpose,
-                grade: question.grade,
-                classes: &question.classes,
-                lifetime: Duration::ZERO,
-            }),
+            (Ok(()), Some(question)) => self.answer(question),
         };
         Ok(Ruling::of(&decision))
+    }
+
+    fn answer(&self, question: &Question) -> Result<Grant, Denial> {
+        let Question { standing, purpose, sought } = question;
+        match sought {
+            Sought::Card => self.dump(standing, *purpose),
+            Sought::Data(grade, classes) => self.access(&AccessRequest {
+                standing,
+                purpose: *purpose,
+                grade: *grade,
+                classes,
+                lifetime: Duration::ZERO,
+            }),
+        }
     }
 }
 
@@ -315,11 +343,24 @@ mod tests {
         Entry::new(id, "2026-11-23T08:00:00.000000Z", act.as_str(), outcome, actor)
     }
 
+    fn decision(act: Act, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
+        match act {
+            Act::CardDump => SHIPPED.dump(request.standing, request.purpose),
+            _ => SHIPPED.access(request),
+        }
+    }
+
     /// The entry of a decision by the shipped rules, as the service writes it, read from its octets.
     fn recorded(act: Act, request: &AccessRequest<'_>) -> Entry {
         let rules = hex::encode(SHIPPED.digest());
-        let decision = SHIPPED.access(request);
-        let entry = |outcome| request.recorded(entry(act, outcome, request.standing));
+        let decision = decision(act, request);
+        let entry = |outcome| {
+            let entry = entry(act, outcome, request.standing);
+            match act {
+                Act::CardDump => request.standing.recorded(entry, request.purpose),
+                _ => request.recorded(entry),
+            }
+        };
         let entry = match (act, &decision) {
             (Act::TokenExplain, _) => explained(entry(Outcome::Granted), &decision, &rules),
             (_, Ok(grant)) => grant.recorded(entry(Outcome::Granted), &rules),
@@ -363,7 +404,7 @@ mod tests {
         #[test]
         fn a_decision_is_made_again_from_its_entry(
             standing in prop_oneof![standing(), treating()],
-            act in select(vec![Act::TokenIssue, Act::TokenExplain]),
+            act in select(vec![Act::TokenIssue, Act::TokenExplain, Act::CardDump]),
             purpose in prop_oneof![Just(Purpose::Treatment), select(Purpose::ALL)],
             grade in 1..=5_u32,
             classes in subsequence(DataClass::ALL, ..=DataClass::ALL.len()),
@@ -373,18 +414,26 @@ mod tests {
             let request =
                 AccessRequest { standing: &standing, purpose, grade, classes: &classes, lifetime };
             let decided = Decided::read(&recorded(act, &request)).unwrap().unwrap();
-            let ruling = Ruling::of(&SHIPPED.access(&request));
+            let ruling = Ruling::of(&decision(act, &request));
             prop_assert_eq!(&decided.ruling, &ruling);
-            let question = Question { standing: standing.clone(), purpose, grade, classes: classes.clone() };
+            let standing = standing.clone();
+            let question = match act {
+                Act::CardDump => {
+                    let standing = Standing { objected: false, ..standing };
+                    Question { standing, purpose, sought: Sought::Card }
+                }
+                _ => Question { standing, purpose, sought: Sought::Data(grade, classes.clone()) },
+            };
+            let role = question.standing.role;
             prop_assert_eq!(decided.question.as_ref(), Some(&question));
             // Who may not even ask is not told how it would be decided: no such entry comes to be.
-            if SHIPPED.may(standing.role, act).is_ok() {
+            if SHIPPED.may(role, act).is_ok() {
                 prop_assert_eq!(SHIPPED.again(&decided), Ok(ruling));
             }
         }
     }
 
-    fn sample() -> Entry {
+    fn sample(act: Act) -> Entry {
         let domain = |it: &str| Domain { institution: it.to_owned(), region: "330106".to_owned() };
         let standing = Standing {
             role: Role::Doctor,
@@ -404,23 +453,29 @@ mod tests {
             classes: &classes,
             lifetime: Duration::ZERO,
         };
-        recorded(Act::TokenExplain, &request)
+        recorded(act, &request)
     }
 
     #[test]
     fn what_an_entry_lacks_or_says_in_other_words_is_not_guessed() {
-        assert!(Decided::read(&sample()).unwrap().unwrap().ruling.is_allowed());
-        for name in sample().detail.into_keys().filter(|name| name != RECORDS_INSTITUTION) {
-            let mut entry = sample();
-            let known = entry.detail.remove(&name).unwrap();
-            let lacks = Decided::read(&entry);
-            assert!(matches!(lacks, Err(Unclear::Missing(it)) if it == name), "{name}: {lacks:?}");
-            for other in [format!("{known} "), format!("{known},"), known.to_uppercase() + "?"] {
-                let read = Decided::read(&entry.clone().with(name.as_str(), other.as_str()));
-                let unknown = matches!(read, Err(Unclear::Unknown(it)) if it == name);
-                assert!(unknown, "{name}: {other}: {read:?}");
+        for act in [Act::TokenExplain, Act::CardDump] {
+            let sample = || sample(act);
+            assert!(Decided::read(&sample()).unwrap().unwrap().ruling.is_allowed());
+            for name in sample().detail.into_keys().filter(|name| name != RECORDS_INSTITUTION) {
+                let mut entry = sample();
+                let known = entry.detail.remove(&name).unwrap();
+                let lacks = Decided::read(&entry);
+                let missing = matches!(lacks, Err(Unclear::Missing(it)) if it == name);
+                assert!(missing, "{name}: {lacks:?}");
+                for other in [format!("{known} "), format!("{known},"), known.to_uppercase() + "?"]
+                {
+                    let read = Decided::read(&entry.clone().with(name.as_str(), other.as_str()));
+                    let unknown = matches!(read, Err(Unclear::Unknown(it)) if it == name);
+                    assert!(unknown, "{name}: {other}: {read:?}");
+                }
             }
         }
+        let sample = || sample(Act::TokenExplain);
         for (name, other) in [
             (GRADE, "0"),
             (GRADE, "6"),
@@ -436,7 +491,7 @@ mod tests {
         }
         type Change = fn(&mut Entry);
         let others: [(Change, Unclear); 8] = [
-            (|it| it.action = "card.dump".to_owned(), Unclear::Unknown("action")),
+            (|it| it.action = "card.read".to_owned(), Unclear::Unknown("action")),
             (|it| it.action = "token.forge".to_owned(), Unclear::Unknown("action")),
             (|it| it.outcome = Outcome::Failed, Unclear::Unknown("outcome")),
             (|it| it.actor.role = None, Unclear::Missing("role")),
@@ -468,11 +523,11 @@ mod tests {
 
     #[test]
     fn a_late_account_is_no_decision_of_rules() {
-        let entry = sample().under("00", Denial::AccountOverdue.rule());
+        let entry = sample(Act::TokenIssue).under("00", Denial::AccountOverdue.rule());
         assert_eq!(Decided::read(&entry), Ok(None));
     }
 
     fn standing_of_sample() -> Standing {
-        Decided::read(&sample()).unwrap().unwrap().question.unwrap().standing
+        Decided::read(&sample(Act::TokenIssue)).unwrap().unwrap().question.unwrap().standing
     }
 }

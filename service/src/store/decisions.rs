@@ -8,19 +8,23 @@ use super::{LogEntry, StoreError, micros::Micros, rules, schema};
 use crate::{clock::UtcTime, policy::Act};
 
 /// Acts whose entries have a decision with all that it was made on.
-const ACTS: [Act; 2] = [Act::TokenIssue, Act::TokenExplain];
+const ACTS: [Act; 3] = [Act::TokenIssue, Act::TokenExplain, Act::CardDump];
 
 /// A page of each act, from where the page before ended: both are in the order of an index.
 const PAGE: &str = "
     SELECT position, entry, at FROM (
         SELECT * FROM (SELECT position, entry, at FROM leaf INDEXED BY leaf_action
-            WHERE action = ?1 AND at >= ?3 AND (at > ?3 OR position > ?4) AND position < ?5
-            ORDER BY at, position LIMIT ?6)
+            WHERE action = ?1 AND at >= ?4 AND (at > ?4 OR position > ?5) AND position < ?6
+            ORDER BY at, position LIMIT ?7)
         UNION ALL
         SELECT * FROM (SELECT position, entry, at FROM leaf INDEXED BY leaf_action
-            WHERE action = ?2 AND at >= ?3 AND (at > ?3 OR position > ?4) AND position < ?5
-            ORDER BY at, position LIMIT ?6)
-    ) ORDER BY at, position LIMIT ?6";
+            WHERE action = ?2 AND at >= ?4 AND (at > ?4 OR position > ?5) AND position < ?6
+            ORDER BY at, position LIMIT ?7)
+        UNION ALL
+        SELECT * FROM (SELECT position, entry, at FROM leaf INDEXED BY leaf_action
+            WHERE action = ?3 AND at >= ?4 AND (at > ?4 OR position > ?5) AND position < ?6
+            ORDER BY at, position LIMIT ?7)
+    ) ORDER BY at, position LIMIT ?7";
 
 /// A database that a service may have open, read for its decisions, in the order of time. Nothing of it is changed, and
 /// no page is read in one go with another: the service's own work on the file goes on in between.
@@ -52,14 +56,16 @@ impl DecisionLog {
     /// [`StoreError`].
     pub fn page(&mut self, limit: u32) -> Result<Vec<LogEntry>, StoreError> {
         let (at, position) = self.after;
-        let [issued, explained] = ACTS.map(Act::as_str);
+        let [issued, explained, dumped] = ACTS.map(Act::as_str);
         let mut select = self.db.prepare_cached(PAGE)?;
-        let rows =
-            select.query_map((issued, explained, at, position, self.size, limit), |row| {
+        let rows = select.query_map(
+            (issued, explained, dumped, at, position, self.size, limit),
+            |row| {
                 let (position, at): (i64, i64) = (row.get(0)?, row.get(2)?);
                 let entry = LogEntry { position: row.get(0)?, entry: row.get(1)? };
                 Ok((entry, (at, position)))
-            })?;
+            },
+        )?;
         let mut page = Vec::new();
         for row in rows {
             let (entry, after) = row?;

@@ -13,7 +13,7 @@ use super::CardFailure;
 use crate::{
     catalogue::Reason,
     clock,
-    policy::Act,
+    policy::{Act, Grant, Standing},
     registrar::{Caller, Error, Module, Registrar, visits::standing},
     store::{CardId, Receipt, Visit, VisitId},
     vocabulary::Purpose,
@@ -28,6 +28,13 @@ pub struct DumpOrder {
     pub visit: VisitId,
     /// Which files; all when there are none.
     pub files: Vec<FileName>,
+}
+
+/// What was allowed, on what ground.
+struct Allowed {
+    visit: Visit,
+    standing: Standing,
+    grant: Grant,
 }
 
 impl Registrar {
@@ -50,13 +57,18 @@ impl Registrar {
     /// ROLE_NOT_ALLOWED; VISIT_NOT_FOUND; OTHER_INSTITUTION; VISIT_CLOSED; PURPOSE_NOT_ALLOWED;
     /// NO_RELATION.
     pub async fn may_dump(&self, caller: &Caller, order: &DumpOrder) -> Result<Visit, Error> {
+        Ok(self.decided_dump(caller, order).await?.visit)
+    }
+
+    async fn decided_dump(&self, caller: &Caller, order: &DumpOrder) -> Result<Allowed, Error> {
         self.allow(caller, Act::CardDump).await?;
         let visit = self.visit_asked_for(caller, Act::CardDump, order.visit).await?;
-        match self.policy.dump(&standing(caller, &visit), order.purpose) {
-            Ok(_) => Ok(visit),
+        let standing = standing(caller, &visit);
+        match self.policy.dump(&standing, order.purpose) {
+            Ok(grant) => Ok(Allowed { visit, standing, grant }),
             Err(denial) => {
-                let entry = self.dump_entry(caller, Outcome::Refused, order, &visit);
-                self.refuse(entry, denial).await
+                let entry = self.entry_in(caller, Act::CardDump, Outcome::Refused, &visit);
+                self.refuse(standing.recorded(entry, order.purpose), denial).await
             }
         }
     }
@@ -91,14 +103,14 @@ impl Registrar {
         dump: &Dump,
     ) -> Result<(CardId, Visit, Receipt), CardFailure> {
         // The visit may have been closed while the card was read.
-        let visit = match self.may_dump(caller, order).await {
-            Ok(visit) => visit,
+        let Allowed { visit, standing, grant } = match self.decided_dump(caller, order).await {
+            Ok(allowed) => allowed,
             Err(error) => return Err(CardFailure::refused(&error)),
         };
-        let refused = |reason: Reason| {
-            self.dump_entry(caller, Outcome::Refused, order, &visit)
-                .with("reason", reason.text().reason)
+        let entry = |outcome| {
+            standing.recorded(self.entry_in(caller, Act::CardDump, outcome, &visit), order.purpose)
         };
+        let refused = |reason: Reason| entry(Outcome::Refused).with("reason", reason.text().reason);
         let (card, resident) = match self.known_card(read, caller.now).await {
             Ok(known) => known,
             Err((reason, card)) => {
@@ -111,8 +123,8 @@ impl Registrar {
             return Err(self.recorded_failure(entry, reason).await);
         }
         let files: Vec<String> = dump.files.iter().map(|read| read.file.name.to_string()).collect();
-        let entry = self
-            .dump_entry(caller, Outcome::Granted, order, &visit)
+        let entry = grant
+            .recorded(entry(Outcome::Granted), &self.policy_hash)
             .on("card", card.id.to_string())
             .with("files", files.join(" "))
             .with("commands", dump.commands.to_string());
@@ -127,15 +139,5 @@ impl Registrar {
             Ok(receipt) => CardFailure { reason, receipt: Some(receipt) },
             Err(error) => CardFailure::unrecorded(error),
         }
-    }
-
-    fn dump_entry(
-        &self,
-        caller: &Caller,
-        outcome: Outcome,
-        order: &DumpOrder,
-        visit: &Visit,
-    ) -> Entry {
-        self.entry_in(caller, Act::CardDump, outcome, visit).with("purpose", order.purpose.as_str())
     }
 }
