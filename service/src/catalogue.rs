@@ -93,6 +93,8 @@ catalogue! {
     VISIT_CLOSED: "就诊已结束", "如需继续，请持卡重新办理就诊", "the visit is closed", "open a new visit with the resident's card";
     /// The purpose is not covered.
     PURPOSE_NOT_ALLOWED: "当前角色不能以此目的访问数据", "请核对访问目的", "no rule lets your role use data for this purpose", "check the purpose of the request";
+    /// The purpose is covered within something else than it was asked within.
+    FRAME_NOT_ALLOWED: "以此目的访问数据须依据另一种情形（就诊、授权确认或紧急访问）", "请先取得所缺的一项，再以其编号申请", "for this purpose data are open within something else (a visit, a consent or an emergency access)", "bring about what is missing, and ask again with its number";
     /// Nothing ties the caller to the resident.
     NO_RELATION: "您与该居民没有诊疗关系", "请由窗口将您登记为接诊人员，或由本科室人员访问", "you have no treatment relation to this resident", "have the desk name you as attending, or leave it to the visit's department";
     /// Registered by another institution, and the card was not read here.

@@ -37,8 +37,14 @@ async fn a_decision_is_explained_before_it_is_asked_for() {
     assert_eq!(refused["allowed"], false);
     assert_eq!(
         text(&refused, "missing_en"),
-        "the resident's consent, or a rule that covers data above grade 4"
+        "the resident's consent to just this, or a rule that covers data above grade 4"
     );
+    // For another purpose it is within something else, which they bring about themselves.
+    let emergency = [wanted("explain", &visit, "3"), vec!["--purpose", "emergency"]].concat();
+    let refused = hospital.granted(DOCTOR.key, &emergency);
+    assert_eq!(text(&refused, "rule"), "frame-covered");
+    assert!(text(&refused, "missing_zh").contains("healthcard emergency begin"), "{refused}");
+    assert!(text(&refused, "grantor_en").starts_with("you"), "{refused}");
     let refused = explained(COLLEAGUE.key, "5");
     assert_eq!(text(&refused, "rule"), "relation-to-resident");
     assert!(text(&refused, "grantor_zh").contains("窗口"), "{refused}");

@@ -35,6 +35,7 @@ fn code(reason: Reason) -> Code {
         | R::OTHER_INSTITUTION
         | R::VISIT_CLOSED
         | R::PURPOSE_NOT_ALLOWED
+        | R::FRAME_NOT_ALLOWED
         | R::NO_RELATION
         | R::REGISTERED_ELSEWHERE
         | R::CLASS_NOT_ALLOWED

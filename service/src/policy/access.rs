@@ -4,7 +4,7 @@
 //! exist is refused when the rules are read. Policies have no loops and no calls: the time of a decision grows with their
 //! text, which is bounded.
 
-use std::{collections::HashSet, str::FromStr as _, sync::Arc, time::Duration};
+use std::{cmp::Reverse, collections::HashMap, str::FromStr as _, sync::Arc, time::Duration};
 
 use cedar_policy::{
     ActionConstraint, Authorizer, Decision, Effect, Entities, Policy, PolicyId, PolicySet,
@@ -31,6 +31,8 @@ pub(super) struct AccessRules {
     sorted: SortedRules,
     /// In the order of the text.
     rules: Vec<ReadRule>,
+    /// Where each of them is.
+    places: HashMap<PolicyId, usize>,
     authorizer: Authorizer,
 }
 
@@ -125,7 +127,8 @@ impl AccessRules {
             return Err(PolicyError::Malformed(faults.join("; ")));
         }
         let sorted = SortedRules::of(policies.policies())?;
-        Ok(Self { sorted, rules, authorizer: Authorizer::new() })
+        let places = rules.iter().enumerate().map(|(at, read)| (read.id.clone(), at)).collect();
+        Ok(Self { sorted, rules, places, authorizer: Authorizer::new() })
     }
 
     pub(super) fn access(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
@@ -147,7 +150,8 @@ impl AccessRules {
         self.decide(&Facts::of(standing, Action::Dump, purpose))
     }
 
-    /// The rule that allows it, and the relations that it rests on: as few as suffice, the first ones where several do.
+    /// The rule that allows it, of several the one that gives most, and the relations that it rests on: as few as suffice,
+    /// the first ones where several do.
     fn decide(&self, facts: &Facts<'_>) -> Result<Grant, Denial> {
         let entities = facts.entities();
         let Verdict::Allowed(read) = self.ask(facts, entities.as_ref()) else {
@@ -171,9 +175,7 @@ impl AccessRules {
         // What lifted a rule that forbids it is among what it rests on, too.
         let reduced = Facts { relations: relations.clone(), ..facts.clone() };
         let less = !others.is_empty() || relations.len() < looked_at.len();
-        if less
-            && !matches!(self.ask(&reduced, entities.as_ref()), Verdict::Allowed(it) if it.id == read.id)
-        {
+        if less && self.is_forbidden(&reduced, entities.as_ref()) {
             relations.clone_from(&facts.relations);
         }
         let lifetime = read.lifetime.unwrap_or_default();
@@ -190,9 +192,24 @@ impl AccessRules {
         Some(self.authorizer.is_authorized(&facts.request()?, policies, entities?))
     }
 
+    /// Whether a rule that looks at relations forbids what is not forbidden otherwise.
+    fn is_forbidden(&self, facts: &Facts<'_>, entities: Option<&Entities>) -> bool {
+        let Some(about) = self.sorted.about(facts.action, facts.role, facts.purpose) else {
+            return true;
+        };
+        if about.forbid_by_relation.is_empty() {
+            return false;
+        }
+        let response = self.judge(&about.forbid_by_relation, facts, entities);
+        response.is_none_or(|it| {
+            let said = it.diagnostics();
+            said.reason().next().is_some() || said.errors().next().is_some()
+        })
+    }
+
     fn ask(&self, facts: &Facts<'_>, entities: Option<&Entities>) -> Verdict<'_> {
-        let policies = self.sorted.about(facts.action, facts.role, facts.purpose);
-        let response = policies.and_then(|policies| self.judge(policies, facts, entities));
+        let about = self.sorted.about(facts.action, facts.role, facts.purpose);
+        let response = about.and_then(|about| self.judge(&about.all, facts, entities));
         let Some(response) = response else {
             return Verdict::Refused(None);
         };
@@ -203,11 +220,14 @@ impl AccessRules {
             tracing::error!(%error, "a rule of access could not be evaluated");
             return Verdict::Refused(None);
         }
-        let by: HashSet<_> = diagnostics.reason().collect();
-        let first = self.rules.iter().find(|read| by.contains(&read.id));
-        match (response.decision(), first) {
-            (Decision::Allow, Some(rule)) => Verdict::Allowed(rule),
-            (_, first) => Verdict::Refused(first),
+        let places = diagnostics.reason().filter_map(|id| self.places.get(id).copied());
+        let by = places.filter_map(|at| Some((at, self.rules.get(at)?)));
+        match response.decision() {
+            Decision::Allow => match by.min_by_key(|(at, read)| (read.preference(), *at)) {
+                Some((_, read)) => Verdict::Allowed(read),
+                None => Verdict::Refused(None),
+            },
+            Decision::Deny => Verdict::Refused(by.min_by_key(|(at, _)| *at).map(|(_, read)| read)),
         }
     }
 
@@ -251,7 +271,14 @@ impl AccessRules {
             return Denial::Forbidden(Arc::clone(&by.rule));
         }
         let allows = |variant: Facts<'_>| self.possible(&variant, step).is_ok();
+        if step <= Step::Purpose {
+            let frames = self.covered_within(facts);
+            if !frames.is_empty() {
+                return Denial::Frame(frames);
+            }
+        }
         match step {
+            Step::Role if facts.within_others().any(allows) => Denial::Purpose,
             Step::Role => Denial::Role,
             Step::Institution if facts.here => Denial::RecordsElsewhere,
             Step::Institution => Denial::OtherInstitution,
@@ -287,6 +314,16 @@ impl AccessRules {
         }
     }
 
+    /// What data are open within for this purpose, where they never are within what was asked.
+    fn covered_within(&self, facts: &Facts<'_>) -> Vec<Frame> {
+        let covered = |facts: &Facts<'_>| self.possible(facts, Step::Purpose).is_ok();
+        // A whole card is read within a visit, whatever rules may say.
+        if facts.action == Action::Dump || covered(&facts.within(facts.frame)) {
+            return Vec::new();
+        }
+        facts.within_others().filter(covered).map(|it| it.frame).collect()
+    }
+
     /// The relations with each of which it would be allowed as it is asked.
     fn opened_by(&self, facts: &Facts<'_>) -> Vec<Relation> {
         let entities = facts.entities();
@@ -305,6 +342,11 @@ enum Verdict<'a> {
 }
 
 impl ReadRule {
+    /// Of several that allow it the least is taken: it leaves out least, and then lasts longest.
+    fn preference(&self) -> (Mask, Reverse<Option<Duration>>) {
+        (self.mask, Reverse(self.lifetime))
+    }
+
     fn of(policy: &Policy) -> Result<Self, PolicyError> {
         let told = |name| policy.annotation(name).filter(|text| !text.is_empty());
         let id = told("id").unwrap_or_default().to_owned();

@@ -252,7 +252,8 @@ impl Case {
             }
             (frame, _) => {
                 let (zh, en) = frame.label();
-                (format!("依据{zh}，无就诊"), format!("within a {en}, without a visit"))
+                let a = if frame == Frame::Emergency { "an" } else { "a" };
+                (format!("依据{zh}，无就诊"), format!("within {a} {en}, without a visit"))
             }
         };
         if self.objected {

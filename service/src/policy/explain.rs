@@ -2,8 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::{Denial, words::list};
-use crate::vocabulary::Relation;
+use super::{
+    Denial,
+    words::{Labelled as _, list},
+};
+use crate::vocabulary::{Frame, Relation};
+
+const DESK_ZH: &str = "本机构窗口";
+const DESK_EN: &str = "the desk of your institution";
 
 /// What a refusal is missing, and who can grant it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +35,6 @@ impl Denial {
         };
         const RULES_ZH: &str = "机构的授权规则负责人";
         const RULES_EN: &str = "whoever keeps the institution's rules";
-        const DESK_ZH: &str = "本机构窗口";
-        const DESK_EN: &str = "the desk of your institution";
         match self {
             Self::Role => fixed([
                 "具有此权限的角色",
@@ -54,6 +58,7 @@ impl Denial {
                 RULES_ZH,
                 RULES_EN,
             ]),
+            Self::Frame(frames) => within(frames),
             // No relation would do: the rules ask for something else that is not there.
             Self::NoRelation(would) if would.is_empty() => fixed([
                 "当前角色可用的诊疗关系",
@@ -120,9 +125,48 @@ impl Denial {
     }
 }
 
+/// Any of these is missing: what data are open within for this purpose.
+fn within(frames: &[Frame]) -> Explanation {
+    let told = frames.iter().map(|frame| match frame {
+        Frame::Visit => (
+            ("在本机构办理、进行中的就诊", "an open visit at your own institution"),
+            (DESK_ZH, DESK_EN),
+        ),
+        Frame::Consent => (
+            (
+                "居民为此目的给您的授权确认（healthcard token issue --consent）",
+                "the resident's consent to you for this purpose (`healthcard token issue --consent`)",
+            ),
+            grantor(Relation::Consent),
+        ),
+        Frame::Emergency => (
+            (
+                "您本人已开始的紧急访问（healthcard emergency begin）",
+                "an emergency access that you have begun (`healthcard emergency begin`)",
+            ),
+            grantor(Relation::Emergency),
+        ),
+    });
+    let (missing, grantors): ((Vec<_>, Vec<_>), (Vec<_>, Vec<_>)) = told.unzip();
+    Explanation {
+        missing_zh: missing.0.join("，或").into(),
+        missing_en: missing.1.join(", or ").into(),
+        grantor_zh: grantors.0.join("；或").into(),
+        grantor_en: grantors.1.join("; or ").into(),
+    }
+}
+
 /// Any of these relations is missing, or else what `rule` says.
 fn tied(relations: &[Relation], rule: Option<&Denial>) -> Explanation {
-    let [ties_zh, ties_en] = list(relations, ["，或", ", or "]);
+    let ties = relations.iter().map(|relation| match relation {
+        // There may be one, and not for this.
+        Relation::Consent => {
+            ("涵盖此次所求的居民的授权确认", "the resident's consent to just this")
+        }
+        relation => relation.label(),
+    });
+    let (ties_zh, ties_en): (Vec<_>, Vec<_>) = ties.unzip();
+    let (ties_zh, ties_en) = (ties_zh.join("，或"), ties_en.join(", or "));
     let mut grantors: Vec<(Cow<'static, str>, Cow<'static, str>)> = Vec::new();
     for relation in relations {
         let (zh, en) = grantor(*relation);

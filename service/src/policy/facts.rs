@@ -105,6 +105,17 @@ impl<'a> Facts<'a> {
         Facts { relations, ..self.clone() }
     }
 
+    /// These facts within something of one's own that lasts.
+    pub(super) fn within(&self, frame: Frame) -> Facts<'a> {
+        Facts { frame, here: true, visit_open: true, ..self.clone() }
+    }
+
+    /// These facts within each of the other things that there are.
+    pub(super) fn within_others(&self) -> impl Iterator<Item = Facts<'a>> {
+        let others = Frame::ALL.iter().filter(|frame| **frame != self.frame);
+        others.map(|frame| self.within(*frame))
+    }
+
     /// These facts with whatever comes after this step at its most favourable: lists are short, so all of them are tried.
     pub(super) fn variants(&self, step: Step) -> Vec<Facts<'a>> {
         let mut best = self.clone();

@@ -9,7 +9,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 use card::code::MedicalStep;
 use serde::Deserialize;
 
-use crate::vocabulary::{DataClass, Grade, Mask, Purpose, Relation, Role};
+use crate::vocabulary::{DataClass, Frame, Grade, Mask, Purpose, Relation, Role};
 
 mod access;
 mod act;
@@ -224,6 +224,8 @@ pub enum Denial {
     VisitClosed,
     /// No rule of this role covers the purpose.
     Purpose,
+    /// Rules of this role cover the purpose within any of these, and never within what was asked.
+    Frame(Vec<Frame>),
     /// Nothing ties the caller to this resident that any of these would be.
     NoRelation(Vec<Relation>),
     /// The resident or card was registered by another institution, and no card was read here.
@@ -260,6 +262,7 @@ impl Denial {
             Self::RecordsElsewhere => "records-elsewhere",
             Self::VisitClosed => "visit-open",
             Self::Purpose => "purpose-covered",
+            Self::Frame(_) => "frame-covered",
             Self::NoRelation(_) => "relation-to-resident",
             Self::RegisteredElsewhere => "registered-here-or-present",
             Self::Class { .. } => "class-covered",

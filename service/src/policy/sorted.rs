@@ -5,19 +5,28 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::{ActionConstraint, Policy, PolicySet};
+use cedar_policy::{ActionConstraint, Effect, Policy, PolicySet};
 use serde_json::Value;
 
-use super::{PolicyError, facts::Action};
+use super::{PolicyError, facts::Action, mentions};
 use crate::vocabulary::{Purpose, Role};
 
 /// The rules that may apply, by what is asked for, the role of who asks, and why.
 #[derive(Debug)]
-pub(super) struct SortedRules(BTreeMap<(Action, Role, Purpose), PolicySet>);
+pub(super) struct SortedRules(BTreeMap<(Action, Role, Purpose), Applicable>);
+
+/// Rules that may apply.
+#[derive(Debug)]
+pub(super) struct Applicable {
+    pub(super) all: PolicySet,
+    /// Those among them that forbid something and look at relations.
+    pub(super) forbid_by_relation: PolicySet,
+}
 
 /// A rule, with the only roles and purposes to which it can apply, where its condition says so.
 struct About<'a> {
     policy: &'a Policy,
+    forbids_by_relation: bool,
     roles: Option<Vec<Role>>,
     purposes: Option<Vec<Purpose>>,
 }
@@ -30,8 +39,10 @@ impl SortedRules {
             for role in Role::ALL {
                 for purpose in Purpose::ALL {
                     let apply = rules.iter().filter(|it| it.may_apply(action, *role, *purpose));
-                    let apply = PolicySet::from_policies(apply.map(|it| it.policy.clone()))
-                        .map_err(|e| PolicyError::Malformed(e.to_string()))?;
+                    let apply = Applicable {
+                        forbid_by_relation: set(apply.clone().filter(|it| it.forbids_by_relation))?,
+                        all: set(apply)?,
+                    };
                     sorted.insert((action, *role, *purpose), apply);
                 }
             }
@@ -40,9 +51,19 @@ impl SortedRules {
     }
 
     /// The rules that may apply.
-    pub(super) fn about(&self, action: Action, role: Role, purpose: Purpose) -> Option<&PolicySet> {
+    pub(super) fn about(
+        &self,
+        action: Action,
+        role: Role,
+        purpose: Purpose,
+    ) -> Option<&Applicable> {
         self.0.get(&(action, role, purpose))
     }
+}
+
+fn set<'a>(rules: impl Iterator<Item = &'a About<'a>>) -> Result<PolicySet, PolicyError> {
+    PolicySet::from_policies(rules.map(|it| it.policy.clone()))
+        .map_err(|e| PolicyError::Malformed(e.to_string()))
 }
 
 impl<'a> About<'a> {
@@ -59,7 +80,9 @@ impl<'a> About<'a> {
         let roles = roles.and_then(|it| it.iter().map(|word| Role::from_word(word)).collect());
         let purposes =
             purposes.and_then(|it| it.iter().map(|word| Purpose::from_word(word)).collect());
-        Self { policy, roles, purposes }
+        let forbids_by_relation =
+            policy.effect() == Effect::Forbid && !mentions::relations(policy).is_empty();
+        Self { policy, forbids_by_relation, roles, purposes }
     }
 
     fn may_apply(&self, action: Action, role: Role, purpose: Purpose) -> bool {

@@ -74,6 +74,7 @@ fn each_missing_condition_is_named() {
         ("data of another institution", AccessRequest { standing: &keeps, ..ask }, Denial::NoRelation(vec![Relation::Referral, Relation::FamilyDoctor, Relation::Consent])),
         ("closed visit", AccessRequest { standing: &afterwards, ..ask }, Denial::VisitClosed),
         ("payment is not a doctor's purpose", AccessRequest { purpose: Purpose::Payment, ..ask }, Denial::Purpose),
+        ("an emergency without one begun", AccessRequest { purpose: Purpose::Emergency, ..ask }, Denial::Frame(vec![Frame::Emergency])),
         ("no relation", AccessRequest { standing: &stranger, ..ask }, treating()),
         ("class", AccessRequest { classes: &[DataClass::Health, DataClass::Payment], ..ask }, Denial::Class { classes: vec![DataClass::Payment], opened_by: Vec::new() }),
         ("no class at all", AccessRequest { classes: &[], ..ask }, Denial::Class { classes: Vec::new(), opened_by: Vec::new() }),
@@ -175,7 +176,7 @@ fn a_rule_is_as_long_and_as_deep_as_can_be_read_and_no_more() {
 }
 
 #[test]
-fn of_rules_that_allow_the_first_is_named_and_a_rule_that_forbids_says_why() {
+fn of_equal_rules_the_first_is_named_and_a_rule_that_forbids_says_why() {
     let (first, second) = (rule("first", "context.grade <= 3"), rule("second", "true"));
     let acts = "[acts]\n'token.issue'=['doctor']";
     let (good, ask_of) = (standing(), request);
@@ -207,6 +208,44 @@ fn of_rules_that_allow_the_first_is_named_and_a_rule_that_forbids_says_why() {
     let elsewhere =
         Standing { own: domain("one", "510107"), records: domain("one", "510107"), ..standing() };
     assert_eq!(named(policy, &ask_of(&elsewhere)).unwrap(), "second");
+}
+
+#[test]
+fn of_rules_that_allow_it_the_one_that_gives_most_is_taken() {
+    let acts = "[acts]\n'token.issue'=['doctor']";
+    let is = |word: &str| format!("context.relations.contains(Relation::\"{word}\")");
+    let said = |id, mask: &str, seconds: &str, when: &str| {
+        let annotations = format!("@mask(\"{mask}\") @lifetime(\"{seconds}\")");
+        rule(id, when).replace("@lifetime(\"60\")", &annotations)
+    };
+    let rules = [
+        said("masked", "full", "900", "true"),
+        said("partly", "partial", "900", &is("attending")),
+        said("short", "none", "60", &is("consent")),
+        said("long", "none", "600", &format!("{} && {}", is("consent"), is("attending"))),
+        said("as-long", "none", "600", "context.grade == 2"),
+        said("longest", "none", "900", "context.grade == 1"),
+    ];
+    let (attends, agreed) = (Relation::Attending, Relation::Consent);
+    #[rustfmt::skip]
+    let cases: [(&[Relation], u32, &str, &[Relation]); 5] = [
+        (&[Relation::Department], 3, "masked", &[Relation::Department]),
+        (&[attends], 3, "partly", &[attends]),
+        (&[attends, agreed], 3, "long", &[attends, agreed]),
+        (&[attends, agreed], 2, "long", &[attends, agreed]),
+        (&[attends, agreed], 1, "longest", &[attends, agreed]),
+    ];
+    let [forwards, backwards] = [rules.concat(), rules.iter().rev().cloned().collect()];
+    for (relations, grade, named, rests_on) in cases {
+        let standing = Standing { relations: relations.to_vec(), ..standing() };
+        let request = AccessRequest { grade: Grade::new(grade).unwrap(), ..request(&standing) };
+        let grant = with(acts, &forwards).unwrap().access(&request).unwrap();
+        assert_eq!((grant.rule.id.as_str(), &*grant.relations), (named, rests_on));
+        // Where they stand in the text matters only among equals.
+        let named = if named == "long" && grade == 2 { "as-long" } else { named };
+        let grant = with(acts, &backwards).unwrap().access(&request).unwrap();
+        assert_eq!(grant.rule.id, named);
+    }
 }
 
 /// What lifted a `forbid`, and what the service itself asks for, is among what a grant rests on: it ends with it.

@@ -98,6 +98,7 @@ fn denial_reason(denial: &Denial) -> Reason {
         Denial::OtherInstitution | Denial::RecordsElsewhere => Reason::OTHER_INSTITUTION,
         Denial::VisitClosed => Reason::VISIT_CLOSED,
         Denial::Purpose => Reason::PURPOSE_NOT_ALLOWED,
+        Denial::Frame(_) => Reason::FRAME_NOT_ALLOWED,
         Denial::NoRelation(_) => Reason::NO_RELATION,
         Denial::RegisteredElsewhere => Reason::REGISTERED_ELSEWHERE,
         Denial::Class { .. } => Reason::CLASS_NOT_ALLOWED,
