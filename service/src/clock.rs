@@ -28,6 +28,13 @@ pub fn date_at_desk(now: UtcTime) -> Date {
     now.to_offset(time::macros::offset!(+8)).date()
 }
 
+/// When a day is over at a desk.
+#[must_use]
+pub fn over_at_desk(day: Date) -> UtcTime {
+    let next = day.next_day().unwrap_or(day);
+    next.midnight().assume_offset(time::macros::offset!(+8)).to_offset(time::UtcOffset::UTC)
+}
+
 /// A time at a desk for people to read, to the second: `2026-11-23 16:30:00`.
 #[must_use]
 pub fn moment_at_desk(at: UtcTime) -> String {
@@ -65,6 +72,8 @@ mod tests {
         ] {
             assert_eq!(date_at_desk(now), date);
         }
+        let over = over_at_desk(date!(2026 - 11 - 22));
+        assert_eq!(over, datetime!(2026-11-22 16:00 UTC));
     }
 
     #[test]

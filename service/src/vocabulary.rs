@@ -86,7 +86,7 @@ words! {
 }
 
 words! {
-    /// What ties a clinician to a resident.
+    /// What ties whoever asks to a resident.
     Relation {
         /// Named in the visit as treating (接诊).
         Attending = "attending",
@@ -100,6 +100,10 @@ words! {
         Consent = "consent",
         /// Began an emergency access for this resident (紧急访问).
         Emergency = "emergency",
+        /// Is the resident (本人).
+        Resident = "resident",
+        /// Cares for the resident, and may consent in their place (监护人).
+        Guardian = "guardian",
     }
 }
 

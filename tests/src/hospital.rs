@@ -222,6 +222,18 @@ impl Hospital {
         self.stage.programs().finish(Program::Healthcardd, command).expect("healthcardd runs")
     }
 
+    /// How the decisions of this hospital's log come out with `healthcardd policy replay` or `try`.
+    ///
+    /// # Panics
+    /// When it does not answer in JSON.
+    #[must_use]
+    pub fn decisions(&self, order: &[&str]) -> Value {
+        let mut command = self.stage.programs().command(Program::Healthcardd);
+        command.arg("policy").args(order).arg("--data").arg(self.stage.path("data"));
+        let output = command.arg("--json").output().expect("healthcardd runs");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
     /// Makes a SAM that computes with the masters of the service's keystore, certified by its card
     /// issuer; its image. Its PIN is [`SAM_PIN`].
     ///

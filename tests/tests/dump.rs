@@ -7,11 +7,10 @@ use card::layout::{FILES, Profile};
 use serde_json::Value;
 use service::demo::card_contents::spelled;
 use service::demo::people::{CLERK, COLLEAGUE, DESK, DOCTOR, PATIENT, SOMEBODY_ELSE};
-use service::demo::programs::Program;
 use service::demo::readers::VirtualReaders;
 use service::demo::stage::CardKeys;
 use service::policy::SHIPPED;
-use tests::hospital::{Hospital, programs, text};
+use tests::hospital::{Hospital, text};
 use tests::private::{PcscDaemon, in_private_space};
 use tests::relay::open_visit;
 
@@ -52,12 +51,7 @@ fn says_all(dump: &Value, profile: Profile) {
 /// Each of these decisions, of which four were granted and four refused by rules, comes out of the log as it was made;
 /// and other rules show which one they would change.
 fn decided_again(hospital: &Hospital) {
-    let made = |order: &[&str]| -> Value {
-        let mut command = programs().command(Program::Healthcardd);
-        command.arg("policy").args(order).arg("--data").arg(hospital.stage.path("data"));
-        serde_json::from_slice(&command.arg("--json").output().unwrap().stdout).unwrap()
-    };
-    let again = made(&["replay"]);
+    let again = hospital.decisions(&["replay"]);
     assert_eq!((&again["same"], &again["unclear"]), (&8.into(), &Value::Array(Vec::new())));
     let changed = ["opened", "closed", "allowed_otherwise", "refused_otherwise"];
     assert!(changed.iter().all(|kind| again[kind]["count"] == 0), "{again}");
@@ -69,7 +63,7 @@ fn decided_again(hospital: &Hospital) {
         let for_nothing = of_clerks.replace("patient-request", "operations");
         fs::write(rules.join(name), text.replace(of_clerks, &for_nothing)).unwrap();
     }
-    let tried = made(&["try", rules.to_str().unwrap()]);
+    let tried = hospital.decisions(&["try", rules.to_str().unwrap()]);
     assert_eq!((&tried["same"], &tried["closed"]["count"]), (&7.into(), &1.into()), "{tried}");
     let closed = &tried["closed"]["first"][0];
     assert_eq!(

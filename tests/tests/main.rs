@@ -49,6 +49,7 @@ mod life;
 mod metrics;
 mod ministry;
 mod national;
+mod own_records;
 mod pairs;
 mod qualifications;
 mod readme;

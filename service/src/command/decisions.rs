@@ -154,6 +154,9 @@ impl Look {
             Unclear::Leaf(why @ policy::Unclear::RoleAlone) => {
                 ("当时只看角色即拒绝，现在该角色可以请求".to_owned(), why.to_string())
             }
+            Unclear::Leaf(why @ policy::Unclear::NotLookedFor(relation)) => {
+                (format!("当时未查明请求者是否为 {relation}，现在有关系"), why.to_string())
+            }
             Unclear::NoEntry => ("不是日志条目".to_owned(), "not an entry of the log".to_owned()),
         };
         self.say(zh, en)
@@ -209,6 +212,7 @@ fn unclear_as_json((why, count): (&Unclear, &u64)) -> Value {
         Unclear::Leaf(policy::Unclear::Missing(name)) => ("missing", Some(*name)),
         Unclear::Leaf(policy::Unclear::Unknown(name)) => ("unknown", Some(*name)),
         Unclear::Leaf(policy::Unclear::RoleAlone) => ("role-alone", None),
+        Unclear::Leaf(policy::Unclear::NotLookedFor(tie)) => ("not-looked-for", Some(tie.as_str())),
         Unclear::NoEntry => ("no-entry", None),
     };
     json!({ "why": why, "what": what, "count": count })

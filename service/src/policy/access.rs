@@ -131,6 +131,11 @@ impl AccessRules {
         Ok(Self { sorted, rules, places, authorizer: Authorizer::new() })
     }
 
+    /// Of the ties that somebody has as a person, those that a rule which may apply looks at.
+    pub(super) fn looks_for(&self, action: Action, role: Role, purpose: Purpose) -> &[Relation] {
+        self.sorted.about(action, role, purpose).map_or(&[], |about| &about.in_person)
+    }
+
     pub(super) fn access(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         let facts = Facts {
             classes: request.classes.to_vec(),
@@ -283,6 +288,9 @@ impl AccessRules {
             Step::Institution if facts.here => Denial::RecordsElsewhere,
             Step::Institution => Denial::OtherInstitution,
             Step::Visit => Denial::VisitClosed,
+            Step::Purpose if allows(Facts { records: facts.own, ..facts.clone() }) => {
+                Denial::RecordsElsewhere
+            }
             Step::Purpose => Denial::Purpose,
             Step::Relation => {
                 let enough = |more: &[Relation]| allows(facts.with_relations(more));

@@ -210,5 +210,13 @@ fn grantor(relation: Relation) -> (&'static str, &'static str) {
         Relation::Emergency => {
             ("医护人员本人，须说明理由并接受复核", "you, who state why and are reviewed")
         }
+        Relation::Resident => (
+            "如您就是该居民：系统管理员，凭身份号码登记您的身份",
+            "if you are the resident: an operator, who registers you with your ID number",
+        ),
+        Relation::Guardian => (
+            "窗口，登记监护人（healthcard resident guardian add --scopes consent）",
+            "a desk, which puts guardians on record (`healthcard resident guardian add --scopes consent`)",
+        ),
     }
 }

@@ -31,11 +31,13 @@ pub use act::Act;
 pub use cases::{Case, CaseError};
 pub use emergency::EmergencyRules;
 pub use explain::Explanation;
-pub use record::{Decided, Ruling, Unclear, explained};
+pub use record::{Decided, Ruling, Unclear, explained, looked_for};
 pub use standing::{Domain, Standing};
 
 use access::AccessRules;
 use emergency::EmergencyText;
+use facts::Action;
+use standing::IN_PERSON;
 
 /// The texts of a set of rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -357,6 +359,14 @@ impl Policy {
         &self.emergency
     }
 
+    /// What has to be known of whoever asks as a person, before it is decided: whether they are the resident, or care for
+    /// them, each where a rule that may apply looks at it.
+    #[must_use]
+    pub fn looks_for(&self, act: Act, role: Role, purpose: Purpose) -> &[Relation] {
+        let action = if act == Act::CardDump { Action::Dump } else { Action::Access };
+        self.access.looks_for(action, role, purpose)
+    }
+
     /// Decides on reading the whole of a resident's card within a visit.
     ///
     /// # Errors
@@ -379,12 +389,17 @@ impl Policy {
         let grant = self.access.access(request)?;
         // Whatever the rules say: within what is one's own and lasts, with the relation that goes with it, and never
         // what the resident objects to.
-        request.standing.may_ask()?;
-        let rests = Standing { relations: grant.relations.clone(), ..request.standing.clone() };
-        match rests.may_ask() {
-            Ok(()) => Ok(grant),
-            Err(_) => Ok(Grant { relations: request.standing.relations.clone(), ..grant }),
+        let AccessRequest { standing, purpose, .. } = *request;
+        let with = |relations| Standing { relations, ..standing.clone() };
+        if with(grant.relations.clone()).may_ask(purpose).is_ok() {
+            return Ok(grant);
         }
+        // Who somebody is counts where a rule asks for it, and not because it is known.
+        let counts = |it: &&Relation| !IN_PERSON.contains(it) || grant.relations.contains(it);
+        let Standing { relations, .. } = standing;
+        let counted = with(relations.iter().filter(counts).copied().collect());
+        counted.may_ask(purpose)?;
+        Ok(Grant { relations: counted.relations, ..grant })
     }
 }
 

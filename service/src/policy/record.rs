@@ -1,7 +1,8 @@
 //! A decision as the log has it: everything it was made on, and what was decided. With rules it is made again.
 //!
 //! What is read back is what was written, or nothing: a word that is not known is no reason to guess.
-//! The whole of a card has no grade and no classes, and its reading is not objected to.
+//! The whole of a card has no grade and no classes, and its reading is not objected to. Who somebody is to the resident as a
+//! person is found out only where rules look at it; by others a decision is made again only where it makes no difference.
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::vocabulary::{DataClass, Frame, Grade, Mask, Purpose, Relation, Role};
 const GRADE: &str = "grade";
 const CLASSES: &str = "classes";
 const RELATIONS: &str = "relations";
+const LOOKED_FOR: &str = "looked-for";
 const WITHIN: &str = "within";
 const HERE: &str = "here";
 const VISIT_OPEN: &str = "visit-open";
@@ -53,6 +55,8 @@ pub struct Decided {
     pub ruling: Ruling,
     act: Act,
     role: Role,
+    /// What was looked for of the caller as a person.
+    looked_for: Vec<Relation>,
     /// Nothing where the role was refused before anything else was looked at.
     question: Option<Question>,
 }
@@ -85,6 +89,11 @@ pub enum Unclear {
     /// Then the role might not ask at all, and now it may: what it asked for was not looked at.
     #[error("the role was refused before anything else was looked at, and is not any more")]
     RoleAlone,
+    /// It was of no matter then whether the caller has this tie to the resident, and now it is.
+    #[error(
+        "whether the caller is tied to the resident as {0} was not looked for, and matters now"
+    )]
+    NotLookedFor(Relation),
 }
 
 impl Ruling {
@@ -144,6 +153,15 @@ impl Standing {
             true => entry,
             false => entry.with(RECORDS_INSTITUTION, records.institution.as_str()),
         }
+    }
+}
+
+/// The entry of a decision for which these ties of the caller as a person were looked for.
+#[must_use]
+pub fn looked_for(entry: Entry, relations: &[Relation]) -> Entry {
+    match relations {
+        [] => entry,
+        relations => entry.with(LOOKED_FOR, list(relations, Relation::as_str)),
     }
 }
 
@@ -210,7 +228,11 @@ impl Decided {
             true => None,
             false => Some(Question::read(entry, act, role)?),
         };
-        Ok(Some(Self { rules: policy.hash.clone(), ruling, act, role, question }))
+        let looked_for = match entry.detail.get(LOOKED_FOR) {
+            None => Vec::new(),
+            Some(said) => words(LOOKED_FOR, said, Relation::from_word)?,
+        };
+        Ok(Some(Self { rules: policy.hash.clone(), ruling, act, role, looked_for, question }))
     }
 }
 
@@ -261,14 +283,24 @@ impl Policy {
     /// Makes a decision of the log again, by these rules.
     ///
     /// # Errors
-    /// [`Unclear::RoleAlone`].
+    /// [`Unclear::RoleAlone`], [`Unclear::NotLookedFor`].
     pub fn again(&self, decided: &Decided) -> Result<Ruling, Unclear> {
-        let decision = match (self.may(decided.role, decided.act), &decided.question) {
-            (Err(denial), _) => Err(denial),
+        let question = match (self.may(decided.role, decided.act), &decided.question) {
+            (Err(denial), _) => return Ok(Ruling::of(&Err(denial))),
             (Ok(()), None) => return Err(Unclear::RoleAlone),
-            (Ok(()), Some(question)) => self.answer(question),
+            (Ok(()), Some(question)) => question,
         };
-        Ok(Ruling::of(&decision))
+        let ruling = Ruling::of(&self.answer(question));
+        let looks_for = self.looks_for(decided.act, decided.role, question.purpose);
+        // Nobody is their own guardian: one at a time is all that there may be.
+        for relation in looks_for.iter().filter(|it| !decided.looked_for.contains(it)) {
+            let mut tied = question.clone();
+            tied.standing.relations.push(*relation);
+            if Ruling::of(&self.answer(&tied)) != ruling {
+                return Err(Unclear::NotLookedFor(*relation));
+            }
+        }
+        Ok(ruling)
     }
 
     fn answer(&self, question: &Question) -> Result<Grant, Denial> {
@@ -354,8 +386,9 @@ mod tests {
     fn recorded(act: Act, request: &AccessRequest<'_>) -> Entry {
         let rules = hex::encode(SHIPPED.digest());
         let decision = decision(act, request);
+        let sought = SHIPPED.looks_for(act, request.standing.role, request.purpose);
         let entry = |outcome| {
-            let entry = entry(act, outcome, request.standing);
+            let entry = looked_for(entry(act, outcome, request.standing), sought);
             match act {
                 Act::CardDump => request.standing.recorded(entry, request.purpose),
                 _ => request.recorded(entry),
@@ -519,6 +552,35 @@ mod tests {
         assert_eq!(SHIPPED.again(&decided), Ok(decided.ruling.clone()));
         let doctor = Decided { role: Role::Doctor, ..decided };
         assert_eq!(SHIPPED.again(&doctor), Err(Unclear::RoleAlone));
+    }
+
+    #[test]
+    fn what_nobody_looked_for_is_not_guessed_where_it_matters() {
+        let nurse = Standing { role: Role::Nurse, ..standing_of_sample() };
+        let nurse = Standing { records: nurse.own.clone(), relations: Vec::new(), ..nurse };
+        let asked = |standing: &Standing, purpose, looked: &[Relation]| {
+            let classes = [DataClass::Health];
+            let (grade, lifetime) = (Grade::LOWEST, Duration::ZERO);
+            let request = AccessRequest { standing, purpose, grade, classes: &classes, lifetime };
+            let entry = entry(Act::TokenIssue, Outcome::Refused, standing);
+            let entry = looked_for(request.recorded(entry), looked);
+            let denial = SHIPPED.access(&request).unwrap_err();
+            let entry = entry.under(hex::encode(SHIPPED.digest()), denial.rule());
+            SHIPPED.again(&Decided::read(&entry).unwrap().unwrap())
+        };
+        let refused = |rule: &str| Ok(Ruling::Refused { rule: rule.to_owned() });
+        let (treats, wishes) = (Purpose::Treatment, Purpose::PatientRequest);
+        let (resident, guardian) = (Relation::Resident, Relation::Guardian);
+        let untied = refused("relation-to-resident");
+        assert_eq!(asked(&nurse, wishes, &[resident, guardian]), untied);
+        assert_eq!(asked(&nurse, wishes, &[guardian]), Err(Unclear::NotLookedFor(resident)));
+        assert_eq!(asked(&nurse, wishes, &[resident]), Err(Unclear::NotLookedFor(guardian)));
+        // It makes no difference.
+        assert_eq!(asked(&nurse, treats, &[]), untied);
+        let afterwards = Standing { visit_open: false, ..nurse };
+        assert_eq!(asked(&afterwards, wishes, &[]), refused("visit-open"));
+        let read = Decided::read(&sample(Act::TokenIssue).with(LOOKED_FOR, "relative"));
+        assert_eq!(read, Err(Unclear::Unknown(LOOKED_FOR)));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use cedar_policy::{ActionConstraint, Effect, Policy, PolicySet};
 use serde_json::Value;
 
-use super::{PolicyError, facts::Action, mentions};
-use crate::vocabulary::{Purpose, Role};
+use super::{PolicyError, facts::Action, mentions, standing::IN_PERSON};
+use crate::vocabulary::{Purpose, Relation, Role};
 
 /// The rules that may apply, by what is asked for, the role of who asks, and why.
 #[derive(Debug)]
@@ -21,12 +21,15 @@ pub(super) struct Applicable {
     pub(super) all: PolicySet,
     /// Those among them that forbid something and look at relations.
     pub(super) forbid_by_relation: PolicySet,
+    /// Ties of a person that one of them looks at.
+    pub(super) in_person: Vec<Relation>,
 }
 
 /// A rule, with the only roles and purposes to which it can apply, where its condition says so.
 struct About<'a> {
     policy: &'a Policy,
-    forbids_by_relation: bool,
+    /// The relations that it looks at.
+    mentions: Vec<Relation>,
     roles: Option<Vec<Role>>,
     purposes: Option<Vec<Purpose>>,
 }
@@ -39,8 +42,13 @@ impl SortedRules {
             for role in Role::ALL {
                 for purpose in Purpose::ALL {
                     let apply = rules.iter().filter(|it| it.may_apply(action, *role, *purpose));
+                    let looked_at =
+                        |it: &Relation| apply.clone().any(|about| about.mentions.contains(it));
                     let apply = Applicable {
-                        forbid_by_relation: set(apply.clone().filter(|it| it.forbids_by_relation))?,
+                        forbid_by_relation: set(apply
+                            .clone()
+                            .filter(|it| it.forbids_by_relation()))?,
+                        in_person: IN_PERSON.into_iter().filter(looked_at).collect(),
                         all: set(apply)?,
                     };
                     sorted.insert((action, *role, *purpose), apply);
@@ -80,9 +88,11 @@ impl<'a> About<'a> {
         let roles = roles.and_then(|it| it.iter().map(|word| Role::from_word(word)).collect());
         let purposes =
             purposes.and_then(|it| it.iter().map(|word| Purpose::from_word(word)).collect());
-        let forbids_by_relation =
-            policy.effect() == Effect::Forbid && !mentions::relations(policy).is_empty();
-        Self { policy, forbids_by_relation, roles, purposes }
+        Self { policy, mentions: mentions::relations(policy), roles, purposes }
+    }
+
+    fn forbids_by_relation(&self) -> bool {
+        self.policy.effect() == Effect::Forbid && !self.mentions.is_empty()
     }
 
     fn may_apply(&self, action: Action, role: Role, purpose: Purpose) -> bool {

@@ -1,10 +1,15 @@
 //! How a caller stands to what is asked for, and what that alone allows.
 
 use super::Denial;
-use crate::vocabulary::{Frame, Relation, Role};
+use crate::vocabulary::{Frame, Purpose, Relation, Role};
 
 /// Ties to the resident of a visit that are a treatment.
 const TREATING: [Relation; 2] = [Relation::Attending, Relation::Department];
+/// Ties of whoever asks for what is theirs, or their ward's: as the person they are.
+pub(super) const IN_PERSON: [Relation; 2] = [Relation::Resident, Relation::Guardian];
+/// Ties by one of which somebody asks within a visit as the resident wishes.
+const REQUESTING: [Relation; 4] =
+    [Relation::Attending, Relation::Department, Relation::Resident, Relation::Guardian];
 /// Ties that reach data which another institution keeps.
 const REACHING: [Relation; 4] =
     [Relation::Referral, Relation::FamilyDoctor, Relation::Consent, Relation::Emergency];
@@ -74,15 +79,21 @@ impl Standing {
     }
 
     /// Seeing data at all: within one's own visit, consent or emergency, tied to the resident by just that, and of
-    /// another institution only with what reaches it; never what the resident objects to, emergencies aside.
-    pub(super) fn may_ask(&self) -> Result<(), Denial> {
+    /// another institution only with what reaches it; never what the resident objects to, emergencies aside. Within a visit
+    /// it takes somebody who treats, or, for what the resident wishes of one's own institution's data, the resident or a
+    /// guardian.
+    pub(super) fn may_ask(&self, purpose: Purpose) -> Result<(), Denial> {
         self.in_open_visit()?;
+        let elsewhere = self.own.institution != self.records.institution;
         match self.frame {
+            Frame::Visit if purpose == Purpose::PatientRequest && !elsewhere => {
+                self.tied(&REQUESTING)?;
+            }
             Frame::Visit => self.tied(&TREATING)?,
             Frame::Consent => self.tied(&[Relation::Consent])?,
             Frame::Emergency => self.tied(&[Relation::Emergency])?,
         }
-        if self.own.institution != self.records.institution {
+        if elsewhere {
             self.tied(&REACHING)?;
         }
         match self.objected && self.frame != Frame::Emergency {
@@ -142,21 +153,33 @@ mod tests {
     #[test]
     fn data_is_asked_for_by_the_tie_of_its_frame_and_elsewhere_by_one_that_reaches_it() {
         let (visit, consent, emergency) = (Frame::Visit, Frame::Consent, Frame::Emergency);
+        let (treats, wishes) = (Purpose::Treatment, Purpose::PatientRequest);
         #[rustfmt::skip]
-        let cases: [(Frame, &str, &[Relation], bool); 11] = [
-            (visit, "one", &[Relation::Department], true),
-            (visit, "one", &[Relation::Consent], false),
-            (visit, "other", &[Relation::Attending], false),
-            (visit, "other", &[Relation::Referral], false),
-            (visit, "other", &[Relation::Attending, Relation::Referral], true),
-            (visit, "other", &[Relation::Department, Relation::FamilyDoctor], true),
-            (consent, "one", &[Relation::Attending], false),
-            (consent, "other", &[Relation::Consent], true),
-            (emergency, "other", &[Relation::Emergency], true),
-            (emergency, "one", &[Relation::Consent], false),
-            (emergency, "one", &[], false),
+        let cases: [(Frame, Purpose, &str, &[Relation], bool); 22] = [
+            (visit, treats, "one", &[Relation::Department], true),
+            (visit, treats, "one", &[Relation::Consent], false),
+            (visit, treats, "one", &[Relation::Resident], false),
+            (visit, treats, "one", &[Relation::Guardian, Relation::Consent], false),
+            (visit, treats, "other", &[Relation::Attending], false),
+            (visit, treats, "other", &[Relation::Referral], false),
+            (visit, treats, "other", &[Relation::Attending, Relation::Referral], true),
+            (visit, treats, "other", &[Relation::Department, Relation::FamilyDoctor], true),
+            (visit, wishes, "one", &[Relation::Attending], true),
+            (visit, wishes, "one", &[Relation::Resident], true),
+            (visit, wishes, "one", &[Relation::Guardian], true),
+            (visit, wishes, "one", &[Relation::Consent], false),
+            (visit, wishes, "other", &[Relation::Resident], false),
+            (visit, wishes, "other", &[Relation::Guardian, Relation::Consent], false),
+            (visit, wishes, "other", &[Relation::Attending, Relation::Consent], true),
+            (consent, treats, "one", &[Relation::Attending], false),
+            (consent, treats, "other", &[Relation::Consent], true),
+            (consent, wishes, "one", &[Relation::Resident], false),
+            (emergency, treats, "other", &[Relation::Emergency], true),
+            (emergency, treats, "one", &[Relation::Consent], false),
+            (emergency, wishes, "one", &[Relation::Guardian], false),
+            (emergency, treats, "one", &[], false),
         ];
-        for (frame, records, relations, may) in cases {
+        for (frame, purpose, records, relations, may) in cases {
             let standing = Standing {
                 role: Role::Doctor,
                 own: domain("one"),
@@ -167,7 +190,8 @@ mod tests {
                 objected: false,
                 relations: relations.to_vec(),
             };
-            assert_eq!(standing.may_ask().is_ok(), may, "{frame} {records} {relations:?}");
+            let asked = standing.may_ask(purpose);
+            assert_eq!(asked.is_ok(), may, "{frame} {purpose} {records} {relations:?}");
         }
     }
 }

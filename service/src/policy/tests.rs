@@ -75,6 +75,7 @@ fn each_missing_condition_is_named() {
         ("closed visit", AccessRequest { standing: &afterwards, ..ask }, Denial::VisitClosed),
         ("payment is not a doctor's purpose", AccessRequest { purpose: Purpose::Payment, ..ask }, Denial::Purpose),
         ("an emergency without one begun", AccessRequest { purpose: Purpose::Emergency, ..ask }, Denial::Frame(vec![Frame::Emergency])),
+        ("a request that is not the resident's own", AccessRequest { purpose: Purpose::PatientRequest, ..ask }, Denial::NoRelation(vec![Relation::Resident, Relation::Guardian])),
         ("no relation", AccessRequest { standing: &stranger, ..ask }, treating()),
         ("class", AccessRequest { classes: &[DataClass::Health, DataClass::Payment], ..ask }, Denial::Class { classes: vec![DataClass::Payment], opened_by: Vec::new() }),
         ("no class at all", AccessRequest { classes: &[], ..ask }, Denial::Class { classes: Vec::new(), opened_by: Vec::new() }),
@@ -456,6 +457,7 @@ fn label_of(rule: &str, role: Role, purpose: Purpose, frame: Frame) -> Option<La
         ("doctor-treats-with-consent", W::Doctor, P::Treatment, F::Visit) => label(5, 4, Mask::None, &[TREATS, &[R::Consent]]),
         ("doctor-in-emergency", W::Doctor, P::Emergency, F::Emergency) => label(4, 4, Mask::None, &[&[R::Emergency]]),
         ("nurse-in-emergency", W::Nurse, P::Emergency, F::Emergency) => label(3, 4, Mask::None, &[&[R::Emergency]]),
+        ("resident-or-guardian-sees", W::Doctor | W::Nurse | W::Researcher, P::PatientRequest, F::Visit) => label(3, 0, Mask::None, &[&[R::Resident, R::Guardian]]),
         ("researcher-studies", W::Researcher, P::Research, F::Consent) => Label { classes: STUDIED, ..label(3, 4, Mask::Full, &[&[R::Consent]]) },
         _ => return None,
     };
@@ -467,6 +469,49 @@ static SHIPPED_RULES: LazyLock<Policy> = LazyLock::new(|| Policy::shipped().unwr
 /// Rules with these acts and rules of access, and no cases.
 fn with(rules: &str, access: &str) -> Result<Policy, PolicyError> {
     Policy::read(&Texts { rules: rules.into(), access: access.into(), cases: "".into() })
+}
+
+/// Who somebody is takes unsealing records: it is asked only where it may matter.
+#[test]
+fn a_person_is_looked_for_where_a_rule_looks_at_who_they_are() {
+    let both = [Relation::Resident, Relation::Guardian];
+    let (wishes, treats) = (Purpose::PatientRequest, Purpose::Treatment);
+    for (act, purpose, sought) in [
+        (Act::TokenIssue, wishes, &both[..]),
+        (Act::TokenExplain, wishes, &both),
+        (Act::TokenIssue, treats, &[]),
+        (Act::CardDump, wishes, &[]),
+    ] {
+        assert_eq!(SHIPPED_RULES.looks_for(act, Role::Nurse, purpose), sought, "{act} {purpose}");
+    }
+    // Where a rule looks at all relations it is known, and opens nothing by a rule that does not ask for it.
+    let wish =
+        rule("wish", "context.purpose == Purpose::\"patient-request\" && context.grade <= 3");
+    let any =
+        wish.replace("wish", "any").replace("context.grade <= 3", "context.relations.isEmpty()");
+    let policy = with("[acts]\n'token.issue'=['doctor']", &format!("{any}{wish}")).unwrap();
+    assert_eq!(policy.looks_for(Act::TokenIssue, Role::Doctor, wishes), both);
+    let oneself = Standing { relations: vec![Relation::Resident], ..standing() };
+    let asked = AccessRequest { purpose: wishes, ..request(&oneself) };
+    assert!(matches!(policy.access(&asked), Err(Denial::NoRelation(_))));
+    let treating =
+        Standing { relations: vec![Relation::Attending, Relation::Resident], ..standing() };
+    let grant = policy.access(&AccessRequest { standing: &treating, ..asked }).unwrap();
+    assert_eq!(grant.relations, [Relation::Attending]);
+    // Nor does anybody get by a rule that forbids.
+    let never = "@id(\"never\") @zh(\"不为己治\") @en(\"nobody treats themselves\")
+         forbid (principal, action, resource) when {
+           principal.role == Role::\"doctor\" && context.relations.contains(Relation::\"resident\") };";
+    let policy =
+        with("[acts]\n'token.issue'=['doctor']", &format!("{never}{}", rule("a", "true"))).unwrap();
+    for act in [Act::TokenIssue, Act::CardDump] {
+        assert_eq!(policy.looks_for(act, Role::Doctor, treats), [Relation::Resident]);
+        assert_eq!(policy.looks_for(act, Role::Nurse, treats), []);
+    }
+    let oneself = vec![Relation::Attending, Relation::Resident];
+    let asks = Standing { relations: oneself, ..standing() };
+    assert!(policy.access(&request(&asks)).is_err());
+    assert!(policy.access(&request(&standing())).is_ok());
 }
 
 #[test]

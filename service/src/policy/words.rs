@@ -60,6 +60,11 @@ impl Labelled for Relation {
             Self::FamilyDoctor => ("签约家庭医生", "a contract with the family doctor"),
             Self::Consent => ("居民的授权确认", "the resident's consent"),
             Self::Emergency => ("紧急访问", "an emergency access"),
+            Self::Resident => ("居民本人", "being the resident"),
+            Self::Guardian => (
+                "登记在册、可代为同意的监护人",
+                "being on record as a guardian who may consent for them",
+            ),
         }
     }
 }

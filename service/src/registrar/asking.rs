@@ -9,8 +9,11 @@ use crate::{
     catalogue::Reason,
     clock::UtcTime,
     emergency::EmergencyState,
-    policy::{Act, Domain, Grant, Standing},
-    store::{ConsentId, EmergencyId, InstitutionId, ReferralId, ResidentId, Sought, VisitId},
+    policy::{Act, Domain, Grant, Standing, looked_for},
+    store::{
+        ConsentId, EmergencyId, GuardianshipId, InstitutionId, ReferralId, ResidentId, Sought,
+        VisitId,
+    },
     vocabulary::{ConsentKind, ConsentState, Frame, Relation},
 };
 
@@ -38,12 +41,16 @@ pub(super) struct Asked {
     permit: Option<(ConsentId, UtcTime)>,
     contract: Option<(ConsentId, UtcTime)>,
     referral: Option<(ReferralId, UtcTime)>,
+    /// What was looked for of the caller as a person, and found.
+    looked_for: Vec<Relation>,
+    guardianship: Option<(GuardianshipId, UtcTime)>,
 }
 
 /// What a grant ends with, besides the frame.
 pub(super) struct Rests {
     pub(super) consent: Option<ConsentId>,
     pub(super) referral: Option<ReferralId>,
+    pub(super) guardianship: Option<GuardianshipId>,
     pub(super) until: Option<UtcTime>,
 }
 
@@ -59,10 +66,17 @@ impl Asked {
             (false, false) => None,
         };
         let referral = self.referral.filter(|_| by(Relation::Referral));
-        let ends = [consent.map(|it| it.1), referral.map(|it| it.1), self.ends_at];
+        let guardianship = self.guardianship.filter(|_| by(Relation::Guardian));
+        let ends = [
+            consent.map(|it| it.1),
+            referral.map(|it| it.1),
+            guardianship.map(|it| it.1),
+            self.ends_at,
+        ];
         Rests {
             consent: consent.map(|it| it.0),
             referral: referral.map(|it| it.0),
+            guardianship: guardianship.map(|it| it.0),
             until: ends.into_iter().flatten().min(),
         }
     }
@@ -93,7 +107,7 @@ impl Registrar {
             let keeper = self.keeper(caller, act, &asked, records).await?;
             asked.standing.records = keeper;
         }
-        self.tied(caller, wanted, &mut asked).await?;
+        self.tied(caller, act, wanted, &mut asked).await?;
         Ok(asked)
     }
 
@@ -173,8 +187,14 @@ impl Registrar {
         }
     }
 
-    /// Consents and referrals that tie the caller to the resident, and objections.
-    async fn tied(&self, caller: &Caller, wanted: &Wanted, asked: &mut Asked) -> Result<(), Error> {
+    /// Consents and referrals that tie the caller to the resident, who the caller is to them, and objections.
+    async fn tied(
+        &self,
+        caller: &Caller,
+        act: Act,
+        wanted: &Wanted,
+        asked: &mut Asked,
+    ) -> Result<(), Error> {
         let (holder, now) = (&caller.holder, caller.now);
         // Identifiers of this service's own records are always ones.
         let Ok(records) = asked.standing.records.institution.parse() else { return Ok(()) };
@@ -206,6 +226,11 @@ impl Registrar {
         ];
         let ties = ties.into_iter().filter(|(_, tied)| *tied).map(|(relation, _)| relation);
         asked.standing.relations.extend(ties);
+        let looked_for = self.policy.looks_for(act, holder.role, wanted.purpose);
+        let in_person = self.in_person(caller, looked_for, asked.resident).await?;
+        asked.standing.relations.extend(in_person.relations());
+        asked.guardianship = in_person.guardianship;
+        asked.looked_for = looked_for.to_vec();
         Ok(())
     }
 
@@ -239,6 +264,8 @@ impl Asked {
             permit: None,
             contract: None,
             referral: None,
+            looked_for: Vec::new(),
+            guardianship: None,
         }
     }
 }
@@ -262,10 +289,61 @@ fn at_home(caller: &Caller, frame: Frame, relations: Vec<Relation>) -> Standing 
 /// The entry has everything that the decision was made on: with the rules of that digest it is made again.
 pub(super) fn decided_on(entry: Entry, asked: &Asked, wanted: &Wanted) -> Entry {
     let entry = wanted.request(&asked.standing, Duration::ZERO).recorded(entry);
+    let entry = looked_for(entry, &asked.looked_for);
     let consent = asked.permit.or(asked.contract).map(|it| it.0.to_string());
     let referral = asked.referral.map(|it| it.0.to_string());
     let emergency = asked.emergency.map(String::from);
-    let rests = [("consent", consent), ("referral", referral), ("emergency", emergency)];
+    let guardianship = asked.guardianship.map(|it| it.0.to_string());
+    let rests = [
+        ("consent", consent),
+        ("referral", referral),
+        ("emergency", emergency),
+        ("guardianship", guardianship),
+    ];
     let rests = rests.into_iter().filter_map(|(name, id)| Some((name, id?)));
     rests.fold(entry, |entry, (name, id)| entry.with(name, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::now,
+        policy::{AccessRequest, Policy},
+        vocabulary::{DataClass, Grade, Purpose, Role},
+    };
+
+    /// A token ends no later than the relation that opened the data, and is not cut short by one that did not.
+    #[test]
+    fn a_grant_rests_on_the_guardianship_that_it_takes() {
+        let own = Domain { institution: "one".to_owned(), region: "330106".to_owned() };
+        let standing = Standing {
+            role: Role::Doctor,
+            records: own.clone(),
+            own,
+            frame: Frame::Visit,
+            here: true,
+            visit_open: true,
+            objected: false,
+            relations: vec![Relation::Attending, Relation::Guardian],
+        };
+        let (guardianship, last) = (GuardianshipId::generate(), now());
+        let asked = Asked {
+            guardianship: Some((guardianship, last)),
+            ..Asked::new(standing, ResidentId::generate())
+        };
+        for (purpose, rests_on) in
+            [(Purpose::PatientRequest, Some((guardianship, last))), (Purpose::Treatment, None)]
+        {
+            let grant = Policy::shipped().unwrap().access(&AccessRequest {
+                standing: &asked.standing,
+                purpose,
+                grade: Grade::LOWEST,
+                classes: &[DataClass::Health],
+                lifetime: Duration::ZERO,
+            });
+            let rests = asked.rests_on(&grant.unwrap());
+            assert_eq!(rests.guardianship.zip(rests.until), rests_on, "{purpose}");
+        }
+    }
 }

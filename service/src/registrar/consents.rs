@@ -314,8 +314,7 @@ impl Registrar {
         let guardians = self.store.guardians_of(resident).await?;
         let speaks = guardians.iter().any(|it| {
             it.made.guardian == here.resident
-                && it.ended.is_none()
-                && (it.made.starts_on..=it.made.ends_on).contains(&today)
+                && it.stands(caller.now)
                 && it.made.scopes.contains(&GuardianScope::Consent)
         });
         match speaks {

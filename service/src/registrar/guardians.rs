@@ -210,9 +210,8 @@ impl Registrar {
         resident: &store::Resident,
         record: Guardianship,
     ) -> Result<GuardianshipRecord, Error> {
+        let stands = record.stands(caller.now);
         let Guardianship { made, ended } = record;
-        let today = date_at_desk(caller.now);
-        let stands = ended.is_none() && made.starts_on <= today && today <= made.ends_on;
         let ended = match ended {
             None => None,
             Some(ended) if made.ward == resident.id => {

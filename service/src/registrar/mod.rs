@@ -56,6 +56,7 @@ mod figures;
 mod guardians;
 mod identifiers;
 mod identities;
+mod in_person;
 mod issuing;
 mod key_centre;
 mod key_recoveries;

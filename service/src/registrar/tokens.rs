@@ -204,11 +204,13 @@ impl Registrar {
             emergency: asked.emergency,
             consent: rests.consent,
             referral: rests.referral,
+            guardianship: rests.guardianship,
             subject: exchanged.as_ref().and_then(Exchanged::token),
             issued_at: caller.now,
             expires_at,
         };
-        // Refused when the visit was closed, the consent withdrawn, the emergency access ended, or the certificate revoked, while we were signing.
+        // Refused when the visit was closed, the consent withdrawn, the emergency access or guardianship ended, or the certificate
+        // revoked, while we were signing.
         let answer = self.store.record_token(record, entry).await;
         let receipt = self.settle(refused(), answer).await?;
         Ok(IssuedToken {
@@ -303,6 +305,7 @@ impl Registrar {
             Some(Ended::VisitClosed) => Introspection::Inactive("VISIT_CLOSED"),
             Some(Ended::ConsentOver) => Introspection::Inactive("CONSENT_OVER"),
             Some(Ended::ReferralOver) => Introspection::Inactive("REFERRAL_OVER"),
+            Some(Ended::GuardianshipOver) => Introspection::Inactive("GUARDIANSHIP_OVER"),
             Some(Ended::EmergencyOver) => Introspection::Inactive("EMERGENCY_OVER"),
             Some(Ended::SessionClosed) => Introspection::Inactive("SESSION_CLOSED"),
             Some(Ended::CertificateRevoked) => Introspection::Inactive("CERTIFICATE_REVOKED"),

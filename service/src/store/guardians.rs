@@ -66,6 +66,13 @@ pub struct Guardianship {
 }
 
 impl Guardianship {
+    /// Whether the guardian cares for the ward at that time.
+    #[must_use]
+    pub fn stands(&self, at: UtcTime) -> bool {
+        let days = self.made.starts_on..=self.made.ends_on;
+        self.ended.is_none() && days.contains(&date_at_desk(at))
+    }
+
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let made = NewGuardianship {
             id: row.get("id")?,
@@ -148,7 +155,7 @@ impl Store {
         .await
     }
 
-    /// Ends a guardianship before its last day.
+    /// Ends a guardianship before its last day, and with it what rests on it.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when it ended before, by itself or not.
@@ -247,6 +254,19 @@ fn find(db: &Connection, id: GuardianshipId) -> Result<Option<Guardianship>, Sto
     let mut select = db.prepare_cached("SELECT * FROM guardianship WHERE id = ?1")?;
     let found = select.query_row([id], Guardianship::read).optional()?;
     Ok(found.map(|found| found.with_scopes(db)).transpose()?)
+}
+
+/// Refuses what rests on a guardianship that does not stand.
+pub(super) fn check_guardianship(
+    db: &Connection,
+    id: GuardianshipId,
+    at: UtcTime,
+) -> Result<(), StoreError> {
+    match find(db, id)? {
+        None => Err(StoreError::NotFound(Record::Guardianship)),
+        Some(guardianship) if guardianship.stands(at) => Ok(()),
+        Some(_) => Err(StoreError::Conflict(Obstacle::GuardianshipEnded)),
+    }
 }
 
 /// Whether the two have a guardianship that stands on a day of the new one.

@@ -5,11 +5,12 @@ use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, types::ToSqlOutput};
 
 use super::{
-    Change, ConsentId, EmergencyId, IdentityId, Obstacle, Receipt, Record, ReferralId, ResidentId,
-    Store, StoreError, TokenId, VisitId,
+    Change, ConsentId, EmergencyId, GuardianshipId, IdentityId, Obstacle, Receipt, Record,
+    ReferralId, ResidentId, Store, StoreError, TokenId, VisitId,
     consents::check_consent,
     emergencies::check_emergency,
     facts::Found,
+    guardians::check_guardianship,
     micros::Micros,
     referrals::check_referral,
     sessions::{InSession, check_certificate},
@@ -36,6 +37,8 @@ pub struct NewToken {
     pub consent: Option<ConsentId>,
     /// The referral it rests on, if on one.
     pub referral: Option<ReferralId>,
+    /// The guardianship it rests on, if on one.
+    pub guardianship: Option<GuardianshipId>,
     /// In which emergency access, if in one.
     pub emergency: Option<EmergencyId>,
     /// The token that it was exchanged for, if for one.
@@ -65,6 +68,8 @@ pub struct Token {
     pub consent: Option<ConsentId>,
     /// The referral it rests on, if on one.
     pub referral: Option<ReferralId>,
+    /// The guardianship it rests on, if on one.
+    pub guardianship: Option<GuardianshipId>,
     /// In which emergency access, if in one.
     pub emergency: Option<EmergencyId>,
     /// When it was issued.
@@ -85,6 +90,8 @@ pub struct Token {
     pub consent_withdrawn_at: Option<UtcTime>,
     /// When the referral was ended, if it was.
     pub referral_ended_at: Option<UtcTime>,
+    /// When the guardianship was ended before its last day, if it was.
+    pub guardianship_ended_at: Option<UtcTime>,
     /// When the emergency access was over, or will be.
     pub emergency_over_at: Option<UtcTime>,
     /// When the session that asked for it was closed, if it was.
@@ -108,6 +115,8 @@ pub enum Ended {
     ConsentOver,
     /// The referral it rests on was ended.
     ReferralOver,
+    /// The guardianship it rests on was ended.
+    GuardianshipOver,
     /// Its emergency access is over.
     EmergencyOver,
     /// The session that asked for it was closed, or is over because its lease was not renewed.
@@ -139,6 +148,7 @@ macro_rules! select {
             "SELECT token.*, visit.closed_at AS visit_closed_at,
                     consent.withdrawn_at AS consent_withdrawn_at,
                     referral.ended_at AS referral_ended_at,
+                    guardianship.ended_at AS guardianship_ended_at,
                     coalesce(emergency.ended_at, emergency.ends_at) AS emergency_over_at,
                     session.closed_at AS session_closed_at,
                     session.leased_until AS session_leased_until,
@@ -148,6 +158,7 @@ macro_rules! select {
                         LEFT JOIN visit ON visit.id = token.visit
                         LEFT JOIN consent ON consent.id = token.consent
                         LEFT JOIN referral ON referral.id = token.referral
+                        LEFT JOIN guardianship ON guardianship.id = token.guardianship
                         LEFT JOIN emergency ON emergency.id = token.emergency
              WHERE ",
             $($condition),+
@@ -207,6 +218,7 @@ impl Token {
             (self.visit_closed_at.is_some(), Ended::VisitClosed),
             (self.consent_withdrawn_at.is_some(), Ended::ConsentOver),
             (self.referral_ended_at.is_some(), Ended::ReferralOver),
+            (self.guardianship_ended_at.is_some(), Ended::GuardianshipOver),
             (self.emergency_over_at.is_some_and(|at| at <= now), Ended::EmergencyOver),
             (self.certificate_revoked_at.is_some(), Ended::CertificateRevoked),
             (self.session_closed_at.is_some(), Ended::SessionClosed),
@@ -243,6 +255,7 @@ impl Token {
             visit: row.get("visit")?,
             consent: row.get("consent")?,
             referral: row.get("referral")?,
+            guardianship: row.get("guardianship")?,
             emergency: row.get("emergency")?,
             issued_at: row.get::<_, Micros>("issued_at")?.0,
             expires_at: row.get::<_, Micros>("expires_at")?.0,
@@ -253,6 +266,7 @@ impl Token {
             visit_closed_at: time("visit_closed_at")?,
             consent_withdrawn_at: time("consent_withdrawn_at")?,
             referral_ended_at: time("referral_ended_at")?,
+            guardianship_ended_at: time("guardianship_ended_at")?,
             emergency_over_at: time("emergency_over_at")?,
             session_closed_at: time("session_closed_at")?,
             session_leased_until: time("session_leased_until")?,
@@ -280,7 +294,7 @@ impl Store {
     /// Records a token before it is given out.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the visit was closed, the emergency access ended, the certificate
+    /// [`StoreError::Conflict`] when the visit was closed, the emergency access or guardianship ended, the certificate
     /// revoked, the session closed, or the token ended that it is exchanged for, meanwhile.
     pub async fn record_token(&self, token: NewToken, entry: Entry) -> Result<Receipt, StoreError> {
         let session = InSession::new(&token.session, token.issued_at);
@@ -295,6 +309,9 @@ impl Store {
             if let Some(referral) = t.referral {
                 check_referral(db, referral, t.issued_at)?;
             }
+            if let Some(guardianship) = t.guardianship {
+                check_guardianship(db, guardianship, t.issued_at)?;
+            }
             if let Some(emergency) = t.emergency {
                 check_emergency(db, emergency, t.issued_at)?;
             }
@@ -305,8 +322,8 @@ impl Store {
             session.check(db)?;
             db.prepare_cached(
                 "INSERT INTO token (id, identity, certificate, session, resident, visit, emergency, issued_at,
-                                    expires_at, position, consent, referral, subject)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                                    expires_at, position, consent, referral, subject, guardianship)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )?
             .execute((
                 t.id,
@@ -322,6 +339,7 @@ impl Store {
                 t.consent,
                 t.referral,
                 t.subject,
+                t.guardianship,
             ))?;
             Ok(())
         })

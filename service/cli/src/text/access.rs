@@ -3,13 +3,15 @@
 use super::{Text, label::labels};
 
 /// Words that the service spells, as people read them: relations by which data are open, and masks.
-const SPELLED: [(&str, Text); 9] = [
+const SPELLED: [(&str, Text); 11] = [
     ("attending", Text::new("接诊", "attending")),
     ("department", Text::new("就诊科室", "the visit's department")),
     ("referral", Text::new("转诊", "referral")),
     ("family-doctor", Text::new("签约家庭医生", "contract with a family doctor")),
     ("consent", Text::new("居民的授权确认", "the resident's consent")),
     ("emergency", Text::new("紧急访问", "emergency access")),
+    ("resident", Text::new("居民本人", "the resident themselves")),
+    ("guardian", Text::new("监护人", "guardian of the resident")),
     ("none", Text::new("不脱敏", "unmasked")),
     ("partial", Text::new("部分脱敏", "partly masked")),
     ("full", Text::new("完全脱敏", "without anything that says who it is")),

@@ -13,7 +13,7 @@ use super::CardFailure;
 use crate::{
     catalogue::Reason,
     clock,
-    policy::{Act, Grant, Standing},
+    policy::{Act, Grant, Standing, looked_for},
     registrar::{Caller, Error, Module, Registrar, visits::standing},
     store::{CardId, Receipt, Visit, VisitId},
     vocabulary::Purpose,
@@ -63,14 +63,31 @@ impl Registrar {
     async fn decided_dump(&self, caller: &Caller, order: &DumpOrder) -> Result<Allowed, Error> {
         self.allow(caller, Act::CardDump).await?;
         let visit = self.visit_asked_for(caller, Act::CardDump, order.visit).await?;
-        let standing = standing(caller, &visit);
+        let mut standing = standing(caller, &visit);
+        let sought = self.policy.looks_for(Act::CardDump, standing.role, order.purpose);
+        let in_person = self.in_person(caller, sought, visit.resident).await?;
+        standing.relations.extend(in_person.relations());
         match self.policy.dump(&standing, order.purpose) {
             Ok(grant) => Ok(Allowed { visit, standing, grant }),
             Err(denial) => {
-                let entry = self.entry_in(caller, Act::CardDump, Outcome::Refused, &visit);
-                self.refuse(standing.recorded(entry, order.purpose), denial).await
+                let entry = self.dump_entry(caller, Outcome::Refused, order, &visit, &standing);
+                self.refuse(entry, denial).await
             }
         }
+    }
+
+    /// The entry has everything that it is decided on.
+    fn dump_entry(
+        &self,
+        caller: &Caller,
+        outcome: Outcome,
+        order: &DumpOrder,
+        visit: &Visit,
+        standing: &Standing,
+    ) -> Entry {
+        let entry = self.entry_in(caller, Act::CardDump, outcome, visit);
+        let sought = self.policy.looks_for(Act::CardDump, standing.role, order.purpose);
+        looked_for(standing.recorded(entry, order.purpose), sought)
     }
 
     /// Drives a card through the reading of its holder and of `files`. Blocks while the card works;
@@ -107,9 +124,7 @@ impl Registrar {
             Ok(allowed) => allowed,
             Err(error) => return Err(CardFailure::refused(&error)),
         };
-        let entry = |outcome| {
-            standing.recorded(self.entry_in(caller, Act::CardDump, outcome, &visit), order.purpose)
-        };
+        let entry = |outcome| self.dump_entry(caller, outcome, order, &visit, &standing);
         let refused = |reason: Reason| entry(Outcome::Refused).with("reason", reason.text().reason);
         let (card, resident) = match self.known_card(read, caller.now).await {
             Ok(known) => known,

@@ -8,7 +8,11 @@ use crate::vocabulary::{Basis, GuardianScope, Kinship};
 const FIRST: Date = date!(2026 - 11 - 23);
 const LAST: Date = date!(2027 - 11 - 22);
 
-fn guardianship(h: &Hospital, guardian: ResidentId, ward: ResidentId) -> NewGuardianship {
+pub(super) fn guardianship(
+    h: &Hospital,
+    guardian: ResidentId,
+    ward: ResidentId,
+) -> NewGuardianship {
     NewGuardianship {
         id: GuardianshipId::generate(),
         ward,
@@ -25,12 +29,12 @@ fn guardianship(h: &Hospital, guardian: ResidentId, ward: ResidentId) -> NewGuar
     }
 }
 
-fn ended(h: &Hospital, at: UtcTime) -> GuardianshipEnd {
+pub(super) fn ended(h: &Hospital, at: UtcTime) -> GuardianshipEnd {
     GuardianshipEnd { at, by: h.doctor, sealed_note: vec![6; 30] }
 }
 
 /// So many residents.
-async fn residents<const N: usize>(store: &Store, h: &Hospital) -> [ResidentId; N] {
+pub(super) async fn residents<const N: usize>(store: &Store, h: &Hospital) -> [ResidentId; N] {
     let mut ids = [h.resident; N];
     for (at, id) in ids.iter_mut().enumerate() {
         let other = resident(h.institution, 10 + u8::try_from(at).unwrap());
@@ -85,7 +89,12 @@ async fn a_guardian_is_one_for_a_scope_and_a_time() {
     let unknown = store.record_guardianship_ended(unknown, ended(&h, later), act("a.b")).await;
     assert!(matches!(unknown, Err(StoreError::NotFound(Record::Guardianship))));
 
+    let stands = |at| Guardianship { made: made.clone(), ended: None }.stands(at);
+    let [first, last] = [datetime!(2026-11-22 16:00 UTC), datetime!(2027-11-22 16:00 UTC)];
+    let before = |at| at - Duration::seconds(1);
+    assert_eq!([before(first), first, before(last), last].map(stands), [false, true, true, false]);
     let on_record = Guardianship { made, ended: Some(ended(&h, later)) };
+    assert!(!on_record.stands(later));
     assert_eq!(store.guardians_of(child).await.unwrap(), std::slice::from_ref(&on_record));
     assert_eq!(store.wards_of(parent).await.unwrap(), [on_record]);
     assert_eq!(store.guardians_of(parent).await.unwrap(), []);

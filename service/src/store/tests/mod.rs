@@ -201,6 +201,7 @@ pub(super) fn token(hospital: &Hospital) -> NewToken {
         visit: Some(hospital.visit),
         consent: None,
         referral: None,
+        guardianship: None,
         emergency: None,
         subject: None,
         issued_at: NOW,

@@ -6,7 +6,10 @@ use proptest::{
     sample::{Index, select},
 };
 
-use super::*;
+use super::{
+    guardians::{ended, guardianship, residents},
+    *,
+};
 use crate::vocabulary::{ConsentKind, ConsentState, DataClass, Grade, Purpose};
 
 /// Something that happens.
@@ -18,6 +21,7 @@ enum Event {
         visit: bool,
         consent: bool,
         referral: bool,
+        guardianship: bool,
         /// For one that was issued before, if there is one.
         exchanged: bool,
         leased: bool,
@@ -25,6 +29,7 @@ enum Event {
     CloseVisit,
     Withdraw,
     EndReferral,
+    EndGuardianship,
     CloseSession,
     Renew,
     /// Leases that are over are put into the log.
@@ -45,19 +50,23 @@ enum AllOf {
 }
 
 fn events() -> impl Strategy<Value = Vec<(Event, Index)>> {
-    let flags = any::<[bool; 5]>();
-    let issue = flags.prop_map(|[visit, consent, referral, exchanged, leased]| Event::Issue {
-        exchanged,
-        leased,
-        visit,
-        // Something has to be there that it is within.
-        consent: consent || !visit,
-        referral: referral && visit,
+    let flags = any::<[bool; 6]>();
+    let issue = flags.prop_map(|[visit, consent, referral, guardianship, exchanged, leased]| {
+        Event::Issue {
+            exchanged,
+            leased,
+            visit,
+            // Something has to be there that it is within.
+            consent: consent || !visit,
+            referral: referral && visit,
+            guardianship: guardianship && visit,
+        }
     });
     let ends = select(vec![
         Event::CloseVisit,
         Event::Withdraw,
         Event::EndReferral,
+        Event::EndGuardianship,
         Event::CloseSession,
         Event::Renew,
         Event::Tell,
@@ -69,6 +78,8 @@ fn events() -> impl Strategy<Value = Vec<(Event, Index)>> {
         Event::Wait(1),
         Event::Wait(59),
         Event::Wait(400),
+        // To the last minutes of the day.
+        Event::Wait(28_500),
         Event::Restart,
     ]);
     vec((prop_oneof![3 => issue, 2 => ends], any::<Index>()), 1..24)
@@ -80,6 +91,7 @@ struct Known {
     visit_closed: bool,
     withdrawn: bool,
     referral_ended: bool,
+    guardianship_ended: bool,
     session_closed: bool,
     leased_until: Option<UtcTime>,
     certificate_revoked: bool,
@@ -94,6 +106,8 @@ impl Known {
             || (token.session == LEASED && self.leased_until.is_none_or(|until| until <= now))
             || (token.visit.is_some() && self.visit_closed)
             || (token.consent.is_some() && (self.withdrawn || CONSENT_ENDS <= now))
+            || (token.guardianship.is_some()
+                && (self.guardianship_ended || GUARDIANSHIP_ENDS <= now))
             || (token.referral.is_some() && (self.referral_ended || REFERRAL_ENDS <= now)))
             && self.subject_is_good(token, now)
     }
@@ -115,6 +129,7 @@ impl Known {
             || (token.visit.is_some() && self.visit_closed)
             || (token.consent.is_some() && self.withdrawn)
             || (token.referral.is_some() && self.referral_ended)
+            || (token.guardianship.is_some() && self.guardianship_ended)
             || subject.is_some_and(|subject| self.ended_early(subject, now))
     }
 
@@ -128,6 +143,8 @@ impl Known {
 const TOLD_FOR: Duration = Duration::seconds(2 * access_token::LEEWAY);
 const CONSENT_ENDS: UtcTime = datetime!(2026-11-23 08:30:00 UTC);
 const REFERRAL_ENDS: UtcTime = datetime!(2026-11-23 08:20:00 UTC);
+/// With the day at the desk.
+const GUARDIANSHIP_ENDS: UtcTime = datetime!(2026-11-23 16:00:00 UTC);
 
 fn consent(h: &Hospital) -> NewConsent {
     NewConsent {
@@ -178,6 +195,11 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
     let mut store = place.open();
     let h = hospital(&store).await;
     let (given, sent) = (consent(&h), referral(&h));
+    let [guardian] = residents(&store, &h).await;
+    let last = time::macros::date!(2026 - 11 - 23);
+    let cares = NewGuardianship { ends_on: last, ..guardianship(&h, guardian, h.resident) };
+    assert_eq!(clock::over_at_desk(last), GUARDIANSHIP_ENDS);
+    store.record_guardianship(cares.clone(), act("guardian.add")).await.unwrap();
     store.record_consent(given.clone(), SESSION, act("consent.grant")).await.unwrap();
     store.record_referral(sent.clone(), act("referral.make")).await.unwrap();
     store.record_session_opened(leased(&h), act("session.open")).await.unwrap();
@@ -185,7 +207,7 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
     known.leased_until = Some(NOW + LEASE);
     for (event, which) in events {
         match event {
-            Event::Issue { visit, consent, referral, exchanged, leased } => {
+            Event::Issue { visit, consent, referral, guardianship, exchanged, leased } => {
                 let unexchanged = known.tokens.iter().filter(|(it, _)| it.subject.is_none());
                 let subjects: Vec<_> =
                     unexchanged.map(|(token, _)| (token.id, token.expires_at)).collect();
@@ -194,6 +216,7 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
                 let rests_on = [
                     consent.then_some(CONSENT_ENDS),
                     referral.then_some(REFERRAL_ENDS),
+                    guardianship.then_some(GUARDIANSHIP_ENDS),
                     subject.map(|it| it.1),
                 ];
                 let most = now + Duration::minutes(10);
@@ -202,6 +225,7 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
                     visit: visit.then_some(h.visit),
                     consent: consent.then_some(given.id),
                     referral: referral.then_some(sent.id),
+                    guardianship: guardianship.then_some(cares.id),
                     subject: subject.map(|it| it.0),
                     issued_at: now,
                     expires_at: rests_on.into_iter().flatten().fold(most, UtcTime::min),
@@ -226,6 +250,13 @@ async fn happen(events: Vec<(Event, Index)>) -> Result<(), TestCaseError> {
                 let entry = act("referral.end");
                 store.record_referral_ended(sent.id, h.doctor, now, entry).await.unwrap();
                 known.referral_ended = true;
+            }
+            Event::EndGuardianship => {
+                let entry = act("guardian.end");
+                let over = store.record_guardianship_ended(cares.id, ended(&h, now), entry).await;
+                let stands = !known.guardianship_ended && now < GUARDIANSHIP_ENDS;
+                prop_assert_eq!(over.is_ok(), stands);
+                known.guardianship_ended |= stands;
             }
             Event::CloseSession => {
                 let entry = act("session.close");
