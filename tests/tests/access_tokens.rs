@@ -535,7 +535,8 @@ async fn what_a_resident_agreed_to_is_exchanged_as_long_as_it_is_in_force() {
     let to_treat = format!("subject_token={}", to_treat.signed_receipt);
     let doctor = session(&hospital, DOCTOR.key);
     let refused = exchange(&hospital, &doctor, &[EXCHANGE, OF_RECEIPT, &to_treat, whole[3]]);
-    assert_eq!((refused.0.as_str(), &refused.1["error"]), ("400", &json!("unauthorized_client")));
+    let told = (refused.0.as_str(), &refused.1["error"], &refused.1["reason"]);
+    assert_eq!(told, ("400", &json!("invalid_request"), &json!("FRAME_NOT_ALLOWED")));
 
     // The receipt goes on saying what it said.
     let withdrawn = counter.withdraws(&given.consent_id, &presence).await.unwrap();
