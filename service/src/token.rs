@@ -106,10 +106,6 @@ impl TokenKeys {
 
 #[cfg(test)]
 mod tests {
-    use access_token::{
-        Confirmation, Data, Ground,
-        words::{DataClass, Grade, Mask, Purpose, Role},
-    };
     use hsm::sm2::SecretKey;
 
     use super::*;
@@ -119,33 +115,7 @@ mod tests {
     }
 
     fn claims() -> Claims {
-        Claims {
-            iss: "desk.example".into(),
-            sub: "019a".into(),
-            act: None,
-            aud: "emr.example".into(),
-            iat: 1,
-            nbf: 1,
-            exp: 901,
-            jti: "019b".into(),
-            cnf: Confirmation { thumbprint: "t".into() },
-            role: Role::Doctor,
-            institution: "019c".into(),
-            resident: "019d".into(),
-            visit: Some("019e".into()),
-            emergency: None,
-            consent: None,
-            purpose: Purpose::Treatment,
-            data: Data {
-                grade: Grade::new(3).unwrap(),
-                classes: vec![DataClass::Health],
-                domain: "019c".into(),
-            },
-            proofing: "certificate".into(),
-            mask: Mask::None,
-            policy: Ground { hash: "00".into(), rule: "doctor-treats".into() },
-            log: "019f".into(),
-        }
+        serde_json::from_str(include_str!("../../tests/vectors/token_claims.json")).unwrap()
     }
 
     #[test]

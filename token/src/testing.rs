@@ -4,10 +4,9 @@ use hsm::{Sm2Signer as _, sm2::SecretKey};
 use serde_json::Value;
 
 use crate::{
-    Claims, Confirmation, Data, Ground, KeySet, TYPE, jws,
+    Claims, KeySet, TYPE, jws,
     keys::thumbprint,
     proof::{self, Request},
-    words::{DataClass, Grade, Mask, Purpose, Role},
 };
 
 /// An issuer with one key.
@@ -60,31 +59,5 @@ pub(crate) fn sign_proof(key: &SecretKey, signing_input: String) -> String {
 
 /// Good from 1000 on, for five minutes.
 pub(crate) fn claims() -> Claims {
-    Claims {
-        iss: "desk.example".into(),
-        sub: "019a".into(),
-        act: None,
-        aud: "emr.example".into(),
-        iat: 1000,
-        nbf: 1000,
-        exp: 1300,
-        jti: "019b".into(),
-        cnf: Confirmation { thumbprint: "t".into() },
-        role: Role::Doctor,
-        institution: "019c".into(),
-        resident: "019d".into(),
-        visit: Some("019e".into()),
-        emergency: None,
-        consent: None,
-        purpose: Purpose::Treatment,
-        data: Data {
-            grade: Grade::new(3).unwrap(),
-            classes: vec![DataClass::Health],
-            domain: "019c".into(),
-        },
-        proofing: "certificate".into(),
-        mask: Mask::None,
-        policy: Ground { hash: "00".into(), rule: "doctor-treats".into() },
-        log: "019f".into(),
-    }
+    serde_json::from_str(include_str!("../../tests/vectors/token_claims.json")).unwrap()
 }
