@@ -1,7 +1,8 @@
 //! A records system as others would build one: it gives out residents' data in the form of FHIR R4 to whoever shows a token
-//! with a proof, checks both offline, and leaves out what the token does not cover. Never shipped.
+//! with a proof, checks both offline, and leaves out what the token does not cover. [`rpc`] is the same over gRPC. Never shipped.
 
 mod labels;
+pub mod rpc;
 pub mod sample;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use access_token::proof::Request as Shown;
+use access_token::proof::Request as Proven;
+use access_token::shown::Shown;
 use access_token::{Checked, Claims, Refusal, Verifier};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -68,23 +70,15 @@ impl ResourceServer {
     /// The chart that a request may see, and how much of it.
     fn open(
         &self,
-        request: &Shown<'_>,
+        request: Proven<'_>,
         headers: &HeaderMap,
         resident: &str,
     ) -> Result<(&Chart, Claims), (StatusCode, Option<Refusal>)> {
-        let text = |name: header::HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
-        // RFC 9449, 7.1: a token that is bound to a key is shown as `DPoP`, never as `Bearer`.
-        let token = text(header::AUTHORIZATION).and_then(|it| it.strip_prefix("DPoP "));
-        let Some(token) = token else { return Err((StatusCode::UNAUTHORIZED, None)) };
-        let mut proofs = headers.get_all("dpop").iter();
-        let proof = proofs.next().and_then(|it| it.to_str().ok());
-        if proofs.next().is_some() {
-            return Err((StatusCode::UNAUTHORIZED, Some(Refusal::ProofMalformed)));
-        }
-        let Checked { claims, .. } = self
-            .verifier
-            .check(token, proof, *request, now())
-            .map_err(|refusal| (StatusCode::UNAUTHORIZED, Some(refusal)))?;
+        let values = |name| headers.get_all(name).iter().map(header::HeaderValue::as_bytes);
+        let checked = Shown::read(values("authorization"), values("dpop"))
+            .and_then(|shown| self.verifier.check(shown.token, shown.proof, request, now()));
+        let Checked { claims, .. } =
+            checked.map_err(|refusal| (StatusCode::UNAUTHORIZED, Some(refusal)))?;
         // Whose data the token is for, and who keeps it, whatever is asked for.
         let covered = claims.resident == resident && claims.data.domain == self.institution;
         match self.charts.get(resident).filter(|_| covered) {
@@ -124,8 +118,8 @@ async fn read_patient(
     request: Request,
 ) -> Response {
     let uri = format!("{}{}", server.base, request.uri());
-    let shown = Shown { method: request.method().as_str(), uri: &uri };
-    match server.open(&shown, &headers, &id) {
+    let proven = Proven { method: request.method().as_str(), uri: &uri };
+    match server.open(proven, &headers, &id) {
         Ok((chart, claims)) => fhir(patient(&id, &chart.person, &claims)),
         Err((status, why)) => refused(status, why),
     }
@@ -139,8 +133,8 @@ async fn find_observations(
     let subject = request.uri().query().and_then(|it| it.strip_prefix("subject=Patient/"));
     let Some(id) = subject else { return StatusCode::BAD_REQUEST.into_response() };
     let uri = format!("{}{}", server.base, request.uri());
-    let shown = Shown { method: request.method().as_str(), uri: &uri };
-    match server.open(&shown, &headers, id) {
+    let proven = Proven { method: request.method().as_str(), uri: &uri };
+    match server.open(proven, &headers, id) {
         Ok((chart, claims)) => {
             let found = chart.observations.iter().filter_map(|it| observation(id, it, &claims));
             let entries: Vec<Value> = found.map(|it| json!({ "resource": it })).collect();
@@ -162,11 +156,7 @@ fn fhir(resource: Value) -> Response {
 fn refused(status: StatusCode, why: Option<Refusal>) -> Response {
     let (reason, zh, en) = match why {
         Some(refusal) => (refusal.reason(), refusal.zh(), refusal.en()),
-        None => (
-            "TOKEN_MISSING_OR_FOR_OTHERS",
-            "须出示本患者的访问令牌",
-            "show an access token for this patient",
-        ),
+        None => ("TOKEN_NOT_FOR_THIS", "令牌不涵盖此数据", "the token does not open this"),
     };
     let error = if reason.starts_with("PROOF") { "invalid_dpop_proof" } else { "invalid_token" };
     let challenge = format!("DPoP error=\"{error}\", algs=\"SGD_SM3_SM2\"");

@@ -57,6 +57,7 @@ mod recovery;
 mod revocation_lists;
 mod rights;
 mod root_succession;
+mod rpc_resource_server;
 mod rules;
 mod sdf_device;
 mod security_modules;

@@ -12,6 +12,7 @@
 //! - [`keys`]: the keys that it is checked with, and what names a key.
 //! - [`proof`]: that whoever shows a token has the key it is bound to, and [`Proofs`] that were used.
 //! - [`snapshot`]: the tokens that ended before their time.
+//! - [`shown`]: where a request has token and proof, over HTTP and over gRPC.
 //! - [`Verifier`]: all of it together; it answers [`Checked`] or a [`Refusal`].
 //!
 //! Nothing here reads a clock or a network: times come as `now`, keys and snapshots as texts.
@@ -37,6 +38,7 @@ pub mod keys;
 pub mod proof;
 mod refusal;
 mod replay;
+pub mod shown;
 pub mod snapshot;
 #[cfg(test)]
 mod testing;

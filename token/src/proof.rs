@@ -3,7 +3,8 @@
 //! `typ` is `dpop+jwt`, `alg` is SGD_SM3_SM2, `jwk` the holder's public key with `sm2_id`. The proof is signed with the
 //! identifier [`SM2_ID`], and with no other: log-ins and records are signed by the same key with the default identifier,
 //! so that neither is ever a proof, nor a proof one of them. `htm` and `htu` name the request, without query; over gRPC
-//! these are POST and the full address of the method. `ath` is the SM3 of the token, base64url. Each proof is for one
+//! these are `POST` and the full address of the method, `https://emr.example/records.v1.Observations/Read`
+//! ([`rpc`](crate::shown::rpc)). `ath` is the SM3 of the token, base64url. Each proof is for one
 //! request: `jti` is new each time.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -30,9 +31,11 @@ const NAME: std::ops::RangeInclusive<usize> = 16..=128;
 /// The request that a token is shown with.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// Its method, such as `GET`.
+    /// Its method, such as `GET`; over gRPC `POST`.
     pub method: &'a str,
-    /// Its full address, as the client has it: `https://emr.example/fhir/Patient/1`.
+    /// Its full address, as the client has it: `https://emr.example/fhir/Patient/1`. A server says so in its own name: scheme
+    /// and authority from its settings, and not from what the request says (`Host`, `:authority`), since somebody else may
+    /// have been shown the same token and proof at another address.
     pub uri: &'a str,
 }
 
@@ -203,6 +206,23 @@ mod tests {
             ("/fhir/Patient/1", "/fhir/Patient/1", false),
             ("ftp://emr.example/x", "ftp://emr.example/x", false),
             ("", "", false),
+            (
+                "https://[::1]:443/records.v1.Observations/Read",
+                "https://[::1]/records.v1.Observations/Read",
+                true,
+            ),
+            // A spelling that another name might have is none of ours.
+            ("https://emr.example./fhir/Patient/1", uri, false),
+            ("https://emr.example:/fhir/Patient/1", uri, false),
+            ("https://emr.example:0443/fhir/Patient/1", uri, false),
+            ("https://emr.example:443:443/fhir/Patient/1", uri, false),
+            ("https://emr.example/fhir/./Patient/1", uri, false),
+            ("https://emr.example//fhir/Patient/1", uri, false),
+            ("https://emr.example/%66hir/Patient/1", uri, false),
+            ("https://emr.example\\fhir/Patient/1", uri, false),
+            (" https://emr.example/fhir/Patient/1", uri, false),
+            ("https:/emr.example/fhir/Patient/1", uri, false),
+            ("https:///fhir/Patient/1", "https:///fhir/Patient/1", false),
         ];
         for (htu, uri, same) in cases {
             assert_eq!(same_place(htu, uri), same, "{htu} {uri}");

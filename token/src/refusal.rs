@@ -37,9 +37,11 @@ macro_rules! refusals {
 }
 
 refusals! {
+    /// None is shown, or not as `DPoP`.
+    TokenMissing "TOKEN_MISSING" "未以 DPoP 方式出示访问令牌", "no access token is shown as DPoP";
     /// Longer than 4096 octets.
     TokenTooLong "TOKEN_TOO_LONG" "访问令牌过长", "the access token is too long";
-    /// Not of the one form that tokens have.
+    /// Not of the one form that tokens have, or shown beside another.
     TokenMalformed "TOKEN_MALFORMED" "访问令牌格式不正确", "the access token is malformed";
     /// `alg` or `typ` is another.
     TokenAlgorithm "TOKEN_ALGORITHM" "访问令牌的算法或类型不符", "the access token names another algorithm or type";
@@ -79,7 +81,7 @@ refusals! {
     SnapshotOlder "SNAPSHOT_OLDER" "已有更新的撤销快照", "a later revocation snapshot is here";
     /// There is none.
     ProofMissing "PROOF_MISSING" "缺少持有者证明", "the proof of possession is missing";
-    /// Not of the form that proofs have, or too long.
+    /// Not of the form that proofs have, too long, or shown beside another.
     ProofMalformed "PROOF_MALFORMED" "持有者证明格式不正确", "the proof of possession is malformed";
     /// `alg`, `typ` or the identifier of its key is another.
     ProofAlgorithm "PROOF_ALGORITHM" "持有者证明的算法或类型不符", "the proof of possession names another algorithm, type or signer's identifier";

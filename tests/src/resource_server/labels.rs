@@ -60,26 +60,31 @@ const PATIENT: [(&str, DataClass, u32, Tells); 6] = [
 ];
 
 /// Whether the token covers data of this kind and grade.
-fn covers(claims: &Claims, class: DataClass, grade: u32) -> bool {
+pub(super) fn covers(claims: &Claims, class: DataClass, grade: u32) -> bool {
     let grade = Grade::new(grade).expect("labels have grades of 1 to 5");
     claims.data.classes.contains(&class) && grade <= claims.data.grade
+}
+
+/// A field of a Patient, as far as the token opens it.
+pub(super) fn shown(person: &Person, field: &str, claims: &Claims) -> Option<String> {
+    let (_, class, grade, tells) = PATIENT.into_iter().find(|(known, ..)| *known == field)?;
+    let value = match field {
+        "name" => person.name,
+        "identifier" => person.id_number,
+        "telecom" => person.phone,
+        "address" => person.address,
+        "birthDate" => person.birth_date,
+        _ => person.gender,
+    };
+    covers(claims, class, grade).then(|| masked(value, tells, claims.mask)).flatten()
 }
 
 /// A Patient with what the token opens of it.
 #[must_use]
 pub fn patient(id: &str, person: &Person, claims: &Claims) -> Value {
     let mut resource = Map::new();
-    for (field, class, grade, tells) in PATIENT {
-        let value = match field {
-            "name" => person.name,
-            "identifier" => person.id_number,
-            "telecom" => person.phone,
-            "address" => person.address,
-            "birthDate" => person.birth_date,
-            _ => person.gender,
-        };
-        let shown = covers(claims, class, grade).then(|| masked(value, tells, claims.mask));
-        let Some(text) = shown.flatten() else { continue };
+    for (field, ..) in PATIENT {
+        let Some(text) = shown(person, field, claims) else { continue };
         let value = match field {
             "name" => json!([{ "text": text }]),
             "identifier" => json!([{ "system": "urn:oid:2.16.156.10011.1.3", "value": text }]),

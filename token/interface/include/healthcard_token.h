@@ -60,6 +60,7 @@ extern "C" {
 #define HCT_PROOF_STALE 59 /* the proof of possession was not made just now */
 #define HCT_PROOF_REPLAYED 60 /* the proof of possession was used before */
 #define HCT_PROOFS_TOO_MANY 61 /* too many proofs of possession at a time: try again later */
+#define HCT_TOKEN_MISSING 62 /* no access token is shown as DPoP */
 
 #define HCT_CLAIMS_ROOM 4096
 #define HCT_NO_SNAPSHOT (-1)

@@ -53,7 +53,7 @@ const KEYS: [(i32, BadKeySet, &str, &str, &str); 5] = [
 ];
 
 /// What was refused, by number. A number stays as its reason does: more are added at the end.
-const REFUSED: [(i32, Refusal); 30] = [
+const REFUSED: [(i32, Refusal); 31] = [
     (32, Refusal::TokenTooLong),
     (33, Refusal::TokenMalformed),
     (34, Refusal::TokenAlgorithm),
@@ -84,6 +84,7 @@ const REFUSED: [(i32, Refusal); 30] = [
     (59, Refusal::ProofStale),
     (60, Refusal::ProofReplayed),
     (61, Refusal::ProofsTooMany),
+    (62, Refusal::TokenMissing),
 ];
 
 /// A code as it is told: number, reason, text in Chinese and in English.
