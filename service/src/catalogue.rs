@@ -392,6 +392,7 @@ needs! {
     NothingHere: "空；家庭医生可查看的范围由授权规则决定", "left out: how far a family doctor sees is a matter of the rules";
     OneFrame: "就诊、授权、紧急访问的编号，只填其一", "exactly one of a visit, a consent and an emergency access";
     Seconds: "整数秒", "a whole number of seconds";
+    Subject: "被交换的访问令牌或授权回执，只填其一", "the access token or the consent receipt to be exchanged";
     KnownParameters: "只能使用 RFC 8693 与本服务列出的参数", "none but the parameters that are listed for an exchange";
     TokensOf: "就诊、人员、证书、授权或居民，只填其一", "one of a visit, a person, a certificate, a consent and a resident";
     OneOf: "居民编号或就诊编号，只填其一", "given in place of the resident, not beside it";

@@ -294,8 +294,8 @@ fn spelled(words: &[String]) -> Cell {
     Cell::Listed(words.iter().filter_map(|word| text::spelled(word)).collect())
 }
 
-pub(crate) fn issued_token(issued: &v1::IssueTokenResponse) -> Page {
-    let page = Page::titled(text::TOKEN_ISSUED)
+pub(crate) fn issued_token(title: Text, issued: &v1::IssueTokenResponse) -> Page {
+    let page = Page::titled(title)
         .row(text::TOKEN_ID, &issued.token_id)
         .maybe(text::EXPIRES_AT, timestamp(issued.expires_at.as_ref()))
         .row(text::RULE, &issued.rule)

@@ -276,12 +276,14 @@ fn refused(status: &Status) -> Response {
 }
 
 /// Which of OAuth's words for a bad request it is. That what is exchanged is not good, or that the rules do not allow it, is
-/// `invalid_request` (RFC 8693, 2.2.2).
+/// `invalid_request` (RFC 8693, 2.2.2); where less of the data would do, `invalid_scope`.
 fn bad_request(reason: Option<&str>) -> &'static str {
     let words = [
         (Reason::GRANT_TYPE_UNSUPPORTED, "unsupported_grant_type"),
         (Reason::EXCHANGE_OTHER_TARGET, "invalid_target"),
         (Reason::EXCHANGE_WIDENS, "invalid_scope"),
+        (Reason::GRADE_TOO_HIGH, "invalid_scope"),
+        (Reason::CLASS_NOT_ALLOWED, "invalid_scope"),
         (Reason::ROLE_NOT_ALLOWED, "unauthorized_client"),
     ];
     let known = words.into_iter().find(|(of, _)| reason == Some(of.text().reason));

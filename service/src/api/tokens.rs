@@ -6,7 +6,9 @@ use access_token::{
     MAX_TOKEN,
     proof::{MAX_PROOF, Request as ProvenRequest},
 };
-use proto::v1::{self, revoke_all_tokens_request::Of, tokens_server::Tokens};
+use proto::v1::{
+    self, exchange_token_request::Subject, revoke_all_tokens_request::Of, tokens_server::Tokens,
+};
 use tonic::{Request, Response};
 
 use super::{
@@ -19,7 +21,10 @@ use super::{
 use crate::{
     catalogue::Needs,
     clock::UtcTime,
-    registrar::{Error, Introspection, ShownToken, TokenOrder, Wanted, Within},
+    registrar::{
+        Error, ExchangeOrder, Introspection, IssuedToken, ShownToken, SubjectToken, TokenOrder,
+        Wanted, Within,
+    },
     store::TokensOf,
     vocabulary::{DataClass, Grade, Relation},
 };
@@ -32,16 +37,17 @@ impl Tokens for Desk {
     ) -> Reply<v1::IssueTokenResponse> {
         let caller = self.caller(&request).await?;
         let order = order(request.into_inner())?;
-        let issued = self.registrar.issue_token(&caller, order).await?;
-        Ok(Response::new(v1::IssueTokenResponse {
-            token: issued.token,
-            token_id: issued.id.to_string(),
-            expires_at: Some(timestamp(issued.expires_at)),
-            rule: issued.rule,
-            relations: relations(&issued.relations),
-            mask: issued.mask.as_str().to_owned(),
-            receipt: receipt(issued.receipt),
-        }))
+        Ok(Response::new(issued(self.registrar.issue_token(&caller, order).await?)))
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<v1::ExchangeTokenRequest>,
+    ) -> Reply<v1::IssueTokenResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.into_inner();
+        let order = exchange_order(&asked)?;
+        Ok(Response::new(issued(self.registrar.exchange_token(&caller, order).await?)))
     }
 
     async fn explain(
@@ -196,6 +202,37 @@ fn order(asked: v1::IssueTokenRequest) -> Result<TokenOrder, Error> {
     })
 }
 
+fn exchange_order(asked: &v1::ExchangeTokenRequest) -> Result<ExchangeOrder<'_>, Error> {
+    let (subject, text) = match &asked.subject {
+        Some(Subject::Token(token)) => (SubjectToken::Access(token), token),
+        Some(Subject::ConsentReceipt(receipt)) => (SubjectToken::Receipt(receipt), receipt),
+        None => return Err(Error::Field { field: "subject", needs: Needs::Subject }),
+    };
+    if text.len() > MAX_TOKEN {
+        return Err(Error::Field { field: "subject", needs: Needs::TokenLength });
+    }
+    let given = |audience: &String| !audience.is_empty();
+    Ok(ExchangeOrder {
+        subject,
+        audience: Some(asked.audience.clone()).filter(given).map(audience).transpose()?,
+        grade: (asked.grade != 0).then(|| grade(asked.grade)).transpose()?,
+        classes: (!asked.classes.is_empty()).then(|| classes(&asked.classes)).transpose()?,
+        lifetime: Duration::from_secs(asked.lifetime_seconds.into()),
+    })
+}
+
+fn issued(issued: IssuedToken) -> v1::IssueTokenResponse {
+    v1::IssueTokenResponse {
+        token: issued.token,
+        token_id: issued.id.to_string(),
+        expires_at: Some(timestamp(issued.expires_at)),
+        rule: issued.rule,
+        relations: relations(&issued.relations),
+        mask: issued.mask.as_str().to_owned(),
+        receipt: receipt(issued.receipt),
+    }
+}
+
 /// What it is within: exactly one of these.
 fn within([visit, consent, emergency]: [&str; 3]) -> Result<Within, Error> {
     match (visit, consent, emergency) {
@@ -212,22 +249,32 @@ fn wanted(
     within: Within,
     records: &str,
     why: i32,
-    grade: u32,
-    classes: Vec<i32>,
+    level: u32,
+    kinds: Vec<i32>,
 ) -> Result<Wanted, Error> {
-    let mut classes = classes.into_iter().map(class).collect::<Result<Vec<_>, _>>()?;
-    classes.sort_unstable();
-    classes.dedup();
-    if classes.is_empty() || classes.len() > DataClass::ALL.len() {
-        return Err(Error::Field { field: "classes", needs: Needs::Classes });
-    }
+    let classes = classes(&kinds)?;
     Ok(Wanted {
         within,
         records: optional_id("records_institution_id", records)?,
         purpose: purpose(why)?,
-        grade: Grade::new(grade).ok_or(Error::Field { field: "grade", needs: Needs::Grade })?,
+        grade: grade(level)?,
         classes,
     })
+}
+
+fn grade(level: u32) -> Result<Grade, Error> {
+    Grade::new(level).ok_or(Error::Field { field: "grade", needs: Needs::Grade })
+}
+
+/// Each once, at least one.
+fn classes(kinds: &[i32]) -> Result<Vec<DataClass>, Error> {
+    let mut classes = kinds.iter().copied().map(class).collect::<Result<Vec<_>, _>>()?;
+    classes.sort_unstable();
+    classes.dedup();
+    match classes.is_empty() {
+        true => Err(Error::Field { field: "classes", needs: Needs::Classes }),
+        false => Ok(classes),
+    }
 }
 
 fn relations(relations: &[Relation]) -> Vec<String> {

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use prost_types::Timestamp;
 use proto::v1::{
-    DataClass, ExplainTokenRequest, IntrospectTokenRequest, IssueTokenRequest, Purpose,
-    RevokeAllTokensRequest, RevokeTokenRequest, TokenKeysRequest, revoke_all_tokens_request::Of,
-    tokens_client::TokensClient,
+    DataClass, ExchangeTokenRequest, ExplainTokenRequest, IntrospectTokenRequest,
+    IssueTokenRequest, Purpose, RevokeAllTokensRequest, RevokeTokenRequest, TokenKeysRequest,
+    exchange_token_request::Subject, revoke_all_tokens_request::Of, tokens_client::TokensClient,
 };
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -32,32 +32,14 @@ const LONGEST_URI: usize = 2048;
 pub(crate) enum TokenCommand {
     /// 申请访问令牌 | Ask for an access token
     Issue(Issue),
+    /// 以本人令牌或居民的授权回执换取代表居民的令牌，只缩小不扩大 | Exchange a token of your own, or the receipt of a consent, for one to act for the resident: no more than that opens
+    Exchange(Exchange),
     /// 查看能否取得令牌及其理由，不签发 | Ask whether a token would be issued, and why; none is
     Explain(Wanted),
     /// 向服务查询令牌此刻是否有效 | Ask the service whether a token is good now
-    Introspect {
-        #[command(flatten)]
-        token: TokenFile,
-        /// 受理方，如 emr.example | Who was shown the token, such as emr.example
-        #[arg(long, value_name = "AUDIENCE")]
-        audience: String,
-        /// 随令牌出示的持有者证明文件；核验后即失效 | File with the proof of possession that came with it; it is used up
-        #[arg(long, value_name = "FILE", requires = "uri")]
-        proof: Option<PathBuf>,
-        /// 该证明对应的请求方法 | Method of the request that it came with
-        #[arg(long, value_name = "METHOD", default_value = "GET")]
-        method: String,
-        /// 该证明对应的请求地址 | Address of that request
-        #[arg(long, value_name = "URI", requires = "proof")]
-        uri: Option<String>,
-    },
+    Introspect(Introspect),
     /// 用本人密钥制作持有者证明，随令牌出示，只可用一次 | Prove with one's own key that a token is one's own; good once, beside it
-    Prove {
-        #[command(flatten)]
-        token: TokenFile,
-        #[command(flatten)]
-        request: ProvenRequest,
-    },
+    Prove(Prove),
     /// 撤销一个令牌，或某次就诊、人员、证书、授权、居民的全部有效令牌 | End a token, or all that go on of a visit, a person, a certificate, a consent or a resident
     Revoke(Revoked),
     /// 离线核对令牌的签名、期限和受理方 | Check a token's signature, dates and audience offline
@@ -108,6 +90,29 @@ pub(crate) struct Issue {
     #[arg(long, value_name = "AUDIENCE")]
     audience: String,
     /// 有效秒数；0 为最长 | Life in seconds; 0 gives the most
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    lifetime_seconds: u32,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("subject").required(true)))]
+pub(crate) struct Exchange {
+    /// 本人的访问令牌文件；- 为标准输入 | File with a token of your own; - is standard input
+    #[arg(long, value_name = "FILE", group = "subject")]
+    token: Option<PathBuf>,
+    /// 居民授权的签名回执文件；- 为标准输入 | File with the signed receipt of a consent; - is standard input
+    #[arg(long, value_name = "FILE", group = "subject", requires = "audience")]
+    receipt: Option<PathBuf>,
+    /// 受理方，如 emr.example；以令牌交换时不可改变，可不填 | Who will be shown the token, such as emr.example; that of a token stays, and may be left out
+    #[arg(long, value_name = "AUDIENCE")]
+    audience: Option<String>,
+    /// 数据分级上限，1 至 5；缺省同被交换者 | Highest grade of data, 1 to 5; by default that of what is exchanged
+    #[arg(long, value_name = "GRADE", value_parser = clap::value_parser!(u32).range(1..=5))]
+    grade: Option<u32>,
+    /// 数据分类，逗号分隔；缺省同被交换者 | Classes of data, separated by commas; by default those of what is exchanged
+    #[arg(long, value_name = "CLASS", value_delimiter = ',', value_parser = parser::<DataClass>())]
+    classes: Vec<DataClass>,
+    /// 有效秒数；0 为最长，不超过被交换者 | Life in seconds; 0 gives the most, and what is exchanged ends it
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     lifetime_seconds: u32,
 }
@@ -163,21 +168,58 @@ pub(crate) struct Check {
     keys: Option<PathBuf>,
 }
 
-/// What the token will be shown with.
 #[derive(Debug, Args)]
-pub(crate) struct ProvenRequest {
-    /// 请求方法；gRPC 为 POST | Method of the request; over gRPC POST
-    #[arg(long, value_name = "METHOD", default_value = "GET")]
+#[command(group(ArgGroup::new("request")))]
+pub(crate) struct Introspect {
+    #[command(flatten)]
+    token: TokenFile,
+    /// 受理方，如 emr.example | Who was shown the token, such as emr.example
+    #[arg(long, value_name = "AUDIENCE")]
+    audience: String,
+    /// 随令牌出示的持有者证明文件；核验后即失效 | File with the proof of possession that came with it; it is used up
+    #[arg(long, value_name = "FILE", requires = "request")]
+    proof: Option<PathBuf>,
+    /// 该证明对应的请求方法 | Method of the request that it came with
+    #[arg(long, value_name = "METHOD", default_value = "GET", conflicts_with = "rpc")]
     method: String,
-    /// 请求的完整地址；gRPC 为方法的完整地址 | Full address of the request; over gRPC that of the method
-    #[arg(long, value_name = "URI")]
-    uri: String,
+    /// 该证明对应的请求地址 | Address of that request
+    #[arg(long, value_name = "URI", group = "request", requires = "proof")]
+    uri: Option<String>,
+    /// 该证明对应的 gRPC 方法的完整地址 | Full address of the gRPC method that it came with
+    #[arg(long, value_name = "URI", group = "request", requires = "proof")]
+    rpc: Option<String>,
 }
 
-/// Whether a proof can name this address.
-fn can_be_named(uri: &str) -> bool {
-    let host = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"));
-    uri.len() <= LONGEST_URI && host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("request").required(true)))]
+pub(crate) struct Prove {
+    #[command(flatten)]
+    token: TokenFile,
+    /// 请求方法 | Method of the request
+    #[arg(long, value_name = "METHOD", default_value = "GET", conflicts_with = "rpc")]
+    method: String,
+    /// 请求的完整地址 | Full address of the request
+    #[arg(long, value_name = "URI", group = "request")]
+    uri: Option<String>,
+    /// gRPC 方法的完整地址：服务地址加 /包.服务/方法；请求方法为 POST | Full address of a gRPC method: the server's and /package.Service/Method; the method of the request is POST
+    #[arg(long, value_name = "URI", group = "request")]
+    rpc: Option<String>,
+}
+
+/// Method of a gRPC call (RFC 9113; gRPC over HTTP/2).
+const POST: &str = "POST";
+
+/// What follows the scheme of an address that a proof can name.
+fn named(uri: &str) -> Option<&str> {
+    let rest = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"));
+    let usable = |rest: &&str| !rest.is_empty() && !rest.starts_with('/');
+    rest.filter(usable).filter(|_| uri.len() <= LONGEST_URI)
+}
+
+/// Whether it is the address of a gRPC method: host, `package.Service`, `Method`.
+fn is_of_rpc(uri: &str) -> bool {
+    let parts: Vec<_> = named(uri).unwrap_or_default().split('/').collect();
+    parts.len() == 3 && parts.iter().all(|part| !part.is_empty()) && !uri.contains(['?', '#'])
 }
 
 #[derive(Debug, Args)]
@@ -201,22 +243,9 @@ impl TokenCommand {
         match self {
             Self::Issue(order) => issue(context, order).await,
             Self::Explain(wanted) => explain(context, wanted).await,
-            Self::Introspect { token, audience, proof, method, uri } => {
-                let proof = match proof {
-                    Some(file) => TokenFile { file }.read()?,
-                    None => Zeroizing::default(),
-                };
-                let htm = if proof.is_empty() { String::new() } else { method };
-                let request = IntrospectTokenRequest {
-                    token: token.read()?.to_string(),
-                    audience,
-                    proof: proof.to_string(),
-                    htm,
-                    htu: uri.unwrap_or_default(),
-                };
-                introspect(context, request).await
-            }
-            Self::Prove { token, request } => prove(context, &token.read()?, &request),
+            Self::Exchange(order) => exchange(context, order).await,
+            Self::Introspect(asked) => introspect(context, asked).await,
+            Self::Prove(order) => prove(context, order),
             Self::Check(order) => check(context, order).await,
             Self::Revoke(revoked) => revoke(context, revoked).await,
             Self::Keys => {
@@ -246,7 +275,32 @@ async fn issue(context: &Context, order: Issue) -> Outcome {
         .service
         .ask(async |channel| TokensClient::new(channel).issue(request.clone()).await)
         .await?;
-    context.answer("IssueTokenResponse", &issued, &show::issued_token(&issued))
+    context.answer("IssueTokenResponse", &issued, &show::issued_token(text::TOKEN_ISSUED, &issued))
+}
+
+async fn exchange(context: &Context, order: Exchange) -> Outcome {
+    let read = |file| TokenFile { file }.read().map(|text| text.to_string());
+    let subject = match (order.token, order.receipt) {
+        (Some(token), _) => Some(Subject::Token(read(token)?)),
+        (None, Some(receipt)) => Some(Subject::ConsentReceipt(read(receipt)?)),
+        (None, None) => None,
+    };
+    let request = ExchangeTokenRequest {
+        subject,
+        audience: order.audience.unwrap_or_default(),
+        grade: order.grade.unwrap_or_default(),
+        classes: order.classes.into_iter().map(i32::from).collect(),
+        lifetime_seconds: order.lifetime_seconds,
+    };
+    let issued = context
+        .service
+        .ask(async |channel| TokensClient::new(channel).exchange(request.clone()).await)
+        .await?;
+    context.answer(
+        "IssueTokenResponse",
+        &issued,
+        &show::issued_token(text::TOKEN_EXCHANGED, &issued),
+    )
 }
 
 async fn explain(context: &Context, wanted: Wanted) -> Outcome {
@@ -295,20 +349,36 @@ async fn revoke(context: &Context, revoked: Revoked) -> Outcome {
 }
 
 /// Made here; nobody is asked.
-fn prove(context: &Context, token: &str, request: &ProvenRequest) -> Outcome {
-    let ProvenRequest { method, uri } = request;
-    if !can_be_named(uri) {
-        return Err(problems::URI_UNUSABLE.into());
-    }
+fn prove(context: &Context, order: Prove) -> Outcome {
+    let (method, uri) = match (order.rpc, order.uri.unwrap_or_default()) {
+        (Some(rpc), _) if is_of_rpc(&rpc) => (POST.to_owned(), rpc),
+        (Some(_), _) => return Err(problems::RPC_UNUSABLE.into()),
+        (None, uri) if named(&uri).is_some() => (order.method, uri),
+        (None, _) => return Err(problems::URI_UNUSABLE.into()),
+    };
+    let token = order.token.read()?;
     let key = context.service.home().key()?;
     let mut name = [0; 16];
     getrandom::fill(&mut name).map_err(|_| problems::RANDOMNESS_UNAVAILABLE)?;
-    let proof = possession::prove(&key, token, method, uri, &name, clock::now());
+    let proof = possession::prove(&key, &token, &method, &uri, &name, clock::now());
     context.screen.show(&json!({ "proof": proof }), &Page::default().note(proof.as_str()));
     Ok(Exit::Done)
 }
 
-async fn introspect(context: &Context, request: IntrospectTokenRequest) -> Outcome {
+async fn introspect(context: &Context, asked: Introspect) -> Outcome {
+    let proof = asked.proof.map(|file| TokenFile { file }.read()).transpose()?;
+    let (htm, htu) = match (&proof, asked.rpc, asked.uri) {
+        (None, ..) => (String::new(), String::new()),
+        (Some(_), Some(rpc), _) => (POST.to_owned(), rpc),
+        (Some(_), None, uri) => (asked.method, uri.unwrap_or_default()),
+    };
+    let request = IntrospectTokenRequest {
+        token: asked.token.read()?.to_string(),
+        audience: asked.audience,
+        proof: proof.map(|proof| proof.to_string()).unwrap_or_default(),
+        htm,
+        htu,
+    };
     let found = context
         .service
         .ask(async |channel| TokensClient::new(channel).introspect(request.clone()).await)
@@ -358,4 +428,30 @@ async fn check(context: &Context, order: Check) -> Outcome {
     let json = json!({ "genuine": true, "kid": genuine.key_id, "claims": claims });
     context.screen.show(&json, &page);
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_whole_and_those_of_grpc_name_a_method() {
+        let long = format!("https://emr.example/{}", "a".repeat(LONGEST_URI));
+        let cases = [
+            ("https://emr.example/records.v1.Observations/Read", true, true),
+            ("http://127.0.0.1:9000/records.v1.Observations/Read", true, true),
+            ("https://emr.example/fhir/Patient/1", true, false),
+            ("https://emr.example/records.v1.Observations/Read?x", true, false),
+            ("https://emr.example/records.v1.Observations/", true, false),
+            ("https://emr.example//Read", true, false),
+            ("https://emr.example", true, false),
+            ("https:///records.v1.Observations/Read", false, false),
+            ("/records.v1.Observations/Read", false, false),
+            ("emr.example/records.v1.Observations/Read", false, false),
+            (&long, false, false),
+        ];
+        for (uri, whole, rpc) in cases {
+            assert_eq!((named(uri).is_some(), is_of_rpc(uri)), (whole, rpc), "{uri}");
+        }
+    }
 }

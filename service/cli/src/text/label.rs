@@ -103,6 +103,7 @@ labels! {
     VISITS: "就诊", "Visits";
     VISIT_CLOSED: "就诊已结束，其令牌随即失效", "The visit is closed; its tokens ended";
     TOKEN_ISSUED: "已签发访问令牌", "An access token was issued";
+    TOKEN_EXCHANGED: "已换得代表居民的访问令牌", "An access token to act for the resident was issued";
     TOKEN_WOULD_BE_ISSUED: "可以取得令牌（未签发）", "A token would be issued; none was";
     TOKEN_WOULD_BE_REFUSED: "不能取得令牌", "A token would be refused";
     RULE_SAYS: "规则内容", "What it says";

@@ -167,6 +167,7 @@ pub(crate) mod problems {
     TOKEN_NOT_YET_VALID Refused: "令牌尚未生效", "请检查本机时间", "the token is not valid yet", "check the clock of this machine";
     TOKEN_OTHER_AUDIENCE Refused: "令牌是给其他系统的", "请勿受理；请申请面向本系统的令牌", "the token is for another system", "do not accept it; ask for one for this system";
     URI_UNUSABLE Usage: "请求地址不可用：须为 http:// 或 https:// 开头的完整地址，最长 2048 字节", "请填写请求的完整地址，如 https://emr.example/fhir/Patient/1", "the address of the request cannot be used: a whole one, beginning with http:// or https://, of at most 2048 bytes", "give the whole address, such as https://emr.example/fhir/Patient/1";
+    RPC_UNUSABLE Usage: "gRPC 方法的地址不可用：须为 http:// 或 https://、主机、/包.服务/方法，不带参数", "请填写完整地址，如 https://emr.example/records.v1.Observations/Read", "the address of the gRPC method cannot be used: http:// or https://, the host, and /package.Service/Method with nothing behind it", "give the whole address, such as https://emr.example/records.v1.Observations/Read";
     // codes of electronic cards
     CODE_FOREIGN Refused: "这不是电子健康卡二维码", "请居民打开电子健康卡后重新扫码", "this is not the code of an electronic health card", "have the resident open the electronic card and scan again";
     CODE_MALFORMED Refused: "二维码内容不完整或格式不正确", "请重新扫码；仍不行请居民刷新二维码", "the code is incomplete or malformed", "scan again, or have the code refreshed";
