@@ -67,6 +67,7 @@ mod softsdf;
 mod staff;
 mod tamper;
 mod time_stamps;
+mod token_exchange;
 mod token_library;
 mod transparency;
 mod transports;
