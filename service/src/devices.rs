@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use hsm::{
@@ -25,6 +25,8 @@ pub struct Devices {
     devices: Arc<BTreeMap<String, SdfDevice>>,
     /// By the name of a key: the device, and its own name for it.
     places: Arc<BTreeMap<KeyRef, (String, KeyRef)>>,
+    /// Keys that do not sign yet: the keystore's own goes on.
+    held_back: Arc<Mutex<BTreeSet<KeyRef>>>,
 }
 
 impl Devices {
@@ -35,7 +37,11 @@ impl Devices {
         let devices = devices.into_iter().map(|(name, device)| (name, SdfDevice::new(device)));
         let there = |index| format!("{SCHEME}:{index}").parse().expect("a scheme and a number");
         let places = places.into_iter().map(|(key, (device, index))| (key, (device, there(index))));
-        Self { devices: Arc::new(devices.collect()), places: Arc::new(places.collect()) }
+        Self {
+            devices: Arc::new(devices.collect()),
+            places: Arc::new(places.collect()),
+            held_back: Arc::default(),
+        }
     }
 
     /// Each device with how it was when it was last asked.
@@ -47,6 +53,22 @@ impl Devices {
     #[must_use]
     pub fn have(&self, key: &KeyRef) -> bool {
         self.places.contains_key(key)
+    }
+
+    /// Has the keystore's own key go on signing in place of one that is in a device.
+    pub fn hold_back(&self, key: &KeyRef) {
+        self.held_back.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+    }
+
+    /// Ends that.
+    pub fn let_sign(&self, key: &KeyRef) {
+        self.held_back.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    /// Whether it does.
+    #[must_use]
+    pub fn holds_back(&self, key: &KeyRef) -> bool {
+        self.held_back.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
     }
 
     /// The device that a key is in, if it is lost.
@@ -88,6 +110,17 @@ impl Devices {
         }
     }
 
+    /// Signs with a key that is in one of them; `None` for any other.
+    pub(crate) fn signer(
+        &self,
+        key: &KeyRef,
+        key_use: KeyUse,
+    ) -> Option<Result<Arc<dyn Sm2Signer>, KeyError>> {
+        let (_, device, there) = self.place(key)?;
+        let waiting = |signer| Arc::new(Waiting(signer)) as Arc<dyn Sm2Signer>;
+        Some(device.signer(there, key_use).map(waiting))
+    }
+
     fn place(&self, key: &KeyRef) -> Option<(&str, &SdfDevice, &KeyRef)> {
         let (name, there) = self.places.get(key)?;
         Some((name, self.devices.get(name)?, there))
@@ -95,7 +128,8 @@ impl Devices {
 }
 
 /// A keystore some of whose keys are in devices instead. What those signed that were in use before goes on
-/// being verified: they are shown as replaced.
+/// being verified: they are shown as replaced. While a key in a device is held back it is shown as made ahead, and the
+/// keystore's own signs.
 pub struct Placed<K> {
     keystore: K,
     devices: Devices,
@@ -110,10 +144,11 @@ impl<K: Keystore> Placed<K> {
 
 impl<K: Keystore> Keystore for Placed<K> {
     fn signer(&self, key: &KeyRef, key_use: KeyUse) -> Result<Arc<dyn Sm2Signer>, KeyError> {
-        match self.devices.place(key) {
-            None => self.keystore.signer(key, key_use),
-            Some((_, device, there)) => Ok(Arc::new(Waiting(device.signer(there, key_use)?))),
-        }
+        let there = match self.devices.holds_back(key) {
+            true => None,
+            false => self.devices.signer(key, key_use),
+        };
+        there.unwrap_or_else(|| self.keystore.signer(key, key_use))
     }
 
     fn decrypter(&self, key: &KeyRef) -> Result<Arc<dyn Sm2Decrypter>, KeyError> {
@@ -140,15 +175,20 @@ impl<K: Keystore> Keystore for Placed<K> {
         let mut listed = Vec::new();
         for mut version in self.keystore.list() {
             if let Some((_, device, there)) = self.devices.place(&version.reference) {
+                let held_back = self.devices.holds_back(&version.reference);
                 let is_first = listed
                     .last()
                     .is_none_or(|last: &KeyDescription| last.reference != version.reference);
                 let described = device.list().into_iter().find(|key| key.reference == *there);
                 if let Some(described) = described.filter(|_| is_first) {
                     let (reference, version) = (version.reference.clone(), version.version + 1);
-                    listed.push(KeyDescription { reference, version, ..described });
+                    let state = match held_back {
+                        true => VersionState::PreActive,
+                        false => described.state,
+                    };
+                    listed.push(KeyDescription { reference, version, state, ..described });
                 }
-                if version.state == VersionState::Active {
+                if version.state == VersionState::Active && !held_back {
                     version.state = VersionState::Retired;
                 }
             }
@@ -229,6 +269,16 @@ mod tests {
         let expected =
             [(2, VersionState::Active, Some(known.clone())), (1, VersionState::Retired, Some(old))];
         assert_eq!(listed, expected);
+        // Held back, it is known, and the keystore's own goes on.
+        devices.hold_back(&token);
+        let listed = placed.list().into_iter().filter(|version| version.reference == token);
+        let states: Vec<_> = listed.map(|version| (version.version, version.state)).collect();
+        assert_eq!(states, [(2, VersionState::PreActive), (1, VersionState::Active)]);
+        let own = placed.signer(&token, KeyUse::SignTokens).unwrap();
+        assert_eq!(Some(own.public_key()), expected[1].2.as_ref());
+        own.sign(&[1; 32]).unwrap();
+        devices.let_sign(&token);
+
         // It is known without the device; only signing needs it.
         let signer = placed.signer(&token, KeyUse::SignTokens).unwrap();
         assert_eq!(*signer.public_key(), known);

@@ -293,6 +293,49 @@ impl Keys {
         self.keystore.signer(&soft(TOKEN), KeyUse::SignTokens)
     }
 
+    /// Has the keystore's own version go on signing tokens in place of the one that is in a device, which then is
+    /// [`next_token_key`](Self::next_token_key), until [`let_token_key_sign`](Self::let_token_key_sign) is called.
+    /// Answers the one in the device, where there are both.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`]; the device may be lost.
+    pub fn hold_token_key_back(&self) -> Result<Option<KeyDescription>, KeyError> {
+        let key = soft(TOKEN);
+        if !self.devices.have(&key) {
+            return Ok(None);
+        }
+        // Asked for, its public key is known.
+        self.token()?;
+        self.devices.hold_back(&key);
+        let goes_on = self.believed(TOKEN).any(|version| version.state == VersionState::Active);
+        let next = self.next_token_key().filter(|_| goes_on);
+        if next.is_none() {
+            self.devices.let_sign(&key);
+        }
+        Ok(next)
+    }
+
+    /// Whether the keystore's own version signs tokens in place of the one that is in a device.
+    #[must_use]
+    pub fn token_key_is_held_back(&self) -> bool {
+        self.devices.holds_back(&soft(TOKEN))
+    }
+
+    /// Signs tokens with the key in the device, also while it is held back.
+    ///
+    /// # Errors
+    /// See [`Keys::authority`].
+    pub fn token_in_device(&self) -> Result<Arc<dyn Sm2Signer>, KeyError> {
+        let key = soft(TOKEN);
+        let there = self.devices.signer(&key, KeyUse::SignTokens);
+        there.unwrap_or(Err(KeyError::Unknown(key)))
+    }
+
+    /// Has the key in the device sign tokens from now on.
+    pub fn let_token_key_sign(&self) {
+        self.devices.let_sign(&soft(TOKEN));
+    }
+
     /// Earlier versions of the key that signs tokens: they still verify.
     #[must_use]
     pub fn earlier_token_keys(&self) -> Vec<PublicKey> {

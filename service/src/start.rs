@@ -25,7 +25,7 @@ use crate::{
     national::National,
     registrar::{
         Authorities, AuthorityError, Error, ListPlan, LogWatch, Parts, Registrar, SucceededRoot,
-        certify_next, key_made, list_address, take_over,
+        certify_next, hold_token_key_back, key_made, list_address, take_over,
     },
     rules::{self, RulesError},
     serve::{self, ListenError, Protection},
@@ -49,6 +49,8 @@ const EMERGENCY_CHECK: Duration = Duration::from_secs(10);
 
 /// How often devices are looked at: how soon one that is back is found when nobody asks for it.
 const DEVICE_CHECK: Duration = Duration::from_secs(2);
+/// How often it is looked at whether a key in a device may sign tokens.
+const TOKEN_KEY_CHECK: Duration = Duration::from_secs(2);
 /// How often the clock is looked at.
 const CLOCK_CHECK: Duration = Duration::from_secs(60);
 
@@ -189,6 +191,7 @@ pub(crate) async fn registrar(
         national: national.is_some(),
         warned_of: warnings,
     };
+    hold_token_key_back(&parts.store, &parts.keys).await?;
     let registrar = Registrar::new(parts)?;
     if registrar.tested().is_err() {
         // The list of cards on record is taken up; that the next cannot be signed was said.
@@ -305,6 +308,7 @@ pub async fn run(
     let router = api::router(Arc::clone(&registrar)).await?;
     let listener = serve::bind(listen.ordinary).await?;
     registrar.publish_next_token_key(clock::now()).await?;
+    registrar.take_token_key(clock::now()).await?;
     let ordinary = listener.local_addr().unwrap_or(listen.ordinary);
     let national = match listen.national {
         Some(address) => {
@@ -320,6 +324,7 @@ pub async fn run(
     let sessions = tokio::spawn(keep_sessions(Arc::clone(&registrar), stop.clone()));
     let warnings = tokio::spawn(watch_log(Arc::clone(&registrar), stop.clone()));
     let devices = tokio::spawn(watch_devices(registrar.devices().clone(), stop.clone()));
+    let token_key = tokio::spawn(await_token_key(Arc::clone(&registrar), stop.clone()));
     let watch = tokio::spawn(watch_clock(registrar, stop.clone()));
     ready(Addresses { ordinary, national: bound });
     let nationally = async {
@@ -334,6 +339,7 @@ pub async fn run(
     sessions.abort();
     warnings.abort();
     devices.abort();
+    token_key.abort();
     watch.abort();
     Ok(())
 }
@@ -387,6 +393,19 @@ async fn watch_devices(devices: Devices, mut stop: watch::Receiver<bool>) {
         });
         let Ok(now) = looked.await else { return };
         lost = now;
+    }
+}
+
+/// Has a key in a device sign tokens once whoever verifies could fetch it. A failure is tried again at the next turn.
+async fn await_token_key(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+    while registrar.token_key_waits() {
+        if tokio::time::timeout(TOKEN_KEY_CHECK, stop.wait_for(|stop| *stop)).await.is_ok() {
+            return;
+        }
+        if let Err(error) = registrar.take_token_key(clock::now()).await {
+            let cause = telemetry::chain(&error);
+            tracing::error!(cause, "having the key in the device sign tokens");
+        }
     }
 }
 

@@ -59,3 +59,34 @@ pub fn compile(directory: &Path, source: &str, library: Library) -> PathBuf {
 pub fn libraries() -> PathBuf {
     Programs::beside_this_one().expect("the programs are built").directory().to_owned()
 }
+
+/// Where Debian puts it.
+const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+/// Has a program believe that it is later.
+///
+/// # Panics
+/// Without libfaketime.
+#[must_use]
+pub fn later(command: Command, offset: &str) -> Command {
+    let mut command = by_another_clock(command);
+    command.env("FAKETIME", offset);
+    command
+}
+
+/// Has a program believe that it is later by what stands in a file, which may change while it runs.
+///
+/// # Panics
+/// Without libfaketime.
+#[must_use]
+pub fn by_clock(command: Command, file: &Path) -> Command {
+    let mut command = by_another_clock(command);
+    command.env("FAKETIME_TIMESTAMP_FILE", file).env("FAKETIME_CACHE_DURATION", "1");
+    command
+}
+
+fn by_another_clock(mut command: Command) -> Command {
+    assert!(Path::new(LIBFAKETIME).exists(), "no libfaketime: run scripts/setup");
+    command.env("LD_PRELOAD", LIBFAKETIME).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    command
+}

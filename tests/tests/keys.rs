@@ -1,7 +1,6 @@
 //! Keys of a service that get another version: what was signed before stays good, until its key is compromised.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
 use access_token::proof::Request;
 use access_token::{KeySet, Refusal, Verifier};
@@ -14,6 +13,7 @@ use tests::card_list::KeptList;
 use tests::counter::Counter;
 use tests::hospital::{Hospital, empty_stage, text};
 use tests::http::get;
+use tests::programs::later;
 use tests::relay;
 use tests::resource_server::now;
 
@@ -130,17 +130,6 @@ fn stamper(hospital: &Hospital) -> String {
 fn status_of(hospital: &Hospital, certificate: &str) -> String {
     let order = ["authority", "status", "--certificate", certificate];
     text(&hospital.ask(DOCTOR.key, &order).body, "status")
-}
-
-/// Where Debian puts it.
-const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-
-/// Has a program believe that it is later.
-fn later(mut command: Command, offset: &str) -> Command {
-    assert!(std::path::Path::new(LIBFAKETIME).exists(), "no libfaketime: run scripts/setup");
-    command.env("LD_PRELOAD", LIBFAKETIME).env("FAKETIME", offset);
-    command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-    command
 }
 
 /// `healthcardd keys`, later.

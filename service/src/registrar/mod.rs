@@ -134,6 +134,7 @@ pub use signing::{Prepared, Verdict};
 pub use staff::{IdentityOrder, StaffChanged};
 pub use status::ServiceStatus;
 pub use token_exchange::{ExchangeOrder, SubjectToken};
+pub(crate) use token_keys::hold_token_key_back;
 pub use tokens::{Explained, Introspection, IssuedToken, ShownToken, TokenOrder, Wanted};
 pub use transparency::{OwnCertificate, OwnCertificates};
 pub use visits::NewVisit;
