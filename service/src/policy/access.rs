@@ -294,16 +294,16 @@ impl AccessRules {
             Step::Purpose => Denial::Purpose,
             Step::Relation => {
                 let enough = |more: &[Relation]| allows(facts.with_relations(more));
-                let one = Relation::ALL.iter().copied().filter(|it| enough(&[*it]));
-                let one: Vec<_> = one.collect();
+                let looked_at = self.looked_at(facts);
+                let one: Vec<_> = looked_at.iter().copied().filter(|it| enough(&[*it])).collect();
                 // Where it takes two, each of them is a step.
                 let of_two = |it: &Relation| {
-                    let mut others = Relation::ALL.iter().filter(|other| *other != it);
+                    let mut others = looked_at.iter().filter(|other| *other != it);
                     others.any(|other| enough(&[*it, *other]))
                 };
                 Denial::NoRelation(match one.is_empty() {
                     false => one,
-                    true => Relation::ALL.iter().copied().filter(of_two).collect(),
+                    true => looked_at.iter().copied().filter(of_two).collect(),
                 })
             }
             Step::Class => {
@@ -339,7 +339,13 @@ impl AccessRules {
             let facts = facts.with_relations(&[*relation]);
             matches!(self.ask(&facts, entities.as_ref()), Verdict::Allowed(_))
         };
-        Relation::ALL.iter().copied().filter(opens).collect()
+        self.looked_at(facts).iter().copied().filter(opens).collect()
+    }
+
+    /// The relations that may make a difference.
+    fn looked_at(&self, facts: &Facts<'_>) -> &[Relation] {
+        let about = self.sorted.about(facts.action, facts.role, facts.purpose);
+        about.map_or(&[], |about| &about.looked_at)
     }
 }
 

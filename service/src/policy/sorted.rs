@@ -21,7 +21,9 @@ pub(super) struct Applicable {
     pub(super) all: PolicySet,
     /// Those among them that forbid something and look at relations.
     pub(super) forbid_by_relation: PolicySet,
-    /// Ties of a person that one of them looks at.
+    /// The relations that one of them looks at: no other makes a difference.
+    pub(super) looked_at: Vec<Relation>,
+    /// Those of them that somebody has as a person.
     pub(super) in_person: Vec<Relation>,
 }
 
@@ -48,6 +50,7 @@ impl SortedRules {
                         forbid_by_relation: set(apply
                             .clone()
                             .filter(|it| it.forbids_by_relation()))?,
+                        looked_at: Relation::ALL.iter().copied().filter(looked_at).collect(),
                         in_person: IN_PERSON.into_iter().filter(looked_at).collect(),
                         all: set(apply)?,
                     };
