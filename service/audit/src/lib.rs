@@ -3,7 +3,8 @@
 //! Every act leaves an [`entry`], whose very bytes are a leaf of a Merkle [`tree`] over SM3. The
 //! tree's hashes are kept in [`tile`]s, its root is signed in a [`checkpoint`] with SM2; [`table`]
 //! says how a service keeps all three. A range of the log travels as a [`bundle`]. [`check`] tells
-//! whether a log is whole, and if not, which entry was changed, removed, inserted or moved. The
+//! whether a log is whole, and if not, which entry was changed, removed, inserted or moved; a [`page`] does so in a
+//! browser. The
 //! log's key also signs the [`manifest`] of each batch of cards, which is checked the same way; the
 //! transcript of a key [`ceremony`] is checked with the root certificate, an [`approval`] of a
 //! certificate with those of the two who signed it, and the manifest of [`rules`] of access with the
@@ -17,6 +18,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod entry;
 pub mod manifest;
+pub mod page;
 pub mod report;
 pub mod rules;
 pub mod table;

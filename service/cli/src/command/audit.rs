@@ -2,6 +2,7 @@
 
 mod bundle;
 mod check;
+mod checker;
 mod database;
 mod export;
 mod finding;
@@ -57,6 +58,8 @@ pub(crate) enum AuditCommand {
     Export(export::Export),
     /// 离线核对日志：完好、被改动（指出哪一条）或无法核对 | Check a log offline: intact, tampered with (naming entries), or not to be told
     Check(check::Check),
+    /// 给出核对网页：一个文件，用浏览器离线核对导出文件 | Give out the checker page: one file that checks exports in a browser, offline
+    Checker(checker::Checker),
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +106,7 @@ impl AuditCommand {
             Self::Checkpoint { key, out } => checkpoint(context, &key, out.as_deref()).await,
             Self::Export(order) => order.run(context).await,
             Self::Check(order) => order.run(context),
+            Self::Checker(order) => order.run(context),
         }
     }
 }

@@ -25,6 +25,7 @@ labels! {
     FOUND_MORE: "另有 {} 处", "{} more";
     GAP_CUT_SHORT: "文件不完整，结尾缺失", "the file is cut short";
     KEY_IN_FILE: "验证公钥取自该文件；请与另行取得的公钥比对，或用 --verifier-key 给出", "The verifier key came with the file: compare it with one obtained another way, or give it with --verifier-key";
+    PAGE_OPEN: "用浏览器打开即可核对，不需要网络", "Open it in a browser to check; it needs no network";
     GAP_NO_CHECKPOINT: "日志中没有检查点", "the log has no checkpoint";
     GAP_OTHER_KEY: "日志的检查点都不是用这个公钥对应的密钥签名的", "no checkpoint of the log is signed by this key";
     GAP_SUCCEEDED: "日志已更换签名密钥，此公钥只签了前 {} 条；请改用新的验证公钥核对", "the log has a new key: this one signed the first {} entries; check with the new verifier key";

@@ -126,6 +126,8 @@ labels! {
     AUDIT_CONSISTENT: "已在本机核对：日志只增未改", "Checked on this machine: the log only grew";
     AUDIT_CHECKPOINT: "日志检查点", "Checkpoint of the log";
     AUDIT_EXPORTED: "日志已导出", "The log was exported";
+    AUDIT_PAGE: "核对网页已写入", "The checker page was written";
+    AUDIT_PAGE_ENCLOSES: "核对网页已写入，附有导出文件", "The checker page was written, with the export in it";
     AUDIT_VALID: "日志完好", "The log is intact";
     AUDIT_TAMPERED: "日志被改动", "The log was tampered with";
     AUDIT_UNVERIFIABLE: "无法核对日志", "The log cannot be checked";

@@ -26,7 +26,7 @@ pub(super) fn check(
     Ok(Checked { report, key_in_file: key.is_none() })
 }
 
-fn unreadable(error: BundleError) -> Failure {
+pub(super) fn unreadable(error: BundleError) -> Failure {
     let problem = match &error {
         BundleError::Read(_) => problems::FILE_UNREADABLE,
         _ => problems::LOG_UNREADABLE,
