@@ -16,6 +16,7 @@ mod bindings;
 mod card_certificate;
 mod card_events;
 mod certificate_status;
+mod checker_page;
 mod codes;
 mod consents;
 mod crash;

@@ -1,0 +1,456 @@
+//! The checker page in Chromium says of every export what `healthcard audit check` says, and reaches for nothing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tests::browser::{Browser, WINDOW};
+use tests::hospital::Hospital;
+use tests::private::repository;
+
+/// Exit codes of `healthcard audit check`.
+const VALID: i32 = 0;
+const TAMPERED: i32 = 4;
+const UNVERIFIABLE: i32 = 5;
+
+/// A verdict, what was found (kind, and position or size), and whether anything is said to stand in the way of a verdict.
+#[derive(Debug, PartialEq, Eq)]
+struct Answer {
+    verdict: String,
+    found: BTreeSet<(String, String)>,
+    hindered: bool,
+}
+
+struct Desk {
+    hospital: Hospital,
+    browser: Browser,
+    page: PathBuf,
+}
+
+impl Desk {
+    fn open() -> Self {
+        let hospital = Hospital::open();
+        let page = hospital.stage.path("log/checker.html");
+        let out = page.to_string_lossy();
+        hospital.granted("auditor", &["audit", "checker", "--out", &out]);
+        let mut browser = Browser::open();
+        browser.visit(&page);
+        Self { hospital, browser, page }
+    }
+
+    fn export(&self, name: &str, range: &[&str]) -> Vec<String> {
+        let path = self.hospital.stage.path("log").join(name);
+        let out = path.to_string_lossy();
+        self.hospital.granted("auditor", &[&["audit", "export", "--out", &out], range].concat());
+        fs::read_to_string(path).unwrap().lines().map(|line| format!("{line}\n")).collect()
+    }
+
+    fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        self.hospital.stage.write(&format!("log/{name}"), content).unwrap()
+    }
+
+    /// What the command says of a file.
+    fn command(&self, file: &Path, more: &[&str]) -> (i32, Answer) {
+        let file = file.to_string_lossy();
+        let order = [&["audit", "check", &file], more].concat();
+        let answer = self.hospital.ask("auditor", &order);
+        let verdict = match answer.code {
+            VALID => "valid",
+            TAMPERED => "tampered",
+            UNVERIFIABLE => "unverifiable",
+            other => panic!("{other}: {}", answer.body),
+        };
+        let place = |finding: &Value| match finding {
+            _ if finding["position"].is_null() => finding["size"].to_string(),
+            _ => finding["position"].to_string(),
+        };
+        let found = answer.body["findings"].as_array().into_iter().flatten();
+        let found = found.map(|it| (it["kind"].as_str().unwrap().to_owned(), place(it))).collect();
+        (
+            answer.code,
+            Answer { verdict: verdict.to_owned(), found, hindered: verdict == "unverifiable" },
+        )
+    }
+
+    /// What the page says of a file that is chosen in it.
+    fn page(&mut self, file: &Path) -> Answer {
+        self.browser.evaluate(
+            "document.documentElement.dataset.state = 'waiting'; $('file').value = ''; 0",
+        );
+        self.browser.choose("#file", file);
+        self.answer()
+    }
+
+    /// What the page says when it is done.
+    fn answer(&mut self) -> Answer {
+        let mut answer = self.browser.evaluate(
+            "new Promise((done) => {
+               const look = () => document.documentElement.dataset.state === 'done' ? done({
+                 verdict: document.documentElement.dataset.verdict,
+                 found: Array.from(document.querySelectorAll('#findings li'), (it) => [it.dataset.kind, it.dataset.position]),
+                 hindered: document.querySelector('#gaps li') !== null,
+               }) : setTimeout(look, 5);
+               look();
+             })",
+        );
+        let found = serde_json::from_value(answer["found"].take()).unwrap();
+        let verdict = answer["verdict"].as_str().unwrap_or_default().to_owned();
+        Answer { verdict, found, hindered: answer["hindered"] == true }
+    }
+
+    /// Checks with a key and a checkpoint that were pasted.
+    fn given(&mut self, key: &str, held: &str) -> Answer {
+        self.browser.evaluate(&format!(
+            "$('key').value = {}; $('held').value = {};
+             document.documentElement.dataset.state = 'waiting'; document.querySelector('#given button').click(); 0",
+            json!(key),
+            json!(held),
+        ));
+        self.answer()
+    }
+
+    #[track_caller]
+    fn agree(&mut self, what: &str, content: &[u8]) -> (i32, Answer) {
+        let file = self.file("altered", content);
+        let (code, command) = self.command(&file, &[]);
+        assert_eq!(self.page(&file), command, "{what}");
+        (code, command)
+    }
+}
+
+/// The first line of the entries.
+fn first_entry(lines: &[String]) -> usize {
+    lines.iter().position(|line| line == "entries\n").unwrap() + 1
+}
+
+/// Sets the last line right, as whoever tampers would.
+fn recount(lines: &mut [String]) {
+    let count = lines.len() - first_entry(lines) - 1;
+    *lines.last_mut().unwrap() = format!("end {count}\n");
+}
+
+fn found(kinds: &[(&str, &str)]) -> BTreeSet<(String, String)> {
+    kinds.iter().map(|(kind, place)| ((*kind).to_owned(), (*place).to_owned())).collect()
+}
+
+/// The picture is kept in the target directory, and looks like one of the whole window.
+fn keep(name: &str, picture: &[u8]) {
+    let number = |at: usize| u32::from_be_bytes(picture[at..at + 4].try_into().unwrap());
+    assert!(picture.starts_with(b"\x89PNG\r\n\x1a\n"), "{name}");
+    let (width, height) = (number(16), number(20));
+    assert!(
+        width == WINDOW.0 && height > WINDOW.1 / 2 && height <= WINDOW.1,
+        "{name}: {width}×{height}"
+    );
+    // An empty page takes some 5 kB.
+    assert!(picture.len() > 30_000, "{name}: {} bytes", picture.len());
+    fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), picture).unwrap();
+}
+
+#[test]
+fn the_page_agrees_with_the_command_on_whatever_was_altered() {
+    let mut desk = Desk::open();
+    let whole = desk.export("whole", &[]);
+    let part = desk.export("part", &["--from", "9", "--until", "16"]);
+    for good in [&whole, &part] {
+        assert_eq!(desk.agree("as exported", good.concat().as_bytes()).0, VALID);
+    }
+    let begin = first_entry(&whole);
+    let size = whole.len() - begin - 1;
+    let [size, last] = [size, size - 2].map(|number| number.to_string());
+    let other_key = format!("key {}\n", Hospital::founded().verifier_key());
+    type Change<'a> = &'a dyn Fn(&mut Vec<String>, usize);
+    type Named<'a> = &'a [(&'a str, &'a str)];
+    #[rustfmt::skip]
+    let cases: [(&str, Change<'_>, i32, Named<'_>); 19] = [
+        ("a word of an entry", &|l, e| l[e + 7] = l[e + 7].replace("granted", "refused"), TAMPERED, &[("altered", "7")]),
+        ("markup in an entry", &|l, e| l[e + 7] = l[e + 7].replace("granted", "<img src=x onerror=alert(1)>"), TAMPERED,
+         &[("altered", "7")]),
+        ("the hash beside an entry", &|l, e| {
+            let hash = format!("7 {}= ", "A".repeat(43));
+            l[e + 7] = l[e + 7].splitn(3, ' ').nth(2).map(|entry| hash + entry).unwrap();
+        }, TAMPERED, &[("hash_altered", "7")]),
+        ("one deleted", &|l, e| { l.remove(e + 7); recount(l); }, TAMPERED, &[("missing", "7")]),
+        ("three deleted", &|l, e| { l.drain(e + 7..e + 10); recount(l); }, TAMPERED, &[("missing", "7")]),
+        ("the last ones deleted", &|l, _| { l.drain(l.len() - 3..l.len() - 1); recount(l); }, TAMPERED,
+         &[("missing", &last)]),
+        ("one twice", &|l, e| { l.insert(e + 8, l[e + 7].clone()); recount(l); }, TAMPERED, &[("inserted", "7")]),
+        ("one from elsewhere", &|l, e| { l.insert(e + 3, l[e + 7].clone()); recount(l); }, TAMPERED,
+         &[("missing", "3"), ("inserted", "3"), ("inserted", "4"), ("inserted", "5"), ("inserted", "6"), ("inserted", "7")]),
+        ("two neighbours swapped", &|l, e| l.swap(e + 7, e + 8), TAMPERED, &[("missing", "7"), ("inserted", "7")]),
+        ("the texts of two swapped, with their hashes", &|l, e| {
+            let [one, other] = [7, 9].map(|at| l[e + at].split_once(' ').unwrap().1.to_owned());
+            (l[e + 7], l[e + 9]) = (format!("7 {other}"), format!("9 {one}"));
+        }, TAMPERED, &[("altered_within", "0")]),
+        ("the size in the checkpoint", &|l, e| l[e - 5] = "7\n".into(), TAMPERED, &[("checkpoint_altered", &size)]),
+        ("the root in the checkpoint", &|l, e| l[e - 4] = format!("{}=\n", "A".repeat(43)), TAMPERED,
+         &[("checkpoint_altered", &size)]),
+        ("the checkpoint not signed", &|l, e| { l.remove(e - 2); l[e - 7] = "checkpoint 4\n".into(); }, TAMPERED,
+         &[("checkpoint_altered", &size)]),
+        ("another key", &|l, _| l[1] = other_key.clone(), UNVERIFIABLE, &[]),
+        ("cut short", &|l, _| l.truncate(l.len() - 2), UNVERIFIABLE, &[]),
+        ("without its last newline", &|l, _| l.last_mut().unwrap().truncate(4), UNVERIFIABLE, &[]),
+        ("a line after the last", &|l, _| l.push("\n".into()), UNVERIFIABLE, &[]),
+        ("a line that the format does not have", &|l, _| l.insert(2, "witness log.example\n".into()), UNVERIFIABLE, &[]),
+        ("another version", &|l, _| l[0] = "healthcard-audit-bundle v2\n".into(), UNVERIFIABLE, &[]),
+    ];
+    for (what, change, expected, named) in cases {
+        let mut lines = whole.clone();
+        change(&mut lines, begin);
+        let (code, answer) = desk.agree(what, lines.concat().as_bytes());
+        assert_eq!((code, &answer.found), (expected, &found(named)), "{what}");
+    }
+
+    // A byte anywhere, changed, removed or added; and a cut anywhere.
+    for (text, steps) in [(part.concat().into_bytes(), 45), (whole.concat().into_bytes(), 25)] {
+        for step in 0..steps {
+            let at = step * (text.len() - 1) / steps + step % 7;
+            let [mut flipped, mut shorter, mut longer] = [text.clone(), text.clone(), text.clone()];
+            flipped[at] ^= 1 << (step % 8);
+            shorter.remove(at);
+            longer.insert(at, b"0 \"\xff\n="[step % 6]);
+            for (what, altered) in [
+                ("changed", &flipped[..]),
+                ("removed", &shorter),
+                ("added", &longer),
+                ("cut", &text[..at]),
+            ] {
+                let (code, answer) = desk.agree(&format!("byte {at} {what}"), altered);
+                // Whoever changes the key itself is found with a key that was obtained another way.
+                assert!(code != VALID, "byte {at} {what}: {answer:?}");
+            }
+        }
+    }
+    assert_eq!(desk.browser.complaints(), [] as [&Value; 0]);
+    assert_eq!(desk.browser.addresses(), [format!("file://{}", desk.page.display())]);
+    assert_eq!(desk.browser.evaluate("document.images.length"), 0);
+}
+
+#[test]
+fn a_key_and_a_checkpoint_obtained_another_way_count() {
+    let mut desk = Desk::open();
+    let other = Hospital::founded().verifier_key();
+    let own = desk.hospital.verifier_key();
+    let export = desk.export("whole", &[]).concat();
+    let file = desk.file("whole", export.as_bytes());
+    desk.page(&file);
+    assert_eq!(desk.browser.evaluate("document.querySelector('#key-in-file') !== null"), true);
+    let (folded, rest) = own.split_at(40);
+    for (key, code) in
+        [(&own, VALID), (&format!(" {folded}\n{rest}\n"), VALID), (&other, UNVERIFIABLE)]
+    {
+        let joined = key.replace(['\n', ' '], "");
+        let (told, command) = desk.command(&file, &["--verifier-key", &joined]);
+        assert_eq!((desk.given(key, ""), told), (command, code));
+        assert_eq!(desk.browser.evaluate("document.querySelector('#key-in-file') !== null"), false);
+    }
+    // What is no key gives no verdict.
+    desk.browser.evaluate(
+        "$('key').value = 'demo+00000000+AAAA'; document.querySelector('#given button').click(); 0",
+    );
+    let told = desk.browser.evaluate(
+        "[$('verdict').hidden, $('key-problem').hidden, document.documentElement.dataset.verdict]",
+    );
+    assert_eq!(told, json!([true, false, null]));
+
+    // The log grew since, by an entry that says who exported it: of its newest checkpoint this is a roll-back.
+    desk.export("newer", &[]);
+    let held = desk.hospital.granted("auditor", &["audit", "checkpoint"])["checkpoint"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let held_file = desk.file("held", held.as_bytes());
+    let (code, command) = desk
+        .command(&file, &["--verifier-key", &own, "--checkpoint", &held_file.to_string_lossy()]);
+    assert_eq!((desk.given(&own, &held), code), (command, TAMPERED));
+}
+
+#[test]
+fn an_enclosed_export_is_checked_when_the_page_is_opened() {
+    let mut desk = Desk::open();
+    let whole = desk.export("whole", &[]);
+    let mut tampered = whole.clone();
+    let at = first_entry(&whole) + 7;
+    tampered[at] = tampered[at].replace("granted", "refused");
+    for (lines, verdict, said, named) in [
+        (&whole, "valid", "日志完好", &[][..]),
+        (&tampered, "tampered", "日志被改动", &[("altered", "7")][..]),
+    ] {
+        let bundle = desk.file("bundle", lines.concat().as_bytes());
+        let page = desk.hospital.stage.path("log").join(format!("{verdict}.html"));
+        let order = [
+            "audit",
+            "checker",
+            "--bundle",
+            &bundle.to_string_lossy(),
+            "--out",
+            &page.to_string_lossy(),
+        ];
+        desk.hospital.granted("auditor", &order);
+        desk.browser.visit(&page);
+        let answer = desk.answer();
+        assert_eq!((&answer.verdict[..], &answer.found), (verdict, &found(named)));
+        let text = desk.browser.evaluate("document.body.innerText");
+        let text = text.as_str().unwrap();
+        assert!(text.contains(said) && text.contains("自检通过"), "{text}");
+        assert_eq!(desk.browser.complaints(), [] as [&Value; 0]);
+        assert_eq!(desk.browser.addresses(), [format!("file://{}", page.display())]);
+        keep(&format!("checker-{verdict}.png"), &desk.browser.picture());
+    }
+    // The finding leads to the entry, which is there in full; the search finds it and no other.
+    desk.browser.evaluate("document.querySelector('#findings button').click()");
+    let row = desk
+        .browser
+        .evaluate("[document.activeElement.dataset.position, document.activeElement.innerText]");
+    assert_eq!(row[0], "7");
+    assert!(row[1].as_str().unwrap().contains("已拒绝"), "{row}");
+    let search = |word: &str| {
+        format!(
+            "$('search').value = '{word}'; $('search').dispatchEvent(new Event('input')); $('rows').children.length"
+        )
+    };
+    assert_eq!(desk.browser.evaluate(&search("内容与摘要不符")), 0);
+    let id = tampered[at].split("\"id\":\"").nth(1).unwrap()[..36].to_owned();
+    assert_eq!(desk.browser.evaluate(&search(&id)), 1);
+    // The same in English.
+    let english = desk
+        .browser
+        .evaluate("$('language').click(); $('verdict').innerText + $('findings').innerText");
+    let english = english.as_str().unwrap();
+    assert!(
+        english.contains("The log was tampered with") && english.contains("entry 7 was altered"),
+        "{english}"
+    );
+
+    let no_bundle = desk.file("other", b"no export\n");
+    let out = desk.hospital.stage.path("log/none.html");
+    let order = [
+        "audit",
+        "checker",
+        "--bundle",
+        &no_bundle.to_string_lossy(),
+        "--out",
+        &out.to_string_lossy(),
+    ];
+    desk.hospital.refused("auditor", &order, "LOG_UNREADABLE");
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_page_that_was_altered_or_computes_wrongly_gives_no_verdict() {
+    let mut desk = Desk::open();
+    let export = desk.export("whole", &[]).concat();
+    let file = desk.file("whole", export.as_bytes());
+    // Its policy names the digest of its program.
+    let altered = fs::read_to_string(&desk.page).unwrap().replacen(
+        "verdict: tampered ?",
+        "verdict: false ?",
+        1,
+    );
+    assert_ne!(altered, fs::read_to_string(&desk.page).unwrap());
+    let altered = desk.file("altered.html", altered.as_bytes());
+    desk.browser.visit(&altered);
+    let state = "[document.documentElement.dataset.state, typeof checkBundle, $('verdict').hidden]";
+    assert_eq!(desk.browser.evaluate(state), json!(["broken", "undefined", true]));
+    assert_ne!(desk.browser.complaints(), [] as [&Value; 0]);
+
+    // A browser that gets lengths wrong.
+    let wrong = json!({ "source": "DataView.prototype.setUint32 = () => {};" });
+    desk.browser.call("Page.addScriptToEvaluateOnNewDocument", wrong);
+    let page = desk.page.clone();
+    desk.browser.visit(&page);
+    let state = "[document.documentElement.dataset.state, $('file').disabled, $('self-test').innerText.includes('自检未通过')]";
+    assert_eq!(desk.browser.evaluate(state), json!(["broken", true, true]));
+    desk.browser.choose("#file", &file);
+    let verdict = "new Promise((done) => setTimeout(() => done([$('verdict').hidden, document.documentElement.dataset.verdict]), 200))";
+    assert_eq!(desk.browser.evaluate(verdict), json!([true, null]));
+}
+
+fn vectors(name: &str) -> Value {
+    let file = repository().join("tests/vectors").join(name);
+    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
+}
+
+fn tests_of(vectors: &Value) -> Vec<&Value> {
+    let groups = vectors["groups"].as_array().unwrap().iter();
+    groups
+        .filter(|group| group["hash"] != "SHA-256")
+        .flat_map(|it| it["tests"].as_array().unwrap())
+        .collect()
+}
+
+/// *r* ‖ *s* of a signature in DER, where they have that form: what is not DER is for readers of DER.
+fn raw(der: &str) -> Option<String> {
+    let der = hex::decode(der).ok()?;
+    let [0x30, length, rest @ ..] = &der[..] else { return None };
+    let (mut rest, mut raw) = (rest, Vec::new());
+    if usize::from(*length) != rest.len() {
+        return None;
+    }
+    for _ in 0..2 {
+        let [0x02, length, after @ ..] = rest else { return None };
+        let (number, after) = after.split_at_checked((*length).into())?;
+        let minimal = match number {
+            [0, next, ..] => *next >= 0x80,
+            [first, ..] => *first < 0x80,
+            [] => false,
+        };
+        let number = number.strip_prefix(&[0]).filter(|it| !it.is_empty()).unwrap_or(number);
+        if !minimal || number.len() > 32 {
+            return None;
+        }
+        raw.resize(raw.len() + 32 - number.len(), 0);
+        raw.extend_from_slice(number);
+        rest = after;
+    }
+    rest.is_empty().then(|| hex::encode(raw))
+}
+
+#[test]
+fn its_arithmetic_passes_every_vector() {
+    let mut browser = Browser::open();
+    browser.visit(&repository().join("service/audit/checker/checker.html"));
+    let digests = vectors("sm3.json");
+    for test in tests_of(&digests) {
+        let digest = browser.evaluate(&format!("toHex(sm3(fromHex({})))", test["message"]));
+        assert_eq!(digest, test["digest"], "{}", test["comment"]);
+    }
+    let verified = vectors("sm2_verify.json");
+    let mut passed = 0;
+    for test in tests_of(&verified).into_iter().filter(|it| it["result"] != "acceptable") {
+        let Some(signature) = test["signature_der"].as_str().and_then(raw) else { continue };
+        let good = browser.evaluate(&format!(
+            "verifies(fromHex({}), fromHex({}), fromHex({}), fromHex('{signature}'))",
+            test["public_key"], test["user_id"], test["message"]
+        ));
+        assert_eq!(good, test["result"] == "valid", "{}", test["comment"]);
+        passed += 1;
+    }
+    assert!(passed > 40, "{passed}");
+    let digested = vectors("sm2_verify_digest.json");
+    for test in tests_of(&digested) {
+        let (r, s) = (test["r"].as_str().unwrap(), test["s"].as_str().unwrap());
+        let good = browser.evaluate(&format!(
+            "verifiesDigest(fromHex({}), fromHex({}), fromHex('{r}{s}'))",
+            test["public_key"], test["e"]
+        ));
+        assert_eq!(good, test["result"] == "valid", "{}", test["comment"]);
+    }
+    let keys = vectors("sm2_keys.json");
+    for test in tests_of(&keys).into_iter().filter(|it| it["point"].is_string()) {
+        let good =
+            browser.evaluate(&format!("publicPoint(fromHex({})) !== undefined", test["point"]));
+        // Of other forms than 04 ‖ X ‖ Y none is taken.
+        let plain = test["point"].as_str().unwrap().starts_with("04");
+        assert_eq!(good, plain && test["result"] != "invalid", "{}", test["comment"]);
+    }
+    let merkle = vectors("merkle.json");
+    for test in tests_of(&merkle).into_iter().filter(|it| it["kind"] == "root") {
+        let grown = format!(
+            "{{ const tree = new Frontier(); for (const leaf of {}) tree.push(0, leafHash(fromHex(leaf))); toHex(tree.root()); }}",
+            test["leaves"]
+        );
+        assert_eq!(browser.evaluate(&grown), test["root"], "{}", test["size"]);
+    }
+}
