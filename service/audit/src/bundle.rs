@@ -27,8 +27,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use crate::{
     check::{Finding, Findings, Gap, Report, Verdict},
-    checkpoint::{Checkpoint, NoteError, VerifierKey, decimal},
+    checkpoint::{Checkpoint, NoteError, VerifierKey},
     entry::{Entry, MAX_ENTRY},
+    note::decimal,
     tree::{Frontier, Hash, leaf_hash, right_nodes},
 };
 

@@ -1,7 +1,8 @@
 //! The tamper-evident log (审计日志) of a health card service, as an outsider can check it.
 //!
 //! Every act leaves an [`entry`], whose very bytes are a leaf of a Merkle [`tree`] over SM3. The
-//! tree's hashes are kept in [`tile`]s, its root is signed in a [`checkpoint`] with SM2; [`table`]
+//! tree's hashes are kept in [`tile`]s, its root is signed in a [`checkpoint`] with SM2, and by witnesses
+//! with a [`cosignature`]; [`table`]
 //! says how a service keeps all three. A range of the log travels as a [`bundle`]. [`check`] tells
 //! whether a log is whole, and if not, which entry was changed, removed, inserted or moved; a [`page`] does so in a
 //! browser. The
@@ -16,8 +17,10 @@ pub mod bundle;
 pub mod ceremony;
 pub mod check;
 pub mod checkpoint;
+pub mod cosignature;
 pub mod entry;
 pub mod manifest;
+pub mod note;
 pub mod page;
 pub mod report;
 pub mod rules;

@@ -29,8 +29,11 @@
 
 use std::fmt;
 
-use crate::checkpoint::{NoteError, VerifierKey, decimal};
 use crate::tree::{Frontier, Hash, leaf_hash};
+use crate::{
+    checkpoint::{NoteError, VerifierKey},
+    note::decimal,
+};
 
 #[cfg(test)]
 mod tests;

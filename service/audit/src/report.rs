@@ -23,7 +23,8 @@ use std::fmt;
 use sm3::{Digest as _, Sm3};
 
 use crate::{
-    checkpoint::{NoteError, VerifierKey, decimal},
+    checkpoint::{NoteError, VerifierKey},
+    note::decimal,
     tree::{Frontier, Hash, leaf_hash},
 };
 

@@ -23,7 +23,7 @@ use std::{fmt, iter};
 
 use sm2::dsa::{Signature, VerifyingKey, signature::Verifier as _};
 
-use crate::{checkpoint::decimal, entry::is_instant, tree::Hash};
+use crate::{entry::is_instant, note::decimal, tree::Hash};
 
 #[cfg(test)]
 mod tests;

@@ -56,9 +56,7 @@ fn wrong_notes_are_refused() {
     let (text, signature) = signed.split_once("\n\n").unwrap();
     let resigned = |text: &str| {
         let value: sm2::dsa::Signature = key.sign(text.as_bytes());
-        let mut blob = verifier(NAME, &key).id.to_vec();
-        blob.extend_from_slice(&value.to_bytes());
-        format!("{text}\n\u{2014} {NAME} {}\n", BASE64.encode(blob))
+        format!("{text}\n{}", verifier(NAME, &key).line(&value.to_bytes()))
     };
     #[rustfmt::skip]
     let cases = [
@@ -102,7 +100,7 @@ fn signatures_out_of_range_are_refused() {
     ];
     for (why, raw) in cases {
         assert_eq!(
-            verifier.verify(&checkpoint().text(), &raw),
+            verifier.verify(checkpoint().text().as_bytes(), &raw),
             Err(NoteError::BadSignature),
             "{why}"
         );
