@@ -8,6 +8,7 @@ mod metrics;
 mod national;
 mod revocation_lists;
 mod time_stamps;
+mod witnesses;
 
 use std::{
     collections::BTreeMap,
@@ -30,6 +31,7 @@ pub use self::metrics::{MetricsReaders, RawMetrics};
 pub use self::national::RawNational;
 pub use self::revocation_lists::RawRevocationLists;
 pub use self::time_stamps::{Clients, RawTimeStamps, TimeStamps};
+pub use self::witnesses::{RawWitnesses, Witnesses};
 use crate::{
     policy::{Policy, PolicyError, Texts},
     rules::{Bundle, RulesError},
@@ -107,6 +109,9 @@ pub struct RawConfig {
     /// What is warned of.
     #[serde(default)]
     pub warnings: warnings::Settings,
+    /// Whoever signs the log as a witness.
+    #[serde(default)]
+    pub witnesses: RawWitnesses,
     /// Cryptographic devices, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub devices: BTreeMap<String, RawDevice>,
@@ -233,6 +238,8 @@ pub struct Config {
     pub devices: DeviceSettings,
     /// What is warned of.
     pub warnings: warnings::Settings,
+    /// Whoever signs the log as a witness.
+    pub witnesses: Witnesses,
 }
 
 /// Who computes with card keys, and how.
@@ -463,6 +470,7 @@ impl Config {
             ranges_above: raw.revocation_lists.check()?,
             devices: DeviceSettings::check(raw.devices, raw.keys, data)?,
             warnings: raw.warnings.checked()?,
+            witnesses: Witnesses::check(&raw.witnesses)?,
         })
     }
 }

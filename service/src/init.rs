@@ -181,6 +181,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         metrics: config::RawMetrics::default(),
         revocation_lists: config::RawRevocationLists::default(),
         warnings: warnings::Settings::default(),
+        witnesses: config::RawWitnesses::default(),
         card_security: config::default_card_security(),
         card_diversification: config::default_card_diversification(),
     };

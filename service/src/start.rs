@@ -170,6 +170,7 @@ pub(crate) async fn registrar(
     let Config { name, policy, lifetimes, card_rules, card_keys, card_script, .. } = config;
     let Config { bundle, time_stamps, metrics, national, .. } = config;
     let Config { login_rules, enrolment_rules, certificate_rules, warnings, .. } = config;
+    let Config { witnesses, .. } = config;
     let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
     let parts = Parts {
         name,
@@ -190,6 +191,7 @@ pub(crate) async fn registrar(
         metrics,
         national: national.is_some(),
         warned_of: warnings,
+        witnesses,
     };
     hold_token_key_back(&parts.store, &parts.keys).await?;
     let registrar = Registrar::new(parts)?;

@@ -73,4 +73,5 @@ mod token_library;
 mod transparency;
 mod transports;
 mod warnings;
+mod witness;
 mod write;

@@ -24,6 +24,7 @@ mod timestamp;
 mod token;
 mod visit;
 mod warning;
+mod witness;
 
 use clap::{Args, Subcommand};
 
@@ -91,6 +92,9 @@ pub(crate) enum Command {
     /// 审计日志 | The audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// 见证方：另一方核对日志只增未改，并签署检查点 | Witnesses: another party checks that the log only grows, and signs its checkpoints
+    #[command(subcommand)]
+    Witness(witness::WitnessCommand),
     /// 密钥仪式的记录 | Transcripts of key ceremonies
     #[command(subcommand)]
     Ceremony(ceremony::CeremonyCommand),
@@ -136,6 +140,7 @@ impl Command {
             Self::Verify(command) => command.run(context).await,
             Self::Timestamp(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,
+            Self::Witness(command) => command.run(context).await,
             Self::Ceremony(command) => command.run(context),
             Self::Status => status::run(context).await,
             Self::Doctor(command) => command.run(context).await,

@@ -43,13 +43,13 @@ use tokio::{
 };
 
 pub(crate) use self::hold::{HoldOptions, hold};
+pub(crate) use self::interruption::Interruption;
 pub(crate) use self::issue::run as issue;
 use self::{
     answers::Answers,
     attend::Counter,
     event::{Shown, tell},
     interface::Asked,
-    interruption::Interruption,
     metrics::Metrics,
     offline::Offline,
     reader::Abandoned,

@@ -35,6 +35,7 @@ mod staff;
 mod testing;
 mod text;
 mod time_stamp;
+mod witness;
 
 use std::{env, ffi::OsString, process::ExitCode, sync::Arc};
 

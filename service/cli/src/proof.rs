@@ -62,7 +62,7 @@ pub(crate) fn consistency(
     Ok(newer)
 }
 
-fn hashes(path: &[Vec<u8>]) -> Option<Vec<Hash>> {
+pub(crate) fn hashes(path: &[Vec<u8>]) -> Option<Vec<Hash>> {
     path.iter().map(|hash| hash.as_slice().try_into().ok()).collect()
 }
 

@@ -351,7 +351,7 @@ pub(crate) fn status(status: &v1::StatusResponse) -> Page {
         let v1::RulesState { name, version, digest } = rules;
         format!("{name}  v{version}  {digest}")
     });
-    Page::titled(text::STATUS)
+    let page = Page::titled(text::STATUS)
         .row(text::VERSION, &status.version)
         .maybe(text::STARTED_AT, timestamp(status.started_at.as_ref()))
         .row(text::LOG_SIZE, status.log_size)
@@ -359,7 +359,21 @@ pub(crate) fn status(status: &v1::StatusResponse) -> Page {
         .row(text::COMMITTED_LEAVES, status.committed_leaves)
         .row(text::OPEN_SESSIONS, status.open_sessions)
         .row(text::KEYS, keys.join("\n"))
-        .maybe(text::RULES, rules)
+        .maybe(text::RULES, rules);
+    status.witnesses.iter().fold(page, |page, witness| {
+        let v1::WitnessState { witness: name, size, signed_at, late } = witness;
+        let filled = |text, rest: [String; 2]| {
+            Cell::Filled(text, [vec![name.clone()], rest.to_vec()].concat())
+        };
+        page.row(
+            text::COSIGNED_BY,
+            match (timestamp(signed_at.as_ref()), late) {
+                (Some(at), false) => filled(text::COSIGNED, [size.to_string(), at]),
+                (Some(at), true) => filled(text::WITNESS_LATE, [size.to_string(), at]),
+                (None, _) => Cell::Filled(text::WITNESS_SILENT, vec![name.clone()]),
+            },
+        )
+    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use proto::v1::{self, admin_server::Admin};
 use tonic::{Request, Response};
 
 use super::{Desk, Reply, convert::timestamp};
+use crate::registrar::WitnessState;
 
 #[tonic::async_trait]
 impl Admin for Desk {
@@ -32,6 +33,16 @@ impl Admin for Desk {
                 version: status.rules.version,
                 digest: status.rules.digest,
             }),
+            witnesses: status.witnesses.into_iter().map(witness).collect(),
         }))
+    }
+}
+
+fn witness(state: WitnessState) -> v1::WitnessState {
+    v1::WitnessState {
+        witness: state.witness,
+        size: state.last.map_or(0, |(size, _)| size),
+        signed_at: state.last.map(|(_, at)| timestamp(at)),
+        late: state.late,
     }
 }

@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     catalogue::Needs,
+    clock,
     config::is_service_name,
     policy::Act,
-    registrar::{Error, Proof},
+    registrar::{Error, Growth, Proof},
     store::{IdentityId, LogEntry, ResidentId, SearchFilter, VisitId},
 };
 
@@ -80,7 +81,29 @@ impl Audit for Desk {
         _request: Request<v1::CheckpointRequest>,
     ) -> Reply<v1::CheckpointResponse> {
         let (checkpoint, verifier_key) = self.registrar.checkpoint();
-        Ok(Response::new(v1::CheckpointResponse { checkpoint, verifier_key }))
+        // Whoever checks the log is not kept from that by what others said of it.
+        let cosigned = self.registrar.cosigned_checkpoint().await.unwrap_or_else(|error| {
+            let cause = crate::telemetry::chain(&error);
+            tracing::error!(cause, "reading what witnesses signed");
+            None
+        });
+        let cosigned = cosigned.unwrap_or_default();
+        Ok(Response::new(v1::CheckpointResponse { checkpoint, verifier_key, cosigned }))
+    }
+
+    async fn growth(&self, request: Request<v1::GrowthRequest>) -> Reply<v1::GrowthResponse> {
+        self.admit_stranger(&request)?;
+        let Growth { checkpoint, path } =
+            self.registrar.growth(&request.get_ref().held, clock::now()).await?;
+        let path = path.iter().map(|hash| hash.to_vec()).collect();
+        Ok(Response::new(v1::GrowthResponse { checkpoint, path }))
+    }
+
+    async fn cosign(&self, request: Request<v1::CosignRequest>) -> Reply<v1::CosignResponse> {
+        self.admit_stranger(&request)?;
+        let v1::CosignRequest { checkpoint, cosignature } = request.get_ref();
+        self.registrar.take_cosignature(checkpoint, cosignature, clock::now()).await?;
+        Ok(Response::new(v1::CosignResponse {}))
     }
 
     type ExportStream = ReceiverStream<Result<v1::ExportAuditResponse, Status>>;

@@ -26,13 +26,15 @@ use crate::{
 };
 
 /// Calls that need no session: they open one, or answer what anybody may know.
-const OPEN: [&str; 6] = [
+const OPEN: [&str; 8] = [
     "/healthcard.v1.Sessions/Challenge",
     "/healthcard.v1.Sessions/Open",
     "/healthcard.v1.Identities/Authorities",
     "/healthcard.v1.Tokens/Keys",
     "/healthcard.v1.Cards/StatusList",
     "/healthcard.v1.Audit/Checkpoint",
+    "/healthcard.v1.Audit/Growth",
+    "/healthcard.v1.Audit/Cosign",
 ];
 /// Services that need no session.
 const OPEN_SERVICES: [&str; 2] = ["/grpc.health.v1.Health/", REFLECTION];
@@ -152,6 +154,8 @@ mod tests {
             "/healthcard.v1.Tokens/Keys",
             "/healthcard.v1.Cards/StatusList",
             "/healthcard.v1.Audit/Checkpoint",
+            "/healthcard.v1.Audit/Growth",
+            "/healthcard.v1.Audit/Cosign",
             "/grpc.health.v1.Health/Check",
             "/grpc.health.v1.Health/Watch",
             "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -164,13 +168,14 @@ mod tests {
             "//healthcard.v1.Sessions/Open",
             "/healthcard.v1.Cards/Relay",
             "/healthcard.v1.Audit/Search",
+            "/healthcard.v1.Audit/Consistency",
             "/healthcard.v1.Admin/Status",
             "/grpc.health.v1.HealthX/Check",
             "",
             "/",
         ];
-        assert_eq!(open.map(is_open), [true; 9]);
-        assert_eq!(closed.map(is_open), [false; 11]);
+        assert_eq!(open.map(is_open), [true; 11]);
+        assert_eq!(closed.map(is_open), [false; 12]);
     }
 
     #[test]

@@ -72,6 +72,14 @@ impl Desk {
         let origin = origin_of(request.extensions())?;
         Ok(self.registrar.caller(token, origin, clock::now()).await?)
     }
+
+    /// Lets a stranger ask something that costs more than to look it up, as often as a login may be tried.
+    fn admit_stranger<T>(&self, request: &Request<T>) -> Result<(), Error> {
+        match self.logins.admit(peer(request)?.ip(), clock::now()) {
+            true => Ok(()),
+            false => Err(Reason::RATE_LIMITED.into()),
+        }
+    }
 }
 
 fn bearer(metadata: &MetadataMap) -> Result<&str, Error> {

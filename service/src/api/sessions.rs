@@ -8,14 +8,9 @@ use tonic::{Request, Response};
 use super::{
     Desk, Reply,
     convert::{receipt, role_number, timestamp},
-    origin_of, peer,
+    origin_of,
 };
-use crate::{
-    catalogue::{Needs, Reason},
-    clock,
-    registrar::Error,
-    store::Session,
-};
+use crate::{catalogue::Needs, clock, registrar::Error, store::Session};
 
 #[tonic::async_trait]
 impl Sessions for Desk {
@@ -23,7 +18,7 @@ impl Sessions for Desk {
         &self,
         request: Request<v1::ChallengeRequest>,
     ) -> Reply<v1::ChallengeResponse> {
-        self.admit_login(&request)?;
+        self.admit_stranger(&request)?;
         let now = clock::now();
         let challenge = self.registrar.challenge(&request.get_ref().certificate, now)?;
         Ok(Response::new(v1::ChallengeResponse {
@@ -37,7 +32,7 @@ impl Sessions for Desk {
         &self,
         request: Request<v1::OpenSessionRequest>,
     ) -> Reply<v1::OpenSessionResponse> {
-        self.admit_login(&request)?;
+        self.admit_stranger(&request)?;
         let origin = origin_of(request.extensions())?;
         let message = request.into_inner();
         let opened = self
@@ -128,15 +123,5 @@ fn lease(seconds: u32) -> Result<Option<Duration>, Error> {
         0 => Ok(None),
         5..=300 => Ok(Some(Duration::from_secs(seconds.into()))),
         _ => Err(Error::Field { field: "lease_seconds", needs: Needs::LeaseSeconds }),
-    }
-}
-
-impl Desk {
-    fn admit_login<T>(&self, request: &Request<T>) -> Result<(), Error> {
-        if self.logins.admit(peer(request)?.ip(), clock::now()) {
-            Ok(())
-        } else {
-            Err(Reason::RATE_LIMITED.into())
-        }
     }
 }

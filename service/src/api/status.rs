@@ -48,6 +48,7 @@ fn code(reason: Reason) -> Code {
         | R::REFERRAL_OVER
         | R::REVIEW_OVERDUE
         | R::CODE_OWN
+        | R::WITNESS_UNKNOWN
         | R::CODE_STATIC_NOT_ALLOWED => Code::PermissionDenied,
         R::FIELD_INVALID
         | R::SUBJECT_TOKEN_INVALID
@@ -58,6 +59,8 @@ fn code(reason: Reason) -> Code {
         | R::CERTIFICATE_MALFORMED
         | R::RECORD_SIGNATURE_INVALID
         | R::CODE_FOREIGN
+        | R::CHECKPOINT_UNKNOWN
+        | R::COSIGNATURE_INVALID
         | R::CODE_MALFORMED => Code::InvalidArgument,
         R::INSTITUTION_NOT_FOUND
         | R::IDENTITY_NOT_FOUND
@@ -80,6 +83,7 @@ fn code(reason: Reason) -> Code {
         | R::CODE_NOT_FOUND
         | R::CHANGE_NOT_FOUND
         | R::TASK_NOT_FOUND => Code::NotFound,
+        R::LOG_ROLLED_BACK | R::LOG_FORKED => Code::DataLoss,
         R::EVENTS_MISSED => Code::OutOfRange,
         R::BATCH_NOT_FOUND => Code::NotFound,
         R::BATCH_DIFFERS

@@ -193,6 +193,8 @@ words! {
         RecordVerify = "record.verify",
         /// Searching, proving and exporting the log.
         AuditRead = "audit.read",
+        /// Being shown by a witness that the log is not the one it signed. Recorded by the service itself.
+        AuditWitness = "audit.witness",
         /// Making encryption key pairs ahead.
         KeyCentreMake = "key-centre.make",
         /// Reading how many key pairs the key management centre holds.

@@ -595,6 +595,7 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::LikenessFill,
             Act::EmergencyRemind,
             Act::WarningRaise,
+            Act::AuditWitness,
             Act::OperatorFound,
             Act::ServiceInit,
         ];

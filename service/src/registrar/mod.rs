@@ -86,6 +86,7 @@ mod tokens;
 mod transparency;
 mod visits;
 mod warnings;
+mod witnesses;
 
 pub use asking::Within;
 pub use auditing::Proof;
@@ -139,6 +140,7 @@ pub use tokens::{Explained, Introspection, IssuedToken, ShownToken, TokenOrder, 
 pub use transparency::{OwnCertificate, OwnCertificates};
 pub use visits::NewVisit;
 pub use warnings::{LogWatch, WarningAgain, WarningRecord};
+pub use witnesses::{Growth, WitnessState};
 
 /// Everything the service does, behind one value that handlers share.
 pub struct Registrar {
@@ -190,6 +192,7 @@ pub struct Registrar {
     newest_warning: tokio::sync::watch::Sender<u64>,
     /// How far the log was looked at for warnings.
     watched: AtomicU64,
+    witnesses: witnesses::Witnesses,
     key_centre: key_centre::KeyCentre,
     /// Signatures of requests, operators' certificates and statements.
     verified: VerifiedSignatures,
@@ -287,6 +290,8 @@ pub struct Parts {
     pub national: bool,
     /// What is warned of.
     pub warned_of: crate::warnings::Settings,
+    /// Whoever signs the log as a witness.
+    pub witnesses: config::Witnesses,
 }
 
 impl Registrar {
@@ -299,7 +304,7 @@ impl Registrar {
         let Parts { card_keys, card_issuer, card_script, time_stamps, metrics, national, .. } =
             parts;
         let Parts { bundle, login_rules, enrolment_rules, certificate_rules, .. } = parts;
-        let Parts { warned_of, .. } = parts;
+        let Parts { warned_of, witnesses, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             revocations: token_revocations::Revocations::default(),
@@ -322,6 +327,7 @@ impl Registrar {
             warned_of,
             newest_warning: tokio::sync::watch::Sender::default(),
             watched: AtomicU64::default(),
+            witnesses: witnesses::Witnesses::new(witnesses),
             key_centre: key_centre::KeyCentre::new(keys.key_centre()?),
             verified: VerifiedSignatures::new(VERIFIED),
             lists: tokio::sync::Mutex::default(),

@@ -2,7 +2,7 @@
 
 use audit::Outcome;
 
-use super::{Caller, Error, Registrar, RulesInForce};
+use super::{Caller, Error, Registrar, RulesInForce, WitnessState};
 use crate::{clock::UtcTime, policy::Act};
 
 /// State of the service.
@@ -21,6 +21,8 @@ pub struct ServiceStatus {
     pub keys: Vec<hsm::KeyDescription>,
     /// The rules in force.
     pub rules: RulesInForce,
+    /// Whoever signs the log as a witness.
+    pub witnesses: Vec<WitnessState>,
 }
 
 impl Registrar {
@@ -40,6 +42,7 @@ impl Registrar {
             open_sessions: self.store.open_sessions(caller.now).await?,
             keys: self.keys.keystore().list(),
             rules: self.rules_in_force(),
+            witnesses: self.witness_states(caller.now).await?,
         })
     }
 }

@@ -26,6 +26,7 @@ mod certificate_reports;
 mod certificates;
 mod codes;
 mod consents;
+mod cosignatures;
 mod decisions;
 mod desks;
 mod electronic_cards;
@@ -87,6 +88,7 @@ pub use certificate_reports::ReportedChange;
 pub use certificates::{Certificate, CertificateDraft, HOLD};
 pub use codes::{Code, CodeKind, CodeUse};
 pub use consents::{Consent, NewConsent, Sought};
+pub use cosignatures::Cosignature;
 pub use decisions::DecisionLog;
 pub use desks::{Closing, NewOfflineReading, NewTask, OfflineReading, Task};
 pub use electronic_cards::{ElectronicCard, ElectronicCardStatus};
@@ -161,7 +163,7 @@ impl Store {
     /// The key that checkpoints are checked with.
     #[must_use]
     pub fn verifier_key(&self) -> &VerifierKey {
-        self.inner.verifier_key()
+        self.inner.keys().key()
     }
 
     /// Whether the log can be written: false after a commit failed, until one with leaves is on disk or

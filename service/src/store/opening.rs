@@ -8,7 +8,6 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use audit::checkpoint::VerifierKey;
 use tokio::sync::mpsc;
 
 use super::{
@@ -31,7 +30,7 @@ pub(super) struct Inner {
     /// `None` only while it is dropped.
     readers: Option<Readers>,
     published: Arc<Published>,
-    key: VerifierKey,
+    keys: LogSigner,
     /// Held as long as the database is open.
     lock: File,
 }
@@ -55,7 +54,7 @@ impl Inner {
         let (nudge, nudges) = wal::channel();
         let mover = schema::open_writer(path)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let key = signer.key().clone();
+        let keys = signer.clone();
         let (written, kept) = (Arc::clone(&published), Arc::clone(&published));
         let (tail, tried) = (Some(tail), clock::count());
         let writer = Writer { db, signer, tail, published: written, wal: nudge, note, tried };
@@ -65,11 +64,11 @@ impl Inner {
             spawn("store-note", move || note_file::run(note_file, &kept, &reminders))?,
         ];
         let readers = Some(readers);
-        Ok(Self { queue: Some(queue), threads, readers, published, key, lock })
+        Ok(Self { queue: Some(queue), threads, readers, published, keys, lock })
     }
 
-    pub(super) fn verifier_key(&self) -> &VerifierKey {
-        &self.key
+    pub(super) fn keys(&self) -> &LogSigner {
+        &self.keys
     }
 
     pub(super) fn published(&self) -> &Published {

@@ -50,6 +50,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0039_warnings", include_str!("migrations/0039_warnings.sql")),
     ("0040_token_indexes", include_str!("migrations/0040_token_indexes.sql")),
     ("0041_token_guardianships", include_str!("migrations/0041_token_guardianships.sql")),
+    ("0043_cosignatures", include_str!("migrations/0043_cosignatures.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

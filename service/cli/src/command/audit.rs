@@ -10,7 +10,10 @@ mod search;
 
 use std::path::{Path, PathBuf};
 
-use audit::checkpoint::{Checkpoint, VerifierKey};
+use audit::{
+    checkpoint::{Checkpoint, NoteError, VerifierKey},
+    cosignature::{WitnessKey, Witnessed},
+};
 use clap::{Args, Subcommand};
 use proto::v1::{
     CheckpointRequest, CheckpointResponse, ConsistencyRequest, GetAuditEntryRequest,
@@ -18,13 +21,14 @@ use proto::v1::{
 };
 use serde_json::{Value, json};
 
+use super::witness::moment;
 use crate::{
     context::{Context, Outcome},
     exit::Exit,
     failure::Failure,
     files::{self, Audience},
     json,
-    page::Page,
+    page::{Cell, Page, instant},
     proof,
     text::{self, problems},
 };
@@ -50,6 +54,8 @@ pub(crate) enum AuditCommand {
     Checkpoint {
         #[command(flatten)]
         key: Key,
+        #[command(flatten)]
+        witnesses: Witnesses,
         /// 保存检查点的文件 | File to keep the checkpoint in
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -67,6 +73,57 @@ pub(crate) struct Key {
     /// 日志的验证公钥；缺省采用服务给出的 | Verifier key of the log; by default the one the service gives
     #[arg(long, value_name = "KEY", env = "HEALTHCARD_VERIFIER_KEY")]
     verifier_key: Option<String>,
+}
+
+/// Who has to have signed a checkpoint, too.
+#[derive(Debug, Args)]
+pub(crate) struct Witnesses {
+    /// 见证公钥，可多次给出：检查点须有其签名 | Key of a witness that has to have signed a checkpoint, too; may be repeated
+    #[arg(long = "witness", value_name = "KEY")]
+    keys: Vec<String>,
+}
+
+impl Witnesses {
+    /// What each of them signed among these checkpoints of the log, the newest.
+    fn signed(
+        &self,
+        notes: &[&str],
+        log: &VerifierKey,
+    ) -> Result<Vec<(String, Witnessed)>, Failure> {
+        let malformed = |error| Failure::of(problems::WITNESS_KEY_MALFORMED).about(error);
+        let keys = self.keys.iter().map(|key| key.trim().parse::<WitnessKey>().map_err(malformed));
+        keys.map(|key| {
+            let key = key?;
+            let mut newest: Option<Witnessed> = None;
+            for note in notes {
+                match key.witnessed(note, log) {
+                    Ok(signed) => {
+                        newest = newest.filter(|it| it.time >= signed.time).or(Some(signed));
+                    }
+                    Err(NoteError::BadSignature) => {
+                        return Err(Failure::of(problems::COSIGNATURE_INVALID).about(key.name()));
+                    }
+                    Err(_) => {}
+                }
+            }
+            let missing = || Failure::of(problems::NOT_COSIGNED).about(key.name());
+            Ok((key.name().to_owned(), newest.ok_or_else(missing)?))
+        })
+        .collect()
+    }
+}
+
+/// Who signed what, as rows.
+fn cosigned(page: Page, signed: &[(String, Witnessed)]) -> Page {
+    signed.iter().fold(page, |page, (witness, Witnessed { checkpoint, time })| {
+        let values = vec![witness.clone(), checkpoint.size.to_string(), instant(moment(*time))];
+        page.row(text::COSIGNED_BY, Cell::Filled(text::COSIGNED, values))
+    })
+}
+
+fn cosigned_json(signed: &[(String, Witnessed)]) -> Value {
+    let one = |(witness, signed): &(String, Witnessed)| json!({ "witness": witness, "size": signed.checkpoint.size, "time": signed.time });
+    signed.iter().map(one).collect()
 }
 
 #[derive(Debug, Args)]
@@ -103,7 +160,9 @@ impl AuditCommand {
             Self::Get { position } => get(context, position).await,
             Self::Prove(order) => prove(context, order).await,
             Self::Consistency(order) => consistency(context, order).await,
-            Self::Checkpoint { key, out } => checkpoint(context, &key, out.as_deref()).await,
+            Self::Checkpoint { key, witnesses, out } => {
+                checkpoint(context, &key, &witnesses, out.as_deref()).await
+            }
             Self::Export(order) => order.run(context).await,
             Self::Check(order) => order.run(context),
             Self::Checker(order) => order.run(context),
@@ -204,19 +263,28 @@ async fn consistency(context: &Context, order: Consistency) -> Outcome {
     Ok(Exit::Done)
 }
 
-async fn checkpoint(context: &Context, key: &Key, out: Option<&Path>) -> Outcome {
+async fn checkpoint(
+    context: &Context,
+    key: &Key,
+    witnesses: &Witnesses,
+    out: Option<&Path>,
+) -> Outcome {
     let answer = newest(context).await?;
     let key = match key.given()? {
         Some(key) => key,
         None => parse(&answer.verifier_key)?,
     };
     let checkpoint = proof::checkpoint(&answer.checkpoint, &key)?;
+    let signed = witnesses.signed(&[&answer.cosigned], &key)?;
+    // What witnesses signed is worth more to whoever asks for it than the newest.
+    let kept = if signed.is_empty() { &answer.checkpoint } else { &answer.cosigned };
     if let Some(out) = out {
-        files::write(out, answer.checkpoint.as_bytes(), Audience::Everyone)?;
+        files::write(out, kept.as_bytes(), Audience::Everyone)?;
     }
-    context
-        .screen
-        .show(&checkpoint_json(&answer, &checkpoint), &checkpoint_page(&key, &checkpoint));
+    let mut json = checkpoint_json(&answer, &checkpoint);
+    json["cosigned"] = answer.cosigned.as_str().into();
+    json["witnesses"] = cosigned_json(&signed);
+    context.screen.show(&json, &cosigned(checkpoint_page(&key, &checkpoint), &signed));
     Ok(Exit::Done)
 }
 

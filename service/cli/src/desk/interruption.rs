@@ -3,13 +3,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::{failure::Failure, text::problems};
 
 /// Ctrl-C, or the request of a supervisor to end.
-pub(super) struct Interruption {
+pub(crate) struct Interruption {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Interruption {
-    pub(super) fn new() -> Result<Self, Failure> {
+    pub(crate) fn new() -> Result<Self, Failure> {
         let unavailable = |error| Failure::of(problems::SIGNALS_UNAVAILABLE).about(error);
         let listen = |kind| signal(kind).map_err(unavailable);
         Ok(Self {
@@ -18,7 +18,7 @@ impl Interruption {
         })
     }
 
-    pub(super) async fn came(&mut self) {
+    pub(crate) async fn came(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

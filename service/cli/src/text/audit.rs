@@ -3,6 +3,18 @@
 use super::{Text, label::labels};
 
 labels! {
+    LOG_WITNESS: "见证方", "Witness";
+    WITNESS_BEGUN: "已成为见证方；请把下列公钥交服务管理员登记（[witnesses]）", "This is a witness now; have an operator of the service put this key into `[witnesses]`";
+    WITNESS_KEY: "见证公钥", "Witness key";
+    WITNESS_SIGNED: "日志只增未改，已签署", "The log only grew; signed";
+    WITNESS_SIGNED_AT: "签署时间", "Signed at";
+    WITNESS_DIFFERS: "日志与此前签署的不一致，未签署", "The log is not the one that was signed before; nothing was signed";
+    WITNESS_EVIDENCE: "证据", "Evidence";
+    WITNESS_VIEW: "公开地址", "Shown at";
+    COSIGNED_BY: "见证", "Cosigned by";
+    COSIGNED: "{}，前 {} 条，签署于 {}", "{}, the first {} entries, at {}";
+    WITNESS_LATE: "{}，前 {} 条，签署于 {}（已超时）", "{}, the first {} entries, at {}: late";
+    WITNESS_SILENT: "{}，尚未签署", "{}, nothing yet";
     ENTRIES_CHECKED: "已核对记录", "Entries checked";
     FINDING: "发现", "Finding";
     MISSING_EVIDENCE: "缺少", "Missing";

@@ -191,6 +191,16 @@ pub(crate) mod problems {
     PROOF_INVALID Tampered: "证明与日志不符：日志或答复被改动", "请保存该证明并立即报告审计负责人", "the proof does not fit the log: the log or the answer was altered", "keep the proof and report it at once";
     CHECKPOINT_INVALID Tampered: "检查点的签名不正确", "请核对验证公钥；若公钥无误，请立即报告审计负责人", "the checkpoint's signature is wrong", "compare the verifier key; if it is right, report this at once";
     CHECKPOINT_UNUSABLE Refused: "检查点不可用：格式不正确，或不是这个日志的", "请使用这个日志的检查点和验证公钥", "the checkpoint cannot be used: malformed, or of another log", "use a checkpoint and the verifier key of this log";
+    WITNESS_EXISTS Refused: "本身份已是见证方", "查看请用 healthcard witness show；日志更换密钥后用 healthcard witness accept", "this identity is a witness already", "see `healthcard witness show`; after the log's key was changed use `healthcard witness accept`";
+    WITNESS_NOT_BEGUN Refused: "本身份还不是见证方", "请先用 healthcard witness begin", "this identity is no witness yet", "begin with `healthcard witness begin`";
+    WITNESS_LABEL_MALFORMED Usage: "见证方名称不能用", "请用不含空格和加号的名称，如 witness.example", "a witness cannot be called that", "use a name without spaces and plus signs, e.g. witness.example";
+    WITNESS_MEMORY_SPOILED Refused: "见证方的记录已损坏，或不是它签署的", "请从备份恢复；没有备份时不得另起，请与日志的其他见证方核对", "what the witness remembers is damaged, or is not what it signed", "restore it from a backup; without one do not begin anew before comparing with other witnesses of the log";
+    WITNESS_OTHER_KEY Refused: "密钥不是成为见证方时的那一把", "请用原来的密钥", "the key is not the one this witness began with", "use the key of then";
+    WITNESS_BUSY Refused: "见证程序已在运行", "同一见证方只运行一个", "this witness is running already", "run one of it only";
+    WITNESS_KEY_MALFORMED Usage: "见证公钥格式不正确", "请使用 healthcard witness show 给出的公钥", "the witness key is malformed", "use the key that `healthcard witness show` gives";
+    NOT_COSIGNED Unverifiable: "没有此见证方签署的检查点", "请向见证方取得其最近签署的检查点，用 --checkpoint 给出", "there is no checkpoint that this witness signed", "get the one it signed last from the witness, and give it with --checkpoint";
+    COSIGNATURE_INVALID Tampered: "见证签名不正确", "请保存该检查点并立即报告审计负责人", "the cosignature is wrong", "keep the checkpoint and report it at once";
+    VIEW_UNAVAILABLE Refused: "无法在此地址公开", "请换一个地址或端口", "nothing can be shown at this address", "use another address or port";
     VERIFIER_KEY_MALFORMED Usage: "验证公钥格式不正确", "请使用 healthcard audit checkpoint 给出的验证公钥", "the verifier key is malformed", "use the verifier key that `healthcard audit checkpoint` gives";
     VERIFIER_KEY_NEEDED Unverifiable: "缺少日志的验证公钥", "请用 --verifier-key 给出此前取得的验证公钥（healthcard audit checkpoint）", "the log's verifier key is missing", "give the key obtained earlier with --verifier-key (`healthcard audit checkpoint`)";
     LOG_UNREADABLE Unverifiable: "文件不是日志数据库或导出，或已损坏而无法读取", "请使用数据库文件的副本或导出文件；若文件已损坏，请从备份恢复后再核对", "the file is no log database or export, or too damaged to read", "use a copy of the database or an export; restore a damaged one from a backup";

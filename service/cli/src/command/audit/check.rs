@@ -9,7 +9,7 @@ use audit::{
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Key, bundle, database, finding, held};
+use super::{Key, Witnesses, bundle, cosigned, cosigned_json, database, finding, held};
 use crate::{
     context::{Context, Outcome},
     exit::Exit,
@@ -28,6 +28,8 @@ pub(crate) struct Check {
     /// 此前保存的检查点，可多次给出 | A checkpoint held earlier; may be repeated
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
+    #[command(flatten)]
+    witnesses: Witnesses,
 }
 
 /// One file and what was found.
@@ -42,15 +44,23 @@ impl Check {
         let key = self.key.given()?;
         let held: Vec<String> =
             self.checkpoint.iter().map(|path| held(path)).collect::<Result<_, _>>()?;
+        let notes: Vec<_> = held.iter().map(String::as_str).collect();
+        let signed = match &key {
+            None if self.witnesses.keys.is_empty() => Vec::new(),
+            None => return Err(Failure::of(problems::VERIFIER_KEY_NEEDED)),
+            Some(key) => self.witnesses.signed(&notes, key)?,
+        };
         let mut exit = Exit::Done;
         let mut files = Vec::new();
         for path in &self.files {
             let checked = check(path, key.as_ref(), &held)?;
             exit = worse(exit, checked.exit());
             if !context.screen.json {
-                context.screen.show(&Value::Null, &page(path, &checked));
+                context.screen.show(&Value::Null, &cosigned(page(path, &checked), &signed));
             }
-            files.push(report_json(path, &checked));
+            let mut report = report_json(path, &checked);
+            report["witnesses"] = cosigned_json(&signed);
+            files.push(report);
         }
         if context.screen.json {
             context.screen.show(&summary(exit, files), &Page::default());
