@@ -192,14 +192,17 @@ catalogue! {
     TASK_NOT_FOUND: "没有此任务", "请核对任务编号", "no such task", "check the task's id";
     /// Events came and went while nobody watched.
     EVENTS_MISSED: "中断期间的部分事件已不再保留", "请从现在开始重新监看；期间的读卡请查审计日志", "events came meanwhile that are no longer kept", "begin again with what comes next; the audit log has the cards that were read";
-    /// No such audit entry.
+    /// Not a checkpoint of this log, as far as can be told.
     CHECKPOINT_UNKNOWN: "不是本日志签署的检查点", "请核对服务地址和日志的验证公钥", "not a checkpoint that this log signed", "check the address of the service and the log's verifier key";
     /// The checkpoint is genuine, and the log ends before it.
     LOG_ROLLED_BACK: "日志短于其已签署的检查点：可能被换成了旧副本", "请立即报告，保存该检查点作为证据，不要见证此日志", "the log ends before a checkpoint that it signed: an older copy may have been put in its place", "report it at once, keep that checkpoint as evidence, and do not sign this log";
     /// The checkpoint is genuine, and the log has another history.
     LOG_FORKED: "日志与其已签署的检查点不一致：历史被改动或存在两个版本", "请立即报告，保存两个检查点作为证据，不要见证此日志", "the log does not go on from a checkpoint that it signed: its history was changed, or there are two of it", "report it at once, keep both checkpoints as evidence, and do not sign this log";
+    /// None of the witnesses that the service knows signed it.
     WITNESS_UNKNOWN: "服务未登记此见证方", "请管理员在 healthcard.toml 的 [witnesses] 中登记其公钥", "no witness of this service", "have an operator put its key into `[witnesses]` of healthcard.toml";
+    /// A line of a witness that does not verify, or with a time far from ours.
     COSIGNATURE_INVALID: "见证签名无效，或其时间与服务相差过大", "请核对见证方的密钥和时钟", "the cosignature is not valid, or its time is far from the service's", "check the witness's key and clock";
+    /// No such audit entry.
     ENTRY_NOT_FOUND: "日志中没有此位置", "请核对位置", "the log has no such position", "check the position";
     /// The thing is on record already.
     ALREADY_REGISTERED: "已登记，不能重复登记", "请查询已有登记", "it is on record already", "look up the existing record";
@@ -389,6 +392,7 @@ macro_rules! needs {
 }
 
 needs! {
+    Address: "网络地址，如 10.0.1.5", "a network address such as 10.0.1.5";
     LeaseSeconds: "5 至 300 秒，或不填", "5 to 300, or left out";
     ConsentDays: "1 至 1830 天", "1 to 1830 days";
     ReferralDays: "1 至 90 天", "1 to 90 days";

@@ -195,6 +195,7 @@ pub(crate) async fn registrar(
     };
     hold_token_key_back(&parts.store, &parts.keys).await?;
     let registrar = Registrar::new(parts)?;
+    registrar.recall_witnesses().await?;
     if registrar.tested().is_err() {
         // The list of cards on record is taken up; that the next cannot be signed was said.
         drop(registrar.start_card_list(clock::now()).await);

@@ -16,6 +16,48 @@ words! {
 }
 
 words! {
+    /// What auditors ask of the log again and again.
+    AuditQuestion {
+        /// Who saw what is on record of a resident.
+        WhoOpened = "who-opened",
+        /// What was done at night, from ten in the evening to six in the morning.
+        AtNight = "at-night",
+        /// Which emergency accesses were begun.
+        Emergencies = "emergencies",
+        /// What was seen without a visit, a consent or an emergency.
+        WithoutVisit = "without-visit",
+        /// What was refused.
+        Refusals = "refusals",
+    }
+}
+
+words! {
+    /// What entries of the log are counted by.
+    CountBy {
+        /// The day at the desk.
+        Day = "day",
+        /// The hour of the day at the desk.
+        Hour = "hour",
+        /// What was done.
+        Action = "action",
+        /// How it ended.
+        Outcome = "outcome",
+        /// Who did it.
+        Actor = "actor",
+        /// In which role.
+        Role = "role",
+        /// Of which institution.
+        Institution = "institution",
+        /// Why.
+        Purpose = "purpose",
+        /// By which rule it was decided.
+        Rule = "rule",
+        /// For which reason it was refused.
+        Reason = "reason",
+    }
+}
+
+words! {
     /// How a consent stands.
     ConsentState {
         /// A second person has to say that they saw it given.

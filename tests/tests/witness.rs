@@ -29,7 +29,7 @@ impl Watched {
         let hospital = Hospital::open();
         let log_key = hospital.verifier_key();
         hospital.granted(WITNESS, &["key", "new"]);
-        let begin = ["witness", "begin", "--label", "patients.example", "--log-key", &log_key];
+        let begin = ["witness", "begin", "--label", "patients.example", "--verifier-key", &log_key];
         let witness_key = text(&hospital.granted(WITNESS, &begin), "witness_key");
         Self { hospital, log_key, witness_key }
     }
@@ -124,7 +124,7 @@ fn an_older_copy_and_another_history_are_found_out_by_a_witness_alone() {
     let order = ["audit", "checkpoint", "--witness", &watched.witness_key];
     let shown = watched.hospital.granted("auditor", &order);
     assert_eq!(shown["witnesses"][0]["size"], second, "{shown}");
-    assert!(text(&shown, "cosigned").contains("patients.example"), "{shown}");
+    assert!(shown["cosigned"][0].as_str().unwrap().contains("patients.example"), "{shown}");
     let status = watched.hospital.granted("operator", &["status"]);
     assert_eq!(status["witnesses"][0]["size"], second, "{}", status["witnesses"]);
     assert_eq!(status["witnesses"][0]["late"], false, "{}", status["witnesses"]);
@@ -156,8 +156,11 @@ fn an_older_copy_and_another_history_are_found_out_by_a_witness_alone() {
     assert_eq!(forked["verdict"], "tampered", "{forked}");
     let (code, told) = watched.look();
     assert_eq!(code, 4, "{told}");
+    assert_eq!(told["why"], "said-forked", "{told}");
     let evidence = fs::read_to_string(text(&told, "evidence")).unwrap();
-    assert!(evidence.starts_with("LOG_FORKED\n") && evidence.contains(&text(&held, "note")));
+    // What it signed, and what the service has instead, which its log's key signed as well.
+    assert!(evidence.starts_with("said-forked ") && evidence.contains(&text(&held, "note")));
+    assert_eq!(evidence.matches("\u{2014} demo.healthcard ").count(), 2, "{evidence}");
     assert_eq!(watched.alerts()[0], alert("log-forked"));
 
     // Nothing of it was signed, and what was is what is held.
@@ -167,6 +170,18 @@ fn an_older_copy_and_another_history_are_found_out_by_a_witness_alone() {
     let order = ["audit", "checkpoint", "--witness", &watched.witness_key];
     let shown = watched.hospital.granted("auditor", &order);
     assert_eq!(shown["witnesses"][0]["size"], first, "what was said before the copy was made");
+    // A witness who never signed, and an export that is of other entries than what was signed.
+    let log = &watched.log_key;
+    let begin = ["witness", "begin", "--label", "other.example", "--verifier-key", log];
+    watched.hospital.granted("other", &["key", "new"]);
+    let other = text(&watched.hospital.granted("other", &begin), "witness_key");
+    let unsigned = watched.hospital.ask("auditor", &["audit", "checkpoint", "--witness", &other]);
+    assert_eq!((unsigned.code, &unsigned.body["witnesses"][0]["size"]), (5, &Value::Null));
+    let export = watched.hospital.stage.path("log/part.txt").to_string_lossy().into_owned();
+    watched.hospital.granted("auditor", &["audit", "export", "--until", "9", "--out", &export]);
+    let order = ["audit", "check", &export, "--verifier-key", log, "--checkpoint", &note];
+    let part = watched.hospital.ask("auditor", &order);
+    assert_eq!((part.code, &part.body["verdict"]), (5, &"unverifiable".into()), "{}", part.body);
 }
 
 #[test]
@@ -194,7 +209,7 @@ fn a_witness_goes_on_where_it_was_killed_and_shows_what_it_holds() {
 
     // The service away: it is told, and found again.
     watched.hospital.stage.server().unwrap().end().unwrap();
-    drop(running.kill());
+    running.kill();
     let (code, told) = watched.look();
     assert_eq!(code, 3, "{told}");
     watched.hospital.stage.serve().unwrap();
@@ -203,10 +218,12 @@ fn a_witness_goes_on_where_it_was_killed_and_shows_what_it_holds() {
     // What it remembers is its own word, or nothing is signed.
     let memory = watched.hospital.stage.identity(WITNESS).join("witness/held");
     let kept = fs::read_to_string(&memory).unwrap();
-    for spoiled in ["", "x\n", &kept[..kept.len() - 9], &kept.replacen("patients", "patient", 1)] {
+    for spoiled in ["x\n", &kept[..kept.len() - 9], &kept.replacen("patients", "patient", 1)] {
         fs::write(&memory, spoiled).unwrap();
         watched.hospital.refused(WITNESS, &["witness", "run", "--once"], "WITNESS_MEMORY_SPOILED");
     }
+    fs::remove_file(&memory).unwrap();
+    watched.hospital.refused(WITNESS, &["witness", "run", "--once"], "WITNESS_MEMORY_SPOILED");
     fs::write(&memory, &kept).unwrap();
     watched.signed();
 
@@ -215,13 +232,13 @@ fn a_witness_goes_on_where_it_was_killed_and_shows_what_it_holds() {
     assert_eq!(watched.hospital.healthcardd(&["keys", "rotate", "soft:log", "--at-once"]).code, 0);
     watched.hospital.stage.serve().unwrap();
     watched.grow();
-    watched.hospital.refused(WITNESS, &["witness", "run", "--once"], "CHECKPOINT_UNUSABLE");
+    watched.hospital.refused(WITNESS, &["witness", "run", "--once"], "WITNESS_LOG_KEY");
     let next = watched.hospital.verifier_key();
     assert_ne!(next, watched.log_key);
-    watched.hospital.granted(WITNESS, &["witness", "accept", "--log-key", &next]);
+    watched.hospital.granted(WITNESS, &["witness", "accept", "--verifier-key", &next]);
     watched.signed();
 
-    let begin = ["witness", "begin", "--label", "x", "--log-key", &watched.log_key];
+    let begin = ["witness", "begin", "--label", "x", "--verifier-key", &watched.log_key];
     watched.hospital.refused(WITNESS, &begin, "WITNESS_EXISTS");
     watched.hospital.refused("auditor", &["witness", "show"], "WITNESS_NOT_BEGUN");
 }

@@ -21,7 +21,10 @@
 //! Lines end with a newline; there is no other white space. A writer needs only the header's facts
 //! and then the entries in order, so a bundle of any length streams.
 
-use std::io::BufRead;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::BufRead,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
@@ -254,23 +257,46 @@ impl<R: BufRead> Lines<R> {
 }
 
 /// Checks a bundle alone: that its entries are those that stand at their positions in the log
-/// whose checkpoint `key` signed.
+/// whose checkpoint `key` signed, and that the log goes on from checkpoints that were obtained earlier
+/// or elsewhere and kept (`held`, signed notes), as far as the bundle can tell.
 ///
 /// # Errors
 /// [`BundleError`] where the text is not a bundle; a bundle that was tampered with is a
 /// [`Verdict`].
-pub fn check<R: BufRead>(mut bundle: Reader<R>, key: &VerifierKey) -> Result<Report, BundleError> {
+pub fn check<R: BufRead>(
+    mut bundle: Reader<R>,
+    key: &VerifierKey,
+    held: &[String],
+) -> Result<Report, BundleError> {
     let header = bundle.header.clone();
     let (mut findings, mut gaps) = (Findings::default(), Vec::new());
     let root = signed_root(&header, key, &mut findings, &mut gaps);
-    let entries = Entries::read(&mut bundle, &header, &mut findings)?;
+    let held: Vec<_> = held.iter().map(|note| Checkpoint::verify(note, key).ok()).collect();
+    let sizes = held.iter().flatten().map(|held| held.size).collect();
+    let entries = Entries::read(&mut bundle, &header, sizes, &mut findings)?;
     if bundle.state == State::CutShort {
         gaps.push(Gap::CutShort);
     } else if entries.next < header.until {
         findings.add(Finding::Missing { from: entries.next, until: header.until });
     }
     let whole = findings.is_empty() && gaps.is_empty();
-    entries.weigh(&header, root.filter(|_| whole), &mut findings);
+    let roots = entries.weigh(&header, root.filter(|_| whole), &mut findings);
+    // Only what is as it was signed says what the log was before.
+    let known = root.filter(|_| findings.is_empty() && gaps.is_empty());
+    for (at, held) in held.into_iter().enumerate() {
+        let size = header.size;
+        let Some(held) = held else {
+            gaps.push(Gap::HeldByOtherKey(at));
+            continue;
+        };
+        let own = if held.size == size { known } else { known.and(roots.get(&held.size).copied()) };
+        match own {
+            _ if held.size > size => findings.add(Finding::RolledBack { held: held.size, size }),
+            Some(own) if own != held.root => findings.add(Finding::Forked { size: held.size }),
+            Some(_) => {}
+            None => gaps.push(Gap::HeldElsewhere(at)),
+        }
+    }
     let verdict = match (findings.is_empty(), gaps.is_empty()) {
         (false, _) => Verdict::Tampered(findings),
         (true, false) => Verdict::Unverifiable(gaps),
@@ -303,6 +329,8 @@ struct Entries {
     computed: Frontier,
     /// Entries that do not have the hash beside them.
     differ: Findings,
+    /// Roots of the tree over the entries at sizes that are asked for.
+    roots: BTreeMap<u64, Hash>,
     /// The position after the last.
     next: u64,
 }
@@ -311,13 +339,16 @@ impl Entries {
     fn read<R: BufRead>(
         bundle: &mut Reader<R>,
         header: &Header,
+        sizes: BTreeSet<u64>,
         findings: &mut Findings,
     ) -> Result<Self, BundleError> {
         // The header has as many as the sizes ask for.
         let left = header.left.clone();
         let start = Frontier::from_nodes(header.from, left).unwrap_or_default();
         let (written, computed) = (start.clone(), start);
-        let mut read = Self { written, computed, differ: Findings::default(), next: header.from };
+        let (differ, roots) = (Findings::default(), BTreeMap::new());
+        let mut read = Self { written, computed, differ, roots, next: header.from };
+        read.keep_root(&sizes);
         while let Some(Line { position, hash, entry }) = bundle.next_line()? {
             if position < read.next || position >= header.until {
                 findings.add(Finding::Inserted { position });
@@ -335,13 +366,26 @@ impl Entries {
             }
             read.written.push(hash);
             read.computed.push(own);
+            read.keep_root(&sizes);
         }
         Ok(read)
     }
 
+    fn keep_root(&mut self, sizes: &BTreeSet<u64>) {
+        let size = self.computed.size();
+        if sizes.contains(&size) {
+            self.roots.insert(size, self.computed.root());
+        }
+    }
+
     /// Where entries and the hashes beside them differ, says which of the two were signed; `root`
-    /// is what was, if the bundle is whole so far.
-    fn weigh(self, header: &Header, root: Option<Hash>, findings: &mut Findings) {
+    /// is what was, if the bundle is whole so far. Gives back the roots that were asked for.
+    fn weigh(
+        self,
+        header: &Header,
+        root: Option<Hash>,
+        findings: &mut Findings,
+    ) -> BTreeMap<u64, Hash> {
         let Header { from, until, size, ref right, .. } = *header;
         let leads_to = |mut frontier: Frontier, root| {
             let mut nodes = right_nodes(until, size).into_iter().zip(right);
@@ -365,5 +409,6 @@ impl Entries {
             _ => listed.for_each(|finding| findings.add(finding)),
         }
         findings.unlisted += self.differ.unlisted;
+        self.roots
     }
 }

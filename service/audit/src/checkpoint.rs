@@ -82,6 +82,18 @@ impl Checkpoint {
         if checkpoint.origin == key.name() { Ok(checkpoint) } else { Err(NoteError::OtherLog) }
     }
 
+    /// The same, with the note as `key` wrote it: without what anybody put below.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_alone(note: &str, key: &VerifierKey) -> Result<(Self, String), NoteError> {
+        let checkpoint = Self::verify(note, key)?;
+        let parsed = Note::parse(note)?;
+        let line = key.signatures(&parsed).next().map(|signature| key.line(signature));
+        let line = line.ok_or(NoteError::NotSigned)?;
+        Ok((checkpoint, format!("{}\n{line}", parsed.text)))
+    }
+
     /// Reads a checkpoint **without** checking who signed it: for what is displayed or compared
     /// before a key is at hand.
     pub fn read_unverified(note: &str) -> Result<Self, NoteError> {

@@ -47,11 +47,6 @@ pub(crate) fn sm3(path: &Path, limit: u64) -> Result<[u8; 32], Failure> {
     Ok(Sm3::digest(read(path, limit)?).into())
 }
 
-/// SM3 of octets.
-pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
-    Sm3::digest(bytes).into()
-}
-
 /// A few words from a text file, without space around them; `-` is the standard input.
 pub(crate) fn remark(path: &Path) -> Result<String, Failure> {
     let bytes = read(path, REMARK_LIMIT)?;

@@ -13,6 +13,7 @@ mod command;
 mod consent;
 mod context;
 mod csr_response;
+mod csv;
 mod desk;
 mod doctor;
 mod exit;

@@ -1,4 +1,6 @@
-//! A log for tests: its key, its entries, its checkpoints.
+//! For tests: a log with its key, its entries and its checkpoints, and what a service refuses.
+
+use std::collections::HashMap;
 
 use audit::{
     Actor, Entry, Outcome,
@@ -6,6 +8,8 @@ use audit::{
     tree::{Frontier, Hash, leaf_hash},
 };
 use der::Decode as _;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use crate::identity::ClientKey;
@@ -52,4 +56,10 @@ impl Log {
         let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size, root };
         checkpoint.sign(&self.key, |text| Ok::<_, ()>(self.signer.sign(text))).unwrap()
     }
+}
+
+/// A refusal of a service, for this reason.
+pub(crate) fn refused(reason: &str) -> Status {
+    let details = ErrorDetails::with_error_info(reason, "healthcard.v1", HashMap::new());
+    Status::with_error_details(Code::Unauthenticated, "no", details)
 }

@@ -1,12 +1,13 @@
 //! A witness (见证方): it remembers the newest checkpoint of a log that it has seen, and signs only what grew from that.
 //!
-//! What it remembers is on disk before its signature leaves, so that it never signs two histories, whatever happens to it.
-//! Once it was shown that the log is not the one it signed, it keeps what shows that, and signs nothing of the other one.
+//! What it remembers is on disk before its signature leaves. As long as that is there, is not put back to what it was
+//! before, and is nobody else's, it never signs two histories; whoever loses it begins anew with another key. Once it was
+//! shown that the log is not the one it signed, it keeps what shows that, and signs nothing of the other one.
 
 mod view;
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
 };
 
@@ -15,7 +16,9 @@ use audit::{
     cosignature::{self, WitnessKey, Witnessed},
     tree,
 };
-use proto::v1::{CosignRequest, GrowthRequest, GrowthResponse, audit_client::AuditClient};
+use proto::v1::{
+    CheckpointRequest, CosignRequest, GrowthRequest, GrowthResponse, audit_client::AuditClient,
+};
 
 pub(crate) use self::view::View;
 use crate::{
@@ -23,36 +26,96 @@ use crate::{
     failure::Failure,
     files::{self, Audience},
     identity::{ClientKey, Home},
-    proof,
+    page, proof,
     service::Service,
     text::problems,
 };
 
 /// Largest file of a witness, bytes.
 const LIMIT: u64 = 16 * 1024;
-/// Reasons by which the service says itself that it does not go on from what is held.
-const OWN_WORDS: [&str; 2] = ["LOG_ROLLED_BACK", "LOG_FORKED"];
+/// Largest piece of evidence, bytes: two notes, and a few words.
+const EVIDENCE_LIMIT: u64 = 64 * 1024;
+
+/// Why the log is not the one that was signed. Each leaves one file, the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The service says itself that the log ends before what was signed.
+    SaidShorter,
+    /// The service says itself that the log has another history.
+    SaidForked,
+    /// The service does not know what the log's own key signed.
+    Unknown,
+    /// The newest checkpoint is of fewer entries.
+    Shorter,
+    /// The newest checkpoint is of as many entries, and others.
+    Forked,
+    /// That the newest checkpoint goes on from what was signed is not proved.
+    NotProved,
+}
+
+impl Why {
+    const ALL: [Self; 6] = [
+        Self::SaidShorter,
+        Self::SaidForked,
+        Self::Unknown,
+        Self::Shorter,
+        Self::Forked,
+        Self::NotProved,
+    ];
+
+    /// Stable name for programs.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::SaidShorter => "said-rolled-back",
+            Self::SaidForked => "said-forked",
+            Self::Unknown => "not-known",
+            Self::Shorter => "rolled-back",
+            Self::Forked => "forked",
+            Self::NotProved => "not-proved",
+        }
+    }
+
+    /// By the service's own words.
+    fn said(reason: &str) -> Option<Self> {
+        match reason {
+            "LOG_ROLLED_BACK" => Some(Self::SaidShorter),
+            "LOG_FORKED" => Some(Self::SaidForked),
+            "CHECKPOINT_UNKNOWN" => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+}
 
 /// What a witness has on disk, beside the key of its identity.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory(PathBuf);
+
+/// What was signed last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// What and when.
+    pub(crate) signed: Witnessed,
+    /// The note: the log's line, and the witness's.
+    pub(crate) note: String,
+}
 
 /// A witness at work. No other is, with the same memory.
 pub(crate) struct Witness {
     memory: Memory,
     key: WitnessKey,
     signing: ClientKey,
-    logs: Vec<VerifierKey>,
     _lock: File,
 }
 
 /// What a turn came to.
 #[derive(Debug)]
 pub(crate) enum Turn {
-    /// The newest checkpoint is as signed as it is remembered.
-    Signed(Witnessed),
+    /// The first checkpoint was signed: there was none to compare it with.
+    First(Witnessed),
+    /// What grew from what was signed before was signed.
+    Grew(Witnessed),
     /// What is shown is not what was signed; the file that shows it.
-    Differs(PathBuf),
+    Differs(Why, PathBuf),
 }
 
 impl Memory {
@@ -72,6 +135,10 @@ impl Memory {
         self.0.join("held")
     }
 
+    fn evidence_path(&self, why: Why) -> PathBuf {
+        self.0.join(format!("evidence-{}.txt", why.word()))
+    }
+
     /// Makes a witness of an identity: what it is called, and the key of the log. It has been none before.
     pub(crate) fn begin(
         &self,
@@ -87,17 +154,16 @@ impl Memory {
         let key = WitnessKey::new(label, &point)
             .map_err(|error| Failure::of(problems::WITNESS_LABEL_MALFORMED).about(error))?;
         files::make_directory(&self.0)?;
-        self.accept(log)?;
+        files::write(&self.logs_path(), format!("{log}\n").as_bytes(), Audience::Everyone)?;
+        // That nothing was signed yet is said, so that what is lost is not taken for it.
+        files::write(&self.held_path(), b"", Audience::Everyone)?;
         files::write(&self.key_path(), format!("{key}\n").as_bytes(), Audience::Everyone)?;
         Ok(key)
     }
 
     /// Believes another key of the log as well.
     pub(crate) fn accept(&self, log: &VerifierKey) -> Result<(), Failure> {
-        let mut logs = match self.logs_path().exists() {
-            true => self.logs()?,
-            false => Vec::new(),
-        };
+        let mut logs = self.logs()?;
         if logs.iter().any(|known| known.name() != log.name()) {
             return Err(Failure::of(problems::CHECKPOINT_UNUSABLE).about(log.name()));
         }
@@ -112,49 +178,47 @@ impl Memory {
         if !self.key_path().exists() {
             return Err(Failure::of(problems::WITNESS_NOT_BEGUN).about(self.0.display()));
         }
-        let text = self.text(&self.key_path())?;
+        let text = self.text(&self.key_path(), LIMIT)?;
         text.trim_end().parse().map_err(|_| self.spoiled(&self.key_path()))
     }
 
     pub(crate) fn logs(&self) -> Result<Vec<VerifierKey>, Failure> {
         let path = self.logs_path();
-        let keys = self.text(&path)?;
+        let keys = self.text(&path, LIMIT)?;
         let keys: Option<Vec<_>> = keys.lines().map(|line| line.parse().ok()).collect();
         keys.filter(|keys| !keys.is_empty()).ok_or_else(|| self.spoiled(&path))
     }
 
-    /// What was signed last, and its note. Whatever stands there that this witness did not sign is refused.
-    pub(crate) fn held(&self) -> Result<Option<(Witnessed, String)>, Failure> {
+    /// What was signed last; nothing where nothing was yet. Whatever else stands there, or is missing, is refused.
+    pub(crate) fn held(&self) -> Result<Option<Held>, Failure> {
         let path = self.held_path();
         if !path.exists() {
-            return Ok(None);
+            return Err(self.spoiled(&path));
         }
-        let note = self.text(&path)?;
-        let checkpoint = read(&note, &self.logs()?).map_err(|_| self.spoiled(&path))?;
-        let time = self.key()?.time_of(&note).map_err(|_| self.spoiled(&path))?;
-        Ok(Some((Witnessed { checkpoint, time }, note)))
-    }
-
-    /// Files that show that the log was not the one that was signed, by their names.
-    pub(crate) fn evidence(&self) -> Result<Vec<PathBuf>, Failure> {
-        let unreadable = |error: std::io::Error| {
-            Failure::of(problems::FILE_UNREADABLE).about(self.0.display()).about(error)
-        };
-        let mut found = Vec::new();
-        for file in fs::read_dir(&self.0).map_err(unreadable)? {
-            let file = file.map_err(unreadable)?;
-            let name = file.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with("evidence-") && name.ends_with(".txt") {
-                found.push(file.path());
+        match self.text(&path, LIMIT)? {
+            note if note.is_empty() => Ok(None),
+            note => {
+                let held = read_held(note, &self.key()?, &self.logs()?);
+                held.map(Some).map_err(|_| self.spoiled(&path))
             }
         }
-        found.sort();
-        Ok(found)
     }
 
-    fn text(&self, path: &Path) -> Result<String, Failure> {
-        let bytes = files::read(path, LIMIT)?;
+    /// Files that show that the log was not the one that was signed.
+    pub(crate) fn evidence(&self) -> Vec<PathBuf> {
+        let paths = Why::ALL.into_iter().map(|why| self.evidence_path(why));
+        paths.filter(|path| path.exists()).collect()
+    }
+
+    /// What they say; what cannot be read is left out.
+    fn evidence_text(&self) -> String {
+        let texts = self.evidence();
+        let texts = texts.iter().filter_map(|path| self.text(path, EVIDENCE_LIMIT).ok());
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
+    fn text(&self, path: &Path, limit: u64) -> Result<String, Failure> {
+        let bytes = files::read(path, limit)?;
         String::from_utf8(bytes.to_vec()).map_err(|_| self.spoiled(path))
     }
 
@@ -163,13 +227,20 @@ impl Memory {
     }
 }
 
-/// A checkpoint of the log, signed by any of its keys.
-fn read(note: &str, logs: &[VerifierKey]) -> Result<Checkpoint, NoteError> {
-    let decided = logs.iter().find_map(|key| match Checkpoint::verify(note, key) {
+/// A checkpoint of the log, signed by any of its keys, with the note as that key wrote it.
+fn read(note: &str, logs: &[VerifierKey]) -> Result<(Checkpoint, String), NoteError> {
+    let decided = logs.iter().find_map(|key| match Checkpoint::verify_alone(note, key) {
         Err(NoteError::NotSigned) => None,
         decided => Some(decided),
     });
     decided.unwrap_or(Err(NoteError::NotSigned))
+}
+
+/// What a witness signed, and nothing that anybody put beside it.
+fn read_held(note: String, key: &WitnessKey, logs: &[VerifierKey]) -> Result<Held, NoteError> {
+    let (checkpoint, _) = read(&note, logs)?;
+    let time = key.time_of(&note)?;
+    Ok(Held { signed: Witnessed { checkpoint, time }, note })
 }
 
 impl Witness {
@@ -180,9 +251,8 @@ impl Witness {
             return Err(Failure::of(problems::WITNESS_OTHER_KEY).about(memory.0.display()));
         }
         let lock = lock(&memory.0.join("lock"))?;
-        let logs = memory.logs()?;
         memory.held()?;
-        Ok(Self { memory, key, signing, logs, _lock: lock })
+        Ok(Self { memory, key, signing, _lock: lock })
     }
 
     pub(crate) fn memory(&self) -> &Memory {
@@ -191,85 +261,100 @@ impl Witness {
 
     /// Looks at the log once: signs what grew from what was signed before, and gives the service that signature.
     pub(crate) async fn turn(&self, service: &Service) -> Result<Turn, Failure> {
+        let logs = self.memory.logs()?;
         let held = self.memory.held()?;
         let request =
-            GrowthRequest { held: held.as_ref().map(|(_, note)| note.clone()).unwrap_or_default() };
+            GrowthRequest { held: held.as_ref().map(|held| held.note.clone()).unwrap_or_default() };
         let answer =
             service.ask_openly(async |it| AuditClient::new(it).growth(request.clone()).await).await;
-        let shown = match answer {
-            Ok(shown) => shown,
-            Err(failure) if OWN_WORDS.contains(&&*failure.reason) => {
-                return self.differs(held.as_ref(), &failure.reason, None);
-            }
-            Err(failure) => return Err(failure),
+        let shown = match (answer, &held) {
+            (Ok(shown), _) => shown,
+            (Err(failure), Some(held)) => match Why::said(&failure.reason) {
+                Some(why) => {
+                    // What it has instead, as far as it says.
+                    let newest = service
+                        .ask_openly(async |it| {
+                            AuditClient::new(it).checkpoint(CheckpointRequest {}).await
+                        })
+                        .await;
+                    let newest = newest.map(|it| it.checkpoint).unwrap_or_default();
+                    return self.differs(why, held, &newest, &logs);
+                }
+                None => return Err(failure),
+            },
+            (Err(failure), None) => return Err(failure),
         };
-        let newest = read(&shown.checkpoint, &self.logs)
-            .map_err(|error| Failure::of(problems::CHECKPOINT_UNUSABLE).about(error))?;
-        if let Some((held_as, _)) = &held
-            && let Some(why) = disagreement(&held_as.checkpoint, &newest, &shown)
+        let (newest, note) = read(&shown.checkpoint, &logs).map_err(|error| match error {
+            NoteError::NotSigned => Failure::of(problems::WITNESS_LOG_KEY),
+            error => Failure::of(problems::CHECKPOINT_UNUSABLE).about(error),
+        })?;
+        if let Some(held) = &held
+            && let Some(why) = disagreement(&held.signed.checkpoint, &newest, &shown)
         {
-            return self.differs(held.as_ref(), why, Some(&shown.checkpoint));
+            return self.differs(why, held, &shown.checkpoint, &logs);
         }
-        self.sign(newest, shown.checkpoint, held.map(|(held, _)| held.time), service).await
+        let signed = self.sign(note, &logs, service).await?;
+        Ok(if held.is_some() { Turn::Grew(signed) } else { Turn::First(signed) })
     }
 
     async fn sign(
         &self,
-        checkpoint: Checkpoint,
         note: String,
-        before: Option<u64>,
+        logs: &[VerifierKey],
         service: &Service,
-    ) -> Result<Turn, Failure> {
-        // A clock that was set back does not make a later word an earlier one.
-        let now = u64::try_from(clock::now().unix_timestamp()).unwrap_or_default();
-        let time = before.map_or(now, |before| now.max(before));
+    ) -> Result<Witnessed, Failure> {
+        let time = u64::try_from(clock::now().unix_timestamp()).unwrap_or_default();
         let sign = |octets: &[u8]| Ok::<_, NoteError>(self.signing.sign(octets));
         let unusable = |error| Failure::of(problems::CHECKPOINT_UNUSABLE).about(error);
         let line = self.key.cosign(&note, time, sign).map_err(unusable)?;
         let cosigned = cosignature::cosigned(&note, &[&line]).map_err(unusable)?;
-        files::write(&self.memory.held_path(), cosigned.as_bytes(), Audience::Everyone)?;
+        // Nothing takes the place of what is remembered that cannot be read again.
+        let held = read_held(cosigned, &self.key, logs).map_err(unusable)?;
+        files::write(&self.memory.held_path(), held.note.as_bytes(), Audience::Everyone)?;
         let request = CosignRequest { checkpoint: note, cosignature: line };
         service.ask_openly(async |it| AuditClient::new(it).cosign(request.clone()).await).await?;
-        Ok(Turn::Signed(Witnessed { checkpoint, time }))
+        Ok(held.signed)
     }
 
-    /// Keeps what shows that the log is another one than was signed.
+    /// Keeps what shows that the log is another one than was signed, the first of its kind.
     fn differs(
         &self,
-        held: Option<&(Witnessed, String)>,
-        why: &str,
-        shown: Option<&str>,
+        why: Why,
+        held: &Held,
+        shown: &str,
+        logs: &[VerifierKey],
     ) -> Result<Turn, Failure> {
-        let held = held.map(|(_, note)| &**note).unwrap_or_default();
-        let text = format!("{why}\n\n{held}\n{}", shown.unwrap_or_default());
-        let name = format!("evidence-{}.txt", hex::encode(&files::digest(text.as_bytes())[..8]));
-        let path = self.memory.0.join(name);
+        let path = self.memory.evidence_path(why);
         if !path.exists() {
+            // Of what is shown only what the log signed is worth keeping.
+            let shown = read(shown, logs).map(|(_, note)| note).unwrap_or_default();
+            let (word, at) = (why.word(), page::instant(clock::now()));
+            let text = format!("{word} {at}\n\n{}\n{shown}", held.note);
             files::write(&path, text.as_bytes(), Audience::Everyone)?;
         }
-        Ok(Turn::Differs(path))
+        Ok(Turn::Differs(why, path))
     }
 }
 
 /// Why the newest checkpoint does not go on from the one that is held, if it does not.
-fn disagreement(
+pub(crate) fn disagreement(
     held: &Checkpoint,
     newest: &Checkpoint,
     shown: &GrowthResponse,
-) -> Option<&'static str> {
+) -> Option<Why> {
     if newest.size < held.size {
-        return Some("ROLLED_BACK");
+        return Some(Why::Shorter);
     }
     if newest.size == held.size {
-        return (newest.root != held.root).then_some("FORKED");
+        return (newest.root != held.root).then_some(Why::Forked);
     }
     if held.size == 0 {
-        return (held.root != tree::empty_root()).then_some("FORKED");
+        return (held.root != tree::empty_root()).then_some(Why::Forked);
     }
     let proved = proof::hashes(&shown.path).is_some_and(|path| {
         tree::verify_consistency(held.size, &held.root, newest.size, &newest.root, &path).is_ok()
     });
-    (!proved).then_some("NOT_PROVED")
+    (!proved).then_some(Why::NotProved)
 }
 
 fn lock(path: &Path) -> Result<File, Failure> {
@@ -288,36 +373,4 @@ fn lock(path: &Path) -> Result<File, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn checkpoint(size: u64, root: [u8; 32]) -> Checkpoint {
-        Checkpoint { origin: "log.example".to_owned(), size, root }
-    }
-
-    #[test]
-    fn only_what_grew_from_what_is_held_agrees_with_it() {
-        let leaf = |n: u8| tree::leaf_hash(&[n]);
-        let (one, two) = (leaf(1), tree::node_hash(&leaf(1), &leaf(2)));
-        let proof = |path: &[[u8; 32]]| GrowthResponse {
-            checkpoint: String::new(),
-            path: path.iter().map(|hash| hash.to_vec()).collect(),
-        };
-        let good = proof(&[leaf(2)]);
-        #[rustfmt::skip]
-        let cases = [
-            ("it grew", checkpoint(1, one), checkpoint(2, two), good.clone(), None),
-            ("it is the same", checkpoint(2, two), checkpoint(2, two), proof(&[]), None),
-            ("from nothing", checkpoint(0, tree::empty_root()), checkpoint(2, two), proof(&[]), None),
-            ("shorter", checkpoint(2, two), checkpoint(1, one), good.clone(), Some("ROLLED_BACK")),
-            ("another of that size", checkpoint(2, two), checkpoint(2, [9; 32]), proof(&[]), Some("FORKED")),
-            ("another history", checkpoint(1, leaf(9)), checkpoint(2, two), good.clone(), Some("NOT_PROVED")),
-            ("another future", checkpoint(1, one), checkpoint(2, [9; 32]), good, Some("NOT_PROVED")),
-            ("no proof", checkpoint(1, one), checkpoint(2, two), proof(&[]), Some("NOT_PROVED")),
-            ("not hashes", checkpoint(1, one), checkpoint(2, two), GrowthResponse { path: vec![vec![1; 31]], ..proof(&[]) }, Some("NOT_PROVED")),
-        ];
-        for (case, held, newest, shown, expected) in cases {
-            assert_eq!(disagreement(&held, &newest, &shown), expected, "{case}");
-        }
-    }
-}
+mod tests;

@@ -1,22 +1,45 @@
 //! `Audit`: the tamper-evident log, for auditors.
 
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
 use proto::v1::{self, audit_server::Audit};
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval, timeout},
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
+use zeroize::Zeroizing;
 
 use super::{
     Desk, Reply,
     convert::{id, moment, page},
 };
 use crate::{
-    catalogue::Needs,
+    catalogue::{Needs, Reason},
     clock,
     config::is_service_name,
     policy::Act,
-    registrar::{Error, Growth, Proof},
-    store::{IdentityId, LogEntry, ResidentId, SearchFilter, VisitId},
+    registrar::{Caller, Error, Growth, Proof},
+    serve::{Share, Shares},
+    store::{
+        Counted, IdentityId, InstitutionId, LogEntry, ResidentId, SearchFilter, VisitId,
+        WithinEntry,
+    },
+    vocabulary::{AuditQuestion, CountBy, Purpose, Role},
 };
+
+/// Streams that a session may have.
+const MOST_STREAMS: usize = 2;
+/// How often whoever follows is shown what is new.
+const FOLLOW_EACH: Duration = Duration::from_millis(500);
+/// Longest that a follower may take to read an entry.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Who follows the log at the moment, by their sessions.
+pub(super) type Followers = Shares<[u8; 32]>;
+
+type Followed = Result<v1::AuditEntry, Status>;
 
 #[tonic::async_trait]
 impl Audit for Desk {
@@ -33,6 +56,38 @@ impl Audit for Desk {
             entries: entries.into_iter().map(message).collect(),
             next_page_token: next.map(|cursor| cursor.to_string()).unwrap_or_default(),
         }))
+    }
+
+    async fn count(
+        &self,
+        request: Request<v1::CountAuditRequest>,
+    ) -> Reply<v1::CountAuditResponse> {
+        let caller = self.caller(&request).await?;
+        let v1::CountAuditRequest { search, by } = request.into_inner();
+        let search = search.unwrap_or_default();
+        let (after, _) = page(0, 50, &search.page_token)?;
+        let (filter, by) = (filter(search)?, count_by(by)?);
+        let Counted { groups, next } = self.registrar.count_log(&caller, filter, by, after).await?;
+        let counts = groups.into_iter().map(|(value, entries)| v1::AuditCount { value, entries });
+        Ok(Response::new(v1::CountAuditResponse {
+            counts: counts.collect(),
+            next_page_token: next.map(|cursor| cursor.to_string()).unwrap_or_default(),
+        }))
+    }
+
+    type FollowStream = ReceiverStream<Followed>;
+
+    async fn follow(&self, request: Request<v1::SearchAuditRequest>) -> Reply<Self::FollowStream> {
+        let caller = self.caller(&request).await?;
+        let filter = filter(request.get_ref().clone())?;
+        let share = self.log_followers.take(caller.holder.session, MOST_STREAMS);
+        let share = share.ok_or(Error::from(Reason::RATE_LIMITED))?;
+        let from = self.registrar.follow_log(&caller, &filter).await?;
+        let token = Zeroizing::new(super::bearer(request.metadata())?.to_owned());
+        let (told, stream) = mpsc::channel(16);
+        let follower = Follower { desk: self.clone(), caller, token, filter, told, _share: share };
+        tokio::spawn(follower.run(from));
+        Ok(Response::new(ReceiverStream::new(stream)))
     }
 
     async fn get(&self, request: Request<v1::GetAuditEntryRequest>) -> Reply<v1::AuditEntry> {
@@ -81,13 +136,7 @@ impl Audit for Desk {
         _request: Request<v1::CheckpointRequest>,
     ) -> Reply<v1::CheckpointResponse> {
         let (checkpoint, verifier_key) = self.registrar.checkpoint();
-        // Whoever checks the log is not kept from that by what others said of it.
-        let cosigned = self.registrar.cosigned_checkpoint().await.unwrap_or_else(|error| {
-            let cause = crate::telemetry::chain(&error);
-            tracing::error!(cause, "reading what witnesses signed");
-            None
-        });
-        let cosigned = cosigned.unwrap_or_default();
+        let cosigned = self.registrar.cosigned_checkpoints();
         Ok(Response::new(v1::CheckpointResponse { checkpoint, verifier_key, cosigned }))
     }
 
@@ -127,6 +176,55 @@ impl Audit for Desk {
     }
 }
 
+/// Somebody who follows the log.
+struct Follower {
+    desk: Desk,
+    caller: Caller,
+    token: Zeroizing<String>,
+    filter: SearchFilter,
+    told: mpsc::Sender<Followed>,
+    _share: Share<[u8; 32]>,
+}
+
+impl Follower {
+    async fn run(self, mut from: u64) {
+        let registrar = Arc::clone(&self.desk.registrar);
+        let mut beat = interval(FOLLOW_EACH);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = beat.tick() => {}
+                () = self.told.closed() => return,
+            }
+            // Whoever's session is over learns no more.
+            let origin = self.caller.origin.clone();
+            let found = match registrar.caller(&self.token, origin, clock::now()).await {
+                Ok(_) => registrar.log_after(&self.filter, from).await,
+                Err(error) => Err(error),
+            };
+            match found {
+                Ok((entries, next)) => {
+                    from = next;
+                    for entry in entries {
+                        if !self.tell(Ok(message(entry))).await {
+                            return;
+                        }
+                    }
+                }
+                Err(error) => {
+                    self.tell(Err(error.into())).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether the follower took it.
+    async fn tell(&self, entry: Followed) -> bool {
+        matches!(timeout(PATIENCE, self.told.send(entry)).await, Ok(Ok(())))
+    }
+}
+
 fn filter(asked: v1::SearchAuditRequest) -> Result<SearchFilter, Error> {
     let outcome = match asked.outcome.as_str() {
         "" => None,
@@ -135,6 +233,31 @@ fn filter(asked: v1::SearchAuditRequest) -> Result<SearchFilter, Error> {
         "failed" => Some(audit::Outcome::Failed),
         _ => return Err(Error::Field { field: "outcome", needs: Needs::Outcome }),
     };
+    let word = |known: bool, field| {
+        known.then_some(()).ok_or(Error::Field { field, needs: Needs::ListedValue })
+    };
+    let within = WithinEntry {
+        institution: given(asked.institution_id, |text| {
+            id::<InstitutionId>("institution_id", text)
+        })?,
+        role: given(asked.role, |text| word(Role::from_word(text).is_some(), "role"))?,
+        address: given(asked.address, |text| {
+            let known = text.parse::<IpAddr>().is_ok_and(|address| address.to_string() == text);
+            known.then_some(()).ok_or(Error::Field { field: "address", needs: Needs::Address })
+        })?,
+        purpose: given(asked.purpose, |text| word(Purpose::from_word(text).is_some(), "purpose"))?,
+        rule: given(asked.rule, |text| word(is_rule(text), "rule"))?,
+        reason: given(asked.reason, |text| {
+            word(Reason::ALL.iter().any(|reason| reason.text().reason == text), "reason")
+        })?,
+        question: match asked.question {
+            0 => None,
+            number => Some(question(number)?),
+        },
+    };
+    if within.question == Some(AuditQuestion::WhoOpened) && asked.resident_id.is_empty() {
+        return Err(Error::Field { field: "resident_id", needs: Needs::Identifier });
+    }
     Ok(SearchFilter {
         resident: given(asked.resident_id, |text| id::<ResidentId>("resident_id", text))?,
         actor: given(asked.actor_id, |text| {
@@ -142,14 +265,51 @@ fn filter(asked: v1::SearchAuditRequest) -> Result<SearchFilter, Error> {
             known.then_some(()).ok_or(Error::Field { field: "actor_id", needs: Needs::Actor })
         })?,
         action: given(asked.action, |text| {
-            Act::from_word(text).ok_or(Error::Field { field: "action", needs: Needs::Action })
+            let known = Act::from_word(text).is_some();
+            known.then_some(()).ok_or(Error::Field { field: "action", needs: Needs::Action })
         })?,
         visit: given(asked.visit_id, |text| id::<VisitId>("visit_id", text))?,
         outcome,
         from: moment("from", asked.from)?,
         until: moment("until", asked.until)?,
         alerts: asked.alerts,
+        within,
     })
+}
+
+fn question(number: i32) -> Result<AuditQuestion, Error> {
+    use v1::AuditQuestion as Asked;
+    Ok(match Asked::try_from(number) {
+        Ok(Asked::WhoOpened) => AuditQuestion::WhoOpened,
+        Ok(Asked::AtNight) => AuditQuestion::AtNight,
+        Ok(Asked::Emergencies) => AuditQuestion::Emergencies,
+        Ok(Asked::WithoutVisit) => AuditQuestion::WithoutVisit,
+        Ok(Asked::Refusals) => AuditQuestion::Refusals,
+        _ => return Err(Error::Field { field: "question", needs: Needs::ListedValue }),
+    })
+}
+
+fn count_by(number: i32) -> Result<CountBy, Error> {
+    use v1::CountBy as Asked;
+    Ok(match Asked::try_from(number) {
+        Ok(Asked::Day) => CountBy::Day,
+        Ok(Asked::Hour) => CountBy::Hour,
+        Ok(Asked::Action) => CountBy::Action,
+        Ok(Asked::Outcome) => CountBy::Outcome,
+        Ok(Asked::Actor) => CountBy::Actor,
+        Ok(Asked::Role) => CountBy::Role,
+        Ok(Asked::Institution) => CountBy::Institution,
+        Ok(Asked::Purpose) => CountBy::Purpose,
+        Ok(Asked::Rule) => CountBy::Rule,
+        Ok(Asked::Reason) => CountBy::Reason,
+        _ => return Err(Error::Field { field: "by", needs: Needs::ListedValue }),
+    })
+}
+
+/// The form of a rule's name.
+fn is_rule(text: &str) -> bool {
+    text.len() <= 64
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// A condition that was given, if it can match anything. What a search asked for stands in the log,

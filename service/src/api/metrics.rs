@@ -213,6 +213,8 @@ fn write(text: &mut Text, figures: &Figures, now: UtcTime) {
     }
     let missing = "Revocation lists that should be there and are not.";
     text.gauge("healthcard_revocation_lists_missing", missing, figures.lists_missing);
+    let late = "Witnesses of the log who signed longer ago than the settings allow.";
+    text.gauge("healthcard_log_witnesses_late", late, figures.witnesses_late);
     for (name, help, count) in [
         ("healthcard_open_sessions", "Sessions that are open.", figures.open_sessions),
         (
@@ -250,6 +252,7 @@ mod tests {
             lists_missing: 0,
             stamps_end: Some(now - Duration::SECOND),
             responders_end: None,
+            witnesses_late: 1,
             open_sessions: None,
             spare_keys: Some(64),
         };
@@ -271,6 +274,7 @@ mod tests {
             "healthcard_seconds_to_end{of=\"time_stamping_certificate\"} -1",
             "healthcard_revocation_lists_missing 0",
             "healthcard_key_centre_spare_keys 64",
+            "healthcard_log_witnesses_late 1",
         ] {
             assert!(text.lines().any(|it| it == line), "{line}\n{text}");
         }

@@ -63,6 +63,7 @@ struct Desk {
     relays: Arc<relay::Relays>,
     events: Arc<events::Events>,
     warnings: Arc<warnings::Followers>,
+    log_followers: Arc<audit::Followers>,
 }
 
 impl Desk {

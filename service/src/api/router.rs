@@ -45,6 +45,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         relays: Arc::default(),
         events: Arc::default(),
         warnings: Arc::default(),
+        log_followers: Arc::default(),
     };
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)

@@ -14,7 +14,7 @@ const MOST: usize = 8;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawWitnesses {
-    /// Their keys, `name+id+base64`, as `healthcard witness key` tells them.
+    /// Their keys, `name+id+base64`, as `healthcard witness begin` tells them.
     pub keys: Vec<String>,
     /// Seconds without a signature after which one is late, 60 to 604800.
     pub late: u64,
@@ -42,10 +42,11 @@ impl Witnesses {
             return Err(wrong("at most 8"));
         }
         let keys = raw.keys.iter().map(|key| key.parse()).collect::<Result<Vec<WitnessKey>, _>>();
-        let keys = keys.map_err(|_| wrong("keys as `healthcard witness key` tells them"))?;
+        let keys = keys.map_err(|_| wrong("keys as `healthcard witness begin` tells them"))?;
         let names: BTreeSet<_> = keys.iter().map(WitnessKey::name).collect();
-        if names.len() < keys.len() {
-            return Err(wrong("each of another name"));
+        let points: BTreeSet<_> = keys.iter().map(WitnessKey::public_key).collect();
+        if names.len() < keys.len() || points.len() < keys.len() {
+            return Err(wrong("each of another name and key"));
         }
         if !(60..=604_800).contains(&raw.late) {
             return Err(ConfigError::Value { setting: "witnesses.late", why: "60 to 604800" });

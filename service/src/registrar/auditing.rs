@@ -8,8 +8,12 @@ use crate::{
     catalogue::Reason,
     clock::rfc3339,
     policy::Act,
-    store::{Cursor, LogEntry, SearchFilter, StoreError},
+    store::{Counted, Cursor, LogEntry, Receipt, SearchFilter, StoreError, WithinEntry},
+    vocabulary::CountBy,
 };
+
+/// Entries that whoever follows is shown in one go.
+const FOLLOWED: u64 = 1000;
 
 /// A proof, with the checkpoint it leads to when that is the newest one.
 pub struct Proof {
@@ -35,13 +39,69 @@ impl Registrar {
         cursor: Option<Cursor>,
         limit: u32,
     ) -> Result<(Vec<LogEntry>, Option<Cursor>), Error> {
+        self.record_search(caller, "search", &filter).await?;
+        Ok(self.store.search(filter, cursor, limit).await?)
+    }
+
+    /// How many entries match, by what they say.
+    ///
+    /// # Errors
+    /// ROLE_NOT_ALLOWED.
+    pub async fn count_log(
+        &self,
+        caller: &Caller,
+        filter: SearchFilter,
+        by: CountBy,
+        cursor: Option<Cursor>,
+    ) -> Result<Counted, Error> {
+        self.record_search(caller, "count", &filter).await?;
+        Ok(self.store.count(filter, by, cursor).await?)
+    }
+
+    /// That somebody follows the log from now on is in the log; where to begin.
+    ///
+    /// # Errors
+    /// ROLE_NOT_ALLOWED.
+    pub async fn follow_log(&self, caller: &Caller, filter: &SearchFilter) -> Result<u64, Error> {
+        Ok(self.record_search(caller, "follow", filter).await?.position + 1)
+    }
+
+    /// What matches among the entries from a position on, for whoever follows; where to go on.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn log_after(
+        &self,
+        filter: &SearchFilter,
+        from: u64,
+    ) -> Result<(Vec<LogEntry>, u64), Error> {
+        let until = self.store.log_size().min(from + FOLLOWED).max(from);
+        Ok((self.store.matching(filter.clone(), from, until).await?, until))
+    }
+
+    /// All that was asked for is in the log before the answer.
+    async fn record_search(
+        &self,
+        caller: &Caller,
+        kind: &str,
+        filter: &SearchFilter,
+    ) -> Result<Receipt, Error> {
         self.allow(caller, Act::AuditRead).await?;
-        let mut entry = self.entry(caller, Act::AuditRead, Outcome::Granted).with("kind", "search");
+        let SearchFilter { resident, actor, action, visit, within, .. } = filter;
+        let WithinEntry { institution, role, address, purpose, rule, reason, question } = within;
+        let mut entry = self.entry(caller, Act::AuditRead, Outcome::Granted).with("kind", kind);
         for (key, value) in [
-            ("resident", &filter.resident),
-            ("actor", &filter.actor),
-            ("action", &filter.action),
-            ("visit", &filter.visit),
+            ("resident", resident),
+            ("actor", actor),
+            ("action", action),
+            ("visit", visit),
+            ("institution", institution),
+            ("role", role),
+            ("address", address),
+            ("purpose", purpose),
+            ("rule", rule),
+            // `reason` says why an entry itself is one of a refusal.
+            ("refused-for", reason),
         ] {
             if let Some(value) = value {
                 entry = entry.with(key, value.as_str());
@@ -49,6 +109,9 @@ impl Registrar {
         }
         if let Some(outcome) = filter.outcome {
             entry = entry.with("outcome", outcome.as_str());
+        }
+        if let Some(question) = question {
+            entry = entry.with("question", question.as_str());
         }
         if filter.alerts {
             entry = entry.with("alerts", "only");
@@ -58,8 +121,7 @@ impl Registrar {
                 entry = entry.with(key, rfc3339(at));
             }
         }
-        self.record_act(entry).await?;
-        Ok(self.store.search(filter, cursor, limit).await?)
+        self.record_act(entry).await
     }
 
     /// One entry.

@@ -40,6 +40,8 @@ pub(crate) struct Figures {
     pub(crate) responders_end: Option<UtcTime>,
     /// Sessions that are open; nothing where the records cannot be read.
     pub(crate) open_sessions: Option<u64>,
+    /// Witnesses whose last signature is older than the settings allow.
+    pub(crate) witnesses_late: usize,
     /// Encryption keys that were made ahead, likewise.
     pub(crate) spare_keys: Option<u64>,
 }
@@ -66,6 +68,7 @@ impl Registrar {
             lists_missing: lists.iter().filter(|(_, end)| end.is_none()).count(),
             stamps_end: self.stamping.end(),
             responders_end: self.responders.first_end(),
+            witnesses_late: self.witness_states(now).iter().filter(|it| it.late).count(),
             open_sessions: self.store.open_sessions(now).await.ok(),
             spare_keys: self.store.key_counts().await.ok().map(|counts| counts.spare),
         }

@@ -42,7 +42,7 @@ impl Registrar {
             open_sessions: self.store.open_sessions(caller.now).await?,
             keys: self.keys.keystore().list(),
             rules: self.rules_in_force(),
-            witnesses: self.witness_states(caller.now).await?,
+            witnesses: self.witness_states(caller.now),
         })
     }
 }

@@ -1,11 +1,16 @@
 //! Witnesses (见证方): other parties who sign that the log only grows. What they show us of it may be news to us as well.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, PoisonError},
 };
 
-use audit::{Outcome, checkpoint::Checkpoint, cosignature, tree::Hash};
+use audit::{
+    Outcome,
+    checkpoint::{Checkpoint, NoteError},
+    cosignature::{self, WitnessKey},
+    tree::Hash,
+};
 use time::Duration;
 
 use super::{Error, Registrar, entry_by, service_actor};
@@ -26,13 +31,30 @@ const MOST: usize = 16;
 #[derive(Debug)]
 pub(super) struct Witnesses {
     known: config::Witnesses,
+    /// What each signed last, by its key: whoever asks for it does not wait for the database.
+    signed: Mutex<BTreeMap<String, Cosignature>>,
     /// Roots of checkpoints that are ours and not of this log, and what was told of them.
     brought_up: Mutex<BTreeSet<(Hash, &'static str)>>,
 }
 
 impl Witnesses {
     pub(super) fn new(known: config::Witnesses) -> Self {
-        Self { known, brought_up: Mutex::default() }
+        Self { known, signed: Mutex::default(), brought_up: Mutex::default() }
+    }
+
+    /// What a witness signed last.
+    fn last(&self, key: &WitnessKey) -> Option<Cosignature> {
+        let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        signed.get(&key.to_string()).cloned()
+    }
+
+    /// Takes note of what was signed, unless what is known is newer.
+    fn note(&self, cosignature: Cosignature) {
+        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = signed.get(&cosignature.witness);
+        if known.is_none_or(|known| is_newer(&cosignature, known)) {
+            signed.insert(cosignature.witness.clone(), cosignature);
+        }
     }
 
     /// Whether it is the first time that this is brought up.
@@ -45,6 +67,11 @@ impl Witnesses {
         let mut brought_up = self.brought_up.lock().unwrap_or_else(PoisonError::into_inner);
         brought_up.remove(&(root, alert));
     }
+}
+
+/// The later word of a witness: of more, or of as much at a later time.
+fn is_newer(one: &Cosignature, other: &Cosignature) -> bool {
+    (one.size, one.at) > (other.size, other.at)
 }
 
 /// What a witness is shown.
@@ -67,15 +94,26 @@ pub struct WitnessState {
 }
 
 impl Registrar {
+    /// Takes up what witnesses signed before the service was started.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub(crate) async fn recall_witnesses(&self) -> Result<(), Error> {
+        for signed in self.store.cosignatures().await? {
+            self.witnesses.note(signed);
+        }
+        Ok(())
+    }
+
     /// How the log grew from a checkpoint that a witness holds; from the beginning where it holds none.
     ///
     /// # Errors
-    /// CHECKPOINT_UNKNOWN for one that this log did not sign; LOG_ROLLED_BACK and LOG_FORKED for one that it did, and from
-    /// which it does not go on: that is in the log, with an alert, the first time.
+    /// CHECKPOINT_UNKNOWN for one that is not of this log, as far as can be told; LOG_ROLLED_BACK and LOG_FORKED for one
+    /// that a key of this log signed, and from which it does not go on: that is in the log, with an alert, the first time.
     pub async fn growth(&self, held: &str, now: UtcTime) -> Result<Growth, Error> {
         let from = match held {
             "" => 0,
-            held => self.ours(held, now).await?.size,
+            held => self.of_this_log(held, now).await?,
         };
         let (size, checkpoint) = self.store.checkpoint();
         // Every log begins with the empty one.
@@ -86,7 +124,7 @@ impl Registrar {
         Ok(Growth { checkpoint, path })
     }
 
-    /// Keeps what a witness signed.
+    /// Keeps what a witness signed, if it is newer than what it signed before.
     ///
     /// # Errors
     /// As [`growth`](Self::growth); WITNESS_UNKNOWN; COSIGNATURE_INVALID.
@@ -96,86 +134,78 @@ impl Registrar {
         line: &str,
         now: UtcTime,
     ) -> Result<(), Error> {
-        let Checkpoint { size, .. } = self.ours(checkpoint, now).await?;
+        // Whatever else stands below it is nobody's.
+        let (_, checkpoint) =
+            self.store.read_checkpoint(checkpoint).map_err(|_| Reason::CHECKPOINT_UNKNOWN)?;
         let note =
-            cosignature::cosigned(checkpoint, &[line]).map_err(|_| Reason::COSIGNATURE_INVALID)?;
-        let known = self.witnesses.known.keys.iter();
-        // Of a witness that there is none of, nothing is said but that.
-        let mut found = Err(Reason::WITNESS_UNKNOWN);
-        for witness in known {
+            cosignature::cosigned(&checkpoint, &[line]).map_err(|_| Reason::COSIGNATURE_INVALID)?;
+        let mut found = None;
+        for witness in &self.witnesses.known.keys {
             match witness.time_of(&note) {
-                Ok(time) => found = Ok((witness, time)),
-                Err(audit::checkpoint::NoteError::NotSigned) => {}
+                Ok(time) => found = Some((witness, time)),
+                Err(NoteError::NotSigned) => {}
                 Err(_) => return Err(Reason::COSIGNATURE_INVALID.into()),
             }
         }
-        let (witness, time) = found?;
+        let (witness, time) = found.ok_or(Reason::WITNESS_UNKNOWN)?;
         let at = i64::try_from(time).ok().and_then(|it| UtcTime::from_unix_timestamp(it).ok());
         let at = at.filter(|at| (*at - now).abs() <= CLOCKS).ok_or(Reason::COSIGNATURE_INVALID)?;
-        let signed = Cosignature {
-            witness: witness.name().to_owned(),
-            size,
-            at,
-            checkpoint: checkpoint.to_owned(),
-            line: line.to_owned(),
-        };
-        Ok(self.store.keep_cosignature(signed).await?)
+        let size = self.of_this_log(&checkpoint, now).await?;
+        let last = self.witnesses.last(witness);
+        let (witness, line) = (witness.to_string(), line.to_owned());
+        let signed = Cosignature { witness, size, at, checkpoint, line };
+        // What was said before is not written again.
+        if last.is_none_or(|last| is_newer(&signed, &last)) {
+            self.store.keep_cosignature(signed.clone()).await?;
+            self.witnesses.note(signed);
+        }
+        Ok(())
     }
 
-    /// The newest checkpoint that a witness signed, with the lines of all who signed that one; nothing where none did.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn cosigned_checkpoint(&self) -> Result<Option<String>, Error> {
-        let all = self.store.cosignatures().await?;
-        let known = |it: &&Cosignature| {
-            self.witnesses.known.keys.iter().any(|key| key.name() == it.witness)
-        };
-        let Some(newest) = all.iter().filter(known).max_by_key(|it| it.size) else {
-            return Ok(None);
-        };
-        let of_it = all.iter().filter(known).filter(|it| it.checkpoint == newest.checkpoint);
-        let lines: Vec<_> = of_it.map(|it| &*it.line).collect();
-        let note = cosignature::cosigned(&newest.checkpoint, &lines)
-            .map_err(|e| Error::internal("putting cosignatures below a checkpoint", e))?;
-        Ok(Some(note))
+    /// Of each witness the newest checkpoint that it signed, with its line.
+    #[must_use]
+    pub fn cosigned_checkpoints(&self) -> Vec<String> {
+        let last = self.witnesses.known.keys.iter().filter_map(|key| self.witnesses.last(key));
+        last.map(|it| it.checkpoint + &it.line).collect()
     }
 
     /// Each witness, and what it signed last.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn witness_states(&self, now: UtcTime) -> Result<Vec<WitnessState>, Error> {
-        let all = self.store.cosignatures().await?;
+    #[must_use]
+    pub fn witness_states(&self, now: UtcTime) -> Vec<WitnessState> {
         let config::Witnesses { keys, late } = &self.witnesses.known;
-        let state = |name: &str| {
-            let last = all.iter().find(|it| it.witness == name).map(|it| (it.size, it.at));
+        let state = |key: &WitnessKey| {
+            let last = self.witnesses.last(key).map(|it| (it.size, it.at));
             let since = last.map_or(self.started_at, |(_, at)| at);
-            WitnessState { witness: name.to_owned(), last, late: since + *late < now }
+            WitnessState { witness: key.name().to_owned(), last, late: since + *late < now }
         };
-        Ok(keys.iter().map(|key| state(key.name())).collect())
+        keys.iter().map(state).collect()
     }
 
-    /// Reads a checkpoint that a key of this log signed, and from which it goes on.
-    async fn ours(&self, note: &str, now: UtcTime) -> Result<Checkpoint, Error> {
-        let held = self.store.read_checkpoint(note).map_err(|_| Reason::CHECKPOINT_UNKNOWN)?;
+    /// The size that a checkpoint speaks of, from which this log goes on. Of one that does so it does not matter who signed it.
+    async fn of_this_log(&self, note: &str, now: UtcTime) -> Result<u64, Error> {
+        let unknown = |_| Reason::CHECKPOINT_UNKNOWN;
+        let held = Checkpoint::read_unverified(note).map_err(unknown)?;
+        if held.origin != self.store.verifier_key().name() {
+            return Err(Reason::CHECKPOINT_UNKNOWN.into());
+        }
         let (reason, alert) = match self.store.root_at(held.size).await {
-            Ok(root) if root == held.root => return Ok(held),
+            Ok(root) if root == held.root => return Ok(held.size),
             Ok(_) => (Reason::LOG_FORKED, "log-forked"),
             Err(StoreError::OutsideLog { .. }) => (Reason::LOG_ROLLED_BACK, "log-rolled-back"),
             Err(error) => return Err(error.into()),
         };
-        tracing::error!(
-            size = held.size,
-            alert,
-            "this log signed a checkpoint that it does not go on from"
-        );
+        // Evidence is what a key of ours signed.
+        let (held, signed) = self.store.read_checkpoint(note).map_err(unknown)?;
+        let size = held.size;
+        tracing::error!(size, alert, "this log signed a checkpoint that it does not go on from");
         if self.witnesses.is_news(held.root, alert) {
+            let signature = signed.lines().last().unwrap_or_default();
             let entry =
                 entry_by(service_actor(&self.name), Act::AuditWitness, Outcome::Failed, now)
                     .with("alert", alert)
-                    .with("held-size", held.size.to_string())
-                    .with("held-root", hex::encode(held.root));
+                    .with("held-size", size.to_string())
+                    .with("held-root", hex::encode(held.root))
+                    .with("held-signature", signature);
             if let Err(error) = self.record_act(entry).await {
                 // Whoever holds the evidence is told all the same, and it is news the next time.
                 self.witnesses.forget(held.root, alert);

@@ -5,21 +5,15 @@ use audit::{
     tile::TileReader,
     tree::{Hash, root_of},
 };
-use rusqlite::{Connection, Row};
+use rusqlite::Row;
 
 use super::{Store, StoreError, micros::Micros, tail::read_tile};
-use crate::clock::{UtcTime, date_at_desk};
-
-/// The newest of each witness. By the primary key: few rows, and one a day.
-const NEWEST: &str = "
-    SELECT witness, size, at, checkpoint, line FROM cosignature AS one
-    WHERE size = (SELECT max(size) FROM cosignature AS other WHERE other.witness = one.witness)
-    ORDER BY witness";
+use crate::clock::UtcTime;
 
 /// A checkpoint that a witness signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cosignature {
-    /// The witness's name.
+    /// The witness's key, in note form.
     pub witness: String,
     /// Size of the log.
     pub size: u64,
@@ -44,12 +38,13 @@ impl Cosignature {
 }
 
 impl Store {
-    /// Reads a checkpoint that a key of this log signed, the one in use or one before it.
+    /// Reads a checkpoint that a key of this log signed, the one in use or one before it; with the note as that key
+    /// wrote it.
     ///
     /// # Errors
     /// [`NoteError`].
-    pub fn read_checkpoint(&self, note: &str) -> Result<Checkpoint, NoteError> {
-        self.inner.keys().verify(note)
+    pub fn read_checkpoint(&self, note: &str) -> Result<(Checkpoint, String), NoteError> {
+        self.inner.keys().verify_alone(note)
     }
 
     /// The root that the log had at a size.
@@ -65,43 +60,30 @@ impl Store {
         .await
     }
 
-    /// Keeps what a witness signed. Of those before it, the last of each day stays.
+    /// Keeps what a witness signed, in the place of what it signed before.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn keep_cosignature(&self, signed: Cosignature) -> Result<(), StoreError> {
-        self.move_forward(move |db| Ok(keep(db, &signed)?)).await
+        self.move_forward(move |db| {
+            let Cosignature { witness, size, at, checkpoint, line } = signed;
+            db.prepare_cached("REPLACE INTO cosignature (witness, size, at, checkpoint, line) VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .execute((witness, size, Micros(at), checkpoint, line))?;
+            Ok(())
+        })
+        .await
     }
 
-    /// The newest cosignature of each witness, by its name.
+    /// What each witness signed last.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn cosignatures(&self) -> Result<Vec<Cosignature>, StoreError> {
         self.read(|db| {
-            let mut select = db.prepare_cached(NEWEST)?;
+            let mut select = db.prepare_cached("SELECT * FROM cosignature")?;
             let found = select.query_map([], Cosignature::read)?;
             Ok(found.collect::<Result<_, _>>()?)
         })
         .await
     }
-}
-
-fn keep(db: &Connection, signed: &Cosignature) -> rusqlite::Result<()> {
-    let Cosignature { witness, size, at, checkpoint, line } = signed;
-    let day = date_at_desk(*at).to_julian_day();
-    // What was said of one size earlier is not put in the place of what was said later.
-    db.prepare_cached(
-        "INSERT INTO cosignature (witness, size, at, day, checkpoint, line) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (witness, size) DO UPDATE
-         SET at = excluded.at, day = excluded.day, checkpoint = excluded.checkpoint, line = excluded.line
-         WHERE excluded.at > at",
-    )?
-    .execute((witness, size, Micros(*at), day, checkpoint, line))?;
-    db.prepare_cached(
-        "DELETE FROM cosignature WHERE witness = ?1 AND day = ?2
-         AND size < (SELECT max(size) FROM cosignature WHERE witness = ?1 AND day = ?2)",
-    )?
-    .execute((witness, day))?;
-    Ok(())
 }

@@ -57,6 +57,7 @@ mod revocation_lists;
 mod root_successions;
 mod rules;
 mod schema;
+mod searching;
 mod sessions;
 mod signings;
 mod staff;
@@ -74,7 +75,7 @@ mod watched_log;
 mod words;
 mod writer;
 
-pub use auditing::{Cursor, LogEntry, SearchFilter};
+pub use auditing::LogEntry;
 pub use authorities::Authority;
 pub use batches::{
     Abandoned, Batch, BatchChip, BatchRow, Begun, Checked, ChipState, MadeCard, NewBatch, NewRow,
@@ -121,6 +122,7 @@ pub use residents::Resident;
 pub use revocation_lists::{ListPart, RevocationLists, Revocations, RevokedSerial};
 pub use root_successions::RootSuccession;
 pub use rules::{NewRules, OutOfTurn, RulesInUse, RulesRecord, Taken};
+pub use searching::{Counted, Cursor, EXAMINED, SearchFilter, WithinEntry};
 pub use sessions::{NewSession, Session};
 pub use signings::{NewSigning, Signing};
 pub use staff::{Ending, IdentityChange};

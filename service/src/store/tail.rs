@@ -46,8 +46,13 @@ impl LogSigner {
 
     /// Reads a checkpoint that the key in use signed, or else one of those before it.
     pub(super) fn verify(&self, note: &str) -> Result<Checkpoint, NoteError> {
+        Ok(self.verify_alone(note)?.0)
+    }
+
+    /// The same, with the note as that key wrote it.
+    pub(super) fn verify_alone(&self, note: &str) -> Result<(Checkpoint, String), NoteError> {
         let mut keys = std::iter::once(&self.key).chain(&self.earlier);
-        keys.find_map(|key| match Checkpoint::verify(note, key) {
+        keys.find_map(|key| match Checkpoint::verify_alone(note, key) {
             Err(NoteError::NotSigned) => None,
             decided => Some(decided),
         })

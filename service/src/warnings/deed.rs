@@ -79,7 +79,7 @@ pub struct Deed {
     pub resident: Option<ResidentId>,
     /// Whether it was within an emergency access.
     pub emergency: bool,
-    /// Whether the person was named as attending.
+    /// Whether the person was named as attending, or saw what is their own or their ward's by right.
     pub attending: bool,
 }
 
@@ -127,7 +127,9 @@ impl Deed {
             address: entry.actor.address.as_ref().and_then(|address| address.parse().ok()),
             resident: entry.resident.as_ref().and_then(|id| id.parse().ok()),
             emergency: detail("emergency").is_some(),
-            attending: relations.split(',').any(|relation| relation == "attending"),
+            attending: relations
+                .split(',')
+                .any(|relation| ["attending", "resident", "guardian"].contains(&relation)),
         };
         Some((identity, deed))
     }

@@ -426,9 +426,14 @@ fn the_log_says_what_somebody_did() {
         assert_eq!(deed.address, "10.0.1.5".parse().ok());
     }
     let reading = entry(Act::TokenIssue, granted);
-    let with_ties = reading.clone().with("relations", "department,attending");
-    let (_, deed) = Deed::read(7, MORNING, &with_ties).unwrap();
-    assert!(deed.attending && !deed.emergency);
+    for ties in ["department,attending", "resident", "guardian"] {
+        let with_ties = reading.clone().with("relations", ties);
+        let (_, deed) = Deed::read(7, MORNING, &with_ties).unwrap();
+        assert!(deed.attending && !deed.emergency, "{ties}");
+    }
+    let (_, deed) =
+        Deed::read(7, MORNING, &reading.clone().with("relations", "department")).unwrap();
+    assert!(!deed.attending);
     let (_, deed) = Deed::read(7, MORNING, &reading.with("emergency", "x")).unwrap();
     assert!(deed.emergency && !deed.attending);
     // What the service does by itself is nobody's, and programs and devices are nobody; other acts are not looked at.

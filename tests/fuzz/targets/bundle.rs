@@ -4,5 +4,5 @@
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(bundle) = audit::bundle::Reader::new(data) else { return };
     let key = bundle.header().key.clone();
-    let _ = audit::bundle::check(bundle, &key);
+    let _ = audit::bundle::check(bundle, &key, &[]);
 });

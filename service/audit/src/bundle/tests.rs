@@ -38,7 +38,7 @@ fn bundle(from: u64, until: u64, size: u64) -> Vec<u8> {
 }
 
 fn verdict(bundle: &[u8]) -> Verdict {
-    check(Reader::new(bundle).unwrap(), &key()).unwrap().verdict
+    check(Reader::new(bundle).unwrap(), &key(), &[]).unwrap().verdict
 }
 
 fn findings(bundle: &[u8]) -> Vec<Finding> {
@@ -56,10 +56,38 @@ fn lines(bundle: &[u8]) -> Vec<String> {
 fn a_range_is_checked_alone() {
     for (from, until, size) in [(0, 0, 0), (0, 40, 40), (7, 20, 40), (39, 40, 40), (5, 5, 9)] {
         let bundle = bundle(from, until, size);
-        let report = check(Reader::new(&bundle[..]).unwrap(), &key()).unwrap();
+        let report = check(Reader::new(&bundle[..]).unwrap(), &key(), &[]).unwrap();
         assert_eq!(report.verdict, Verdict::Valid, "{from} {until} {size}");
         assert_eq!((report.leaves, report.size), (until - from, size));
     }
+}
+
+#[test]
+fn a_range_is_held_against_checkpoints_within_it() {
+    let root = |size| frontier(0, size).root();
+    let told = |bundle: &[u8], held: &[String]| {
+        check(Reader::new(bundle).unwrap(), &key(), held).unwrap().verdict
+    };
+    let good = bundle(7, 20, 40);
+    for size in [7, 8, 15, 20, 40] {
+        assert_eq!(told(&good, &[note(size, root(size))]), Verdict::Valid, "{size}");
+        let Verdict::Tampered(found) = told(&good, &[note(size, [9; 32])]) else {
+            panic!("{size}")
+        };
+        assert_eq!(found.listed, [Finding::Forked { size }]);
+    }
+    // What it has no entries of it cannot be compared at, right or wrong.
+    for size in [0, 6, 21, 39] {
+        let elsewhere = Verdict::Unverifiable(vec![Gap::HeldElsewhere(0)]);
+        assert_eq!(told(&good, &[note(size, [9; 32])]), elsewhere, "{size}");
+    }
+    let Verdict::Tampered(found) = told(&good, &[note(41, [9; 32])]) else { panic!() };
+    assert_eq!(found.listed, [Finding::RolledBack { held: 41, size: 40 }]);
+    assert_eq!(told(&good, &[String::new()]), Verdict::Unverifiable(vec![Gap::HeldByOtherKey(0)]));
+    // What was altered says nothing of what the log was before.
+    let altered = String::from_utf8(good).unwrap().replacen("granted", "refused", 1);
+    let Verdict::Tampered(found) = told(altered.as_bytes(), &[note(15, [9; 32])]) else { panic!() };
+    assert_eq!(found.listed, [Finding::Altered { position: 7 }]);
 }
 
 #[test]
@@ -101,7 +129,7 @@ fn changes_are_named() {
     assert_eq!(findings(&signature), [Finding::CheckpointAltered { size: 40 }]);
     let cut = whole[..whole.len() - 1].concat().into_bytes();
     assert_eq!(verdict(&cut), Verdict::Unverifiable(vec![Gap::CutShort]));
-    let other = check(Reader::new(&bundle(7, 20, 40)[..]).unwrap(), &other_key()).unwrap();
+    let other = check(Reader::new(&bundle(7, 20, 40)[..]).unwrap(), &other_key(), &[]).unwrap();
     assert_eq!(other.verdict, Verdict::Unverifiable(vec![Gap::OtherKey]));
 }
 
@@ -128,7 +156,7 @@ fn what_is_not_a_bundle_is_refused_at_its_line() {
         ("nothing", String::new(), 1),
     ];
     for (why, text, at) in cases {
-        let refused = Reader::new(text.as_bytes()).and_then(|reader| check(reader, &key()));
+        let refused = Reader::new(text.as_bytes()).and_then(|reader| check(reader, &key(), &[]));
         assert!(
             matches!(refused, Err(BundleError::Line(line)) if line == at),
             "{why}: {refused:?}"
@@ -144,7 +172,7 @@ proptest! {
         let mut text = bundle(7, 20, 40);
         let at = at.index(text.len());
         text[at] ^= 1 << bit;
-        let checked = Reader::new(&text[..]).and_then(|reader| check(reader, &key()));
+        let checked = Reader::new(&text[..]).and_then(|reader| check(reader, &key(), &[]));
         // The key in the header is for comparing; whoever checks brings their own.
         if let Ok(report) = checked {
             let reader = Reader::new(&text[..]).unwrap();
@@ -154,8 +182,8 @@ proptest! {
 
     #[test]
     fn arbitrary_text_never_panics(text in "\\PC{0,200}", lines in prop::collection::vec("[a-z0-9 +=]{0,40}", 0..12)) {
-        let _ = Reader::new(text.as_bytes()).and_then(|reader| check(reader, &key()));
+        let _ = Reader::new(text.as_bytes()).and_then(|reader| check(reader, &key(), &[]));
         let lines = format!("{FORMAT}\nkey {}\n{}", key(), lines.join("\n"));
-        let _ = Reader::new(lines.as_bytes()).and_then(|reader| check(reader, &key()));
+        let _ = Reader::new(lines.as_bytes()).and_then(|reader| check(reader, &key(), &[]));
     }
 }

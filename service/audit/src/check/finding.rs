@@ -199,6 +199,8 @@ pub enum Gap {
     OtherKey,
     /// A checkpoint that is held is not signed by this key: which, counted from 0.
     HeldByOtherKey(usize),
+    /// A checkpoint that is held speaks of a size that this bundle cannot be compared at: which, counted from 0.
+    HeldElsewhere(usize),
     /// Another key of the log took over: this one signed so many entries, and not those after.
     Succeeded {
         /// The number.
@@ -218,6 +220,10 @@ impl fmt::Display for Gap {
                 "a new key of the log took over: this one signed no more than {size} entries"
             ),
             Self::CutShort => f.write_str("the bundle ends before its last line"),
+            Self::HeldElsewhere(at) => write!(
+                f,
+                "checkpoint {at} of those held speaks of a size at which the bundle cannot be compared"
+            ),
             Self::HeldByOtherKey(at) => {
                 write!(f, "checkpoint {at} of those held is not signed by this key")
             }

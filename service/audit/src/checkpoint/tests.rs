@@ -19,6 +19,18 @@ fn a_signed_checkpoint_reads_back() {
 }
 
 #[test]
+fn what_others_put_below_a_note_is_left_out() {
+    let key = signing_key(1);
+    let signed = note(&checkpoint(), NAME, &key);
+    let line = signed.lines().last().unwrap();
+    let more = format!("{signed}\u{2014} witness.example AAAAAGFiYw==\n{line}\n");
+    let verifier = verifier(NAME, &key);
+    assert_eq!(Checkpoint::verify_alone(&more, &verifier), Ok((checkpoint(), signed)));
+    let other = note(&checkpoint(), NAME, &signing_key(2));
+    assert_eq!(Checkpoint::verify_alone(&other, &verifier), Err(NoteError::NotSigned));
+}
+
+#[test]
 fn a_verifier_key_reads_back() {
     let key = verifier(NAME, &signing_key(1));
     assert_eq!(key.to_string().parse::<VerifierKey>(), Ok(key.clone()));

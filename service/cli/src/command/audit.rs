@@ -7,16 +7,17 @@ mod database;
 mod export;
 mod finding;
 mod search;
+mod written;
 
 use std::path::{Path, PathBuf};
 
 use audit::{
-    checkpoint::{Checkpoint, NoteError, VerifierKey},
+    checkpoint::{Checkpoint, VerifierKey},
     cosignature::{WitnessKey, Witnessed},
 };
 use clap::{Args, Subcommand};
 use proto::v1::{
-    CheckpointRequest, CheckpointResponse, ConsistencyRequest, GetAuditEntryRequest,
+    CheckpointRequest, CheckpointResponse, ConsistencyRequest, GetAuditEntryRequest, GrowthRequest,
     ProveAuditEntryRequest, audit_client::AuditClient,
 };
 use serde_json::{Value, json};
@@ -31,6 +32,7 @@ use crate::{
     page::{Cell, Page, instant},
     proof,
     text::{self, problems},
+    witness::disagreement,
 };
 
 /// Largest checkpoint, bytes.
@@ -40,6 +42,10 @@ const NOTE_LIMIT: u64 = 8 * 1024;
 pub(crate) enum AuditCommand {
     /// 查找记录，由新到旧 | Search entries, newest first
     Search(search::Search),
+    /// 按日期、操作者、规则等分组计数 | Count entries by day, person, rule and so on
+    Count(search::Count),
+    /// 持续显示新写入的记录 | Show entries as they are written
+    Follow(search::Follow),
     /// 查看一条记录 | Show one entry
     Get {
         /// 日志位置 | Position in the log
@@ -83,47 +89,53 @@ pub(crate) struct Witnesses {
     keys: Vec<String>,
 }
 
+/// A witness, and what it signed, if anything.
+type Cosigned = (String, Option<Witnessed>);
+
 impl Witnesses {
     /// What each of them signed among these checkpoints of the log, the newest.
-    fn signed(
-        &self,
-        notes: &[&str],
-        log: &VerifierKey,
-    ) -> Result<Vec<(String, Witnessed)>, Failure> {
+    fn signed(&self, notes: &[String], log: &VerifierKey) -> Result<Vec<Cosigned>, Failure> {
         let malformed = |error| Failure::of(problems::WITNESS_KEY_MALFORMED).about(error);
         let keys = self.keys.iter().map(|key| key.trim().parse::<WitnessKey>().map_err(malformed));
         keys.map(|key| {
             let key = key?;
-            let mut newest: Option<Witnessed> = None;
-            for note in notes {
-                match key.witnessed(note, log) {
-                    Ok(signed) => {
-                        newest = newest.filter(|it| it.time >= signed.time).or(Some(signed));
-                    }
-                    Err(NoteError::BadSignature) => {
-                        return Err(Failure::of(problems::COSIGNATURE_INVALID).about(key.name()));
-                    }
-                    Err(_) => {}
-                }
-            }
-            let missing = || Failure::of(problems::NOT_COSIGNED).about(key.name());
-            Ok((key.name().to_owned(), newest.ok_or_else(missing)?))
+            // A line that does not verify is nobody's: whoever has the note can write one.
+            let signed = notes.iter().filter_map(|note| key.witnessed(note, log).ok());
+            let newest = signed.max_by_key(|signed| (signed.checkpoint.size, signed.time));
+            Ok((key.name().to_owned(), newest))
         })
         .collect()
     }
 }
 
 /// Who signed what, as rows.
-fn cosigned(page: Page, signed: &[(String, Witnessed)]) -> Page {
-    signed.iter().fold(page, |page, (witness, Witnessed { checkpoint, time })| {
-        let values = vec![witness.clone(), checkpoint.size.to_string(), instant(moment(*time))];
-        page.row(text::COSIGNED_BY, Cell::Filled(text::COSIGNED, values))
+fn cosigned(page: Page, signed: &[Cosigned]) -> Page {
+    signed.iter().fold(page, |page, (witness, signed)| {
+        let cell = match signed {
+            Some(Witnessed { checkpoint, time }) => Cell::Filled(
+                text::COSIGNED,
+                vec![witness.clone(), checkpoint.size.to_string(), instant(moment(*time))],
+            ),
+            None => Cell::Filled(text::NOT_COSIGNED_BY, vec![witness.clone()]),
+        };
+        page.row(text::COSIGNED_BY, cell)
     })
 }
 
-fn cosigned_json(signed: &[(String, Witnessed)]) -> Value {
-    let one = |(witness, signed): &(String, Witnessed)| json!({ "witness": witness, "size": signed.checkpoint.size, "time": signed.time });
+fn cosigned_json(signed: &[Cosigned]) -> Value {
+    let one = |(witness, signed): &Cosigned| match signed {
+        Some(Witnessed { checkpoint, time }) => json!({
+            "witness": witness, "size": checkpoint.size, "signed_at": json::instant(moment(*time)),
+        }),
+        None => json!({ "witness": witness, "size": null }),
+    };
     signed.iter().map(one).collect()
+}
+
+/// Whether all signed who had to.
+fn all_signed(signed: &[Cosigned]) -> Exit {
+    let all = signed.iter().all(|(_, signed)| signed.is_some());
+    if all { Exit::Done } else { Exit::Unverifiable }
 }
 
 #[derive(Debug, Args)]
@@ -157,6 +169,8 @@ impl AuditCommand {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
             Self::Search(search) => search.run(context).await,
+            Self::Count(order) => order.run(context).await,
+            Self::Follow(order) => order.run(context).await,
             Self::Get { position } => get(context, position).await,
             Self::Prove(order) => prove(context, order).await,
             Self::Consistency(order) => consistency(context, order).await,
@@ -274,23 +288,49 @@ async fn checkpoint(
         Some(key) => key,
         None => parse(&answer.verifier_key)?,
     };
-    let checkpoint = proof::checkpoint(&answer.checkpoint, &key)?;
-    let signed = witnesses.signed(&[&answer.cosigned], &key)?;
-    // What witnesses signed is worth more to whoever asks for it than the newest.
-    let kept = if signed.is_empty() { &answer.checkpoint } else { &answer.cosigned };
+    let signed = witnesses.signed(&answer.cosigned, &key)?;
+    let mut newest = proof::checkpoint(&answer.checkpoint, &key)?;
+    let mut kept = &answer.checkpoint;
+    for note in &answer.cosigned {
+        let names =
+            |it: &Cosigned| it.1.as_ref().is_some_and(|it| note.starts_with(&it.checkpoint.text()));
+        if !signed.iter().any(names) {
+            continue;
+        }
+        // That others see the same log follows only if the newest goes on from what they signed.
+        let grown = grown(context, note, &key).await?;
+        newest = if grown.size > newest.size { grown } else { newest };
+        // What witnesses signed is worth more to whoever asks for it than the newest.
+        kept = note;
+    }
     if let Some(out) = out {
         files::write(out, kept.as_bytes(), Audience::Everyone)?;
     }
-    let mut json = checkpoint_json(&answer, &checkpoint);
-    json["cosigned"] = answer.cosigned.as_str().into();
+    let mut json = checkpoint_json(&answer, &newest);
     json["witnesses"] = cosigned_json(&signed);
-    context.screen.show(&json, &cosigned(checkpoint_page(&key, &checkpoint), &signed));
-    Ok(Exit::Done)
+    context.screen.show(&json, &cosigned(checkpoint_page(&key, &newest), &signed));
+    Ok(all_signed(&signed))
+}
+
+/// The newest checkpoint, which goes on from this one.
+async fn grown(context: &Context, held: &str, key: &VerifierKey) -> Result<Checkpoint, Failure> {
+    let request = GrowthRequest { held: held.to_owned() };
+    let shown = context
+        .service
+        .ask_openly(async |it| AuditClient::new(it).growth(request.clone()).await)
+        .await?;
+    let (held, newest) =
+        (proof::checkpoint(held, key)?, proof::checkpoint(&shown.checkpoint, key)?);
+    match disagreement(&held, &newest, &shown) {
+        None => Ok(newest),
+        Some(why) => Err(Failure::of(problems::PROOF_INVALID).about(why.word())),
+    }
 }
 
 fn checkpoint_json(answer: &CheckpointResponse, checkpoint: &Checkpoint) -> Value {
     json!({
         "checkpoint": answer.checkpoint,
+        "cosigned": answer.cosigned,
         "verifier_key": answer.verifier_key,
         "origin": checkpoint.origin,
         "size": checkpoint.size,

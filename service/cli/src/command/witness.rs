@@ -15,8 +15,8 @@ use crate::{
     failure::Failure,
     json,
     page::{Page, instant},
-    text::{self, problems},
-    witness::{Memory, Turn, View, Witness},
+    text::{self, Text, problems},
+    witness::{Held, Memory, Turn, View, Why, Witness},
 };
 
 #[derive(Debug, Subcommand)]
@@ -40,8 +40,8 @@ pub(crate) enum WitnessCommand {
 #[derive(Debug, Args)]
 pub(crate) struct Log {
     /// 日志的验证公钥，应从服务以外的途径取得或核对 | Verifier key of the log; get or compare it another way than from the service
-    #[arg(long, value_name = "KEY")]
-    log_key: String,
+    #[arg(long, value_name = "KEY", env = "HEALTHCARD_VERIFIER_KEY")]
+    verifier_key: String,
 }
 
 #[derive(Debug, Args)]
@@ -59,7 +59,7 @@ pub(crate) struct Run {
 
 impl Log {
     fn key(&self) -> Result<VerifierKey, Failure> {
-        let key = self.log_key.trim().parse();
+        let key = self.verifier_key.trim().parse();
         key.map_err(|error| Failure::of(problems::VERIFIER_KEY_MALFORMED).about(error))
     }
 }
@@ -93,13 +93,15 @@ impl Run {
         if self.once {
             return Ok(told(context, &witness.turn(&context.service).await?));
         }
+        let mut view = None;
         if let Some(address) = self.listen {
-            let bound = View::offer(witness.memory().clone(), address).await?;
+            let (offered, bound) = View::offer(address).await?;
+            offered.show(witness.memory());
+            view = Some(offered);
             let page =
                 Page::default().row(text::WITNESS_VIEW, format!("http://{bound}/checkpoint"));
-            context
-                .screen
-                .show(&json!({ "event": "listening", "address": bound.to_string() }), &page);
+            let json = json!({ "event": "listening", "address": bound.to_string() });
+            context.screen.show(&json, &page);
         }
         let mut interrupted = Interruption::new()?;
         let mut beat = interval(Duration::from_secs(self.every.into()));
@@ -116,6 +118,9 @@ impl Run {
                 () = interrupted.came() => return Ok(exit),
                 turn = witness.turn(&context.service) => turn,
             };
+            if let Some(view) = &view {
+                view.show(witness.memory());
+            }
             match turn {
                 // Whoever runs it learns it from how it ends, too: what was seen stays seen.
                 Ok(turn) if told(context, &turn) == Exit::Tampered => exit = Exit::Tampered,
@@ -128,32 +133,45 @@ impl Run {
 
 /// Tells what a turn came to.
 fn told(context: &Context, turn: &Turn) -> Exit {
-    match turn {
-        Turn::Signed(signed) => {
-            let mut json = signed_json(signed);
-            json["event"] = "signed".into();
-            context.screen.show(&json, &signed_page(Page::titled(text::WITNESS_SIGNED), signed));
-            Exit::Done
-        }
-        Turn::Differs(file) => {
-            let json = json!({ "event": "differs", "evidence": file });
+    let (signed, title) = match turn {
+        Turn::First(signed) => (signed, text::WITNESS_SIGNED_FIRST),
+        Turn::Grew(signed) => (signed, text::WITNESS_SIGNED),
+        Turn::Differs(why, file) => {
+            let json = json!({ "event": "differs", "why": why.word(), "evidence": file });
             let page = Page::titled(text::WITNESS_DIFFERS)
+                .row(text::FINDING, why_text(*why))
                 .row(text::WITNESS_EVIDENCE, file.display().to_string())
                 .row(text::ADVICE, problems::LOG_TAMPERED.advice);
             context.screen.show(&json, &page);
-            Exit::Tampered
+            return Exit::Tampered;
         }
+    };
+    let mut json = signed_json(signed);
+    json["event"] = "signed".into();
+    context.screen.show(&json, &signed_page(Page::titled(title), signed));
+    Exit::Done
+}
+
+/// What was seen, in words.
+fn why_text(why: Why) -> Text {
+    match why {
+        Why::SaidShorter => text::WITNESS_SAID_SHORTER,
+        Why::SaidForked => text::WITNESS_SAID_FORKED,
+        Why::Unknown => text::WITNESS_UNKNOWN_THERE,
+        Why::Shorter => text::WITNESS_SHORTER,
+        Why::Forked => text::WITNESS_FORKED,
+        Why::NotProved => text::WITNESS_NOT_PROVED,
     }
 }
 
 fn show(context: &Context, memory: &Memory) -> Outcome {
-    let (key, held, evidence) = (memory.key()?, memory.held()?, memory.evidence()?);
+    let (key, held, evidence) = (memory.key()?, memory.held()?, memory.evidence());
     let mut page = Page::titled(text::LOG_WITNESS).row(text::WITNESS_KEY, key.to_string());
     for log in memory.logs()? {
         page = page.row(text::VERIFIER_KEY, log.to_string());
     }
     let mut json = json!({ "witness_key": key.to_string(), "held": null, "evidence": evidence });
-    if let Some((signed, note)) = &held {
+    if let Some(Held { signed, note }) = &held {
         json["held"] = signed_json(signed);
         json["held"]["note"] = note.as_str().into();
         page = signed_page(page, signed);

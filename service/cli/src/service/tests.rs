@@ -1,9 +1,6 @@
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
 };
 
 use proto::v1::{
@@ -21,14 +18,14 @@ use sm2::{
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Code, transport::Server};
-use tonic_types::{ErrorDetails, StatusExt as _};
+use tonic::transport::Server;
 
 use super::*;
 use crate::{
     files::{self, Audience},
     identity::{DEFAULT_IDENTIFIER, sample},
     screen::Screen,
+    testing::refused,
     text::Lang,
 };
 
@@ -49,11 +46,6 @@ struct County {
     name: Option<&'static str>,
     opened: Arc<AtomicU32>,
     asked: Arc<AtomicU32>,
-}
-
-fn refused(reason: &str) -> Status {
-    let details = ErrorDetails::with_error_info(reason, "healthcard.v1", HashMap::new());
-    Status::with_error_details(Code::Unauthenticated, "no", details)
 }
 
 #[tonic::async_trait]

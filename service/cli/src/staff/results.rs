@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::{
+    csv::cell,
     failure::Failure,
     files::{self, Audience},
 };
@@ -40,19 +41,6 @@ pub(crate) fn write(path: &Path, mut verdicts: Vec<Verdict>) -> Result<(), Failu
         ));
     }
     files::write(path, table.as_bytes(), Audience::Owner)
-}
-
-/// A cell of a number on record, which may be anything: quoted where it has to be, and nothing that a spreadsheet
-/// computes.
-fn cell(text: &str) -> String {
-    let text = match text.starts_with(['=', '+', '-', '@']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
-    };
-    match text.contains([',', '"']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text,
-    }
 }
 
 #[cfg(test)]

@@ -6,15 +6,27 @@ labels! {
     LOG_WITNESS: "见证方", "Witness";
     WITNESS_BEGUN: "已成为见证方；请把下列公钥交服务管理员登记（[witnesses]）", "This is a witness now; have an operator of the service put this key into `[witnesses]`";
     WITNESS_KEY: "见证公钥", "Witness key";
-    WITNESS_SIGNED: "日志只增未改，已签署", "The log only grew; signed";
+    WITNESS_SIGNED: "日志自上次签署以来只增未改，已签署", "The log only grew since it was signed last; signed";
+    WITNESS_SIGNED_FIRST: "首次签署，以后据此比对", "Signed for the first time; what follows is compared with this";
+    WITNESS_SAID_SHORTER: "服务自称日志短于此前签署的", "the service says that the log ends before what was signed";
+    WITNESS_SAID_FORKED: "服务自称日志的历史与此前签署的不同", "the service says that the log has another history than was signed";
+    WITNESS_UNKNOWN_THERE: "服务不认识由其日志密钥签署的检查点", "the service does not know a checkpoint that its log's key signed";
+    WITNESS_SHORTER: "最新检查点短于此前签署的", "the newest checkpoint is of fewer entries than were signed";
+    WITNESS_FORKED: "最新检查点与此前签署的长度相同、内容不同", "the newest checkpoint is of as many entries as were signed, and of others";
+    WITNESS_NOT_PROVED: "服务未能证明最新检查点由此前签署的增长而来", "the service does not prove that the newest checkpoint goes on from what was signed";
     WITNESS_SIGNED_AT: "签署时间", "Signed at";
     WITNESS_DIFFERS: "日志与此前签署的不一致，未签署", "The log is not the one that was signed before; nothing was signed";
     WITNESS_EVIDENCE: "证据", "Evidence";
     WITNESS_VIEW: "公开地址", "Shown at";
-    COSIGNED_BY: "见证", "Cosigned by";
+    COSIGNED_BY: "见证方签署", "Cosigned by";
+    NOT_COSIGNED_BY: "{}，未签署", "{}, not at all";
     COSIGNED: "{}，前 {} 条，签署于 {}", "{}, the first {} entries, at {}";
-    WITNESS_LATE: "{}，前 {} 条，签署于 {}（已超时）", "{}, the first {} entries, at {}: late";
+    WITNESS_LATE: "{}，前 {} 条，签署于 {}（逾时未再签署）", "{}, the first {} entries, at {}: late";
     WITNESS_SILENT: "{}，尚未签署", "{}, nothing yet";
+    AUDIT_COUNTS: "记录数", "Numbers of entries";
+    ENTRIES: "记录数", "Entries";
+    AUDIT_SEARCHING: "继续向前查找…", "looking further back…";
+    AUDIT_FOLLOWING: "等待新的记录；Ctrl-C 结束", "waiting for new entries; Ctrl-C ends it";
     ENTRIES_CHECKED: "已核对记录", "Entries checked";
     FINDING: "发现", "Finding";
     MISSING_EVIDENCE: "缺少", "Missing";
@@ -41,5 +53,6 @@ labels! {
     GAP_NO_CHECKPOINT: "日志中没有检查点", "the log has no checkpoint";
     GAP_OTHER_KEY: "日志的检查点都不是用这个公钥对应的密钥签名的", "no checkpoint of the log is signed by this key";
     GAP_SUCCEEDED: "日志已更换签名密钥，此公钥只签了前 {} 条；请改用新的验证公钥核对", "the log has a new key: this one signed the first {} entries; check with the new verifier key";
+    GAP_HELD_ELSEWHERE: "所持的第 {} 个检查点所述的位置不在此导出文件之内，无法比对", "checkpoint {} of those held speaks of a size at which this export cannot be compared";
     GAP_HELD_BY_OTHER_KEY: "所持的第 {} 个检查点不是用该密钥签名的", "checkpoint {} of those held is not signed by this key";
 }

@@ -194,12 +194,11 @@ pub(crate) mod problems {
     WITNESS_EXISTS Refused: "本身份已是见证方", "查看请用 healthcard witness show；日志更换密钥后用 healthcard witness accept", "this identity is a witness already", "see `healthcard witness show`; after the log's key was changed use `healthcard witness accept`";
     WITNESS_NOT_BEGUN Refused: "本身份还不是见证方", "请先用 healthcard witness begin", "this identity is no witness yet", "begin with `healthcard witness begin`";
     WITNESS_LABEL_MALFORMED Usage: "见证方名称不能用", "请用不含空格和加号的名称，如 witness.example", "a witness cannot be called that", "use a name without spaces and plus signs, e.g. witness.example";
-    WITNESS_MEMORY_SPOILED Refused: "见证方的记录已损坏，或不是它签署的", "请从备份恢复；没有备份时不得另起，请与日志的其他见证方核对", "what the witness remembers is damaged, or is not what it signed", "restore it from a backup; without one do not begin anew before comparing with other witnesses of the log";
+    WITNESS_MEMORY_SPOILED Refused: "见证方的记录缺失、损坏，或不是它签署的", "旧备份会使它签署两种历史，请勿恢复；请以新的身份和密钥重新成为见证方，并通知服务", "what the witness remembers is missing or damaged, or is not what it signed", "do not restore an older copy, with which it could sign two histories: begin anew with another identity and key, and tell the service";
+    WITNESS_LOG_KEY Refused: "检查点不是用已采信的日志密钥签署的", "日志更换密钥后，请另行核对新的验证公钥，再用 healthcard witness accept 采信", "the checkpoint is not signed by a key of the log that this witness believes", "after the log's key was changed, compare the new verifier key another way, and believe it with `healthcard witness accept`";
     WITNESS_OTHER_KEY Refused: "密钥不是成为见证方时的那一把", "请用原来的密钥", "the key is not the one this witness began with", "use the key of then";
     WITNESS_BUSY Refused: "见证程序已在运行", "同一见证方只运行一个", "this witness is running already", "run one of it only";
     WITNESS_KEY_MALFORMED Usage: "见证公钥格式不正确", "请使用 healthcard witness show 给出的公钥", "the witness key is malformed", "use the key that `healthcard witness show` gives";
-    NOT_COSIGNED Unverifiable: "没有此见证方签署的检查点", "请向见证方取得其最近签署的检查点，用 --checkpoint 给出", "there is no checkpoint that this witness signed", "get the one it signed last from the witness, and give it with --checkpoint";
-    COSIGNATURE_INVALID Tampered: "见证签名不正确", "请保存该检查点并立即报告审计负责人", "the cosignature is wrong", "keep the checkpoint and report it at once";
     VIEW_UNAVAILABLE Refused: "无法在此地址公开", "请换一个地址或端口", "nothing can be shown at this address", "use another address or port";
     VERIFIER_KEY_MALFORMED Usage: "验证公钥格式不正确", "请使用 healthcard audit checkpoint 给出的验证公钥", "the verifier key is malformed", "use the verifier key that `healthcard audit checkpoint` gives";
     VERIFIER_KEY_NEEDED Unverifiable: "缺少日志的验证公钥", "请用 --verifier-key 给出此前取得的验证公钥（healthcard audit checkpoint）", "the log's verifier key is missing", "give the key obtained earlier with --verifier-key (`healthcard audit checkpoint`)";

@@ -2,12 +2,12 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use proto::v1::{
-    Basis, BindingEnd, CardFieldProblem, CardFileState, CardProfile, CardStatus, CertificateSet,
-    CodeForm, ConsentKind, ConsentState, Contradiction, DataClass, ElectronicCardStatus,
-    EmergencyFinding, EmergencyReason, EmergencyState, GuardianScope, Kinship, LiftingCause,
-    LookAlikeVerdict, NumberKind, Purpose, RecordSignature, ReplacementCause, RevocationReason,
-    Role, Sex, TaskResult, WarningRule, WarningVerdict, card_event::Kind,
-    enrolment::State as EnrolmentState, key_recovery::State as RecoveryState,
+    AuditQuestion, Basis, BindingEnd, CardFieldProblem, CardFileState, CardProfile, CardStatus,
+    CertificateSet, CodeForm, ConsentKind, ConsentState, Contradiction, CountBy, DataClass,
+    ElectronicCardStatus, EmergencyFinding, EmergencyReason, EmergencyState, GuardianScope,
+    Kinship, LiftingCause, LookAlikeVerdict, NumberKind, Purpose, RecordSignature,
+    ReplacementCause, RevocationReason, Role, Sex, TaskResult, WarningRule, WarningVerdict,
+    card_event::Kind, enrolment::State as EnrolmentState, key_recovery::State as RecoveryState,
 };
 
 use super::Text;
@@ -28,6 +28,17 @@ macro_rules! words {
 }
 
 words! {
+    AuditQuestion:
+        WhoOpened "who-opened" "谁查看过该居民" "who saw what is on record of a resident",
+        AtNight "at-night" "夜间（22 时至 6 时）所为" "what was done at night",
+        Emergencies "emergencies" "紧急访问" "emergency accesses",
+        WithoutVisit "without-visit" "无就诊、授权、紧急访问而查看" "what was seen without visit, consent or emergency",
+        Refusals "refusals" "被拒绝的操作" "what was refused";
+    CountBy:
+        Day "day" "日期" "day", Hour "hour" "时段" "hour of the day", Action "action" "操作" "action",
+        Outcome "outcome" "结果" "outcome", Actor "actor" "操作者" "who did it", Role "role" "角色" "role",
+        Institution "institution" "机构" "institution", Purpose "purpose" "目的" "purpose",
+        Rule "rule" "规则" "rule", Reason "reason" "拒绝原因" "reason of a refusal";
     Role:
         Operator "operator" "管理员" "operator", Clerk "clerk" "窗口人员" "clerk",
         Desk "desk" "窗口设备" "desk", Doctor "doctor" "医师" "doctor", Nurse "nurse" "护士" "nurse",

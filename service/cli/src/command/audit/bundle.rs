@@ -4,8 +4,7 @@ use std::{fs::File, io::BufReader, path::Path};
 
 use audit::{
     bundle::{self, BundleError, Reader},
-    check::{Finding, Findings, Gap, Report, Verdict},
-    checkpoint::{Checkpoint, VerifierKey},
+    checkpoint::VerifierKey,
 };
 
 use super::check::Checked;
@@ -21,8 +20,7 @@ pub(super) fn check(
         File::open(path).map_err(|error| Failure::of(problems::FILE_UNREADABLE).about(error))?;
     let reader = Reader::new(BufReader::new(file)).map_err(unreadable)?;
     let own = reader.header().key.clone();
-    let mut report = bundle::check(reader, key.unwrap_or(&own)).map_err(unreadable)?;
-    compare(&mut report, key.unwrap_or(&own), held);
+    let report = bundle::check(reader, key.unwrap_or(&own), held).map_err(unreadable)?;
     Ok(Checked { report, key_in_file: key.is_none() })
 }
 
@@ -34,41 +32,12 @@ pub(super) fn unreadable(error: BundleError) -> Failure {
     Failure::of(problem).about(error)
 }
 
-/// Holds the export's checkpoint against those obtained earlier.
-fn compare(report: &mut Report, key: &VerifierKey, held: &[String]) {
-    for (at, note) in held.iter().enumerate() {
-        let Ok(Checkpoint { size, root, .. }) = Checkpoint::verify(note, key) else {
-            add_gap(report, Gap::HeldByOtherKey(at));
-            continue;
-        };
-        if size > report.size {
-            add_finding(report, Finding::RolledBack { held: size, size: report.size });
-        } else if size == report.size && report.root.is_some_and(|own| own != root) {
-            add_finding(report, Finding::Forked { size });
-        }
-    }
-}
-
-fn add_finding(report: &mut Report, finding: Finding) {
-    match &mut report.verdict {
-        Verdict::Tampered(findings) => findings.listed.push(finding),
-        verdict => {
-            *verdict = Verdict::Tampered(Findings { listed: vec![finding], unlisted: 0 });
-        }
-    }
-}
-
-fn add_gap(report: &mut Report, gap: Gap) {
-    match &mut report.verdict {
-        Verdict::Tampered(_) => {}
-        Verdict::Unverifiable(gaps) => gaps.push(gap),
-        verdict => *verdict = Verdict::Unverifiable(vec![gap]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use audit::bundle::{Header, write_end, write_entry};
+    use audit::{
+        bundle::{Header, write_end, write_entry},
+        check::{Finding, Findings, Gap, Verdict},
+    };
 
     use super::*;
     use crate::testing;
@@ -121,7 +90,7 @@ mod tests {
         let held = |size, root| vec![export.log.note(size, root)];
         let only = |finding| Ok(Verdict::Tampered(Findings { listed: vec![finding], unlisted: 0 }));
         let cases = [
-            (held(2, [0; 32]), Ok(Verdict::Valid)),
+            (held(2, [0; 32]), only(Finding::Forked { size: 2 })),
             (held(3, [0; 32]), only(Finding::Forked { size: 3 })),
             (held(4, [0; 32]), only(Finding::RolledBack { held: 4, size: 3 })),
             (vec![String::new()], Ok(Verdict::Unverifiable(vec![Gap::HeldByOtherKey(0)]))),

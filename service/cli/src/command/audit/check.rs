@@ -9,7 +9,7 @@ use audit::{
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Key, Witnesses, bundle, cosigned, cosigned_json, database, finding, held};
+use super::{Key, Witnesses, all_signed, bundle, cosigned, cosigned_json, database, finding, held};
 use crate::{
     context::{Context, Outcome},
     exit::Exit,
@@ -44,19 +44,22 @@ impl Check {
         let key = self.key.given()?;
         let held: Vec<String> =
             self.checkpoint.iter().map(|path| held(path)).collect::<Result<_, _>>()?;
-        let notes: Vec<_> = held.iter().map(String::as_str).collect();
         let signed = match &key {
             None if self.witnesses.keys.is_empty() => Vec::new(),
             None => return Err(Failure::of(problems::VERIFIER_KEY_NEEDED)),
-            Some(key) => self.witnesses.signed(&notes, key)?,
+            Some(key) => self.witnesses.signed(&held, key)?,
         };
-        let mut exit = Exit::Done;
+        let mut exit = all_signed(&signed);
         let mut files = Vec::new();
         for path in &self.files {
             let checked = check(path, key.as_ref(), &held)?;
             exit = worse(exit, checked.exit());
             if !context.screen.json {
-                context.screen.show(&Value::Null, &cosigned(page(path, &checked), &signed));
+                // What witnesses signed says something of a log that was compared with it and is whole.
+                let page = page(path, &checked);
+                let whole = checked.exit() == Exit::Done;
+                let page = if whole { cosigned(page, &signed) } else { page };
+                context.screen.show(&Value::Null, &page);
             }
             let mut report = report_json(path, &checked);
             report["witnesses"] = cosigned_json(&signed);

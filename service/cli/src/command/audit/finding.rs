@@ -50,6 +50,7 @@ pub(super) fn gap(gap: &Gap) -> Cell {
         Gap::NoCheckpoint => text::GAP_NO_CHECKPOINT.into(),
         Gap::OtherKey => text::GAP_OTHER_KEY.into(),
         Gap::HeldByOtherKey(at) => filled(text::GAP_HELD_BY_OTHER_KEY, [*at as u64 + 1]),
+        Gap::HeldElsewhere(at) => filled(text::GAP_HELD_ELSEWHERE, [*at as u64 + 1]),
         Gap::Succeeded { size } => filled(text::GAP_SUCCEEDED, [*size]),
         Gap::CutShort => text::GAP_CUT_SHORT.into(),
         other => Cell::from(other.to_string()),
