@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use audit::{Actor, Entry, Outcome};
 use serde_json::{Value, json};
 use tests::browser::{Browser, WINDOW};
 use tests::hospital::Hospital;
@@ -365,6 +366,119 @@ fn a_page_that_was_altered_or_computes_wrongly_gives_no_verdict() {
     desk.browser.choose("#file", &file);
     let verdict = "new Promise((done) => setTimeout(() => done([$('verdict').hidden, document.documentElement.dataset.verdict]), 200))";
     assert_eq!(desk.browser.evaluate(verdict), json!([true, null]));
+}
+
+/// An entry with every field, texts of several scripts, and characters that are escaped.
+fn full_entry() -> Entry {
+    let actor = Actor {
+        identity: Some("doctor-1".into()),
+        certificate: Some("5f01".into()),
+        role: Some("doctor".into()),
+        institution: Some("示例县人民医院".into()),
+        address: Some("10.0.0.7".into()),
+    };
+    let id = "01936b1e-7c00-7000-8000-000000000001";
+    Entry::new(id, "2028-02-29T23:59:59.999999Z", "token.issue", Outcome::Granted, actor)
+        .about("resident-1")
+        .in_visit("a \"visit\" \\ 𠮷")
+        .for_purpose("treatment")
+        .under("9c", "attending")
+        .on("token", "t-1")
+        .with("grade", "3")
+        .with("\u{ffff}", "before the next in UTF-8 and not in UTF-16")
+        .with("𠮷", "诊疗")
+}
+
+#[test]
+fn it_takes_entries_in_their_one_form_only() {
+    let full = full_entry();
+    let mut forms = vec![full.encode().unwrap()];
+    let text = String::from_utf8(forms[0].clone()).unwrap();
+    let least = r#"{"v":1,"id":"01936b1e-7c00-7000-8000-000000000001","at":"2026-11-23T08:00:00.000000Z","action":"a","outcome":"failed""#;
+    let long =
+        |name: &str, length: usize| format!(r#"{least},"{name}":"{}"}}"#, "医".repeat(length));
+    let pairs = |count: usize| {
+        let pairs: Vec<_> = (100..100 + count).map(|at| format!(r#""{at}":"v""#)).collect();
+        format!(r#"{least},"detail":{{{}}}}}"#, pairs.join(","))
+    };
+    for rest in [
+        "}",
+        " }",
+        "}\n",
+        "}{}",
+        r#","resident":null}"#,
+        r#","actor":{}}"#,
+        r#","detail":{}}"#,
+        r#","name":"x"}"#,
+        r#","detail":{"b":"1","a":"1"}}"#,
+        r#","detail":{"a":"1","a":"1"}}"#,
+        r#","detail":{"9":"1","10":"1"}}"#,
+        r#","detail":{"10":"1","9":"1"}}"#,
+        r#","detail":{"__proto__":"1"}}"#,
+        r#","visit":"\u0061"}"#,
+        r#","visit":"\/"}"#,
+        r#","visit":"\ud800"}"#,
+        r#","visit":"v","resident":"r"}"#,
+        r#","visit":"v","visit":"v"}"#,
+        r#","visit":""}"#,
+        r#","actor":{,"role":"r"}}"#,
+        r#","actor":{"role":"r",}}"#,
+        r#","actor":{"role":"r""address":"a"}}"#,
+        r#","policy":{"hash":"h"}}"#,
+        r#","object":{"kind":"k","id":"i","more":"m"}}"#,
+        "\u{feff}",
+    ] {
+        forms.push(format!("{least}{rest}").into_bytes());
+    }
+    forms.extend(
+        [long("visit", 170), long("visit", 171), pairs(32), pairs(33)].map(String::into_bytes),
+    );
+    forms.push([b"\xef\xbb\xbf", &forms[0][..]].concat());
+    for (from, to) in [
+        ("\"v\":1", "\"v\":2"),
+        ("\"v\":1", "\"v\":1.0"),
+        ("granted", "maybe"),
+        ("02-29", "02-30"),
+        ("2028", "2100"),
+        ("23:59", "24:59"),
+        ("01936b1e", "01936B1E"),
+        ("token.issue", "Token issue"),
+    ] {
+        forms.push(text.replacen(from, to, 1).into_bytes());
+    }
+    for at in 0..forms[0].len() {
+        for other in [b'"', b'\\', b',', b'{', b'0', b'\x7f', b'\xc2', b'\n'] {
+            let (mut replaced, mut longer) = (forms[0].clone(), forms[0].clone());
+            replaced[at] = other;
+            longer.insert(at, other);
+            forms.extend([replaced, longer]);
+        }
+        forms.push([&forms[0][..at], &forms[0][at + 1..]].concat());
+    }
+    let mut browser = Browser::open();
+    browser.visit(&repository().join("service/audit/checker/checker.html"));
+    let texts: Vec<_> = forms.iter().map(hex::encode).collect();
+    let taken = format!("{}.map((it) => readEntry(fromHex(it)) !== undefined)", json!(texts));
+    let taken: Vec<bool> = serde_json::from_value(browser.evaluate(&taken)).unwrap();
+    let mut good = 0;
+    for (form, taken) in forms.iter().zip(taken) {
+        let decoded = Entry::decode(form);
+        assert_eq!(taken, decoded.is_ok(), "{}: {decoded:?}", String::from_utf8_lossy(form));
+        good += usize::from(taken);
+    }
+    assert!(good > 300 && forms.len() > 20 * good / 3, "{good} of {}", forms.len());
+    let read = browser.evaluate(&format!("readEntry(fromHex('{}'))", hex::encode(&forms[0])));
+    let (actor, object) = (&full.actor, full.object.as_ref().unwrap());
+    assert_eq!(
+        read,
+        json!({
+            "id": full.id, "at": full.at, "action": full.action, "outcome": "granted", "resident": full.resident,
+            "visit": full.visit, "purpose": full.purpose, "rule": "attending",
+            "actor": { "identity": actor.identity, "certificate": actor.certificate, "role": actor.role,
+                       "institution": actor.institution, "address": actor.address },
+            "object": { "kind": object.kind, "id": object.id },
+        })
+    );
 }
 
 fn vectors(name: &str) -> Value {
