@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use audit::{Actor, Entry, Outcome};
 use serde_json::{Value, json};
 use tests::browser::{Browser, WINDOW};
-use tests::hospital::Hospital;
+use tests::hospital::{Hospital, text};
 use tests::private::repository;
 
 /// Exit codes of `healthcard audit check`.
@@ -255,16 +255,23 @@ fn a_key_and_a_checkpoint_obtained_another_way_count() {
     );
     assert_eq!(told, json!([true, false, null]));
 
-    // The log grew since, by an entry that says who exported it: of its newest checkpoint this is a roll-back.
-    desk.export("newer", &[]);
-    let held = desk.hospital.granted("auditor", &["audit", "checkpoint"])["checkpoint"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    // The log grew since, by an entry that says who exported it: of its newest checkpoint this is a roll-back. A longer
+    // export goes on from that checkpoint, and one that begins later cannot tell.
+    desk.export("longer", &[]);
+    let held = text(&desk.hospital.granted("auditor", &["audit", "checkpoint"]), "checkpoint");
     let held_file = desk.file("held", held.as_bytes());
-    let (code, command) = desk
-        .command(&file, &["--verifier-key", &own, "--checkpoint", &held_file.to_string_lossy()]);
-    assert_eq!((desk.given(&own, &held), code), (command, TAMPERED));
+    let size = held.lines().nth(1).unwrap().parse::<u64>().unwrap();
+    desk.export("longest", &[]);
+    desk.export("later", &["--from", &(size + 1).to_string()]);
+    for (name, expected) in [("whole", TAMPERED), ("longest", VALID), ("later", UNVERIFIABLE)] {
+        let file = desk.hospital.stage.path("log").join(name);
+        let order = ["--verifier-key", &own, "--checkpoint", &held_file.to_string_lossy()];
+        let (code, command) = desk.command(&file, &order);
+        desk.given(&own, &held);
+        assert_eq!((desk.page(&file), code), (command, expected), "{name}");
+    }
+    // A note that this key did not sign is said to be none of it.
+    assert!(desk.given(&own, &held.replacen(&size.to_string(), "1", 1)).hindered);
 }
 
 #[test]
