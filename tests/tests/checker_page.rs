@@ -246,6 +246,13 @@ fn a_key_and_a_checkpoint_obtained_another_way_count() {
         assert_eq!((desk.given(key, ""), told), (command, code));
         assert_eq!(desk.browser.evaluate("document.querySelector('#key-in-file') !== null"), false);
     }
+    // The key in the file was exchanged.
+    let exchanged = desk.file("exchanged", export.replacen(&own, &other, 1).as_bytes());
+    let (code, command) = desk.command(&exchanged, &["--verifier-key", &own]);
+    assert_eq!((code, command.found.len()), (TAMPERED, 1));
+    desk.page(&exchanged);
+    assert_eq!(desk.given(&own, ""), command);
+    desk.page(&file);
     // What is no key gives no verdict.
     desk.browser.evaluate(
         "$('key').value = 'demo+00000000+AAAA'; document.querySelector('#given button').click(); 0",

@@ -297,6 +297,10 @@ pub fn check<R: BufRead>(
             None => gaps.push(Gap::HeldElsewhere(at)),
         }
     }
+    // The log may have a key of before beside it, that signed as well.
+    if root.is_some() && Checkpoint::verify(&header.checkpoint, &header.key).is_err() {
+        findings.add(Finding::KeyAltered { size: header.size });
+    }
     let verdict = match (findings.is_empty(), gaps.is_empty()) {
         (false, _) => Verdict::Tampered(findings),
         (true, false) => Verdict::Unverifiable(gaps),

@@ -24,6 +24,8 @@ pub trait Log {
     fn next_checkpoint(&mut self) -> Result<Option<(u64, String)>, Self::Error>;
     /// The next leaf, smallest position first. Asked after the last checkpoint was.
     fn next_leaf(&mut self) -> Result<Option<Leaf>, Self::Error>;
+    /// Level and index of the next tile that is stored, in any order.
+    fn next_tile(&mut self) -> Result<Option<(i64, i64)>, Self::Error>;
     /// The bytes of a tile, in any order.
     fn tile(&mut self, id: TileId) -> Result<Option<Vec<u8>>, Self::Error>;
 }
@@ -74,6 +76,13 @@ pub fn check<L: Log>(log: &mut L, key: &VerifierKey, held: &[String]) -> Result<
     let mut findings = Findings::default();
     let mut gaps = Vec::new();
     let signed = checkpoints::read(log, key, held, &mut findings, &mut gaps)?;
+    if signed.good > 0 {
+        while let Some((level, index)) = log.next_tile()? {
+            if !signed.has_tile(level, index) {
+                findings.add(Finding::TileStray { level, index });
+            }
+        }
+    }
     let mut report = Report {
         leaves: 0,
         size: signed.size,

@@ -23,6 +23,8 @@ pub const SELECT_LEAVES: &str = "SELECT position, entry, entry_id, at, action, o
      resident, visit FROM leaf ORDER BY position";
 /// One tile, by level and index.
 pub const SELECT_TILE: &str = "SELECT hashes FROM tile WHERE level = ?1 AND idx = ?2";
+/// Level and index of every tile.
+pub const SELECT_TILES: &str = "SELECT level, idx FROM tile ORDER BY level, idx";
 /// Every checkpoint in order.
 pub const SELECT_CHECKPOINTS: &str = "SELECT size, note FROM checkpoint ORDER BY size";
 

@@ -127,6 +127,8 @@ fn changes_are_named() {
         l[at + 1] = format!("{}\n", BASE64.encode([1; 32]));
     });
     assert_eq!(findings(&signature), [Finding::CheckpointAltered { size: 40 }]);
+    let key = with(&|l| l[1] = format!("key {}\n", other_key()));
+    assert_eq!(findings(&key), [Finding::KeyAltered { size: 40 }]);
     let cut = whole[..whole.len() - 1].concat().into_bytes();
     assert_eq!(verdict(&cut), Verdict::Unverifiable(vec![Gap::CutShort]));
     let other = check(Reader::new(&bundle(7, 20, 40)[..]).unwrap(), &other_key(), &[]).unwrap();

@@ -1,10 +1,12 @@
 //! What was signed: sizes and roots.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Finding, Findings, Gap, Log};
 use crate::{
     checkpoint::{Checkpoint, NoteError, VerifierKey},
+    table::ANCHOR,
+    tile::TileId,
     tree::Hash,
 };
 
@@ -22,6 +24,23 @@ pub(super) struct Signed {
     pub(super) good: u64,
 }
 
+impl Signed {
+    /// Takes one of the log's own as evidence.
+    fn take(&mut self, Checkpoint { size, root, .. }: Checkpoint, findings: &mut Findings) {
+        self.size = self.size.max(size);
+        self.claimed = self.claimed.max(size);
+        if *self.own.entry(size).or_insert(root) != root {
+            findings.add(Finding::Forked { size });
+        }
+    }
+
+    /// Whether the log has this tile, as far as its checkpoints claim to reach.
+    pub(super) fn has_tile(&self, level: i64, index: i64) -> bool {
+        let id = u8::try_from(level).ok().zip(u64::try_from(index).ok());
+        id.is_some_and(|(level, index)| TileId { level, index }.width(self.claimed) > 0)
+    }
+}
+
 pub(super) fn read<L: Log>(
     log: &mut L,
     key: &VerifierKey,
@@ -32,22 +51,30 @@ pub(super) fn read<L: Log>(
     let (own_map, held_map) = (BTreeMap::new(), BTreeMap::new());
     let mut signed = Signed { own: own_map, held: held_map, size: 0, claimed: 0, good: 0 };
     let (mut any, mut succeeded, mut foreign) = (false, false, Vec::new());
+    let mut anchors = BTreeSet::new();
     while let Some((size, note)) = log.next_checkpoint()? {
         if size.cast_signed() < 0 {
             findings.add(Finding::Stray { position: size.cast_signed() });
             continue;
         }
         any = true;
+        if size.is_multiple_of(ANCHOR) {
+            anchors.insert(size);
+        }
         signed.claimed = signed.claimed.max(size);
         match Checkpoint::verify(&note, key) {
-            Ok(checkpoint) if checkpoint.size == size => {
+            Ok(checkpoint) => {
                 signed.good += 1;
-                signed.size = signed.size.max(size);
-                signed.own.insert(size, checkpoint.root);
-                succeeded = key.is_succeeded_in(&note);
+                if checkpoint.size == size {
+                    succeeded = key.is_succeeded_in(&note);
+                } else {
+                    // Whatever size it is stored under, what was signed was signed.
+                    findings.add(Finding::CheckpointAltered { size });
+                }
+                signed.take(checkpoint, findings);
             }
             Err(NoteError::NotSigned) => foreign.push(size),
-            Ok(_) | Err(_) => findings.add(Finding::CheckpointAltered { size }),
+            Err(_) => findings.add(Finding::CheckpointAltered { size }),
         }
     }
     if signed.good > 0 {
@@ -58,6 +85,9 @@ pub(super) fn read<L: Log>(
             foreign.retain(|size| *size <= signed.size);
         }
         foreign.into_iter().for_each(|size| findings.add(Finding::CheckpointAltered { size }));
+        let kept = (0..=signed.size / ANCHOR).map(|nth| nth * ANCHOR);
+        kept.filter(|size| !anchors.contains(size))
+            .for_each(|size| findings.add(Finding::CheckpointMissing { size }));
     } else if any {
         gaps.push(Gap::OtherKey);
     } else {

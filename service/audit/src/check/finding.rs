@@ -84,6 +84,23 @@ pub enum Finding {
         /// Its place within the level.
         index: u64,
     },
+    /// A tile stands where the log has none.
+    TileStray {
+        /// The level that it was given.
+        level: i64,
+        /// The index that it was given.
+        index: i64,
+    },
+    /// A checkpoint of those that a log keeps was removed: see [`ANCHOR`](crate::table::ANCHOR).
+    CheckpointMissing {
+        /// Its size.
+        size: u64,
+    },
+    /// The key that a bundle carries is not one that signed its checkpoint.
+    KeyAltered {
+        /// Entries that the checkpoint speaks of.
+        size: u64,
+    },
     /// A checkpoint was changed: its signature or its size is wrong.
     CheckpointAltered {
         /// The size it is stored under.
@@ -145,6 +162,15 @@ impl fmt::Display for Finding {
             }
             Self::TileMissing { level, index } => {
                 write!(f, "tile {index} of level {level} is missing or has the wrong length")
+            }
+            Self::TileStray { level, index } => {
+                write!(f, "the log has no tile {index} of level {level}")
+            }
+            Self::CheckpointMissing { size } => {
+                write!(f, "the checkpoint of size {size} is missing")
+            }
+            Self::KeyAltered { .. } => {
+                f.write_str("the key in the bundle is not the one of its checkpoint")
             }
             Self::CheckpointAltered { size } => {
                 write!(f, "the checkpoint of size {size} was altered")

@@ -281,15 +281,31 @@ impl Naming {
     fn pair(&mut self, findings: &mut Findings) {
         let strange: HashMap<Hash, u64> =
             self.strange.iter().map(|(position, hash)| (*hash, *position)).collect();
+        // One that stands in the place of another that is missing, too.
+        let mut replaced = HashMap::new();
+        let found: HashMap<Hash, u64> =
+            self.mismatches.iter().map(|mismatch| (mismatch.found, mismatch.position)).collect();
         let mut moved = HashSet::new();
+        let mut missing = Vec::new();
         for (leaf, hash) in &self.absent {
-            match hash.and_then(|hash| strange.get(&hash)) {
-                Some(position) => {
-                    moved.insert(*position);
-                    findings.add(Finding::Moved { position: *position, signed: *leaf });
-                }
-                None => findings.add(Finding::Missing { from: *leaf, until: leaf + 1 }),
+            if let Some(position) = hash.and_then(|hash| strange.get(&hash)) {
+                moved.insert(*position);
+                findings.add(Finding::Moved { position: *position, signed: *leaf });
+            } else if let Some(position) = hash.and_then(|hash| found.get(&hash)) {
+                replaced.insert(*position, *leaf);
+            } else {
+                missing.push(*leaf);
             }
+        }
+        for Mismatch { position, signed, .. } in &self.mismatches {
+            let elsewhere = found.contains_key(signed) || strange.contains_key(signed);
+            if replaced.contains_key(position) && !elsewhere {
+                missing.push(*position);
+            }
+        }
+        missing.sort_unstable();
+        for leaf in missing {
+            findings.add(Finding::Missing { from: leaf, until: leaf + 1 });
         }
         for (position, _) in self.strange.iter().filter(|(position, _)| !moved.contains(position)) {
             findings.add(Finding::Inserted { position: *position });
@@ -299,6 +315,10 @@ impl Naming {
             self.mismatches.iter().map(|mismatch| (mismatch.signed, mismatch)).collect();
         for Mismatch { position, signed: own, found } in &self.mismatches {
             let position = *position;
+            if let Some(signed) = replaced.get(&position).copied() {
+                findings.add(Finding::Moved { position, signed });
+                continue;
+            }
             match signed.get(found) {
                 Some(other) if other.found == *own && other.position > position => {
                     findings.add(Finding::Swapped { first: position, second: other.position });

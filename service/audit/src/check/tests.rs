@@ -20,6 +20,9 @@ struct Memory {
     checkpoints: BTreeMap<u64, String>,
     read_leaves: usize,
     read_checkpoints: usize,
+    read_tiles: usize,
+    /// Tiles that no log has, beside those that it has.
+    stray_tiles: Vec<(i64, i64)>,
 }
 
 fn entry(n: u64) -> Entry {
@@ -36,6 +39,8 @@ impl Memory {
             checkpoints: BTreeMap::new(),
             read_leaves: 0,
             read_checkpoints: 0,
+            read_tiles: 0,
+            stray_tiles: Vec::new(),
         };
         let mut frontier = Frontier::new();
         let mut row = Vec::new();
@@ -124,6 +129,12 @@ impl Log for Memory {
         Ok(self.leaves.get(self.read_leaves - 1).cloned())
     }
 
+    fn next_tile(&mut self) -> Result<Option<(i64, i64)>, Infallible> {
+        self.read_tiles += 1;
+        let stored = self.tiles.keys().map(|id| (id.level.into(), id.index.cast_signed()));
+        Ok(stored.chain(self.stray_tiles.iter().copied()).nth(self.read_tiles - 1))
+    }
+
     fn tile(&mut self, id: TileId) -> Result<Option<Vec<u8>>, Infallible> {
         Ok(self.tiles.get(&id).cloned())
     }
@@ -148,7 +159,7 @@ type Case = (&'static str, fn(&mut Memory, u64), fn(u64, u64) -> Vec<Finding>);
 fn every_change_is_named() {
     use Finding::*;
     #[rustfmt::skip]
-    let cases: [Case; 16] = [
+    let cases: [Case; 20] = [
         ("a byte changed", |log, n| log.alter(n), |n, _| vec![Altered { position: n }]),
         ("two bytes apart changed", |log, n| { log.alter(n); log.alter(0); },
          |n, _| if n == 0 { vec![] } else { vec![Altered { position: 0 }, Altered { position: n }] }),
@@ -174,12 +185,23 @@ fn every_change_is_named() {
          |n, _| vec![Column { position: n, column: "resident" }]),
         ("a hash changed", |log, n| log.alter_tile(0, n),
          |n, _| vec![TileAltered { level: 0, index: n / WIDTH, hash: n % WIDTH }]),
+        ("a tile that no log has", |log, n| log.stray_tiles.push((0, n.cast_signed() + 5000)),
+         |n, _| vec![TileStray { level: 0, index: n.cast_signed() + 5000 }]),
+        ("a level that no log has", |log, _| log.stray_tiles.push((-1, 0)),
+         |_, _| vec![TileStray { level: -1, index: 0 }]),
+        ("removed, another put in its place",
+         |log, n| { let m = (n + 3) % log.size(); let moved = log.leaves[m as usize].clone();
+                    log.leaves[n as usize] = Leaf { position: n, ..moved }; log.remove(m); },
+         |n, size| vec![Missing { from: n, until: n + 1 }, Moved { position: n, signed: (n + 3) % size }]),
         ("a tile removed", |log, n| drop(log.tiles.remove(&TileId { level: 0, index: n / WIDTH })),
          |n, _| vec![TileMissing { level: 0, index: n / WIDTH }]),
         ("the newest checkpoint changed", |log, _| {
             let note = log.checkpoints.last_entry().unwrap().into_mut();
             *note = note.replacen('\n', "\n1", 1);
         }, |_, size| vec![CheckpointAltered { size }]),
+        ("an entry, and the size that the newest checkpoint stands under",
+         |log, n| { log.alter(n); let (size, note) = log.checkpoints.pop_last().unwrap(); log.checkpoints.insert(size + 7, note); },
+         |n, size| if size % ANCHOR == 0 { vec![] } else { vec![CheckpointAltered { size: size + 7 }, Altered { position: n }] }),
         ("an entry and another's hash changed", |log, n| { log.alter(n); log.alter_tile(0, 0); },
          |n, _| if n < WIDTH { vec![] } else { vec![TileAltered { level: 0, index: 0, hash: 0 }, Altered { position: n }] }),
     ];
@@ -274,15 +296,17 @@ fn what_is_missing_for_an_answer_is_named() {
 }
 
 #[test]
-fn a_removed_anchor_does_no_harm() {
+fn a_removed_anchor_is_named_and_what_else_was_done_too() {
     let mut log = Memory::new(3333);
     log.checkpoints.remove(&2048);
-    assert_eq!(log.check(&[]).verdict, Verdict::Valid);
+    let removed = Finding::CheckpointMissing { size: 2048 };
+    assert_eq!(log.findings(), [removed]);
     log.alter(1500);
-    assert_eq!(log.findings(), [Finding::Altered { position: 1500 }]);
+    assert_eq!(log.findings(), [removed, Finding::Altered { position: 1500 }]);
     log.alter_tile(0, 1300);
     log.alter(1500);
-    assert_eq!(log.findings(), [Finding::TileAltered { level: 0, index: 5, hash: 20 }]);
+    let tile = Finding::TileAltered { level: 0, index: 5, hash: 20 };
+    assert_eq!(log.findings(), [removed, tile]);
 }
 
 #[test]

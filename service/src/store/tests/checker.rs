@@ -2,7 +2,7 @@
 
 use audit::{
     check::{Finding, Leaf, Log, Report, Verdict, check},
-    table::{Columns, SELECT_CHECKPOINTS, SELECT_LEAVES, SELECT_TILE},
+    table::{Columns, SELECT_CHECKPOINTS, SELECT_LEAVES, SELECT_TILE, SELECT_TILES},
     tile::TileId,
 };
 use rusqlite::{Connection, OptionalExtension as _, Rows, Statement};
@@ -13,6 +13,7 @@ use super::*;
 struct Tables<'a> {
     leaves: Rows<'a>,
     checkpoints: Rows<'a>,
+    tiles: Rows<'a>,
     tile: Statement<'a>,
 }
 
@@ -39,6 +40,10 @@ impl Log for Tables<'_> {
         Ok(Some(Leaf { position, entry: row.get(1)?, columns: Some(columns) }))
     }
 
+    fn next_tile(&mut self) -> rusqlite::Result<Option<(i64, i64)>> {
+        self.tiles.next()?.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
+    }
+
     fn tile(&mut self, id: TileId) -> rusqlite::Result<Option<Vec<u8>>> {
         self.tile.query_row((id.level, id.index), |row| row.get(0)).optional()
     }
@@ -52,10 +57,12 @@ fn checked(db: &Connection) -> Report {
 pub(super) fn checked_with(db: &Connection, seed: u8) -> Report {
     let mut leaves = db.prepare(SELECT_LEAVES).unwrap();
     let mut checkpoints = db.prepare(SELECT_CHECKPOINTS).unwrap();
+    let mut tiles = db.prepare(SELECT_TILES).unwrap();
     let tile = db.prepare(SELECT_TILE).unwrap();
     let mut tables = Tables {
         leaves: leaves.query([]).unwrap(),
         checkpoints: checkpoints.query([]).unwrap(),
+        tiles: tiles.query([]).unwrap(),
         tile,
     };
     let key = super::super::tail::LogSigner::new(log_keys(seed), ORIGIN).unwrap().key().clone();

@@ -9,7 +9,7 @@ use std::{
 use audit::{
     check::{self, Leaf, Log},
     checkpoint::VerifierKey,
-    table::{Columns, SELECT_CHECKPOINTS, SELECT_LEAVES, SELECT_TILE},
+    table::{Columns, SELECT_CHECKPOINTS, SELECT_LEAVES, SELECT_TILE, SELECT_TILES},
     tile::TileId,
 };
 use rusqlite::{Connection, OpenFlags, Row, Rows, Statement, types::ValueRef};
@@ -37,9 +37,11 @@ pub(super) fn check(path: &Path, key: &VerifierKey, held: &[String]) -> Result<C
         let database = open(path)?;
         let mut leaves = database.prepare(SELECT_LEAVES)?;
         let mut checkpoints = database.prepare(SELECT_CHECKPOINTS)?;
+        let mut tiles = database.prepare(SELECT_TILES)?;
         let mut log = Database {
             leaves: leaves.query([])?,
             checkpoints: checkpoints.query([])?,
+            tiles: tiles.query([])?,
             tile: database.prepare(SELECT_TILE)?,
         };
         let report = check::check(&mut log, key, held)?;
@@ -71,6 +73,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 struct Database<'d> {
     leaves: Rows<'d>,
     checkpoints: Rows<'d>,
+    tiles: Rows<'d>,
     tile: Statement<'d>,
 }
 
@@ -87,6 +90,10 @@ impl Log for Database<'_> {
         let Some(row) = self.leaves.next()? else { return Ok(None) };
         let position: i64 = row.get(0)?;
         leaf(position.cast_unsigned(), row).map(Some)
+    }
+
+    fn next_tile(&mut self) -> rusqlite::Result<Option<(i64, i64)>> {
+        self.tiles.next()?.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
     }
 
     fn tile(&mut self, id: TileId) -> rusqlite::Result<Option<Vec<u8>>> {

@@ -37,6 +37,11 @@ pub(super) fn spoken(finding: &Finding) -> Cell {
         Finding::TileMissing { level, index } => {
             filled(text::FOUND_TILE_MISSING, [level.into(), index])
         }
+        Finding::TileStray { level, index } => {
+            Cell::Filled(text::FOUND_TILE_STRAY, vec![level.to_string(), index.to_string()])
+        }
+        Finding::CheckpointMissing { size } => filled(text::FOUND_CHECKPOINT_MISSING, [size]),
+        Finding::KeyAltered { .. } => text::FOUND_KEY_ALTERED.into(),
         Finding::CheckpointAltered { size } => filled(text::FOUND_CHECKPOINT_ALTERED, [size]),
         Finding::RolledBack { held, size } => filled(text::FOUND_ROLLED_BACK, [size, held]),
         Finding::Forked { size } => filled(text::FOUND_FORKED, [size]),
@@ -88,6 +93,13 @@ pub(super) fn json(finding: &Finding) -> Value {
         Finding::TileMissing { level, index } => {
             json!({ "kind": "tile_missing", "level": level, "index": index })
         }
+        Finding::TileStray { level, index } => {
+            json!({ "kind": "tile_stray", "level": level, "index": index })
+        }
+        Finding::CheckpointMissing { size } => {
+            json!({ "kind": "checkpoint_missing", "size": size })
+        }
+        Finding::KeyAltered { size } => json!({ "kind": "key_altered", "size": size }),
         Finding::CheckpointAltered { size } => {
             json!({ "kind": "checkpoint_altered", "size": size })
         }

@@ -32,7 +32,10 @@ fn hospital() -> Hospital {
     }
     let hashes = leaves.iter().map(|leaf| leaf_hash(leaf)).collect::<Vec<_>>().concat();
     database.execute("INSERT INTO tile VALUES (0, 0, ?1)", [hashes]).unwrap();
-    database.execute("INSERT INTO checkpoint VALUES (10, ?1)", [log.checkpoint(10)]).unwrap();
+    for size in [0, 10] {
+        let checkpoint = params![size, log.checkpoint(size)];
+        database.execute("INSERT INTO checkpoint VALUES (?1, ?2)", checkpoint).unwrap();
+    }
     Hospital { dir, key: log.key }
 }
 
@@ -77,13 +80,18 @@ fn what_was_done_is_named() {
             "UPDATE leaf SET action = 'token.revoke' WHERE position = 3",
             Finding::Column { position: 3, column: "action" },
         ),
-        ("UPDATE checkpoint SET size = 9", Finding::CheckpointAltered { size: 9 }),
+        ("UPDATE checkpoint SET size = 9 WHERE size = 10", Finding::CheckpointAltered { size: 9 }),
         (
             "INSERT INTO leaf SELECT -1, entry, 'x', at, action, outcome, actor, resident, visit
              FROM leaf WHERE position = 3",
             Finding::Stray { position: -1 },
         ),
-        ("INSERT INTO checkpoint SELECT -2, note FROM checkpoint", Finding::Stray { position: -2 }),
+        ("DELETE FROM checkpoint WHERE size = 0", Finding::CheckpointMissing { size: 0 }),
+        ("INSERT INTO tile VALUES (9, 0, x'00')", Finding::TileStray { level: 9, index: 0 }),
+        (
+            "INSERT INTO checkpoint SELECT -2, note FROM checkpoint WHERE size = 10",
+            Finding::Stray { position: -2 },
+        ),
     ];
     for (statements, expected) in cases {
         let Verdict::Tampered(findings) = hospital.after(statements).report.verdict else {
