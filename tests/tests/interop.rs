@@ -1,7 +1,7 @@
 //! Independent programs read what we write: openssl, Bouncy Castle, a gRPC client in Python, and `pcsc_scan` and a
 //! PC/SC client in Python at the emulated card.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use access_token::KeySet;
@@ -11,6 +11,7 @@ use service::demo::programs::Program;
 use service::demo::readers::VirtualReaders;
 use tests::hospital::{Hospital, empty_stage, text};
 use tests::private::{PcscDaemon, in_private_space, repository};
+use tests::python::python;
 use tests::relay;
 
 /// Runs a script of `tests/interop`, which must succeed.
@@ -153,13 +154,6 @@ async fn a_token_and_a_signature_are_verified_by_others() {
     let token =
         hospital.stage.write("records/python.jws", text(&said, "token").as_bytes()).unwrap();
     script("verify-token.sh", &[&token, &keys]);
-}
-
-/// The Python of the tests, with the packages of `tests/interop/requirements.txt`.
-fn python() -> PathBuf {
-    let python = repository().join("target/python/bin/python");
-    assert!(python.exists(), "no {}: run scripts/setup", python.display());
-    python
 }
 
 /// Tokens, by an implementation of SM2 that shares nothing with ours: both ways.

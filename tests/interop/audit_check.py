@@ -1,0 +1,976 @@
+#!/usr/bin/env python3
+"""Checks an audit log by an implementation that shares nothing with the service: SM3 of OpenSSL 3 (`hashlib`), SM2 of
+the package `gmssl` from PyPI, held against integer arithmetic here.
+
+    audit_check.py [--verifier-key KEY] [--checkpoint FILE]… FILE…   copies of the database file, or exports
+    audit_check.py [--verifier-key KEY] [--checkpoint FILE]… --each  the same, with names from standard input, one a line
+    audit_check.py --vectors DIR                  holds the arithmetic against merkle.json and sm2_verify.json of DIR
+
+Each file is answered with one line of JSON: verdict, findings, what is missing. Exits with 0 where all are valid, 4
+where one was tampered with, 5 where one cannot be told; with 2 where it was called wrongly.
+
+Written from the descriptions of the formats (`service/audit`: entry, table, tile, checkpoint, bundle; RFC 6962, 2.1).
+How it judges: every hash that is there, in whatever place, is a candidate for its node of the tree. A signed root is
+believed; a pair of candidates is believed when the hash over it is a believed one; and so on down to the leaves. SM3
+being what it is, nothing false is ever believed, and what cannot be told is a subtree none of whose candidates fit.
+Entries are then named by what they are, as signed, and where they stand.
+"""
+
+import argparse
+import base64
+import bisect
+import datetime
+import functools
+import hashlib
+import itertools
+import json
+import pathlib
+import re
+import sqlite3
+import sys
+import urllib.parse
+
+from gmssl import sm2
+
+ANCHOR, WIDTH, HEIGHT = 1024, 256, 8
+MAX_ENTRY, MAX_TEXT, MAX_DETAIL = 8 * 1024, 512, 32
+MAX_NOTE, MAX_NOTE_LINES, MAX_NAME, MAX_SIGNATURES = 8 * 1024, 32, 128, 16
+MAX_FINDINGS = 1000
+VERDICTS = {"valid": 0, "tampered": 4, "unverifiable": 5}
+
+
+# SM3, SM2
+
+
+def sm3(octets):
+    return hashlib.new("sm3", octets).digest()
+
+
+def leaf_hash(entry):
+    return sm3(b"\x00" + entry)
+
+
+def node_hash(left, right):
+    return sm3(b"\x01" + left + right)
+
+
+P, A, B, N = (int(sm2.default_ecc_table[name], 16) for name in "pabn")
+G = tuple(int(sm2.default_ecc_table["g"][at : at + 64], 16) for at in (0, 64))
+SIGNER_ID = b"1234567812345678"
+
+
+def added(one, other):
+    """The sum of two points of the curve; None is the point at infinity."""
+    if one is None or other is None:
+        return one or other
+    (x1, y1), (x2, y2) = one, other
+    if x1 == x2 and (y1 + y2) % P == 0:
+        return None
+    slope = (3 * x1 * x1 + A) * pow(2 * y1, -1, P) if one == other else (y2 - y1) * pow(x2 - x1, -1, P)
+    x = (slope * slope - x1 - x2) % P
+    return x, (slope * (x1 - x) - y1) % P
+
+
+def multiplied(factor, point):
+    result = None
+    while factor:
+        result = added(result, point) if factor & 1 else result
+        point, factor = added(point, point), factor >> 1
+    return result
+
+
+def point_of(octets):
+    """The point that 65 octets 04 ‖ X ‖ Y are; None where they are none of the curve."""
+    x, y = (int.from_bytes(octets[at : at + 32], "big") for at in (1, 33))
+    good = len(octets) == 65 and octets[0] == 4 and x < P and y < P and (y * y - x**3 - A * x - B) % P == 0
+    return (x, y) if good else None
+
+
+@functools.lru_cache(maxsize=None)
+def signed(public, text, signature, signer=SIGNER_ID):
+    """Whether r ‖ s is the signature of the text (GB/T 32918.2-2016, 7.1). Both implementations have to say so."""
+    if len(signature) != 64 or len(signer) > 8191:
+        return False
+    r, s = (int.from_bytes(signature[at : at + 32], "big") for at in (0, 32))
+    t = (r + s) % N
+    if not (0 < r < N and 0 < s < N) or t == 0:
+        return False
+    curve = b"".join(number.to_bytes(32, "big") for number in (A, B, *G))
+    e = sm3(sm3((len(signer) * 8).to_bytes(2, "big") + signer + curve + public[1:]) + text)
+    point = added(multiplied(s, G), multiplied(t, point_of(public)))
+    if point is None or (int.from_bytes(e, "big") + point[0]) % N != r:
+        return False
+    package = sm2.CryptSM2(private_key=None, public_key=public[1:].hex())
+    # It takes zeros and fours off the front of what it is given.
+    package.public_key = public[1:].hex()
+    return bool(package.verify(signature.hex(), e))
+
+
+# Texts
+
+
+class Malformed(ValueError):
+    """Not of the form."""
+
+
+def decimal(text):
+    """A number below 2^64, without sign and leading zeros."""
+    if not re.fullmatch(r"0|[1-9][0-9]{0,19}", text, re.ASCII) or int(text) >> 64:
+        raise Malformed(text)
+    return int(text)
+
+
+def plain(text, length=None):
+    """The octets of base64, which has one form only."""
+    try:
+        octets = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise Malformed(text) from error
+    if base64.b64encode(octets).decode() != text or (length or len(octets)) != len(octets):
+        raise Malformed(text)
+    return octets
+
+
+def is_name(text):
+    return 0 < len(text.encode()) <= MAX_NAME and not re.search(r"[\s\x00-\x1f\x7f-\x9f+]", text)
+
+
+class Key:
+    """Verifier key: name+id+base64."""
+
+    KIND = b"\xff" + b"healthcard.v1/SM2-SM3"
+
+    def __init__(self, text):
+        name, number, key = (text.split("+", 2) + ["", ""])[:3]
+        key = plain(key)
+        self.name, self.id, self.public = name, sm3(name.encode() + b"\n" + key)[:4], key[len(self.KIND) :]
+        if not is_name(name) or not key.startswith(self.KIND) or not point_of(self.public) or number != self.id.hex():
+            raise Malformed(text)
+
+    def reads(self, note):
+        """Size and root of a checkpoint of this log, if this key signed the note; None where it did not. Whatever else
+        is wrong with it, is malformed."""
+        text, signatures = taken_apart(note)
+        own = [value for name, number, value in signatures if (name, number) == (self.name, self.id)]
+        if not own:
+            return None
+        if not all(signed(self.public, text.encode(), value) for value in own):
+            raise Malformed("a wrong signature")
+        lines = text.split("\n")
+        if len(lines) != 4 or lines[0] != self.name:
+            raise Malformed("no checkpoint of this log")
+        return decimal(lines[1]), plain(lines[2], 32)
+
+    def succeeded(self, note):
+        """Whether a later key of the log signed above this one."""
+        names = [number for name, number, _ in taken_apart(note)[1] if name == self.name]
+        return names[:1] != [self.id]
+
+
+def taken_apart(note):
+    """Text of a signed note, and the names, identifiers and values of its signatures."""
+    if len(note.encode()) > MAX_NOTE or not note.endswith("\n") or re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", note):
+        raise Malformed("not a note")
+    text, found, below = note.rpartition("\n\n")
+    lines = below.split("\n")[:-1]
+    if not found or not 0 < len(lines) <= MAX_SIGNATURES:
+        raise Malformed("a note without signatures")
+    signatures = []
+    for line in lines:
+        parts = line.split(" ")
+        if len(parts) != 3 or parts[0] != "\u2014" or not is_name(parts[1]):
+            raise Malformed("not a line of a signature")
+        value = plain(parts[2])
+        if len(value) < 5:
+            raise Malformed("a signature without a value")
+        signatures.append((parts[1], value[:4], value[4:]))
+    return text + "\n", signatures
+
+
+# Entries
+
+ACTOR = ("identity", "certificate", "role", "institution", "address")
+FIELDS = ("v", "id", "at", "action", "outcome", "actor", "resident", "visit", "purpose", "policy", "object", "detail")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+INSTANT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)\.(\d{6})Z", re.ASCII)
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def microseconds(text):
+    found = INSTANT.fullmatch(text)
+    if not found:
+        raise Malformed(text)
+    year, month, day, hour, minute, second, fraction = map(int, found.groups())
+    # The calendar repeats itself every 400 years, and that of Python has no year 0.
+    later = 400 if year < 400 else 0
+    days = datetime.date(year + later, month, day).toordinal() - (146_097 if later else 0)
+    days -= datetime.date(1970, 1, 1).toordinal()
+    return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + fraction
+
+
+def words(value, names, needed=()):
+    """An object of texts, with these names and no others."""
+    if not isinstance(value, dict) or not set(needed) <= value.keys() or not value.keys() <= set(names):
+        raise Malformed("fields")
+    for text in value.values():
+        if not isinstance(text, str) or not 0 < len(text.encode()) <= MAX_TEXT or CONTROL.search(text):
+            raise Malformed("text")
+    return {name: value[name] for name in names if name in value}
+
+
+def read_entry(octets):
+    """The fields of an entry; malformed where the octets are not its one form."""
+    try:
+        if len(octets) > MAX_ENTRY:
+            raise Malformed("too long")
+        read = json.loads(octets.decode())
+        if not isinstance(read, dict) or not read.keys() <= set(FIELDS) or not set(FIELDS[:5]) <= read.keys():
+            raise Malformed("fields")
+        texts = {name: read[name] for name in FIELDS[6:9] if name in read}
+        nested = {
+            "actor": words(read.get("actor", {}), ACTOR),
+            "policy": words(read["policy"], ("hash", "rule"), ("hash", "rule")) if "policy" in read else {},
+            "object": words(read["object"], ("kind", "id"), ("kind", "id")) if "object" in read else {},
+        }
+        detail = read.get("detail", {})
+        nested["detail"] = words(detail, sorted(detail))
+        words({str(at): key for at, key in enumerate(detail)}, [str(at) for at in range(len(detail))])
+        fields = {"v": 1, **{name: read[name] for name in FIELDS[1:5]}, **words(texts, FIELDS[6:9])}
+        fields.update({name: value for name, value in nested.items() if value})
+        microseconds(fields["at"])
+        good = (
+            UUID.fullmatch(fields["id"])
+            and re.fullmatch(r"[a-z0-9.-]{1,64}", fields["action"], re.ASCII)
+            and fields["outcome"] in ("granted", "refused", "failed")
+            and len(detail) <= MAX_DETAIL
+        )
+        ordered = {name: fields[name] for name in FIELDS if name in fields}
+        written = json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
+        if not good or written != octets:
+            raise Malformed("not the canonical form")
+        return ordered
+    except (TypeError, AttributeError, RecursionError, UnicodeError) as error:
+        raise Malformed(str(error)) from error
+
+
+# The tree
+
+CANDIDATES = 32
+
+
+class Tree:
+    """The candidates of each node, and which of them are believed. A node is known by its level and its index."""
+
+    def __init__(self, leaves):
+        """`leaves` gives the candidates of each leaf that has any, as a tuple without repetitions."""
+        self.candidates = {0: leaves}
+        self.given = set()
+        self.believed = {}
+        self.stuck = []
+
+    def offer(self, level, index, value):
+        """One more candidate, to be offered before `grow`."""
+        row = self.candidates.setdefault(level, {})
+        row[index] = tuple(dict.fromkeys((*row.get(index, ()), value)))
+        self.given.add((level, index))
+
+    def grow(self):
+        """Works the candidates out from the leaves upwards."""
+        level = 0
+        while len(self.candidates.get(level, ())) > 1 or max(self.candidates) > level:
+            row = self.candidates.setdefault(level, {})
+            above = self.candidates.setdefault(level + 1, {})
+            for index in {index >> 1 for index in row}:
+                pairs = paired(row.get(2 * index, ()), row.get(2 * index + 1, ()))
+                if pairs:
+                    made = tuple(node_hash(*pair) for pair in pairs)
+                    above[index] = tuple(dict.fromkeys((*made, *above[index]))) if index in above else made
+            level += 1
+
+    def believe(self, level, index, value):
+        """Goes down from a believed node as far as candidates fit."""
+        waiting = [(level, index, value)]
+        while waiting:
+            level, index, value = waiting.pop()
+            if (level, index) in self.believed:
+                continue
+            self.believed[level, index] = value
+            if level == 0:
+                continue
+            row = self.candidates.get(level - 1, {})
+            left, right = row.get(2 * index, ()), row.get(2 * index + 1, ())
+            if len(left) == len(right) == len(self.candidates[level].get(index, ())) == 1:
+                # There is one hash over them, and it is the believed one.
+                pair = (left[0], right[0])
+                known = self.candidates[level][index][0] == value and (level, index) not in self.given
+            else:
+                known = False
+            if not known:
+                pairs = itertools.product(left, right)
+                pair = next((pair for pair in pairs if node_hash(*pair) == value), None)
+            if pair:
+                waiting += [(level - 1, 2 * index, pair[0]), (level - 1, 2 * index + 1, pair[1])]
+            elif (level, index) not in self.given or left or right:
+                self.stuck.append((index << level, (index + 1) << level))
+
+    def believe_root(self, size, root):
+        """Goes down from the root of the first `size` leaves. Answers up to which leaf it came."""
+        nodes = subtrees(0, size)
+        tails = [()] * len(nodes)
+        for at, (level, index) in reversed(list(enumerate(nodes))):
+            own = self.candidates.get(level, {}).get(index, ())
+            tails[at] = own
+            if at + 1 < len(nodes):
+                tails[at] = tuple(node_hash(*pair) for pair in paired(own, tails[at + 1]))
+        value = root
+        for at, (level, index) in enumerate(nodes):
+            if at + 1 == len(nodes):
+                if at == 0 and not self.fits(level, index, value):
+                    # What lies below may be known from elsewhere all the same.
+                    self.believed[level, index] = value
+                    return index << level
+                self.believe(level, index, value)
+                return size
+            own = self.candidates.get(level, {}).get(index, ())
+            pairs = itertools.product(own, tails[at + 1])
+            pair = next((pair for pair in pairs if node_hash(*pair) == value), None)
+            if not pair:
+                return index << level
+            self.believe(level, index, pair[0])
+            value = pair[1]
+        return size
+
+    def fits(self, level, index, value):
+        """Whether candidates lead to this value of a node."""
+        if level == 0:
+            return value in self.candidates[0].get(index, ())
+        row = self.candidates.get(level - 1, {})
+        pairs = itertools.product(row.get(2 * index, ()), row.get(2 * index + 1, ()))
+        return any(node_hash(*pair) == value for pair in pairs)
+
+    def root(self, size):
+        """The root over the first leaves by what is believed; None where that does not reach."""
+        if size == 0:
+            return sm3(b"")
+        hashes = [self.believed.get(node) for node in subtrees(0, size)]
+        return None if None in hashes else functools.reduce(lambda tail, left: node_hash(left, tail), hashes[::-1])
+
+
+def paired(left, right):
+    """Pairs of candidates, at most so many. Those of one origin come first: they stand in one place on both sides."""
+    if len(left) == 1 == len(right):
+        return [(left[0], right[0])]
+    if not left or not right:
+        return []
+    longest = max(len(left), len(right))
+    same = [(left[min(at, len(left) - 1)], right[min(at, len(right) - 1)]) for at in range(longest)]
+    pairs = dict.fromkeys(itertools.chain(same, itertools.product(left, right)))
+    return list(pairs)[:CANDIDATES]
+
+
+def subtrees(begin, end):
+    """The complete subtrees that cover these leaves, left to right, as level and index."""
+    nodes = []
+    while begin < end:
+        level = (end - begin).bit_length() - 1
+        if begin:
+            level = min(level, (begin & -begin).bit_length() - 1)
+        nodes.append((level, begin >> level))
+        begin += 1 << level
+    return nodes
+
+
+# What happened to the entries
+
+
+class Findings:
+    def __init__(self):
+        self.found, self.missing = [], []
+
+    def add(self, kind, **facts):
+        self.found.append({"kind": kind, **facts})
+
+    def lacks(self, what):
+        self.missing.append(what)
+
+
+class Alignment:
+    """Rows, as position and hash by ascending position, beside the leaves as they were signed, or may have been (a
+    mapping; None where that is not known)."""
+
+    def __init__(self, leaves, size, rows):
+        self.rows = rows
+        self.row_of, self.swapped, self.moved, self.altered = {}, [], [], []
+        self.missing, self.inserted = [], []
+        if len(rows) == size and all(at == position for at, (position, _) in enumerate(rows)):
+            if all(leaves.get(at, value) == value for at, (_, value) in enumerate(rows)):
+                self.row_of = dict(zip(range(size), range(size)))
+                return
+        where = {value: leaf for leaf, value in leaves.items()}
+        at = {position: row for row, (position, _) in enumerate(rows)}
+        own = [position if leaves.get(position) == value else where.get(value) for position, value in rows]
+        exchanged = set()
+        for row, (position, _) in enumerate(rows):
+            other = at.get(own[row]) if own[row] is not None and own[row] != position else None
+            if other is not None and own[other] == position and row < other:
+                self.swapped.append((position, own[row]))
+                exchanged |= {row, other}
+                self.row_of.update({own[row]: row, position: other})
+        placed = [row for row in range(len(rows)) if own[row] is not None and row not in exchanged]
+        kept = increasing([(own[row], row, 3 if own[row] == rows[row][0] else 2) for row in placed])
+        kept = list(self._explained(kept))
+        self.row_of.update(kept)
+        in_order = {row for _, row in kept} | exchanged
+        strange = set()
+        for row in range(len(rows)):
+            if row not in in_order:
+                if own[row] is None or own[row] in self.row_of:
+                    strange.add(row)
+                else:
+                    self.row_of[own[row]] = row
+                    self.moved.append((rows[row][0], own[row]))
+        self._gaps(leaves, size, kept, strange, at)
+        self.inserted = sorted(strange)
+
+    def _explained(self, kept):
+        """Those that stand where rows before them, removed or inserted, have moved them: between two there are no more
+        places without a row than leaves that lost theirs."""
+        last_leaf, last_row, last_place = -1, -1, -1
+        for leaf, row in kept:
+            place = self.rows[row][0]
+            holes = (place - last_place) - (row - last_row)
+            if holes <= leaf - last_leaf - 1:
+                yield leaf, row
+                last_leaf, last_row, last_place = leaf, row, place
+
+    def _gaps(self, leaves, size, kept, strange, at):
+        """Between rows that are in order: leaves without a row, rows without a leaf. One in the other's place was
+        altered."""
+        fixed = [(leaf, leaf - self.rows[row][0]) for leaf, row in kept]
+        for (begin, shift), (end, next_shift) in itertools.pairwise([(-1, 0), *fixed, (size, None)]):
+            for leaf in range(begin + 1, end):
+                if leaf in self.row_of:
+                    continue
+                row = at.get(leaf - shift)
+                if row in strange:
+                    strange.discard(row)
+                    self.row_of[leaf] = row
+                    if leaf in leaves:
+                        self.altered.append(leaf)
+                elif leaf in leaves or next_shift in (shift, None):
+                    self.missing.append(leaf)
+
+
+def increasing(items):
+    """A choice of the items whose first numbers ascend, as heavy as can be. An item is a number, what it is of, a
+    weight."""
+    places = {number: at for at, number in enumerate(sorted({number for number, *_ in items}), 1)}
+    # The heaviest choice that ends at most at each place, and its last item (a Fenwick tree).
+    best, before = [(0, None)] * (len(places) + 1), []
+    for at, (number, _, weight) in enumerate(items):
+        place, found = places[number] - 1, (0, None)
+        while place:
+            found, place = max(found, best[place], key=lambda choice: choice[0]), place & (place - 1)
+        before.append(found[1])
+        own, place = (found[0] + weight, at), places[number]
+        while place <= len(places):
+            best[place], place = max(best[place], own, key=lambda choice: choice[0]), place + (place & -place)
+    chosen, place, found = [], len(places), (0, None)
+    while place:
+        found, place = max(found, best[place], key=lambda choice: choice[0]), place & (place - 1)
+    at = found[1]
+    while at is not None:
+        chosen.append(items[at][:2])
+        at = before[at]
+    return chosen[::-1]
+
+
+def ranges(numbers):
+    """Runs of numbers, as first and the one after the last."""
+    for _, run in itertools.groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        run = [number for _, number in run]
+        yield run[0], run[-1] + 1
+
+
+# The database
+
+
+class Database:
+    """The tables of a log."""
+
+    COLUMNS = ("entry_id", "at", "action", "outcome", "actor", "resident", "visit")
+
+    def __init__(self, path):
+        # A lone file is read as it lies; what belongs to a file in use is read with it.
+        alone = not pathlib.Path(f"{path}-wal").exists()
+        uri = f"file:{urllib.parse.quote(str(path))}?mode=ro{'&immutable=1' if alone else ''}"
+        self.sql = sqlite3.connect(uri, uri=True, isolation_level=None)
+        self.sql.text_factory = bytes
+        for pragma in ("trusted_schema = OFF", "query_only = ON", "cell_size_check = ON"):
+            self.sql.execute(f"PRAGMA {pragma}")
+        self.sql.execute("BEGIN")
+
+    def rows(self):
+        yield from self.sql.execute(f"SELECT position, entry, {', '.join(self.COLUMNS)} FROM leaf ORDER BY position")
+
+    def tiles(self):
+        return {(level, index): octets(hashes) for level, index, hashes in self.sql.execute("SELECT * FROM tile")}
+
+    def checkpoints(self):
+        for size, note in self.sql.execute("SELECT size, note FROM checkpoint ORDER BY size"):
+            yield size, octets(note).decode(errors="replace")
+
+
+def octets(value):
+    return value if isinstance(value, bytes) else b"" if value is None else str(value).encode()
+
+
+def is_entry(octets):
+    try:
+        return bool(read_entry(octets))
+    except ValueError:
+        return False
+
+
+def fault(entry, columns):
+    """What is wrong with a row besides its hash: the kind of finding, and the column."""
+    try:
+        fields = read_entry(entry)
+    except ValueError:
+        return "malformed", {}
+    said = (
+        fields["id"].encode(),
+        microseconds(fields["at"]),
+        *(fields[name].encode() for name in ("action", "outcome")),
+        *(text and text.encode() for text in (fields.get("actor", {}).get("identity"), fields.get("resident"))),
+        fields["visit"].encode() if "visit" in fields else None,
+    )
+    wrong = next((name for name, own, column in zip(Database.COLUMNS, said, columns) if own != column), None)
+    return ("column", {"column": wrong}) if wrong else None
+
+
+class Checkpoints:
+    """What the log's checkpoints prove."""
+
+    def __init__(self, database, key, findings):
+        self.roots, self.good, self.claimed = {}, 0, 0
+        foreign, stored, succeeded = [], set(), False
+        for size, note in database.checkpoints():
+            if size < 0:
+                findings.add("stray", position=size)
+                continue
+            stored.add(size)
+            self.claimed = max(self.claimed, size)
+            try:
+                read = key.reads(note)
+            except ValueError:
+                findings.add("checkpoint_altered", size=size)
+                continue
+            if read is None:
+                foreign.append(size)
+                continue
+            self.good += 1
+            if read[0] != size:
+                # Stored under another size than was signed; it proves what was signed all the same.
+                findings.add("checkpoint_altered", size=size)
+            elif size >= max(self.roots, default=0):
+                succeeded = key.succeeded(note)
+            if self.roots.setdefault(*read) != read[1]:
+                findings.add("forked", size=read[0])
+        self.size = max(self.roots, default=0)
+        self.claimed = max(self.claimed, self.size)
+        if self.good:
+            if succeeded and foreign and foreign[-1] > self.size:
+                findings.lacks(f"a new key of the log took over: this one signed no more than {self.size} entries")
+                foreign = [size for size in foreign if size <= self.size]
+            for size in foreign:
+                findings.add("checkpoint_altered", size=size)
+            for size in range(0, self.size + 1, ANCHOR):
+                if size not in stored:
+                    findings.add("checkpoint_missing", size=size)
+        else:
+            findings.lacks("no checkpoint is signed by this key" if stored else "the log has no checkpoint")
+
+
+def check_database(path, key, held):
+    findings = Findings()
+    database = Database(path)
+    checkpoints = Checkpoints(database, key, findings)
+    size, told = checkpoints.size, bool(checkpoints.good) and checkpoints.claimed == checkpoints.size
+
+    rows, faults, read = [], {}, 0
+    for position, entry, *columns in database.rows():
+        if position < 0:
+            findings.add("stray", position=position)
+            continue
+        read += 1
+        wrong = fault(octets(entry), columns)
+        if wrong:
+            faults[len(rows)] = wrong
+        rows.append((position, leaf_hash(octets(entry))))
+    beyond = bisect.bisect_left(rows, (size, b""))
+    later, within = rows[beyond:], rows if told else rows[:beyond]
+
+    tiles = read_tiles(database.tiles(), checkpoints, told, findings)
+    lowest = [(WIDTH * index, row) for (level, index), row in tiles.items() if level == 0]
+    by_tiles = {begin + at: value for begin, row in lowest for at, value in enumerate(row)}
+    assumed = Alignment(by_tiles, size, within).row_of
+    leaves = {}
+    for leaf in range(size):
+        offers = [by_tiles.get(leaf), within[assumed[leaf]][1] if leaf in assumed else None]
+        offers = tuple(dict.fromkeys(value for value in offers if value))
+        if offers:
+            leaves[leaf] = offers
+    tree = Tree(leaves)
+    for (level, index), row in tiles.items():
+        for at, value in enumerate(row if level else ()):
+            tree.offer(HEIGHT * level, WIDTH * index + at, value)
+    for signed_size, root in checkpoints.roots.items():
+        if signed_size and signed_size & (signed_size - 1) == 0:
+            tree.offer(signed_size.bit_length() - 1, 0, root)
+    tree.grow()
+    settle(tree, checkpoints.roots, leaves, findings)
+
+    for (level, index), row in sorted(tiles.items()):
+        known = [tree.believed.get((HEIGHT * level, WIDTH * index + at), value) for at, value in enumerate(row)]
+        wrong = next((at for at, (own, value) in enumerate(zip(known, row)) if own != value), None)
+        if wrong is not None:
+            findings.add("tile_altered", level=level, index=index, hash=wrong)
+    believed = {leaf: value for leaf in range(size) if (value := tree.believed.get((0, leaf)))}
+    name(Alignment(believed, size, within), faults, findings)
+    hold(held, key, size, checkpoints.roots, tree, findings)
+    facts = {"entries_checked": read, "size": size, "checkpoints": checkpoints.good}
+    return findings, {**facts, "root": checkpoints.roots[size].hex() if checkpoints.good else None}
+
+
+def read_tiles(stored, checkpoints, told, findings):
+    """The hashes of the tiles that belong to the log, as far as it goes."""
+    tiles, level, nodes, claimed = {}, 0, checkpoints.size, checkpoints.claimed
+    while claimed:
+        for index in range(-(-claimed // WIDTH)):
+            kept, width = stored.pop((level, index), None), min(WIDTH, nodes - WIDTH * index)
+            if width <= 0:
+                continue
+            # Under a checkpoint that was altered a tile may rightly reach further than can be told.
+            longest = width if told else WIDTH
+            if kept is None or len(kept) % 32 or not width <= len(kept) // 32 <= longest:
+                findings.add("tile_missing", level=level, index=index)
+                continue
+            tiles[level, index] = [kept[at : at + 32] for at in range(0, 32 * width, 32)]
+        level, nodes, claimed = level + 1, nodes // WIDTH, claimed // WIDTH
+    for level, index in sorted(stored if checkpoints.good else ()):
+        findings.add("tile_stray", level=level, index=index)
+    return tiles
+
+
+def settle(tree, roots, leaves, findings):
+    """Believes the signed roots, smallest first, and says where nothing that is here leads to them."""
+    confirmed, lost = 0, False
+    for size, root in sorted(roots.items()):
+        if size == 0:
+            if root != sm3(b""):
+                findings.add("forked", size=0)
+            continue
+        reached = tree.believe_root(size, root)
+        begin = max(confirmed, min(reached, size))
+        # After one that failed, only what differs can be told from what merely cannot be confirmed.
+        if reached < size and (not lost or any(len(leaves.get(leaf, ())) != 1 for leaf in range(begin, size))):
+            findings.add("altered_within", position=begin, until=size)
+        lost, confirmed = reached < size, size
+    for begin, end in sorted(tree.stuck):
+        findings.add("altered_within", position=begin, until=end)
+
+
+def name(alignment, faults, findings):
+    """Says of each entry that is not in order what it is."""
+    for position, other in alignment.swapped:
+        findings.add("swapped", position=position, other=other)
+    for position, leaf in alignment.moved:
+        findings.add("moved", position=position, signed=leaf)
+    for leaf in alignment.altered:
+        findings.add("altered", position=leaf)
+    for begin, until in ranges(sorted(alignment.missing)):
+        findings.add("missing", position=begin, until=until)
+    for row in alignment.inserted:
+        findings.add("inserted", position=alignment.rows[row][0])
+    elsewhere = {position for position, _ in alignment.moved} | set(itertools.chain(*alignment.swapped))
+    altered = set(alignment.altered)
+    for leaf, row in alignment.row_of.items() if faults else ():
+        if row in faults and leaf not in altered and alignment.rows[row][0] not in elsewhere:
+            kind, facts = faults[row]
+            findings.add(kind, position=alignment.rows[row][0], **facts)
+
+
+def hold(held, key, size, roots, tree, findings):
+    """Holds the log against checkpoints that were obtained earlier."""
+    held_roots = {}
+    for at, note in enumerate(held):
+        try:
+            read = key.reads(note)
+        except ValueError:
+            read = None
+        if read is None:
+            findings.lacks(f"checkpoint {at} of those held is not signed by this key")
+            continue
+        own, root = read
+        if own > size:
+            findings.add("rolled_back", held=own, size=size)
+            continue
+        known = {held_roots.setdefault(own, root), roots.get(own) or tree.root(own)} - {None}
+        if known - {root}:
+            findings.add("forked", size=own)
+        elif not roots.get(own) and not tree.root(own):
+            findings.lacks(f"checkpoint {at} of those held speaks of a size at which nothing can be compared")
+
+
+# Bundles
+
+
+class NotBundle(ValueError):
+    """A line is not what it should be there."""
+
+
+class Bundle:
+    """An export: the facts of its head, and its lines as number, hash, entry."""
+
+    def __init__(self, content):
+        self.lines, self.at = content.split(b"\n"), 0
+        # What follows the last newline is a line that was not ended.
+        rest = self.lines.pop()
+        self.unended = len(self.lines) + 1 if rest else None
+        try:
+            self._head()
+            self._entries()
+        except (ValueError, IndexError) as error:
+            raise NotBundle(f"line {max(self.at, 1)} of the bundle is malformed") from error
+
+    def _line(self):
+        self.at += 1
+        line = self.lines[self.at - 1]
+        if len(line) > MAX_ENTRY + 95:
+            raise Malformed("too long")
+        return line
+
+    def _words(self, *first):
+        words = self._line().decode().split(" ")
+        if tuple(words[: len(first)]) != first:
+            raise Malformed("another line")
+        return words[len(first) :]
+
+    def _head(self):
+        if self._line() != b"healthcard-audit-bundle v1":
+            raise Malformed("another format")
+        self.key = Key(" ".join(self._words("key")))
+        self.begin, self.end, self.size = map(decimal, self._words("range"))
+        if not self.begin <= self.end <= self.size < 1 << 62:
+            raise Malformed("range")
+        self.given = {}
+        for side, nodes in (("left", subtrees(0, self.begin)), ("right", subtrees(self.end, self.size))):
+            for node in nodes:
+                (text,) = self._words(side)
+                self.given[node] = plain(text, 32)
+        (count,) = map(decimal, self._words("checkpoint"))
+        if count > MAX_NOTE_LINES:
+            raise Malformed("note")
+        self.note = "".join(self._line().decode() + "\n" for _ in range(count))
+        if self._line() != b"entries":
+            raise Malformed("entries")
+
+    def _entries(self):
+        self.entries, self.complete = [], False
+        while self.at < len(self.lines):
+            line = self._line()
+            if line.startswith(b"end "):
+                if decimal(line[4:].decode()) != len(self.entries):
+                    raise Malformed("count")
+                if self.at < len(self.lines) or self.unended:
+                    self.at += 1
+                    raise Malformed("something after the end")
+                self.complete = True
+                return
+            number, value, entry = line.split(b" ", 2)
+            self.entries.append((decimal(number.decode()), plain(value.decode(), 32), entry))
+        if self.unended:
+            self.at += 1
+            raise Malformed("a line without its end")
+
+
+def check_bundle(content, key, held):
+    findings = Findings()
+    try:
+        bundle = Bundle(content)
+    except NotBundle as error:
+        findings.lacks(str(error))
+        return findings, {"verifier_key_source": "given" if key else "file"}
+    source, key = ("given", key) if key else ("file", bundle.key)
+
+    def read(key):
+        try:
+            return key.reads(bundle.note)
+        except ValueError:
+            return ()
+
+    own = read(key)
+    root = own[1] if own and own[0] == bundle.size else None
+    if own is None:
+        findings.lacks("the checkpoint is not signed by this key")
+    elif root is None:
+        findings.add("checkpoint_altered", size=bundle.size)
+    elif not read(bundle.key):
+        findings.add("key_altered", size=bundle.size)
+
+    lines = in_order(bundle, findings)
+    leaves = {number: tuple(dict.fromkeys((value, leaf_hash(entry)))) for number, (value, entry) in lines.items()}
+    tree = Tree(dict(leaves))
+    for node, value in bundle.given.items():
+        tree.offer(*node, value)
+    tree.grow()
+    whole = bundle.complete and len(lines) == bundle.end - bundle.begin
+    if root and bundle.size and tree.believe_root(bundle.size, root) < bundle.size and whole:
+        findings.add("altered_within", position=bundle.begin, until=bundle.end)
+    if root and bundle.size == 0 and root != sm3(b""):
+        findings.add("altered_within", position=0, until=0)
+    for begin, end in sorted(tree.stuck):
+        findings.add("altered_within", position=max(begin, bundle.begin), until=min(end, bundle.end))
+    for number, (value, entry) in lines.items():
+        believed, computed = tree.believed.get((0, number)), leaf_hash(entry)
+        if computed != value:
+            # Where nothing better is there, the hash is what the entry is held against.
+            findings.add("hash_altered" if believed == computed else "altered", position=number)
+        elif not is_entry(entry):
+            findings.add("malformed", position=number)
+
+    hold(held, key, bundle.size, {bundle.size: root} if root else {}, tree, findings)
+    facts = {"entries_checked": len(bundle.entries), "size": bundle.size, "checkpoints": int(bool(root))}
+    return findings, {**facts, "root": root.hex() if root else None, "verifier_key_source": source}
+
+
+def in_order(bundle, findings):
+    """The lines by their numbers; says which are missing, too many, or in another's place."""
+    within = [line for line in bundle.entries if bundle.begin <= line[0] < bundle.end]
+    kept = dict(increasing([(line[0], at, 1) for at, line in enumerate(within)]))
+    lines, order = {}, []
+    for at, (number, value, entry) in enumerate(within):
+        if number in lines or kept.get(number, at) != at:
+            findings.add("inserted", position=number)
+        else:
+            lines[number] = (value, entry)
+            order.append(number)
+    for number, *_ in bundle.entries:
+        if not bundle.begin <= number < bundle.end:
+            findings.add("inserted", position=number)
+    place = dict(zip(order, sorted(order)))
+    exchanged = {number for number in order if place[number] != number and place[place[number]] == number}
+    for number in sorted(exchanged):
+        if number < place[number]:
+            findings.add("swapped", position=number, other=place[number])
+    for number in order:
+        if number not in kept and number not in exchanged:
+            findings.add("moved", position=place[number], signed=number)
+    next_number = bundle.begin
+    for number in [*sorted(order), bundle.end if bundle.complete else next_number]:
+        if number > next_number:
+            findings.add("missing", position=next_number, until=number)
+        next_number = number + 1
+    if not bundle.complete:
+        findings.lacks("the bundle ends before its last line")
+    return lines
+
+
+# Answers
+
+
+def check(path, key, held):
+    """The answer about one file."""
+    answer = {"file": str(path)}
+    try:
+        with open(path, "rb") as file:
+            head = file.read(16)
+        if head == b"SQLite format 3\0":
+            if not key:
+                raise SystemExit("a copy of the database is checked with --verifier-key")
+            findings, facts = check_database(path, key, held)
+            facts["verifier_key_source"] = "given"
+        else:
+            findings, facts = check_bundle(pathlib.Path(path).read_bytes(), key, held)
+    except (sqlite3.Error, OSError, OverflowError) as error:
+        findings, facts = Findings(), {}
+        findings.lacks(f"the file cannot be read as a log: {error}")
+    verdict = "tampered" if findings.found else "unverifiable" if findings.missing else "valid"
+    listed = findings.found[:MAX_FINDINGS]
+    answer.update(verdict=verdict, **facts, findings=listed, unlisted_findings=len(findings.found) - len(listed))
+    return {**answer, "missing": [] if findings.found else findings.missing}
+
+
+def check_vectors(directory):
+    """Holds the arithmetic against vectors of others."""
+    tried = 0
+    for group in json.loads((directory / "merkle.json").read_text())["groups"]:
+        for test in group["tests"] if group["hash"] == "SM3" else ():
+            if test["kind"] == "root" and test["size"]:
+                leaves = {at: (leaf_hash(bytes.fromhex(leaf)),) for at, leaf in enumerate(test["leaves"])}
+                tree = Tree(leaves)
+                tree.grow()
+                root = bytes.fromhex(test["root"])
+                good = tree.believe_root(test["size"], root) == test["size"] and tree.root(test["size"]) == root
+                wrong = Tree(dict(leaves))
+                wrong.grow()
+                refused = wrong.believe_root(test["size"], sm3(root)) < test["size"]
+                if not good or not refused:
+                    raise SystemExit(f"merkle.json: test {test['id']}")
+                tried += 1
+    for test in json.loads((directory / "sm2_verify.json").read_text())["groups"][0]["tests"]:
+        public, signature = bytes.fromhex(test["public_key"]), from_der(bytes.fromhex(test["signature_der"]))
+        texts = [bytes.fromhex(test[name]) for name in ("message", "user_id")]
+        good = bool(signature) and bool(point_of(public)) and signed(public, texts[0], signature, texts[1])
+        if test["result"] != "acceptable" and good != (test["result"] == "valid"):
+            raise SystemExit(f"sm2_verify.json: test {test['id']}: {test['comment']}")
+        tried += 1
+    print(json.dumps({"tried": tried}))
+
+
+def from_der(octets):
+    """r ‖ s of a signature in DER, if it is one."""
+    numbers, rest = [], octets[2:]
+    if octets[:1] != b"\x30" or len(octets) < 2 or octets[1] != len(rest) or octets[1] >= 0x80:
+        return None
+    while rest:
+        if rest[0] != 2 or len(rest) < 3 or rest[1] > len(rest) - 2:
+            return None
+        number, rest = rest[2 : 2 + rest[1]], rest[2 + rest[1] :]
+        value = int.from_bytes(number, "big", signed=True)
+        if value < 0 or value >> 256 or len(number) != value.bit_length() // 8 + 1:
+            return None
+        numbers.append(value.to_bytes(32, "big"))
+    return b"".join(numbers) if len(numbers) == 2 else None
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Checks an audit log: valid, tampered with, or not to be told.")
+    parser.add_argument("--verifier-key", help="the key of the log, as it was obtained another way")
+    parser.add_argument("--checkpoint", action="append", default=[], metavar="FILE", help="a checkpoint held earlier")
+    parser.add_argument("--each", action="store_true", help="take the names of files from standard input")
+    parser.add_argument("--vectors", type=pathlib.Path, metavar="DIR", help="hold the arithmetic against test vectors")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="copies of the database file, or exports")
+    order = parser.parse_args()
+    if "sm3" not in hashlib.algorithms_available:
+        parser.error("the OpenSSL of this Python has no SM3: OpenSSL 3 has")
+    if order.vectors:
+        return check_vectors(order.vectors)
+    if not order.files and not order.each:
+        parser.error("which files?")
+    try:
+        key = Key(order.verifier_key.strip()) if order.verifier_key else None
+        held = [pathlib.Path(path).read_bytes().decode() for path in order.checkpoint]
+    except (OSError, ValueError) as error:
+        parser.error(f"unusable: {error}")
+    exit_codes = {0}
+    for path in itertools.chain(order.files, (line.rstrip("\n") for line in sys.stdin) if order.each else ()):
+        answer = check(path, key, held)
+        exit_codes.add(VERDICTS[answer["verdict"]])
+        print(json.dumps(answer, ensure_ascii=False), flush=True)
+    return 4 if 4 in exit_codes else max(exit_codes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
