@@ -313,9 +313,7 @@ impl Registrar {
         }
         let guardians = self.store.guardians_of(resident).await?;
         let speaks = guardians.iter().any(|it| {
-            it.made.guardian == here.resident
-                && it.stands(caller.now)
-                && it.made.scopes.contains(&GuardianScope::Consent)
+            it.made.guardian == here.resident && it.allows(GuardianScope::Consent, caller.now)
         });
         match speaks {
             true => Ok(here),

@@ -48,8 +48,7 @@ impl Registrar {
         }
         if looked_for.contains(&Relation::Guardian) {
             for it in self.store.guardians_of(resident).await? {
-                if it.stands(caller.now)
-                    && it.made.scopes.contains(&GuardianScope::Consent)
+                if it.allows(GuardianScope::Consent, caller.now)
                     && self.is_resident(person, it.made.guardian).await?
                 {
                     found.guardianship = Some((it.made.id, over_at_desk(it.made.ends_on)));

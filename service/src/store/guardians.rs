@@ -73,6 +73,12 @@ impl Guardianship {
         self.ended.is_none() && days.contains(&date_at_desk(at))
     }
 
+    /// Whether the guardian may do this for the ward at that time.
+    #[must_use]
+    pub fn allows(&self, scope: GuardianScope, at: UtcTime) -> bool {
+        self.stands(at) && self.made.scopes.contains(&scope)
+    }
+
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let made = NewGuardianship {
             id: row.get("id")?,
@@ -207,31 +213,6 @@ impl Store {
     /// [`StoreError`] when it cannot be read.
     pub async fn wards_of(&self, guardian: ResidentId) -> Result<Vec<Guardianship>, StoreError> {
         self.list_guardianships("SELECT * FROM guardianship WHERE guardian = ?1", guardian).await
-    }
-
-    /// Whether `guardian` may do this for `ward` at that time.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be read; nobody may then be taken for a guardian.
-    pub async fn is_guardian(
-        &self,
-        guardian: ResidentId,
-        ward: ResidentId,
-        scope: GuardianScope,
-        at: UtcTime,
-    ) -> Result<bool, StoreError> {
-        self.read(move |db| {
-            let mut select = db.prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM guardianship
-                 JOIN guardianship_scope ON guardianship = guardianship.id AND scope = ?3
-                 WHERE ward = ?1 AND guardian = ?2
-                   AND recorded_at <= ?4 AND (ended_at IS NULL OR ended_at > ?4)
-                   AND starts_on <= ?5 AND ends_on >= ?5)",
-            )?;
-            let day = Day(date_at_desk(at));
-            Ok(select.query_row((ward, guardian, scope, Micros(at), day), |row| row.get(0))?)
-        })
-        .await
     }
 
     async fn list_guardianships(
