@@ -1,27 +1,26 @@
 //! `Audit`: the tamper-evident log, for auditors.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use proto::v1::{self, audit_server::Audit};
 use tokio::{
     sync::mpsc,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
-use zeroize::Zeroizing;
 
 use super::{
     Desk, Reply,
     convert::{id, moment, page},
+    following::{Follower, Seat, Told},
 };
 use crate::{
     catalogue::{Needs, Reason},
     clock,
     config::is_service_name,
     policy::Act,
-    registrar::{Caller, Error, Growth, Proof},
-    serve::{Share, Shares},
+    registrar::{Error, Growth, Proof},
     store::{
         Counted, IdentityId, InstitutionId, LogEntry, ResidentId, SearchFilter, VisitId,
         WithinEntry,
@@ -29,17 +28,8 @@ use crate::{
     vocabulary::{AuditQuestion, CountBy, Purpose, Role},
 };
 
-/// Streams that a session may have.
-const MOST_STREAMS: usize = 2;
 /// How often whoever follows is shown what is new.
 const FOLLOW_EACH: Duration = Duration::from_millis(500);
-/// Longest that a follower may take to read an entry.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Who follows the log at the moment, by their sessions.
-pub(super) type Followers = Shares<[u8; 32]>;
-
-type Followed = Result<v1::AuditEntry, Status>;
 
 #[tonic::async_trait]
 impl Audit for Desk {
@@ -75,19 +65,16 @@ impl Audit for Desk {
         }))
     }
 
-    type FollowStream = ReceiverStream<Followed>;
+    type FollowStream = ReceiverStream<Told<v1::AuditEntry>>;
 
     async fn follow(&self, request: Request<v1::SearchAuditRequest>) -> Reply<Self::FollowStream> {
         let caller = self.caller(&request).await?;
         let filter = filter(request.get_ref().clone())?;
-        let share = self.log_followers.take(caller.holder.session, MOST_STREAMS);
-        let share = share.ok_or(Error::from(Reason::RATE_LIMITED))?;
+        let seat = Seat::take(&self.log_followers, &caller, request.metadata())?;
         let from = self.registrar.follow_log(&caller, &filter).await?;
-        let token = Zeroizing::new(super::bearer(request.metadata())?.to_owned());
-        let (told, stream) = mpsc::channel(16);
-        let follower = Follower { desk: self.clone(), caller, token, filter, told, _share: share };
-        tokio::spawn(follower.run(from));
-        Ok(Response::new(ReceiverStream::new(stream)))
+        let (follower, stream) = seat.follow(self);
+        tokio::spawn(follow(follower, filter, from));
+        Ok(Response::new(stream))
     }
 
     async fn get(&self, request: Request<v1::GetAuditEntryRequest>) -> Reply<v1::AuditEntry> {
@@ -176,52 +163,34 @@ impl Audit for Desk {
     }
 }
 
-/// Somebody who follows the log.
-struct Follower {
-    desk: Desk,
-    caller: Caller,
-    token: Zeroizing<String>,
-    filter: SearchFilter,
-    told: mpsc::Sender<Followed>,
-    _share: Share<[u8; 32]>,
-}
-
-impl Follower {
-    async fn run(self, mut from: u64) {
-        let registrar = Arc::clone(&self.desk.registrar);
-        let mut beat = interval(FOLLOW_EACH);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = beat.tick() => {}
-                () = self.told.closed() => return,
+/// Tells a follower what is written from a position on.
+async fn follow(follower: Follower<v1::AuditEntry>, filter: SearchFilter, mut from: u64) {
+    let mut beat = interval(FOLLOW_EACH);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = beat.tick() => {}
+            () = follower.left() => return,
+        }
+        let found = match follower.is_there().await {
+            Ok(()) => follower.registrar().log_after(&filter, from).await,
+            Err(error) => Err(error),
+        };
+        let entries = match found {
+            Ok((entries, next)) => {
+                from = next;
+                entries
             }
-            // Whoever's session is over learns no more.
-            let origin = self.caller.origin.clone();
-            let found = match registrar.caller(&self.token, origin, clock::now()).await {
-                Ok(_) => registrar.log_after(&self.filter, from).await,
-                Err(error) => Err(error),
-            };
-            match found {
-                Ok((entries, next)) => {
-                    from = next;
-                    for entry in entries {
-                        if !self.tell(Ok(message(entry))).await {
-                            return;
-                        }
-                    }
-                }
-                Err(error) => {
-                    self.tell(Err(error.into())).await;
-                    return;
-                }
+            Err(error) => {
+                follower.tell(Err(error.into())).await;
+                return;
+            }
+        };
+        for entry in entries {
+            if !follower.tell(Ok(message(entry))).await {
+                return;
             }
         }
-    }
-
-    /// Whether the follower took it.
-    async fn tell(&self, entry: Followed) -> bool {
-        matches!(timeout(PATIENCE, self.told.send(entry)).await, Ok(Ok(())))
     }
 }
 

@@ -25,6 +25,7 @@ mod desks;
 mod emergencies;
 mod enrolments;
 mod events;
+mod following;
 mod gate;
 mod health;
 mod identities;
@@ -62,8 +63,8 @@ struct Desk {
     logins: Arc<rate::PeerRate>,
     relays: Arc<relay::Relays>,
     events: Arc<events::Events>,
-    warnings: Arc<warnings::Followers>,
-    log_followers: Arc<audit::Followers>,
+    warnings: Arc<following::Followers>,
+    log_followers: Arc<following::Followers>,
 }
 
 impl Desk {

@@ -1,35 +1,28 @@
 //! `Warnings`: what the log says of people and cards that somebody should look into.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use proto::v1::{self, warnings_server::Warnings};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
-use zeroize::Zeroizing;
+use tonic::{Request, Response};
 
 use super::{
     Desk, Reply,
     convert::{id, numbered, page, receipt, short_text, timestamp},
+    following::{Follower, Seat, Told},
 };
 use crate::{
-    catalogue::{Needs, Reason},
-    clock,
-    registrar::{Caller, Error, WarningRecord},
-    serve::{Share, Shares},
+    catalogue::Needs,
+    registrar::{Error, WarningRecord},
     store::{Receipt, Warning, WarningFilter},
     warnings::{Settings, WarningRule, WarningVerdict, found_in_words},
 };
 
 /// Most bytes of what is written about one.
 const MOST_NOTE: usize = 512;
-/// Streams that a session may have.
-const MOST_STREAMS: usize = 2;
 /// How often a follower's session is looked at when nothing is raised.
 const SESSION_CHECK: Duration = Duration::from_secs(60);
-/// Longest that a follower may take to read a warning.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 numbered!(
     rule,
     rule_number,
@@ -56,14 +49,9 @@ numbered!(
     NeedsInquiry
 );
 
-/// Who follows warnings at the moment, by their sessions.
-pub(super) type Followers = Shares<[u8; 32]>;
-
-type Told = Result<v1::Warning, Status>;
-
 #[tonic::async_trait]
 impl Warnings for Desk {
-    type FollowStream = ReceiverStream<Told>;
+    type FollowStream = ReceiverStream<Told<v1::Warning>>;
 
     async fn rules(
         &self,
@@ -116,16 +104,13 @@ impl Warnings for Desk {
         request: Request<v1::FollowWarningsRequest>,
     ) -> Reply<Self::FollowStream> {
         let caller = self.caller(&request).await?;
-        let share = self.warnings.take(caller.holder.session, MOST_STREAMS);
-        let share = share.ok_or(Error::from(Reason::RATE_LIMITED))?;
+        let seat = Seat::take(&self.warnings, &caller, request.metadata())?;
         let recorded = self.registrar.follow_warnings(&caller).await?;
         // What is raised next stands after the entry that says that somebody follows.
         let after = request.get_ref().after_position.unwrap_or(recorded.position);
-        let token = Zeroizing::new(super::bearer(request.metadata())?.to_owned());
-        let (told, stream) = mpsc::channel(16);
-        let follower = Follower { desk: self.clone(), caller, token, told, _share: share };
-        tokio::spawn(follower.run(after));
-        Ok(Response::new(ReceiverStream::new(stream)))
+        let (follower, stream) = seat.follow(self);
+        tokio::spawn(follow(follower, after));
+        Ok(Response::new(stream))
     }
 
     async fn close(&self, request: Request<v1::CloseWarningRequest>) -> Reply<v1::Warning> {
@@ -160,54 +145,36 @@ impl Warnings for Desk {
     }
 }
 
-/// Somebody who follows warnings.
-struct Follower {
-    desk: Desk,
-    caller: Caller,
-    token: Zeroizing<String>,
-    told: mpsc::Sender<Told>,
-    _share: Share<[u8; 32]>,
-}
-
-impl Follower {
-    async fn run(self, mut after: u64) {
-        let registrar = Arc::clone(&self.desk.registrar);
-        let mut newest = registrar.newest_warning();
-        loop {
-            newest.mark_unchanged();
-            // Whoever's session is over learns no more.
-            let origin = self.caller.origin.clone();
-            let fresh = match registrar.caller(&self.token, origin, clock::now()).await {
-                Ok(_) => registrar.warnings_after(after).await,
-                Err(error) => Err(error),
-            };
-            let fresh = match fresh {
-                Ok(fresh) => fresh,
-                Err(error) => {
-                    self.tell(Err(error.into())).await;
-                    return;
-                }
-            };
-            let more = !fresh.is_empty();
-            for warning in fresh {
-                after = warning.log_position;
-                if !self.tell(Ok(message(warning))).await {
-                    return;
-                }
+/// Tells a follower what is raised after a place in the log.
+async fn follow(follower: Follower<v1::Warning>, mut after: u64) {
+    let mut newest = follower.registrar().newest_warning();
+    loop {
+        newest.mark_unchanged();
+        let fresh = match follower.is_there().await {
+            Ok(()) => follower.registrar().warnings_after(after).await,
+            Err(error) => Err(error),
+        };
+        let fresh = match fresh {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                follower.tell(Err(error.into())).await;
+                return;
             }
-            if more {
-                continue;
-            }
-            tokio::select! {
-                _ = timeout(SESSION_CHECK, newest.changed()) => {}
-                () = self.told.closed() => return,
+        };
+        let more = !fresh.is_empty();
+        for warning in fresh {
+            after = warning.log_position;
+            if !follower.tell(Ok(message(warning))).await {
+                return;
             }
         }
-    }
-
-    /// Whether the follower took it.
-    async fn tell(&self, warning: Told) -> bool {
-        matches!(timeout(PATIENCE, self.told.send(warning)).await, Ok(Ok(())))
+        if more {
+            continue;
+        }
+        tokio::select! {
+            _ = timeout(SESSION_CHECK, newest.changed()) => {}
+            () = follower.left() => return,
+        }
     }
 }
 
