@@ -11,7 +11,7 @@ pub(crate) mod sample;
 mod session;
 
 use std::{
-    env,
+    env, io,
     path::{Path, PathBuf},
 };
 
@@ -256,9 +256,13 @@ impl Home {
         self.dir.join("held")
     }
 
-    /// Whether sessions are held here: then no command logs in by itself. Also when nobody can say.
+    /// Whether sessions are held here: then no command logs in by itself. Also when nobody can say; but in what is no
+    /// directory, as when a key file is named, there is no session at all.
     pub(crate) fn is_held(&self) -> bool {
-        !matches!(self.held_path().try_exists(), Ok(false))
+        match self.held_path().try_exists() {
+            Ok(held) => held,
+            Err(error) => error.kind() != io::ErrorKind::NotADirectory,
+        }
     }
 
     /// From now on sessions are held here, until somebody logs in by hand. What it answers is another as soon as the

@@ -273,6 +273,9 @@ async fn locking_tells_who_holds_and_what_it_could_not_end() {
     let home = stage.service.home();
     assert!(matches!(stage.service.lock().await, Ok(Left::Nothing)));
     assert!(!home.is_held(), "a desk where nothing is held stays so");
+    let file =
+        Home::new(Some(home.key_path()), None, Screen { lang: Lang::En, json: true }).unwrap();
+    assert!(!file.is_held(), "a key file in the place of the directory holds nothing");
     let since = home.hold().unwrap();
     assert_eq!(home.hold().unwrap(), since);
     assert!(home.holds(&since));
