@@ -363,6 +363,8 @@ catalogue! {
     // The service itself
     /// The log or the database cannot be written.
     UNAVAILABLE: "日志或数据库暂时无法写入，操作未执行", "请稍候重试；管理员请检查磁盘空间", "the log or database cannot be written now; nothing was done", "try again in a moment; operators: check the disk";
+    /// The disk failed within a commit, or does not come back from it.
+    OUTCOME_UNKNOWN: "磁盘出错或迟迟没有响应，不能确定操作是否已记录", "请先查询是否已经记录，再决定是否重做；管理员请检查磁盘", "the disk failed or does not answer: it is not known whether this was recorded", "look whether it is on record before you do it again; operators: check the disk";
     /// A key is unavailable.
     KEY_UNAVAILABLE: "密钥暂时不可用，操作未执行", "请稍候重试；管理员请检查密钥库或密码设备", "a key is unavailable; nothing was done", "try again in a moment; operators: check the keystore or device";
     /// A fault of ours.

@@ -1,5 +1,5 @@
 //! What the cross-process tests stand on. In reading order: a [`private`] PC/SC daemon for each test; a [`hospital`]
-//! with service, people and cards, and the [`card_list`] as a desk keeps it; C [`programs`] and those in [`python`]; devices in software ([`softsdf`], [`softhsm`]); [`grpc`], also over the [`national`] listener, the card [`relay`]
+//! with service, people and cards, and the [`card_list`] as a desk keeps it; C [`programs`] and those in [`python`]; a [`failing_disk`]; devices in software ([`softsdf`], [`softhsm`]); [`grpc`], also over the [`national`] listener, the card [`relay`]
 //! and the bench for [`issuing`], for calls that the command line would never make; plain [`http`], a [`browser`], and a [`resource_server`] that is shown [`tokens`]; what [`openssl`] says; and the
 //! [`contract`] suites, one per trait.
 
@@ -10,6 +10,7 @@ pub mod card_list;
 pub mod city;
 pub mod contract;
 pub mod counter;
+pub mod failing_disk;
 pub mod grpc;
 pub mod hospital;
 pub mod http;

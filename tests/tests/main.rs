@@ -31,6 +31,7 @@ mod dump;
 mod e2e;
 mod emergency;
 mod enrolments;
+mod failing_disk;
 mod faults;
 mod five_views;
 mod flood;

@@ -33,6 +33,7 @@ mod key_centre;
 mod metrics;
 mod oauth;
 mod ocsp;
+mod patience;
 mod rate;
 mod referrals;
 mod relay;

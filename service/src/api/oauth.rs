@@ -11,6 +11,7 @@ use axum::{
     body::to_bytes,
     extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -24,6 +25,7 @@ use super::{
     MAX_STRANGERS_REQUEST,
     convert::audience,
     gate::{ARRIVAL, Gate, session_of},
+    patience,
     tokens::shown,
 };
 use crate::{
@@ -71,7 +73,18 @@ pub(super) fn routes(registrar: Arc<Registrar>, gate: Gate) -> Router {
         .route(TOKEN, post(exchange))
         .route(REVOCATIONS, get(revocations))
         .route(METADATA, get(metadata))
+        .route_layer(from_fn_with_state(Arc::clone(&registrar), in_time))
         .with_state(OAuth { registrar, gate })
+}
+
+/// Nobody waits for ever behind a disk that does not come back.
+async fn in_time(
+    State(registrar): State<Arc<Registrar>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let answered = patience::answer(&registrar, next.run(request)).await;
+    answered.unwrap_or_else(|| refused(&patience::unknown()))
 }
 
 /// RFC 7662: `token`; `audience` in whose name it is asked, else `aud` of the answer has to be looked at; `proof`, `htm`
@@ -257,6 +270,7 @@ fn refused(status: &Status) -> Response {
         Code::Unauthenticated => (StatusCode::UNAUTHORIZED, "invalid_client"),
         Code::ResourceExhausted => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
         Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+        Code::DeadlineExceeded => (StatusCode::GATEWAY_TIMEOUT, "server_error"),
         Code::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
         _ => (StatusCode::BAD_REQUEST, bad_request(reason)),
     };

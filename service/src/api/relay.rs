@@ -28,6 +28,7 @@ use crate::{
     clock,
     registrar::{Caller, CardFailure, DumpOrder, Error, WriteOrder, WriteOutcome},
     serve::{Share, Shares},
+    store::bounded,
 };
 
 mod dump;
@@ -85,7 +86,7 @@ pub(super) fn serve(
         .ok_or(Reason::RATE_LIMITED)?;
     let (steps, stream) = mpsc::channel(4);
     let relay = Relay { desk, caller, token, _share: share, steps, reader: String::new() };
-    tokio::spawn(relay.run(request.into_inner()));
+    tokio::spawn(bounded(relay.run(request.into_inner())));
     Ok(stream)
 }
 

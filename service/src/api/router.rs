@@ -25,7 +25,7 @@ use tonic::service::Routes;
 
 use super::{
     Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, card_list, gate, health, metrics, oauth, ocsp,
-    rate::PeerRate, tsa,
+    patience, rate::PeerRate, tsa,
 };
 use crate::registrar::Registrar;
 
@@ -84,6 +84,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .into_axum_router()
         // Within what translates gRPC-web, so that refusals are translated too.
         .layer(from_fn_with_state(gate.clone(), gate::pass))
+        .layer(from_fn_with_state(Arc::clone(&registrar), patience::of_grpc))
         .layer(from_fn_with_state(Arc::clone(&metrics), metrics::of_grpc))
         .layer(tonic_web::GrpcWebLayer::new());
     let rate = Arc::new(PeerRate::of_stamps());
@@ -105,8 +106,9 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .route("/crl/{file}", get(revocation_list))
         .route("/cards/status-list", get(card_list::status_list))
         .route("/ca/{file}", get(authority))
-        .with_state(registrar);
-    let http = http.merge(stamping).merge(statuses).merge(numbers).merge(forms);
+        .with_state(Arc::clone(&registrar));
+    let http = http.merge(stamping).merge(statuses).merge(numbers);
+    let http = http.route_layer(from_fn_with_state(registrar, patience::of_http)).merge(forms);
     let http = http.route_layer(from_fn_with_state(metrics, metrics::of_http));
     Ok(http.merge(grpc.reset_fallback()))
 }

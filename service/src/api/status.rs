@@ -157,6 +157,7 @@ fn code(reason: Reason) -> Code {
         | R::CODE_OTHER_DESK
         | R::CODE_NONCE_UNKNOWN => Code::FailedPrecondition,
         R::UNAVAILABLE | R::KEY_UNAVAILABLE | R::REVOCATION_LIST_STALE => Code::Unavailable,
+        R::OUTCOME_UNKNOWN => Code::DeadlineExceeded,
         R::INTERNAL => Code::Internal,
     }
 }
@@ -200,7 +201,10 @@ impl From<Error> for Status {
             }
             Error::Alike(alike) => metadata.extend(alike.told()),
             Error::Store(_) | Error::Key(_) | Error::Internal { .. }
-                if matches!(code(reason), Code::Unavailable | Code::Internal) =>
+                if matches!(
+                    code(reason),
+                    Code::Unavailable | Code::DeadlineExceeded | Code::Internal
+                ) =>
             {
                 // The cause stays here; the caller gets the reason and a number to find it by.
                 let (cause, number) = (crate::telemetry::chain(&error), Uuid::now_v7());

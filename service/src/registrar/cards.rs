@@ -350,6 +350,7 @@ impl Registrar {
             | Reason::CARD_GARBAGE
             | Reason::RELAY_PROTOCOL
             | Reason::UNAVAILABLE
+            | Reason::OUTCOME_UNKNOWN
             | Reason::KEY_UNAVAILABLE
             | Reason::SAM_MISSING
             | Reason::SAM_UNAVAILABLE

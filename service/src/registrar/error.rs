@@ -152,6 +152,7 @@ fn store_reason(error: &StoreError) -> Reason {
         StoreError::NotFound(Record::Warning) => Reason::WARNING_NOT_FOUND,
         StoreError::OutsideLog { .. } => Reason::ENTRY_NOT_FOUND,
         StoreError::Unavailable(_) => Reason::UNAVAILABLE,
+        StoreError::Unsettled(_) => Reason::OUTCOME_UNKNOWN,
         StoreError::NotFound(_)
         | StoreError::Entry(_)
         | StoreError::InUse

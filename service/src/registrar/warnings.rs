@@ -476,7 +476,9 @@ fn read(leaf: &SeenLeaf) -> Result<Entry, Error> {
 /// Whether what went wrong is about the service and worth another try, and not about what was looked at.
 fn passes(error: &Error) -> bool {
     match error {
-        Error::Store(error) => matches!(error, StoreError::Unavailable(_)),
+        Error::Store(error) => {
+            matches!(error, StoreError::Unavailable(_) | StoreError::Unsettled(_))
+        }
         Error::Key(error) => matches!(
             error,
             KeyError::Locked | KeyError::Device(_) | KeyError::SelfTest(_) | KeyError::NotActive

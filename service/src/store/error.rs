@@ -28,9 +28,13 @@ pub enum StoreError {
     /// The audit entry is malformed; nothing was recorded.
     #[error("the audit entry cannot be written")]
     Entry(#[source] EntryError),
-    /// The disk is full or fails, or the store is closing. Nothing was recorded; worth another try.
+    /// The disk is full, slow or fails, or the store is closing. Nothing was recorded; worth another try.
     #[error("the store is unavailable")]
     Unavailable(#[source] Option<Cause>),
+    /// The disk failed when all was written and not yet flushed, or does not come back: what was to be recorded may be on
+    /// record later.
+    #[error("the disk failed or stopped within a commit")]
+    Unsettled(#[source] Option<Cause>),
     /// Another process has this store open.
     #[error("the store is in use by another process")]
     InUse,
@@ -324,9 +328,85 @@ impl fmt::Display for Obstacle {
     }
 }
 
+/// The disk takes longer than a caller waits.
+#[derive(Debug, thiserror::Error)]
+#[error("the disk did not take a commit in time")]
+struct Late;
+
+/// Why the log cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The disk is full.
+    Full,
+    /// It can only be read.
+    ReadOnly,
+    /// It fails.
+    Disk,
+    /// The key of the log does not sign, or its end is not what was signed.
+    Other,
+}
+
+impl Trouble {
+    /// For operators.
+    #[must_use]
+    pub const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Full => ("磁盘已满", "the disk is full"),
+            Self::ReadOnly => ("磁盘只读", "the disk can only be read"),
+            Self::Disk => ("磁盘读写出错", "the disk fails"),
+            Self::Other => (
+                "日志签名密钥不可用，或日志末端有误",
+                "its key does not sign, or its end is not what was signed",
+            ),
+        }
+    }
+}
+
 impl StoreError {
     pub(super) fn unavailable(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Unavailable(Some(Arc::new(cause)))
+    }
+
+    /// The disk takes longer than a caller waits, and nothing was done.
+    pub(super) fn late() -> Self {
+        Self::unavailable(Late)
+    }
+
+    /// The disk takes longer than a caller waits, and nobody knows what becomes of what it has taken.
+    pub(super) fn unsettled() -> Self {
+        Self::Unsettled(Some(Arc::new(Late)))
+    }
+
+    /// What a COMMIT that failed means. It is none while a part of it is not written, whatever the next start finds. When
+    /// all was written, and failed to be flushed or to be entered in the index of the write-ahead log, the next start
+    /// may find it whole.
+    pub(super) fn of_commit(error: rusqlite::Error) -> Self {
+        use rusqlite::{ErrorCode, ffi::SQLITE_IOERR_WRITE};
+        let not_written = error.sqlite_error().is_some_and(|failure| {
+            matches!(
+                failure.code,
+                ErrorCode::DiskFull | ErrorCode::ReadOnly | ErrorCode::DatabaseBusy
+            ) || failure.extended_code == SQLITE_IOERR_WRITE
+        });
+        match not_written {
+            true => error.into(),
+            false => Self::Unsettled(Some(Arc::new(error))),
+        }
+    }
+
+    /// Why the log cannot be written, when a commit ended so.
+    pub(super) fn trouble(&self) -> Trouble {
+        use rusqlite::ErrorCode;
+        let (Self::Unavailable(Some(cause)) | Self::Unsettled(Some(cause))) = self else {
+            return Trouble::Other;
+        };
+        let failure = cause.downcast_ref::<rusqlite::Error>().and_then(|it| it.sqlite_error_code());
+        match failure {
+            Some(ErrorCode::DiskFull) => Trouble::Full,
+            Some(ErrorCode::ReadOnly) => Trouble::ReadOnly,
+            Some(_) => Trouble::Disk,
+            None => Trouble::Other,
+        }
     }
 }
 

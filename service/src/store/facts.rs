@@ -1,14 +1,23 @@
 //! How a fact is handed to the writer: what to change, and the entry that says so.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
 use audit::{
     Entry,
     table::Columns,
     tree::{self, Hash},
 };
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{Cause, Store, StoreError};
+use crate::clock;
 
 /// Where an act stands in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +47,38 @@ pub(super) enum Found<T> {
     Same(T),
 }
 
+tokio::task_local! {
+    /// Set where an answer has to come in time, whatever the writer does.
+    static BOUNDED: ();
+}
+
+/// Work whose facts are answered in time even when the disk has taken them and does not come back: with
+/// [`StoreError::Unsettled`] then. For work in which nothing has to follow a commit but its answer.
+pub async fn bounded<T>(work: impl Future<Output = T>) -> T {
+    BOUNDED.scope((), work).await
+}
+
+/// A fact on its way: the writer takes it when its turn comes, or its caller takes it back before. Who comes second knows.
+#[derive(Clone)]
+struct Ticket {
+    taken: Arc<AtomicBool>,
+    since: Instant,
+}
+
+impl Ticket {
+    fn new() -> Self {
+        Self { taken: Arc::default(), since: clock::count() }
+    }
+
+    fn take(&self) -> bool {
+        !self.taken.swap(true, Ordering::AcqRel)
+    }
+}
+
 /// A fact in the queue of the writer.
 pub(super) trait Job: Send {
+    /// Since when its caller waits.
+    fn since(&self) -> Instant;
     /// Makes the change within the open savepoint and appends the leaf at `position`. Answers the
     /// leaf's hash, or `None` where nothing was appended; `Err` keeps its own error for
     /// [`answer`](Self::answer) and says whether the whole group can go on.
@@ -81,6 +120,7 @@ impl Leaf {
 }
 
 struct Pending<T, F> {
+    ticket: Ticket,
     leaf: Leaf,
     /// Taken when it runs.
     change: Option<F>,
@@ -93,8 +133,13 @@ where
     T: Send,
     F: FnOnce(&Connection, u64) -> Result<Found<T>, StoreError> + Send,
 {
+    fn since(&self) -> Instant {
+        self.ticket.since
+    }
+
     fn run(&mut self, db: &Connection, position: u64) -> Result<Option<Hash>, Refused> {
-        let Some(change) = self.change.take() else { return Err(Refused::Alone) };
+        let change = self.change.take().filter(|_| self.ticket.take());
+        let Some(change) = change else { return Err(Refused::Alone) };
         let found = change(db, position).and_then(|found| match found {
             Found::Changed(value) => {
                 self.leaf.insert(db, position)?;
@@ -130,6 +175,7 @@ where
 
 /// What moves forward without an entry.
 struct Unrecorded<T, F> {
+    ticket: Ticket,
     /// Taken when it runs.
     change: Option<F>,
     found: Option<Result<T, StoreError>>,
@@ -141,8 +187,13 @@ where
     T: Send,
     F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
 {
+    fn since(&self) -> Instant {
+        self.ticket.since
+    }
+
     fn run(&mut self, db: &Connection, _: u64) -> Result<Option<Hash>, Refused> {
-        let Some(change) = self.change.take() else { return Err(Refused::Alone) };
+        let change = self.change.take().filter(|_| self.ticket.take());
+        let Some(change) = change else { return Err(Refused::Alone) };
         let found = change(db);
         let answer = match &found {
             Ok(_) => Ok(None),
@@ -168,10 +219,9 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let job = Unrecorded { change: Some(change), found: None, reply };
-        self.inner.queue(Box::new(job)).await?;
-        answer.await.unwrap_or(Err(StoreError::Unavailable(None)))
+        let ((reply, answer), ticket) = (oneshot::channel(), Ticket::new());
+        let job = Unrecorded { ticket: ticket.clone(), change: Some(change), found: None, reply };
+        self.hand_over(Box::new(job), &ticket, answer).await
     }
 
     /// Hands a fact to the writer and waits until it is on disk. `change` gets the database and
@@ -185,11 +235,38 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection, u64) -> Result<Found<T>, StoreError> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
+        let ((reply, answer), ticket) = (oneshot::channel(), Ticket::new());
         let leaf = Leaf::new(entry)?;
-        let job = Pending { leaf, change: Some(change), found: None, reply };
-        self.inner.queue(Box::new(job)).await?;
-        answer.await.unwrap_or(Err(StoreError::Unavailable(None)))
+        let job =
+            Pending { ticket: ticket.clone(), leaf, change: Some(change), found: None, reply };
+        self.hand_over(Box::new(job), &ticket, answer).await
+    }
+
+    /// Queues a fact and waits for its answer. Behind a disk that does not come back it waits as long as is set, and takes
+    /// the fact back: then nothing was done. What the writer has taken by then is waited for to its end, however long,
+    /// since nobody knows what becomes of it, and what follows a commit must follow. Who cannot wait that long leaves it to
+    /// itself (`api/patience.rs`), or has nothing to follow ([`bounded`]).
+    async fn hand_over<T>(
+        &self,
+        job: Box<dyn Job>,
+        ticket: &Ticket,
+        mut answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let pace = self.inner.published().pace();
+        if pace.is_stuck() {
+            return Err(StoreError::late());
+        }
+        let patience = pace.limits().patience;
+        timeout(patience, self.inner.queue(job)).await.unwrap_or(Err(StoreError::late()))?;
+        let answered = match timeout(patience, &mut answer).await {
+            Ok(answered) => answered,
+            Err(_) if ticket.take() => return Err(StoreError::late()),
+            Err(_) if BOUNDED.try_with(|()| ()).is_ok() => {
+                timeout(patience, answer).await.map_err(|_| StoreError::unsettled())?
+            }
+            Err(_) => answer.await,
+        };
+        answered.unwrap_or(Err(StoreError::Unavailable(None)))
     }
 
     /// A fact that always changes something, or is refused.
@@ -215,7 +292,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Entry`], [`StoreError::Duplicate`] for an entry identifier used before,
-    /// [`StoreError::Unavailable`]. These hold for every other `record_…` as well.
+    /// [`StoreError::Unavailable`], [`StoreError::Unsettled`]. These hold for every other `record_…` as well.
     pub async fn record_act(&self, entry: Entry) -> Result<Receipt, StoreError> {
         self.record(entry, |_, _| Ok(())).await
     }

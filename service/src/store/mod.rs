@@ -47,6 +47,7 @@ mod look_alikes;
 mod micros;
 mod note_file;
 mod opening;
+mod pace;
 mod presences;
 mod qualifications;
 mod readers;
@@ -98,8 +99,8 @@ pub use ending_certificates::CertificateCursor;
 pub use enrolments::{
     Enrolment, EnrolmentDraft, EnrolmentReview, EnrolmentVerdict, NewEnrolment, SignedStatement,
 };
-pub use error::{Cause, Obstacle, Record, StoreError, Unique};
-pub use facts::{Change, Receipt};
+pub use error::{Cause, Obstacle, Record, StoreError, Trouble, Unique};
+pub use facts::{Change, Receipt, bounded};
 pub use guardians::{Guardianship, GuardianshipEnd, NewGuardianship};
 pub use identities::{Identity, IdentityKey, Operators};
 pub use ids::{
@@ -114,6 +115,7 @@ pub use key_recoveries::{
     NewRecovery, Recovery, RecoveryRecipient, RecoveryReview, RecoveryState, RecoveryVerdict,
 };
 pub use look_alikes::{Decision, Likeness, LookAlike};
+pub use pace::{Limits, Pace};
 pub use presences::{Evidence, Presence};
 pub use qualifications::QualificationCursor;
 pub use referrals::{NewReferral, Referral};
@@ -179,6 +181,29 @@ impl Store {
     #[must_use]
     pub fn writability(&self) -> tokio::sync::watch::Receiver<bool> {
         self.inner.published().writability()
+    }
+
+    /// Why the log cannot be written, if it cannot.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.inner.published().trouble()
+    }
+
+    /// Says what is expected of the disk; the first word counts.
+    pub fn limit(&self, limits: Limits) {
+        self.inner.published().pace().limit(limits);
+    }
+
+    /// What is expected of the disk.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.inner.published().pace().limits()
+    }
+
+    /// How commits go.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.inner.published().pace().look()
     }
 
     /// Commits since the store was opened, and the leaves they carried.

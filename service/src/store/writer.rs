@@ -17,9 +17,9 @@ use tokio::{
 };
 
 use super::{
-    StoreError,
+    StoreError, Trouble,
     facts::{Job, Refused},
-    note_file,
+    note_file, pace,
     tail::{Head, LogSigner, Tail},
     wal,
 };
@@ -48,6 +48,9 @@ pub(super) struct Published {
     commits: AtomicU64,
     leaves: AtomicU64,
     writable: watch::Sender<bool>,
+    /// Why it is not.
+    trouble: RwLock<Option<Trouble>>,
+    pace: pace::Watch,
 }
 
 impl Published {
@@ -57,6 +60,8 @@ impl Published {
             commits: AtomicU64::new(0),
             leaves: AtomicU64::new(0),
             writable: watch::Sender::new(true),
+            trouble: RwLock::default(),
+            pace: pace::Watch::default(),
         }
     }
 
@@ -92,12 +97,26 @@ impl Published {
         self.recover();
     }
 
-    fn recover(&self) {
-        self.writable.send_replace(true);
+    /// Why the log cannot be written, if it cannot.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        *self.trouble.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fail(&self) {
-        self.writable.send_replace(false);
+    pub(super) fn pace(&self) -> &pace::Watch {
+        &self.pace
+    }
+
+    fn recover(&self) {
+        self.tell(None);
+    }
+
+    fn fail(&self, error: &StoreError) {
+        self.tell(Some(error.trouble()));
+    }
+
+    fn tell(&self, trouble: Option<Trouble>) {
+        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
+        self.writable.send_replace(trouble.is_none());
     }
 }
 
@@ -142,12 +161,16 @@ impl Writer {
 
     fn find_out(&mut self) {
         self.tried = clock::count();
-        match self.try_out() {
+        self.published.pace.begin(self.tried);
+        let tried = self.try_out();
+        self.published.pace.end(tried.is_ok());
+        match tried {
             Ok(()) => {
                 self.published.recover();
                 tracing::info!("the log can be written again");
             }
             Err(error) => {
+                self.published.fail(&error);
                 let error = &error as &dyn std::error::Error;
                 tracing::debug!(error, "the log cannot be written yet");
             }
@@ -166,7 +189,11 @@ impl Writer {
     }
 
     fn serve(&mut self, mut group: Vec<Box<dyn Job>>) {
-        match self.commit(&mut group) {
+        // They came in this order.
+        self.published.pace.begin(group.first().map_or_else(clock::count, |job| job.since()));
+        let committed = self.commit(&mut group);
+        self.published.pace.end(committed.is_ok());
+        match committed {
             Ok(head) => {
                 if let Some(head) = head {
                     let size = head.size;
@@ -180,21 +207,23 @@ impl Writer {
                 group.into_iter().for_each(|job| job.answer(Ok(())));
             }
             Err(error) => {
-                self.published.fail();
+                self.published.fail(&error);
                 self.tried = clock::count();
                 tracing::error!(error = &error as &dyn std::error::Error, "a commit failed");
-                let cause = match error {
-                    StoreError::Unavailable(cause) => cause,
-                    other => Some(Arc::new(other) as _),
+                let (failed, cause): (fn(_) -> _, _) = match error {
+                    StoreError::Unsettled(cause) => (StoreError::Unsettled, cause),
+                    StoreError::Unavailable(cause) => (StoreError::Unavailable, cause),
+                    other => (StoreError::Unavailable, Some(Arc::new(other) as _)),
                 };
                 for job in group {
-                    job.answer(Err(StoreError::Unavailable(cause.clone())));
+                    job.answer(Err(failed(cause.clone())));
                 }
             }
         }
     }
 
-    /// One transaction with a savepoint for each fact. On an error nothing of it is on disk.
+    /// One transaction with a savepoint for each fact. On an error nothing of it is on record; after
+    /// [`StoreError::Unsettled`] it may be at the next start.
     fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<Option<Head>, StoreError> {
         let mut tail = match self.tail.take() {
             Some(tail) => tail,
@@ -220,7 +249,7 @@ impl Writer {
             true => None,
             false => Some(tail.save(&transaction, &self.signer)?),
         };
-        transaction.commit()?;
+        transaction.commit().map_err(StoreError::of_commit)?;
         self.tail = Some(tail);
         Ok(head)
     }

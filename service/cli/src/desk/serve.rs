@@ -159,7 +159,9 @@ fn refusal(reason: &str) -> Refusal {
         "CARD_MALFORMED" | "CARD_WRITE_DIFFERS" => Refusal::Failed,
         "CARD_HAS_NO_PLACE" => Refusal::NoFile,
         "SAM_MISSING" | "SAM_UNAVAILABLE" | "SAM_PIN_NEEDED" | "SAM_UNREADABLE"
-        | "KEY_UNAVAILABLE" | "UNAVAILABLE" | "INTERNAL" | "RATE_LIMITED" => Refusal::Away,
+        | "KEY_UNAVAILABLE" | "UNAVAILABLE" | "OUTCOME_UNKNOWN" | "INTERNAL" | "RATE_LIMITED" => {
+            Refusal::Away
+        }
         _ => Refusal::NotPermitted,
     }
 }

@@ -36,7 +36,7 @@ use crate::{
         RowVerdict,
     },
     serve::Share,
-    store::{BatchId, Receipt, RowState},
+    store::{BatchId, Receipt, RowState, bounded},
 };
 
 /// Rows that are put on record together, at most.
@@ -77,7 +77,7 @@ pub(in crate::api) fn serve(
         slots: HashMap::new(),
         cards: JoinSet::new(),
     };
-    tokio::spawn(issue.run(request.into_inner()));
+    tokio::spawn(bounded(issue.run(request.into_inner())));
     Ok(stream)
 }
 
@@ -227,7 +227,8 @@ impl Issue {
             steps: self.steps.clone(),
         };
         let named = (row > 0).then_some(row);
-        self.cards.spawn(slot.make(inserted.atr, named, ReceiverStream::new(received)));
+        let making = slot.make(inserted.atr, named, ReceiverStream::new(received));
+        self.cards.spawn(bounded(making));
         Ok(())
     }
 

@@ -172,6 +172,71 @@ async fn a_full_disk_refuses_everything_and_harms_nothing() {
     assert_proven(&place.open(), &receipt).await;
 }
 
+/// Far less than a disk ever is slow.
+const HURRY: Limits = Limits {
+    slow: std::time::Duration::from_millis(10),
+    patience: std::time::Duration::from_millis(100),
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_ever_behind_a_disk_that_does_not_come_back() {
+    let place = Place::new();
+    let store = place.open();
+    store.limit(HURRY);
+    let before = store.record_act(act("card.read")).await.unwrap();
+    let (open, gate, at_gate) = gate(&store);
+    tokio::task::block_in_place(|| at_gate.recv()).unwrap();
+    // What waits behind it is taken back in time, and then never done.
+    let taken_back = act("token.issue");
+    let refused = store.record_act(taken_back.clone()).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(Some(_)))), "{refused:?}");
+    let pace = store.pace();
+    assert!(pace.stuck && pace.slow && pace.waits > Some(HURRY.patience), "{pace:?}");
+    // Whoever comes now does not wait, and what only reads goes on.
+    let asked = clock::count();
+    store.record_act(act("token.issue")).await.unwrap_err();
+    assert!(asked.elapsed() < HURRY.patience);
+    assert!(store.entry(before.position).await.unwrap().is_some());
+
+    drop(open);
+    gate.await.unwrap();
+    // The same entry goes in, so it was not there.
+    let receipt = store.record_act(taken_back).await.unwrap();
+    assert_eq!(receipt.position, before.position + 1);
+    assert_proven(&store, &receipt).await;
+    let pace = store.pace();
+    assert!(!pace.stuck && pace.slow && pace.waits.is_none(), "{pace:?}");
+    assert!(pace.slowest > HURRY.patience && pace.last.is_some(), "{pace:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_what_the_writer_has_taken_nobody_says_that_it_is_not_done() {
+    let place = Place::new();
+    let store = place.open();
+    store.limit(HURRY);
+    let (open, opened) = channel::<()>();
+    let entry = act("token.issue");
+    let held = store.record(entry.clone(), move |_, _| {
+        let _ = opened.recv();
+        Ok(())
+    });
+    let heard = bounded(held).await;
+    assert!(matches!(heard, Err(StoreError::Unsettled(Some(_)))), "{heard:?}");
+    assert!(store.pace().stuck);
+    drop(open);
+    // It was done after all.
+    let later = async {
+        loop {
+            match store.record_act(entry.clone()).await {
+                Err(StoreError::Unavailable(_)) => tokio::task::yield_now().await,
+                answered => break answered,
+            }
+        }
+    };
+    assert!(matches!(later.await, Err(StoreError::Duplicate(Unique::Id))));
+    assert_eq!(store.log_size(), 1);
+}
+
 /// A key of the log in a device that can be pulled out.
 struct Unpluggable {
     key: Arc<dyn Sm2Signer>,
