@@ -10,10 +10,12 @@ mod authentic;
 mod checkpoints;
 mod finding;
 mod naming;
+mod part;
 #[cfg(test)]
 mod tests;
 
 pub use finding::{Finding, Findings, Gap, MAX_FINDINGS};
+pub use part::{PartReport, check_part};
 
 /// A log as it is stored: see [`crate::table`] for how a service keeps it.
 pub trait Log {
@@ -75,7 +77,7 @@ pub enum Verdict {
 pub fn check<L: Log>(log: &mut L, key: &VerifierKey, held: &[String]) -> Result<Report, L::Error> {
     let mut findings = Findings::default();
     let mut gaps = Vec::new();
-    let signed = checkpoints::read(log, key, held, &mut findings, &mut gaps)?;
+    let signed = checkpoints::read(log, key, held, 0..=u64::MAX, &mut findings, &mut gaps)?;
     if signed.good > 0 {
         while let Some((level, index)) = log.next_tile()? {
             if !signed.has_tile(level, index) {

@@ -7,7 +7,7 @@ use super::{Finding, Findings, Log, checkpoints::Signed, naming::Naming};
 use crate::{
     table::ANCHOR,
     tile::{self, TileId, WIDTH},
-    tree::{Frontier, Hash, subtree_hash},
+    tree::{Frontier, Hash, Node, left_nodes, subtree_hash},
 };
 
 /// A block that was settled.
@@ -67,6 +67,38 @@ impl<'a> Tree<'a> {
             above: Vec::new(),
             cache: Vec::new(),
         }
+    }
+
+    /// The tree over the leaves before `begin`, a multiple of [`ANCHOR`], as its tiles have it, and whether that leads
+    /// to what was signed of them. Where it does not, nothing after it can be held against a root.
+    pub(super) fn beginning<L: Log>(
+        log: &mut L,
+        signed: &'a Signed,
+        begin: u64,
+    ) -> Result<(Self, bool), L::Error> {
+        let mut tree = Self::new(signed);
+        for id in tile::right_edge(begin) {
+            let tile = tree.tile(log, id, id.width(signed.size) as usize)?;
+            // What is not there is reported with the leaves that it is above.
+            let width = id.width(begin) as usize;
+            let mut hashes = tile.unwrap_or_default();
+            hashes.resize(width, [0; 32]);
+            tree.above.resize(tree.above.len().max(usize::from(id.level)), Vec::new());
+            tree.above[usize::from(id.level) - 1] = hashes;
+        }
+        let node = |node: Node| {
+            let (id, range) = tile::covering(node);
+            let row = usize::from(id.level).checked_sub(1).and_then(|row| tree.above.get(row));
+            row.and_then(|row| row.get(range)).and_then(subtree_hash).unwrap_or_default()
+        };
+        let nodes = left_nodes(begin).into_iter().map(node).collect();
+        tree.frontier = Frontier::from_nodes(begin, nodes).unwrap_or_default();
+        tree.confirmed = begin;
+        let root = signed.own.get(&begin).copied();
+        // Where that checkpoint is gone, the next one tells.
+        tree.lost = begin > 0 && root.is_some_and(|root| root != tree.frontier.root());
+        let follows = begin == 0 || root == Some(tree.frontier.root());
+        Ok((tree, follows))
     }
 
     pub(super) fn size(&self) -> u64 {

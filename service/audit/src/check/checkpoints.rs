@@ -1,6 +1,9 @@
 //! What was signed: sizes and roots.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use super::{Finding, Findings, Gap, Log};
 use crate::{
@@ -41,10 +44,12 @@ impl Signed {
     }
 }
 
+/// Reads what `log` gives; of those that a log keeps none may be missing whose size is among `kept`.
 pub(super) fn read<L: Log>(
     log: &mut L,
     key: &VerifierKey,
     held: &[String],
+    kept: RangeInclusive<u64>,
     findings: &mut Findings,
     gaps: &mut Vec<Gap>,
 ) -> Result<Signed, L::Error> {
@@ -85,7 +90,8 @@ pub(super) fn read<L: Log>(
             foreign.retain(|size| *size <= signed.size);
         }
         foreign.into_iter().for_each(|size| findings.add(Finding::CheckpointAltered { size }));
-        let kept = (0..=signed.size / ANCHOR).map(|nth| nth * ANCHOR);
+        let (first, last) = (kept.start().div_ceil(ANCHOR), *kept.end().min(&signed.size));
+        let kept = (first..=last / ANCHOR).map(|nth| nth * ANCHOR);
         kept.filter(|size| !anchors.contains(size))
             .for_each(|size| findings.add(Finding::CheckpointMissing { size }));
     } else if any {

@@ -119,6 +119,87 @@ pub enum Finding {
         /// That size.
         size: u64,
     },
+    /// What is stored of these entries cannot be read, so that nothing can be said of them.
+    Unreadable {
+        /// The first.
+        from: u64,
+        /// The one after the last.
+        until: u64,
+    },
+}
+
+/// Search columns that may disagree with an entry, by their names.
+const COLUMNS: [&str; 7] = ["entry_id", "at", "action", "outcome", "actor", "resident", "visit"];
+
+impl Finding {
+    /// A word for its kind, and its numbers in the order of its fields; of a column its place among those of
+    /// [`Columns`](crate::table::Columns). For programs, which read it with [`from_parts`](Self::from_parts).
+    #[must_use]
+    pub fn parts(&self) -> (&'static str, Vec<i64>) {
+        let signed = |numbers: &[u64]| numbers.iter().map(|n| n.cast_signed()).collect();
+        match *self {
+            Self::Altered { position } => ("altered", signed(&[position])),
+            Self::Missing { from, until } => ("missing", signed(&[from, until])),
+            Self::Inserted { position } => ("inserted", signed(&[position])),
+            Self::Stray { position } => ("stray", vec![position]),
+            Self::Swapped { first, second } => ("swapped", signed(&[first, second])),
+            Self::Moved { position, signed: place } => ("moved", signed(&[position, place])),
+            Self::AlteredWithin { from, until } => ("altered_within", signed(&[from, until])),
+            Self::Column { position, column } => {
+                let place = COLUMNS.iter().position(|known| *known == column).unwrap_or_default();
+                ("column", signed(&[position, place as u64]))
+            }
+            Self::Malformed { position } => ("malformed", signed(&[position])),
+            Self::HashAltered { position } => ("hash_altered", signed(&[position])),
+            Self::TileAltered { level, index, hash } => {
+                ("tile_altered", signed(&[level.into(), index, hash]))
+            }
+            Self::TileMissing { level, index } => ("tile_missing", signed(&[level.into(), index])),
+            Self::TileStray { level, index } => ("tile_stray", vec![level, index]),
+            Self::CheckpointMissing { size } => ("checkpoint_missing", signed(&[size])),
+            Self::KeyAltered { size } => ("key_altered", signed(&[size])),
+            Self::CheckpointAltered { size } => ("checkpoint_altered", signed(&[size])),
+            Self::RolledBack { held, size } => ("rolled_back", signed(&[held, size])),
+            Self::Forked { size } => ("forked", signed(&[size])),
+            Self::Unreadable { from, until } => ("unreadable", signed(&[from, until])),
+        }
+    }
+
+    /// The finding that these are the [`parts`](Self::parts) of.
+    #[must_use]
+    pub fn from_parts(kind: &str, numbers: &[i64]) -> Option<Self> {
+        let number = |at: usize| numbers.get(at).copied();
+        let unsigned = |at: usize| number(at).map(i64::cast_unsigned);
+        let level = || unsigned(0).and_then(|level| u8::try_from(level).ok());
+        let (first, second) = (unsigned(0)?, unsigned(1));
+        Some(match kind {
+            "altered" => Self::Altered { position: first },
+            "missing" => Self::Missing { from: first, until: second? },
+            "inserted" => Self::Inserted { position: first },
+            "stray" => Self::Stray { position: number(0)? },
+            "swapped" => Self::Swapped { first, second: second? },
+            "moved" => Self::Moved { position: first, signed: second? },
+            "altered_within" => Self::AlteredWithin { from: first, until: second? },
+            "column" => {
+                let column = COLUMNS.get(usize::try_from(second?).ok()?)?;
+                Self::Column { position: first, column }
+            }
+            "malformed" => Self::Malformed { position: first },
+            "hash_altered" => Self::HashAltered { position: first },
+            "tile_altered" => {
+                Self::TileAltered { level: level()?, index: second?, hash: unsigned(2)? }
+            }
+            "tile_missing" => Self::TileMissing { level: level()?, index: second? },
+            "tile_stray" => Self::TileStray { level: number(0)?, index: number(1)? },
+            "checkpoint_missing" => Self::CheckpointMissing { size: first },
+            "key_altered" => Self::KeyAltered { size: first },
+            "checkpoint_altered" => Self::CheckpointAltered { size: first },
+            "rolled_back" => Self::RolledBack { held: first, size: second? },
+            "forked" => Self::Forked { size: first },
+            "unreadable" => Self::Unreadable { from: first, until: second? },
+            _ => return None,
+        })
+    }
 }
 
 impl fmt::Display for Finding {
@@ -182,6 +263,11 @@ impl fmt::Display for Finding {
             Self::Forked { size } => {
                 write!(f, "there are two histories of the first {size} entries")
             }
+            Self::Unreadable { from, until } => write!(
+                f,
+                "what is stored of entries {from} to {} cannot be read",
+                until.saturating_sub(1)
+            ),
         }
     }
 }
@@ -253,6 +339,48 @@ impl fmt::Display for Gap {
             Self::HeldByOtherKey(at) => {
                 write!(f, "checkpoint {at} of those held is not signed by this key")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_reads_back_from_its_parts() {
+        use Finding::*;
+        let mut findings = vec![
+            Altered { position: 1 },
+            Missing { from: 2, until: 4 },
+            Inserted { position: 3 },
+            Stray { position: -1 },
+            Swapped { first: 1, second: 5 },
+            Moved { position: 6, signed: 2 },
+            AlteredWithin { from: 0, until: 256 },
+            Malformed { position: 7 },
+            HashAltered { position: 8 },
+            TileAltered { level: 1, index: 2, hash: 255 },
+            TileMissing { level: 7, index: u64::MAX >> 1 },
+            TileStray { level: -1, index: -7 },
+            CheckpointMissing { size: 1024 },
+            KeyAltered { size: 9 },
+            CheckpointAltered { size: 2048 },
+            RolledBack { held: 7, size: 5 },
+            Forked { size: 3 },
+            Unreadable { from: 0, until: 1024 },
+        ];
+        findings.extend(COLUMNS.map(|column| Column { position: 11, column }));
+        for finding in findings {
+            let (kind, numbers) = finding.parts();
+            assert_eq!(Finding::from_parts(kind, &numbers), Some(finding), "{kind}");
+            for cut in 0..numbers.len() {
+                assert_eq!(Finding::from_parts(kind, &numbers[..cut]), None, "{kind} {cut}");
+            }
+        }
+        for (kind, numbers) in [("tile_altered", [256, 0, 0]), ("column", [0, 7, 0]), ("?", [0; 3])]
+        {
+            assert_eq!(Finding::from_parts(kind, &numbers), None, "{kind}");
         }
     }
 }

@@ -55,6 +55,11 @@ pub(super) struct Naming {
 }
 
 impl Naming {
+    /// Where comparing begins with this leaf.
+    pub(super) fn beginning(leaf: u64) -> Self {
+        Self { next: leaf, ..Self::default() }
+    }
+
     /// Rows that were read.
     pub(super) fn leaves(&self) -> u64 {
         self.read
@@ -278,7 +283,7 @@ impl Naming {
 
     /// Says of each oddity that was kept what it is, now that all are known: one that is missing
     /// here and too many there was moved, two in each other's place were swapped.
-    fn pair(&mut self, findings: &mut Findings) {
+    pub(super) fn pair(&mut self, findings: &mut Findings) {
         let strange: HashMap<Hash, u64> =
             self.strange.iter().map(|(position, hash)| (*hash, *position)).collect();
         // One that stands in the place of another that is missing, too.

@@ -108,6 +108,36 @@ impl Memory {
         check(&mut self.clone(), &key(), held).unwrap()
     }
 
+    /// What is found by parts of so many entries, each finding once, in order.
+    fn findings_by_parts(&self, entries: u64) -> Vec<Finding> {
+        let mut found = Vec::new();
+        let mut begin = 0;
+        loop {
+            let end = begin + entries;
+            let mut part = self.clone();
+            let newest =
+                self.checkpoints.keys().copied().filter(|size| size.cast_signed() >= 0).max();
+            let stored = |size: u64| size.cast_signed() < end.cast_signed() || size == end;
+            part.checkpoints.retain(|size, _| {
+                let from = begin == 0 || *size >= begin && size.cast_signed() >= 0;
+                from && stored(*size) || newest == Some(*size)
+            });
+            part.leaves.retain(|leaf| {
+                begin == 0 || leaf.position >= begin && leaf.position.cast_signed() >= 0
+            });
+            let report = check_part(&mut part, &key(), begin..end).unwrap();
+            assert!(report.follows || !report.findings.is_empty());
+            found.extend(report.findings.listed);
+            if end >= report.size {
+                break;
+            }
+            begin = end;
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+
     fn findings(&self) -> Vec<Finding> {
         match self.check(&[]).verdict {
             Verdict::Tampered(findings) => findings.listed,
@@ -223,6 +253,69 @@ fn every_change_is_named() {
             }
         }
     }
+}
+
+/// What is done to a log at a position.
+type Change = (&'static str, fn(&mut Memory, u64));
+
+/// Whether a finding is told from what stands near it alone.
+fn is_local(finding: &Finding) -> bool {
+    !matches!(finding, Finding::Swapped { .. } | Finding::Moved { .. } | Finding::Inserted { .. })
+}
+
+#[test]
+fn by_parts_the_same_is_found() {
+    use Finding::*;
+    for whole in [300, 1500, 3333].map(Memory::new) {
+        assert_eq!(whole.findings_by_parts(ANCHOR), [], "{}", whole.size());
+        let size = whole.size();
+        #[rustfmt::skip]
+        let cases: [Change; 10] = [
+            ("a byte changed", |log, n| log.alter(n)),
+            ("removed", |log, n| log.remove(n)),
+            ("removed and renumbered", |log, n| { log.remove(n); log.renumber(); }),
+            ("inserted", |log, n| { log.insert(n); log.renumber(); }),
+            ("swapped with the first", |log, n| log.swap(0, n)),
+            ("a column changed", |log, n| log.leaves[n as usize].columns.as_mut().unwrap().resident = None),
+            ("a hash changed", |log, n| log.alter_tile(0, n)),
+            ("a tile removed", |log, n| drop(log.tiles.remove(&TileId { level: 0, index: n / WIDTH }))),
+            ("a tile that no log has", |log, n| log.stray_tiles.push((0, n.cast_signed() + 5000))),
+            ("a row below zero", |log, _| { log.insert(0); log.leaves[0].position = (-1_i64).cast_unsigned(); }),
+        ];
+        for (what, change) in cases {
+            for position in [1, size / 2, size - 2, size - 1] {
+                let mut log = whole.clone();
+                change(&mut log, position);
+                let mut wanted = log.findings();
+                wanted.sort();
+                for entries in [ANCHOR, 2 * ANCHOR] {
+                    let found = log.findings_by_parts(entries);
+                    let told = format!("{what} at {position} of {size} by {entries}: {found:?}");
+                    assert!(!found.is_empty(), "{told}");
+                    let near = !what.contains("renumbered") && wanted.iter().all(is_local);
+                    assert!(!near || found == wanted, "{told}, not {wanted:?}");
+                }
+            }
+        }
+    }
+    let mut log = Memory::new(3333);
+    log.checkpoints.remove(&2048);
+    assert_eq!(log.findings_by_parts(ANCHOR), [CheckpointMissing { size: 2048 }]);
+    log.checkpoints.insert(2048, testing::note(2048, [1; 32]));
+    let found = log.findings_by_parts(ANCHOR);
+    assert!(found.contains(&AlteredWithin { from: 1024, until: 2048 }), "{found:?}");
+}
+
+/// A hash above is what parts begin with.
+#[test]
+fn a_part_that_follows_nothing_says_so() {
+    let mut log = Memory::new(3333);
+    log.alter_tile(1, 2);
+    let altered = Finding::TileAltered { level: 1, index: 0, hash: 2 };
+    assert_eq!(log.findings_by_parts(4 * ANCHOR), [altered]);
+    let found = log.findings_by_parts(ANCHOR);
+    let before = |until| Finding::AlteredWithin { from: 0, until };
+    assert_eq!(found, [before(1024), before(2048), before(3072), altered]);
 }
 
 #[test]
