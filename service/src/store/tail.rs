@@ -110,8 +110,10 @@ impl Tail {
         let checkpoint = signer
             .verify(&note)
             .map_err(|_| StoreError::Tampered("its signature is not by the key of the log"))?;
+        // One by one: both at once would read every leaf.
         let (first, size): (i64, u64) = db.query_row(
-            "SELECT coalesce(min(position), 0), coalesce(max(position) + 1, 0) FROM leaf",
+            "SELECT coalesce((SELECT min(position) FROM leaf), 0),
+                    coalesce((SELECT max(position) FROM leaf) + 1, 0)",
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
