@@ -7,6 +7,7 @@ mod logins;
 mod metrics;
 mod national;
 mod revocation_lists;
+mod scrub;
 mod time_stamps;
 mod witnesses;
 
@@ -30,6 +31,7 @@ pub use self::logins::{LoginRules, RawLogins};
 pub use self::metrics::{MetricsReaders, RawMetrics};
 pub use self::national::RawNational;
 pub use self::revocation_lists::RawRevocationLists;
+pub use self::scrub::{RawScrub, Scrub};
 pub use self::time_stamps::{Clients, RawTimeStamps, TimeStamps};
 pub use self::witnesses::{RawWitnesses, Witnesses};
 use crate::{
@@ -112,6 +114,9 @@ pub struct RawConfig {
     /// Whoever signs the log as a witness.
     #[serde(default)]
     pub witnesses: RawWitnesses,
+    /// How the service goes over its own log.
+    #[serde(default)]
+    pub scrub: RawScrub,
     /// Cryptographic devices, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub devices: BTreeMap<String, RawDevice>,
@@ -240,6 +245,8 @@ pub struct Config {
     pub warnings: warnings::Settings,
     /// Whoever signs the log as a witness.
     pub witnesses: Witnesses,
+    /// How the service goes over its own log.
+    pub scrub: Scrub,
 }
 
 /// Who computes with card keys, and how.
@@ -471,6 +478,7 @@ impl Config {
             devices: DeviceSettings::check(raw.devices, raw.keys, data)?,
             warnings: raw.warnings.checked()?,
             witnesses: Witnesses::check(&raw.witnesses)?,
+            scrub: Scrub::check(&raw.scrub)?,
         })
     }
 }

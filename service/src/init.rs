@@ -182,6 +182,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         revocation_lists: config::RawRevocationLists::default(),
         warnings: warnings::Settings::default(),
         witnesses: config::RawWitnesses::default(),
+        scrub: config::RawScrub::default(),
         card_security: config::default_card_security(),
         card_diversification: config::default_card_diversification(),
     };

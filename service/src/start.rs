@@ -44,6 +44,8 @@ const CARD_LIST_CHECK: Duration = Duration::from_secs(60);
 const LEASE_CHECK: Duration = Duration::from_secs(5);
 /// How often what came into the log is looked at for what is to be warned of.
 const WARNING_CHECK: Duration = Duration::from_secs(1);
+/// How soon the log is gone over again after that failed.
+const SCRUB_AGAIN: Duration = Duration::from_secs(60);
 /// How often emergency accesses are looked at that ended by themselves, or for which something is late.
 const EMERGENCY_CHECK: Duration = Duration::from_secs(10);
 
@@ -170,7 +172,7 @@ pub(crate) async fn registrar(
     let Config { name, policy, lifetimes, card_rules, card_keys, card_script, .. } = config;
     let Config { bundle, time_stamps, metrics, national, .. } = config;
     let Config { login_rules, enrolment_rules, certificate_rules, warnings, .. } = config;
-    let Config { witnesses, .. } = config;
+    let Config { witnesses, scrub, .. } = config;
     let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
     let parts = Parts {
         name,
@@ -192,10 +194,12 @@ pub(crate) async fn registrar(
         national: national.is_some(),
         warned_of: warnings,
         witnesses,
+        scrub,
     };
     hold_token_key_back(&parts.store, &parts.keys).await?;
     let registrar = Registrar::new(parts)?;
     registrar.recall_witnesses().await?;
+    registrar.recall_scrub().await?;
     if registrar.tested().is_err() {
         // The list of cards on record is taken up; that the next cannot be signed was said.
         drop(registrar.start_card_list(clock::now()).await);
@@ -326,6 +330,7 @@ pub async fn run(
     let emergencies = tokio::spawn(keep_emergencies(Arc::clone(&registrar), stop.clone()));
     let sessions = tokio::spawn(keep_sessions(Arc::clone(&registrar), stop.clone()));
     let warnings = tokio::spawn(watch_log(Arc::clone(&registrar), stop.clone()));
+    let scrub = tokio::spawn(scrub_log(Arc::clone(&registrar), stop.clone()));
     let devices = tokio::spawn(watch_devices(registrar.devices().clone(), stop.clone()));
     let token_key = tokio::spawn(await_token_key(Arc::clone(&registrar), stop.clone()));
     let watch = tokio::spawn(watch_clock(registrar, stop.clone()));
@@ -341,6 +346,8 @@ pub async fn run(
     emergencies.abort();
     sessions.abort();
     warnings.abort();
+    // It keeps where it is.
+    drop(scrub.await);
     devices.abort();
     token_key.abort();
     watch.abort();
@@ -454,6 +461,27 @@ pub(crate) async fn watch_log(registrar: Arc<Registrar>, mut stop: watch::Receiv
         if tokio::time::timeout(WARNING_CHECK, stop.wait_for(|stop| *stop)).await.is_ok() {
             return;
         }
+    }
+}
+
+/// Goes over the log, round after round, to see whether it still is what was signed. A failure is tried again later.
+async fn scrub_log(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let pause = match registrar.scrub_on(clock::now()).await {
+            Ok(pause) => pause,
+            Err(error) => {
+                let cause = telemetry::chain(&error);
+                tracing::error!(cause, "going over the log");
+                SCRUB_AGAIN
+            }
+        };
+        if tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok() {
+            break;
+        }
+    }
+    if let Err(error) = registrar.keep_scrub().await {
+        let cause = telemetry::chain(&error);
+        tracing::warn!(cause, "keeping how far the log was gone over");
     }
 }
 

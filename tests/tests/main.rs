@@ -62,6 +62,7 @@ mod rights;
 mod root_succession;
 mod rpc_resource_server;
 mod rules;
+mod scrub;
 mod sdf_device;
 mod security_modules;
 mod self_test;

@@ -3,6 +3,8 @@
 mod bound;
 mod emergency;
 mod enrolment;
+pub(crate) mod finding;
+mod scrub;
 mod staff;
 mod warning;
 
@@ -360,6 +362,10 @@ pub(crate) fn status(status: &v1::StatusResponse) -> Page {
         .row(text::OPEN_SESSIONS, status.open_sessions)
         .row(text::KEYS, keys.join("\n"))
         .maybe(text::RULES, rules);
+    let page = match &status.scrub {
+        Some(state) => scrub::scrub(page, state),
+        None => page,
+    };
     status.witnesses.iter().fold(page, |page, witness| {
         let v1::WitnessState { witness: name, size, signed_at, late } = witness;
         let filled = |text, rest: [String; 2]| {

@@ -4,7 +4,10 @@ use proto::v1::{self, admin_server::Admin};
 use tonic::{Request, Response};
 
 use super::{Desk, Reply, convert::timestamp};
-use crate::registrar::WitnessState;
+use crate::{
+    registrar::{ScrubState, WitnessState},
+    store::ScrubFinding,
+};
 
 #[tonic::async_trait]
 impl Admin for Desk {
@@ -34,6 +37,7 @@ impl Admin for Desk {
                 digest: status.rules.digest,
             }),
             witnesses: status.witnesses.into_iter().map(witness).collect(),
+            scrub: Some(scrub(status.scrub)),
         }))
     }
 }
@@ -44,5 +48,27 @@ fn witness(state: WitnessState) -> v1::WitnessState {
         size: state.last.map_or(0, |(size, _)| size),
         signed_at: state.last.map(|(_, at)| timestamp(at)),
         late: state.late,
+    }
+}
+
+fn scrub(state: ScrubState) -> v1::ScrubState {
+    let ScrubState { place, findings, beyond } = state;
+    v1::ScrubState {
+        position: place.position,
+        done_at: place.done.map(|(at, _)| timestamp(at)),
+        done_size: place.done.map_or(0, |(_, size)| size),
+        findings: findings.into_iter().map(finding).collect(),
+        more_findings: beyond,
+    }
+}
+
+fn finding(found: ScrubFinding) -> v1::LogFinding {
+    let (kind, numbers) = found.finding.parts();
+    v1::LogFinding {
+        kind: kind.to_owned(),
+        numbers,
+        message: found.finding.to_string(),
+        found_at: Some(timestamp(found.found_at)),
+        log_position: found.position,
     }
 }

@@ -29,7 +29,7 @@ use tonic_health::{
 
 use super::MAX_STRANGERS_REQUEST;
 use crate::clock::{self, UtcTime, rfc3339};
-use crate::registrar::{ListName, Registrar};
+use crate::registrar::{ListName, Registrar, ScrubState};
 
 /// The service as a whole, and each of its parts: all need the log.
 const PARTS: [&str; 17] = [
@@ -118,13 +118,26 @@ fn ending_lists(lists: &[(ListName, Option<UtcTime>)]) -> String {
     lists.iter().map(line).collect()
 }
 
-/// `/healthz`: 200 and what needs somebody soon (lost devices, lists that end), or 503 and why nothing
+/// That the log is not what was signed; nothing where it is, as far as it was looked at.
+fn damage(state: &ScrubState) -> String {
+    let ScrubState { findings, beyond, .. } = state;
+    match findings.first() {
+        None => String::new(),
+        Some(first) => {
+            let count = findings.len() as u64 + beyond;
+            format!("the log is not what was signed ({count} findings): {}\n", first.finding)
+        }
+    }
+}
+
+/// `/healthz`: 200 and what needs somebody soon (lost devices, lists that end, a damaged log), or 503 and why nothing
 /// can be granted.
 pub(super) async fn healthz(State(registrar): State<Arc<Registrar>>) -> Response {
     match obstacle(&registrar) {
         None => {
             let lists = ending_lists(&registrar.ending_lists(clock::now()));
-            format!("ok\n{}{lists}", lost_devices(&registrar)).into_response()
+            let damage = damage(&registrar.scrub_state());
+            format!("ok\n{}{lists}{damage}", lost_devices(&registrar)).into_response()
         }
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
     }

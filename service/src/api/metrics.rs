@@ -22,7 +22,7 @@ use crate::{
     clock::{self, UtcTime},
     config::MetricsReaders,
     metrics::{Calls, GRPC, HTTP, Kind, MEDIA_TYPE, Text},
-    registrar::{Figures, Registrar},
+    registrar::{Figures, Registrar, ScrubState},
 };
 
 /// How long numbers are given out again: readers ask every few seconds, and each look is one into the records.
@@ -215,6 +215,17 @@ fn write(text: &mut Text, figures: &Figures, now: UtcTime) {
     text.gauge("healthcard_revocation_lists_missing", missing, figures.lists_missing);
     let late = "Witnesses of the log who signed longer ago than the settings allow.";
     text.gauge("healthcard_log_witnesses_late", late, figures.witnesses_late);
+    let ScrubState { place, findings, beyond } = &figures.scrub;
+    let at = "Leaves of the log that the round under way has gone over.";
+    text.gauge("healthcard_log_scrub_position", at, place.position);
+    let found = "What is not as it was signed in the log.";
+    text.gauge("healthcard_log_scrub_findings", found, findings.len() as u64 + beyond);
+    if let Some((at, size)) = place.done {
+        let done = "When the last whole round over the log ended.";
+        text.gauge("healthcard_log_scrub_done_timestamp_seconds", done, at.unix_timestamp());
+        let size_of = "Leaves that the last whole round over the log went over.";
+        text.gauge("healthcard_log_scrub_done_leaves", size_of, size);
+    }
     for (name, help, count) in [
         ("healthcard_open_sessions", "Sessions that are open.", figures.open_sessions),
         (
@@ -234,7 +245,7 @@ mod tests {
     use time::{Duration, macros::datetime};
 
     use super::*;
-    use crate::store::Stats;
+    use crate::store::{ScrubPlace, Stats};
 
     #[test]
     fn how_things_stand_is_written_whole() {
@@ -253,6 +264,11 @@ mod tests {
             stamps_end: Some(now - Duration::SECOND),
             responders_end: None,
             witnesses_late: 1,
+            scrub: ScrubState {
+                place: ScrubPlace { round: 2, position: 1024, done: Some((now, 7)) },
+                findings: Vec::new(),
+                beyond: 3,
+            },
             open_sessions: None,
             spare_keys: Some(64),
         };
@@ -275,6 +291,10 @@ mod tests {
             "healthcard_revocation_lists_missing 0",
             "healthcard_key_centre_spare_keys 64",
             "healthcard_log_witnesses_late 1",
+            "healthcard_log_scrub_position 1024",
+            "healthcard_log_scrub_findings 3",
+            "healthcard_log_scrub_done_timestamp_seconds 1795766400",
+            "healthcard_log_scrub_done_leaves 7",
         ] {
             assert!(text.lines().any(|it| it == line), "{line}\n{text}");
         }

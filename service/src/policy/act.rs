@@ -195,6 +195,8 @@ words! {
         AuditRead = "audit.read",
         /// Being shown by a witness that the log is not the one it signed. Recorded by the service itself.
         AuditWitness = "audit.witness",
+        /// Finding that the log is not what was signed. Done by the service itself.
+        AuditScrub = "audit.scrub",
         /// Making encryption key pairs ahead.
         KeyCentreMake = "key-centre.make",
         /// Reading how many key pairs the key management centre holds.

@@ -596,6 +596,7 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::EmergencyRemind,
             Act::WarningRaise,
             Act::AuditWitness,
+            Act::AuditScrub,
             Act::OperatorFound,
             Act::ServiceInit,
         ];

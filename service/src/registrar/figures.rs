@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use hsm_device::DeviceState;
 use time::Duration;
 
-use super::Registrar;
+use super::{Registrar, ScrubState};
 use crate::{clock::UtcTime, config::MetricsReaders, store::Stats};
 
 /// Longer than any revocation list that is renewed.
@@ -42,6 +42,8 @@ pub(crate) struct Figures {
     pub(crate) open_sessions: Option<u64>,
     /// Witnesses whose last signature is older than the settings allow.
     pub(crate) witnesses_late: usize,
+    /// How the log was found to be.
+    pub(crate) scrub: ScrubState,
     /// Encryption keys that were made ahead, likewise.
     pub(crate) spare_keys: Option<u64>,
 }
@@ -69,6 +71,7 @@ impl Registrar {
             stamps_end: self.stamping.end(),
             responders_end: self.responders.first_end(),
             witnesses_late: self.witness_states(now).iter().filter(|it| it.late).count(),
+            scrub: self.scrub_state(),
             open_sessions: self.store.open_sessions(now).await.ok(),
             spare_keys: self.store.key_counts().await.ok().map(|counts| counts.spare),
         }

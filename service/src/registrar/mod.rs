@@ -73,6 +73,7 @@ mod residents;
 mod revocation_lists;
 mod root_succession;
 mod rules;
+mod scrub;
 mod session_cache;
 pub(crate) mod sessions;
 mod signing;
@@ -130,6 +131,7 @@ pub use root_succession::SucceededRoot;
 pub(crate) use root_succession::take_over;
 pub use rules::RulesInForce;
 pub(crate) use rules::{rules_shipped, rules_signed};
+pub use scrub::ScrubState;
 pub use sessions::{Challenge, OpenedSession};
 pub use signing::{Prepared, Verdict};
 pub use staff::{IdentityOrder, StaffChanged};
@@ -193,6 +195,7 @@ pub struct Registrar {
     /// How far the log was looked at for warnings.
     watched: AtomicU64,
     witnesses: witnesses::Witnesses,
+    scrub: scrub::Scrub,
     key_centre: key_centre::KeyCentre,
     /// Signatures of requests, operators' certificates and statements.
     verified: VerifiedSignatures,
@@ -292,6 +295,8 @@ pub struct Parts {
     pub warned_of: crate::warnings::Settings,
     /// Whoever signs the log as a witness.
     pub witnesses: config::Witnesses,
+    /// How the service goes over its own log.
+    pub scrub: config::Scrub,
 }
 
 impl Registrar {
@@ -304,7 +309,7 @@ impl Registrar {
         let Parts { card_keys, card_issuer, card_script, time_stamps, metrics, national, .. } =
             parts;
         let Parts { bundle, login_rules, enrolment_rules, certificate_rules, .. } = parts;
-        let Parts { warned_of, witnesses, .. } = parts;
+        let Parts { warned_of, witnesses, scrub, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             revocations: token_revocations::Revocations::default(),
@@ -328,6 +333,7 @@ impl Registrar {
             newest_warning: tokio::sync::watch::Sender::default(),
             watched: AtomicU64::default(),
             witnesses: witnesses::Witnesses::new(witnesses),
+            scrub: scrub::Scrub::new(scrub),
             key_centre: key_centre::KeyCentre::new(keys.key_centre()?),
             verified: VerifiedSignatures::new(VERIFIED),
             lists: tokio::sync::Mutex::default(),

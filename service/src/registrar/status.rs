@@ -2,7 +2,7 @@
 
 use audit::Outcome;
 
-use super::{Caller, Error, Registrar, RulesInForce, WitnessState};
+use super::{Caller, Error, Registrar, RulesInForce, ScrubState, WitnessState};
 use crate::{clock::UtcTime, policy::Act};
 
 /// State of the service.
@@ -23,6 +23,8 @@ pub struct ServiceStatus {
     pub rules: RulesInForce,
     /// Whoever signs the log as a witness.
     pub witnesses: Vec<WitnessState>,
+    /// How the log was found to be.
+    pub scrub: ScrubState,
 }
 
 impl Registrar {
@@ -43,6 +45,7 @@ impl Registrar {
             keys: self.keys.keystore().list(),
             rules: self.rules_in_force(),
             witnesses: self.witness_states(caller.now),
+            scrub: self.scrub_state(),
         })
     }
 }

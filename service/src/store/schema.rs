@@ -51,6 +51,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0040_token_indexes", include_str!("migrations/0040_token_indexes.sql")),
     ("0041_token_guardianships", include_str!("migrations/0041_token_guardianships.sql")),
     ("0043_cosignatures", include_str!("migrations/0043_cosignatures.sql")),
+    ("0044_scrub", include_str!("migrations/0044_scrub.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

@@ -5,7 +5,6 @@ mod check;
 mod checker;
 mod database;
 mod export;
-mod finding;
 mod search;
 mod written;
 

@@ -18,6 +18,9 @@ labels! {
     WITNESS_DIFFERS: "日志与此前签署的不一致，未签署", "The log is not the one that was signed before; nothing was signed";
     WITNESS_EVIDENCE: "证据", "Evidence";
     WITNESS_VIEW: "公开地址", "Shown at";
+    SCRUB: "日志自查", "Log gone over";
+    SCRUB_DONE: "前 {} 条，完成于 {}", "the first {} entries, at {}";
+    SCRUB_BEGUN: "首轮进行中，已查 {} 条", "for the first time, {} entries so far";
     COSIGNED_BY: "见证方签署", "Cosigned by";
     NOT_COSIGNED_BY: "{}，未签署", "{}, not at all";
     COSIGNED: "{}，前 {} 条，签署于 {}", "{}, the first {} entries, at {}";
@@ -48,6 +51,7 @@ labels! {
     FOUND_CHECKPOINT_ALTERED: "{} 条处的检查点被改动", "the checkpoint of size {} was altered";
     FOUND_ROLLED_BACK: "日志被回退：现有 {} 条，所持检查点有 {} 条", "the log was rolled back: it has {} entries, a checkpoint held speaks of {}";
     FOUND_FORKED: "前 {} 条有两种历史", "there are two histories of the first {} entries";
+    FOUND_UNREADABLE: "第 {} 至 {} 条所存内容无法读取", "what is stored of entries {} to {} cannot be read";
     FOUND_STRAY: "位置 {} 处有不属于日志的行", "a row at {} belongs to no log";
     FOUND_MORE: "另有 {} 处", "{} more";
     GAP_CUT_SHORT: "文件不完整，结尾缺失", "the file is cut short";

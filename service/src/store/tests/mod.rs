@@ -35,6 +35,7 @@ mod records;
 mod revocation_lists;
 mod rollback;
 mod rules;
+mod scrub;
 mod search;
 mod sessions;
 mod staff;

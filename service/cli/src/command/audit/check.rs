@@ -9,12 +9,13 @@ use audit::{
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Key, Witnesses, all_signed, bundle, cosigned, cosigned_json, database, finding, held};
+use super::{Key, Witnesses, all_signed, bundle, cosigned, cosigned_json, database, held};
 use crate::{
     context::{Context, Outcome},
     exit::Exit,
     failure::Failure,
     page::{Cell, Page},
+    show::finding,
     text::{self, Text, problems},
 };
 

@@ -10,7 +10,7 @@ fn filled<const N: usize>(text: text::Text, values: [u64; N]) -> Cell {
 }
 
 /// The finding in both languages.
-pub(super) fn spoken(finding: &Finding) -> Cell {
+pub(crate) fn spoken(finding: &Finding) -> Cell {
     match *finding {
         Finding::Altered { position } => filled(text::FOUND_ALTERED, [position]),
         Finding::HashAltered { position } => filled(text::FOUND_HASH_ALTERED, [position]),
@@ -45,12 +45,15 @@ pub(super) fn spoken(finding: &Finding) -> Cell {
         Finding::CheckpointAltered { size } => filled(text::FOUND_CHECKPOINT_ALTERED, [size]),
         Finding::RolledBack { held, size } => filled(text::FOUND_ROLLED_BACK, [size, held]),
         Finding::Forked { size } => filled(text::FOUND_FORKED, [size]),
+        Finding::Unreadable { from, until } => {
+            filled(text::FOUND_UNREADABLE, [from, until.saturating_sub(1)])
+        }
         ref other => Cell::from(other.to_string()),
     }
 }
 
 /// What is missing, in both languages.
-pub(super) fn gap(gap: &Gap) -> Cell {
+pub(crate) fn gap(gap: &Gap) -> Cell {
     match gap {
         Gap::NoCheckpoint => text::GAP_NO_CHECKPOINT.into(),
         Gap::OtherKey => text::GAP_OTHER_KEY.into(),
@@ -63,52 +66,55 @@ pub(super) fn gap(gap: &Gap) -> Cell {
 }
 
 /// The finding for programs: a stable `kind`, its numbers, and the sentence in English.
-pub(super) fn json(finding: &Finding) -> Value {
+pub(crate) fn json(finding: &Finding) -> Value {
+    let (kind, _) = finding.parts();
     let mut json = match *finding {
-        Finding::Altered { position } => json!({ "kind": "altered", "position": position }),
+        Finding::Altered { position } => json!({ "position": position }),
         Finding::HashAltered { position } => {
-            json!({ "kind": "hash_altered", "position": position })
+            json!({ "position": position })
         }
         Finding::Missing { from, until } => {
-            json!({ "kind": "missing", "position": from, "until": until })
+            json!({ "position": from, "until": until })
         }
-        Finding::Inserted { position } => json!({ "kind": "inserted", "position": position }),
-        Finding::Stray { position } => json!({ "kind": "stray", "position": position }),
+        Finding::Inserted { position } => json!({ "position": position }),
+        Finding::Stray { position } => json!({ "position": position }),
         Finding::Swapped { first, second } => {
-            json!({ "kind": "swapped", "position": first, "other": second })
+            json!({ "position": first, "other": second })
         }
         Finding::Moved { position, signed } => {
-            json!({ "kind": "moved", "position": position, "signed": signed })
+            json!({ "position": position, "signed": signed })
         }
         Finding::AlteredWithin { from, until } => {
-            json!({ "kind": "altered_within", "position": from, "until": until })
+            json!({ "position": from, "until": until })
         }
         Finding::Column { position, column } => {
-            json!({ "kind": "column", "position": position, "column": column })
+            json!({ "position": position, "column": column })
         }
-        Finding::Malformed { position } => json!({ "kind": "malformed", "position": position }),
+        Finding::Malformed { position } => json!({ "position": position }),
         Finding::TileAltered { level, index, hash } => {
-            json!({ "kind": "tile_altered", "level": level, "index": index, "hash": hash })
+            json!({ "level": level, "index": index, "hash": hash })
         }
         Finding::TileMissing { level, index } => {
-            json!({ "kind": "tile_missing", "level": level, "index": index })
+            json!({ "level": level, "index": index })
         }
         Finding::TileStray { level, index } => {
-            json!({ "kind": "tile_stray", "level": level, "index": index })
+            json!({ "level": level, "index": index })
         }
         Finding::CheckpointMissing { size } => {
-            json!({ "kind": "checkpoint_missing", "size": size })
+            json!({ "size": size })
         }
-        Finding::KeyAltered { size } => json!({ "kind": "key_altered", "size": size }),
+        Finding::KeyAltered { size } => json!({ "size": size }),
         Finding::CheckpointAltered { size } => {
-            json!({ "kind": "checkpoint_altered", "size": size })
+            json!({ "size": size })
         }
         Finding::RolledBack { held, size } => {
-            json!({ "kind": "rolled_back", "held": held, "size": size })
+            json!({ "held": held, "size": size })
         }
-        Finding::Forked { size } => json!({ "kind": "forked", "size": size }),
-        _ => json!({ "kind": "other" }),
+        Finding::Forked { size } => json!({ "size": size }),
+        Finding::Unreadable { from, until } => json!({ "position": from, "until": until }),
+        _ => json!({}),
     };
+    json["kind"] = kind.into();
     json["message"] = finding.to_string().into();
     json
 }
