@@ -2,6 +2,7 @@
 
 mod certificates;
 mod devices;
+mod disk;
 mod enrolment;
 mod logins;
 mod metrics;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::certificates::{CertificateRules, IdentifierRow, IdentifierSource, RawCertificates};
 pub use self::devices::{DeviceSettings, RawDevice, RawKeyPlace};
+pub use self::disk::RawDisk;
 pub use self::enrolment::{EnrolmentRules, RawEnrolment};
 pub use self::logins::{LoginRules, RawLogins};
 pub use self::metrics::{MetricsReaders, RawMetrics};
@@ -35,8 +37,10 @@ pub use self::scrub::{RawScrub, Scrub};
 pub use self::time_stamps::{Clients, RawTimeStamps, TimeStamps};
 pub use self::witnesses::{RawWitnesses, Witnesses};
 use crate::{
+    disk::Budget,
     policy::{Policy, PolicyError, Texts},
     rules::{Bundle, RulesError},
+    store::Limits,
     warnings,
 };
 
@@ -117,6 +121,9 @@ pub struct RawConfig {
     /// How the service goes over its own log.
     #[serde(default)]
     pub scrub: RawScrub,
+    /// What is expected of the disk.
+    #[serde(default)]
+    pub disk: RawDisk,
     /// Cryptographic devices, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub devices: BTreeMap<String, RawDevice>,
@@ -247,6 +254,10 @@ pub struct Config {
     pub witnesses: Witnesses,
     /// How the service goes over its own log.
     pub scrub: Scrub,
+    /// Room that has to be on the disk.
+    pub disk: Budget,
+    /// How fast the disk has to be.
+    pub pace: Limits,
 }
 
 /// Who computes with card keys, and how.
@@ -454,6 +465,7 @@ impl Config {
             }
         };
         let enrolment_rules = EnrolmentRules::check(raw.enrolment, &policy)?;
+        let (disk, pace) = raw.disk.check()?;
         Ok(Self {
             name: raw.name,
             listen,
@@ -479,6 +491,8 @@ impl Config {
             warnings: raw.warnings.checked()?,
             witnesses: Witnesses::check(&raw.witnesses)?,
             scrub: Scrub::check(&raw.scrub)?,
+            disk,
+            pace,
         })
     }
 }

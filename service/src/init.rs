@@ -183,6 +183,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         warnings: warnings::Settings::default(),
         witnesses: config::RawWitnesses::default(),
         scrub: config::RawScrub::default(),
+        disk: config::RawDisk::default(),
         card_security: config::default_card_security(),
         card_diversification: config::default_card_diversification(),
     };

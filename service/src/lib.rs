@@ -32,6 +32,7 @@ mod code;
 pub mod config;
 pub mod demo;
 pub mod devices;
+pub mod disk;
 pub mod emergency;
 pub mod generation;
 pub mod init;

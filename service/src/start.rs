@@ -20,6 +20,7 @@ use crate::{
     clock,
     config::Config,
     devices::Devices,
+    disk::Disk,
     generation::Generation,
     keys::{self, Keys},
     national::National,
@@ -29,7 +30,7 @@ use crate::{
     },
     rules::{self, RulesError},
     serve::{self, ListenError, Protection},
-    store::{self, RootSuccession, Store, StoreError},
+    store::{self, Pace, RootSuccession, Store, StoreError},
     telemetry,
 };
 
@@ -49,6 +50,8 @@ const SCRUB_AGAIN: Duration = Duration::from_secs(60);
 /// How often emergency accesses are looked at that ended by themselves, or for which something is late.
 const EMERGENCY_CHECK: Duration = Duration::from_secs(10);
 
+/// How often it is looked at how much room the disk has, and how fast it is; that a commit failed is known at once.
+const DISK_CHECK: Duration = Duration::from_secs(1);
 /// How often devices are looked at: how soon one that is back is found when nobody asks for it.
 const DEVICE_CHECK: Duration = Duration::from_secs(2);
 /// How often it is looked at whether a key in a device may sign tokens.
@@ -138,6 +141,7 @@ pub(crate) async fn unlock<'a>(
     };
     let devices = Devices::new(std::mem::take(&mut config.devices));
     let keys = Keys::with_devices(keystore, devices, tested);
+    Disk::new(&config.database, config.disk).make_room();
     let store = Store::open(&config.database, keys.of_log()?, &config.name)?;
     for key in made {
         tracing::info!(%key, "a key that this version needs was made; back the keystore up");
@@ -172,7 +176,8 @@ pub(crate) async fn registrar(
     let Config { name, policy, lifetimes, card_rules, card_keys, card_script, .. } = config;
     let Config { bundle, time_stamps, metrics, national, .. } = config;
     let Config { login_rules, enrolment_rules, certificate_rules, warnings, .. } = config;
-    let Config { witnesses, scrub, .. } = config;
+    let Config { witnesses, scrub, database, disk, pace, .. } = config;
+    store.limit(pace);
     let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
     let parts = Parts {
         name,
@@ -195,6 +200,7 @@ pub(crate) async fn registrar(
         warned_of: warnings,
         witnesses,
         scrub,
+        disk: Disk::new(&database, disk),
     };
     hold_token_key_back(&parts.store, &parts.keys).await?;
     let registrar = Registrar::new(parts)?;
@@ -205,15 +211,28 @@ pub(crate) async fn registrar(
         drop(registrar.start_card_list(clock::now()).await);
         return Ok(registrar);
     }
-    registrar.renew_lists(clock::now(), LIST_AHEAD).await?;
+    let renewed = registrar.renew_lists(clock::now(), LIST_AHEAD).await;
+    or_later("renewing revocation lists", renewed)?;
     keep_own(&registrar).await;
     registrar.tell_lone_operator().await;
     let filled = registrar.fill_likenesses(clock::now()).await?;
     if filled > 0 {
         tracing::info!(residents = filled, "residents of before are compared with new ones now");
     }
-    registrar.start_card_list(clock::now()).await?;
+    or_later("issuing the list of cards", registrar.start_card_list(clock::now()).await)?;
     Ok(registrar)
+}
+
+/// What cannot be recorded at a start is told, and done later: what was published goes on, and whoever asks about it
+/// has an answer. Whatever else fails keeps the service from starting.
+fn or_later(what: &'static str, done: Result<(), Error>) -> Result<(), Error> {
+    match done {
+        Err(Error::Store(error @ (StoreError::Unavailable(_) | StoreError::Unsettled(_)))) => {
+            tracing::error!(cause = telemetry::chain(&error), "{what}");
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 async fn authorities(
@@ -331,6 +350,7 @@ pub async fn run(
     let sessions = tokio::spawn(keep_sessions(Arc::clone(&registrar), stop.clone()));
     let warnings = tokio::spawn(watch_log(Arc::clone(&registrar), stop.clone()));
     let scrub = tokio::spawn(scrub_log(Arc::clone(&registrar), stop.clone()));
+    let disk = tokio::spawn(watch_disk(Arc::clone(&registrar), stop.clone()));
     let devices = tokio::spawn(watch_devices(registrar.devices().clone(), stop.clone()));
     let token_key = tokio::spawn(await_token_key(Arc::clone(&registrar), stop.clone()));
     let watch = tokio::spawn(watch_clock(registrar, stop.clone()));
@@ -346,6 +366,7 @@ pub async fn run(
     emergencies.abort();
     sessions.abort();
     warnings.abort();
+    disk.abort();
     // It keeps where it is.
     drop(scrub.await);
     devices.abort();
@@ -387,6 +408,44 @@ async fn keep_own(registrar: &Registrar) {
             tracing::error!(cause = telemetry::chain(&error), "{what}");
         }
     }
+}
+
+/// Looks after the room on the disk and how fast it is, on a thread that may wait for it.
+async fn watch_disk(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+    let (mut writability, mut slow) = (registrar.store().writability(), false);
+    loop {
+        let looking = Arc::clone(&registrar);
+        let look = move || looking.look_at_disk(clock::now());
+        if tokio::task::spawn_blocking(look).await.is_err() {
+            return;
+        }
+        slow = tell_pace(slow, &registrar);
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            changed = tokio::time::timeout(DISK_CHECK, writability.changed()) => {
+                if let Ok(Err(_)) = changed {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Tells when commits begin to be slow, and when they are not any more.
+fn tell_pace(before: bool, registrar: &Registrar) -> bool {
+    let Pace { slow, slowest, waits, .. } = registrar.store().pace();
+    match (before, slow) {
+        (false, true) => {
+            tracing::warn!(
+                ?slowest,
+                ?waits,
+                "磁盘写入缓慢 · the disk is slow: a commit takes long"
+            );
+        }
+        (true, false) => tracing::info!("磁盘写入恢复正常 · the disk is not slow any more"),
+        _ => {}
+    }
+    slow
 }
 
 /// Looks after the devices, on a thread that may wait for them.

@@ -366,6 +366,10 @@ pub(crate) fn status(status: &v1::StatusResponse) -> Page {
         Some(state) => scrub::scrub(page, state),
         None => page,
     };
+    let page = match &status.disk {
+        Some(disk) => disk_rows(page, disk),
+        None => page,
+    };
     status.witnesses.iter().fold(page, |page, witness| {
         let v1::WitnessState { witness: name, size, signed_at, late } = witness;
         let filled = |text, rest: [String; 2]| {
@@ -382,10 +386,74 @@ pub(crate) fn status(status: &v1::StatusResponse) -> Page {
     })
 }
 
+fn disk_rows(page: Page, disk: &v1::DiskState) -> Page {
+    let mib = |octets: u64| (octets / (1024 * 1024)).to_string();
+    let milliseconds =
+        |microseconds: u64| format!("{}.{:03}", microseconds / 1000, microseconds % 1000);
+    let room = disk.free.map(|free| match disk.level.as_str() {
+        "low" => Cell::Filled(text::ROOM_LOW, vec![mib(free)]),
+        "critical" => Cell::Filled(text::ROOM_CRITICAL, vec![mib(free)]),
+        _ => Cell::Filled(text::ROOM_ENOUGH, vec![mib(free)]),
+    });
+    let given_up = timestamp(disk.reserve_given_up_at.as_ref());
+    let reserve = match (disk.reserve.as_str(), given_up) {
+        ("off", _) => Cell::Spoken(text::RESERVE_OFF),
+        ("laid", _) => Cell::Filled(text::RESERVE_LAID, vec![mib(disk.reserve_size)]),
+        ("absent", Some(at)) => Cell::Filled(text::RESERVE_GIVEN_UP, vec![at]),
+        ("absent", None) => Cell::Spoken(text::RESERVE_ABSENT),
+        _ => Cell::Spoken(text::RESERVE_OBSTRUCTED),
+    };
+    let times = [disk.last_commit_microseconds, disk.slowest_commit_microseconds].map(milliseconds);
+    let last = timestamp(disk.last_commit_at.as_ref()).map(|at| {
+        let said = if disk.slow { text::COMMIT_SLOW } else { text::COMMIT_TOOK };
+        Cell::Filled(said, [vec![at], times.to_vec()].concat())
+    });
+    let waits = (disk.waiting_microseconds > 0).then(|| {
+        Cell::Filled(text::COMMIT_WAITED_FOR, vec![milliseconds(disk.waiting_microseconds)])
+    });
+    page.maybe(text::DISK_ROOM, room)
+        .row(text::DISK_RESERVE, reserve)
+        .maybe(text::LAST_COMMIT, last)
+        .maybe(text::COMMIT_UNDER_WAY, waits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::text::Lang;
+
+    #[test]
+    fn how_the_disk_stands_is_said_in_words() {
+        let disk = v1::DiskState {
+            free: Some(300 << 20),
+            level: "critical".to_owned(),
+            reserve: "absent".to_owned(),
+            reserve_size: 64 << 20,
+            last_commit_at: Some(prost_types::Timestamp { seconds: 1_795_766_400, nanos: 0 }),
+            last_commit_microseconds: 1_500_007,
+            slowest_commit_microseconds: 2_000_000,
+            slow: true,
+            ..v1::DiskState::default()
+        };
+        let page = disk_rows(Page::titled(text::STATUS), &disk).render(Lang::En);
+        for words in
+            ["300 MiB left: make room at once", "not there", "1500.007 ms", "2000.000 ms", "slow"]
+        {
+            assert!(page.contains(words), "{words}\n{page}");
+        }
+        let sound = v1::DiskState {
+            level: "enough".to_owned(),
+            reserve: "laid".to_owned(),
+            last_commit_at: None,
+            slow: false,
+            ..disk
+        };
+        let page = disk_rows(Page::titled(text::STATUS), &sound).render(Lang::Zh);
+        assert!(
+            page.contains("剩余 300 MiB\n") && page.contains("64 MiB") && !page.contains("提交"),
+            "{page}"
+        );
+    }
 
     #[test]
     fn person_comes_first_on_the_screen() {

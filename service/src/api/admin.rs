@@ -1,12 +1,15 @@
 //! `Admin`: state of the service.
 
+use std::time::Duration;
+
 use proto::v1::{self, admin_server::Admin};
 use tonic::{Request, Response};
 
 use super::{Desk, Reply, convert::timestamp};
 use crate::{
+    disk::DiskState,
     registrar::{ScrubState, WitnessState},
-    store::ScrubFinding,
+    store::{Pace, ScrubFinding},
 };
 
 #[tonic::async_trait]
@@ -38,7 +41,24 @@ impl Admin for Desk {
             }),
             witnesses: status.witnesses.into_iter().map(witness).collect(),
             scrub: Some(scrub(status.scrub)),
+            disk: Some(disk(&status.disk, &status.pace)),
         }))
+    }
+}
+
+fn disk(disk: &DiskState, pace: &Pace) -> v1::DiskState {
+    let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    v1::DiskState {
+        free: disk.free,
+        level: disk.level.as_str().to_owned(),
+        reserve: disk.reserve.as_str().to_owned(),
+        reserve_size: disk.reserve_size,
+        reserve_given_up_at: disk.given_up.map(timestamp),
+        last_commit_at: pace.last.map(|(at, _)| timestamp(at)),
+        last_commit_microseconds: pace.last.map_or(0, |(_, took)| microseconds(took)),
+        slowest_commit_microseconds: microseconds(pace.slowest),
+        waiting_microseconds: pace.waits.map_or(0, microseconds),
+        slow: pace.slow,
     }
 }
 

@@ -29,7 +29,9 @@ use tonic_health::{
 
 use super::MAX_STRANGERS_REQUEST;
 use crate::clock::{self, UtcTime, rfc3339};
+use crate::disk::{DiskState, Level, Reserve};
 use crate::registrar::{ListName, Registrar, ScrubState};
+use crate::store::Pace;
 
 /// The service as a whole, and each of its parts: all need the log.
 const PARTS: [&str; 17] = [
@@ -98,7 +100,42 @@ fn obstacle(registrar: &Registrar) -> Option<String> {
     if let Some(device) = registrar.lost_log_device() {
         return Some(format!("the device {device}, which signs the log, is lost\n"));
     }
-    (!registrar.store().is_writable()).then(|| "the log cannot be written\n".to_owned())
+    let store = registrar.store();
+    if let Some(trouble) = store.trouble() {
+        let (zh, en) = trouble.words();
+        return Some(format!("the log cannot be written: {en} · {zh}\n"));
+    }
+    let Pace { stuck, waits, .. } = store.pace();
+    let seconds = waits.unwrap_or_default().as_secs();
+    stuck.then(|| {
+        format!(
+            "the log cannot be written: the disk does not answer for {seconds} s · 磁盘无响应\n"
+        )
+    })
+}
+
+/// What of the disk needs somebody.
+fn disk(state: &DiskState, pace: &Pace) -> String {
+    let mut lines = String::new();
+    if state.level != Level::Enough
+        && let Some(free) = state.free
+    {
+        let (level, free) = (state.level, free / (1024 * 1024));
+        lines += &format!("the disk of the database has {free} MiB left: {level} · 磁盘空间不足\n");
+    }
+    match state.reserve {
+        Reserve::Off | Reserve::Laid => {}
+        Reserve::Absent => lines += "there is no reserve on the disk · 磁盘预留空间缺失\n",
+        Reserve::Obstructed => {
+            lines +=
+                "something stands in the place of the reserve on the disk · 磁盘预留空间无法建立\n";
+        }
+    }
+    if pace.slow {
+        let slowest = pace.slowest.as_millis();
+        lines += &format!("the disk is slow: a commit took {slowest} ms · 磁盘写入缓慢\n");
+    }
+    lines
 }
 
 /// What of it does not sign, though the rest of it does its work.
@@ -130,14 +167,15 @@ fn damage(state: &ScrubState) -> String {
     }
 }
 
-/// `/healthz`: 200 and what needs somebody soon (lost devices, lists that end, a damaged log), or 503 and why nothing
-/// can be granted.
+/// `/healthz`: 200 and what needs somebody soon (a disk that is slow or has little room, lost devices, lists that end, a
+/// damaged log), or 503 and why nothing can be granted.
 pub(super) async fn healthz(State(registrar): State<Arc<Registrar>>) -> Response {
     match obstacle(&registrar) {
         None => {
             let lists = ending_lists(&registrar.ending_lists(clock::now()));
+            let disk = disk(&registrar.disk().state(), &registrar.store().pace());
             let damage = damage(&registrar.scrub_state());
-            format!("ok\n{}{lists}{damage}", lost_devices(&registrar)).into_response()
+            format!("ok\n{disk}{}{lists}{damage}", lost_devices(&registrar)).into_response()
         }
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
     }
@@ -166,6 +204,31 @@ mod tests {
              there is no revocation list ca-root\n"
         );
         assert_eq!(ending_lists(&[]), "");
+    }
+
+    #[test]
+    fn of_the_disk_what_needs_somebody_is_said() {
+        let sound = DiskState {
+            free: Some(3 << 30),
+            level: Level::Enough,
+            reserve: Reserve::Laid,
+            reserve_size: 1,
+            given_up: None,
+        };
+        assert_eq!(disk(&sound, &Pace::default()), "");
+        let full = DiskState {
+            free: Some(5 << 20),
+            level: Level::Critical,
+            reserve: Reserve::Absent,
+            ..sound
+        };
+        let slow = Pace { slow: true, slowest: Duration::from_millis(1500), ..Pace::default() };
+        assert_eq!(
+            disk(&full, &slow),
+            "the disk of the database has 5 MiB left: critical · 磁盘空间不足\n\
+             there is no reserve on the disk · 磁盘预留空间缺失\n\
+             the disk is slow: a commit took 1500 ms · 磁盘写入缓慢\n"
+        );
     }
 
     #[test]

@@ -21,8 +21,10 @@ use tokio::sync::Mutex;
 use crate::{
     clock::{self, UtcTime},
     config::MetricsReaders,
+    disk::{DiskState, Level, Reserve},
     metrics::{Calls, GRPC, HTTP, Kind, MEDIA_TYPE, Text},
     registrar::{Figures, Registrar, ScrubState},
+    store::Pace,
 };
 
 /// How long numbers are given out again: readers ask every few seconds, and each look is one into the records.
@@ -100,6 +102,14 @@ fn methods(descriptors: &[u8]) -> Vec<String> {
         }
     }
     methods
+}
+
+/// Every call and address there is, as they are counted.
+#[cfg(test)]
+pub(crate) fn calls() -> Vec<String> {
+    let known = [proto::DESCRIPTORS, tonic_health::pb::FILE_DESCRIPTOR_SET];
+    let routes = ROUTES.iter().chain(&[".well-known"]).map(|route| format!("/{route}"));
+    known.into_iter().flat_map(methods).chain(routes).collect()
 }
 
 /// Numbers for those who may have them; for others there are none here.
@@ -190,6 +200,7 @@ fn write(text: &mut Text, figures: &Figures, now: UtcTime) {
     ] {
         text.gauge(name, help, u8::from(good));
     }
+    write_disk(text, &figures.disk, &figures.pace);
     let devices = "healthcard_devices";
     text.family(devices, Kind::Gauge, "Cryptographic devices, by how they are.");
     for (word, state) in [
@@ -240,6 +251,48 @@ fn write(text: &mut Text, figures: &Figures, now: UtcTime) {
     }
 }
 
+/// Writes how the disk stands, and how fast it is.
+fn write_disk(text: &mut Text, disk: &DiskState, pace: &Pace) {
+    if let Some(free) = disk.free {
+        let help = "Octets that are free on the disk of the database.";
+        text.gauge("healthcard_disk_free_bytes", help, free);
+    }
+    let level = "healthcard_disk_level";
+    text.family(level, Kind::Gauge, "How much room the disk has, by the settings.");
+    for word in Level::ALL {
+        let is = u8::from(disk.level == *word);
+        text.sample(level, &[("level", word.as_str())], is);
+    }
+    let reserve = "healthcard_disk_reserve";
+    text.family(reserve, Kind::Gauge, "How the reserve on the disk stands.");
+    for word in Reserve::ALL {
+        let is = u8::from(disk.reserve == *word);
+        text.sample(reserve, &[("state", word.as_str())], is);
+    }
+    if let Some((at, took)) = pace.last {
+        let help = "When the last commit was on disk.";
+        text.gauge("healthcard_log_last_commit_timestamp_seconds", help, at.unix_timestamp());
+        let help = "How long the last commit took.";
+        text.gauge("healthcard_log_last_commit_seconds", help, took.as_secs_f64());
+    }
+    for (name, help, time) in [
+        (
+            "healthcard_log_slowest_commit_seconds",
+            "How long the slowest commit took of the last five to ten minutes.",
+            pace.slowest,
+        ),
+        (
+            "healthcard_log_waiting_seconds",
+            "How long whoever has waited longest waits for the commit under way.",
+            pace.waits.unwrap_or_default(),
+        ),
+    ] {
+        text.gauge(name, help, time.as_secs_f64());
+    }
+    let help = "Whether commits take longer than the settings allow.";
+    text.gauge("healthcard_log_slow", help, u8::from(pace.slow));
+}
+
 #[cfg(test)]
 mod tests {
     use time::{Duration, macros::datetime};
@@ -256,6 +309,20 @@ mod tests {
             watched: 5,
             stats: Stats { commits: 2, committed_leaves: 6 },
             writable: true,
+            disk: DiskState {
+                free: Some(4096),
+                level: Level::Critical,
+                reserve: Reserve::Absent,
+                reserve_size: 64,
+                given_up: None,
+            },
+            pace: Pace {
+                last: Some((now, std::time::Duration::from_millis(3))),
+                slowest: std::time::Duration::from_millis(1500),
+                waits: None,
+                slow: true,
+                stuck: false,
+            },
             tested: false,
             unlocked: true,
             devices: vec![DeviceState::Ready, DeviceState::Lost, DeviceState::Lost],
@@ -295,6 +362,16 @@ mod tests {
             "healthcard_log_scrub_findings 3",
             "healthcard_log_scrub_done_timestamp_seconds 1795766400",
             "healthcard_log_scrub_done_leaves 7",
+            "healthcard_disk_free_bytes 4096",
+            "healthcard_disk_level{level=\"low\"} 0",
+            "healthcard_disk_level{level=\"critical\"} 1",
+            "healthcard_disk_reserve{state=\"absent\"} 1",
+            "healthcard_disk_reserve{state=\"laid\"} 0",
+            "healthcard_log_last_commit_timestamp_seconds 1795766400",
+            "healthcard_log_last_commit_seconds 0.003",
+            "healthcard_log_slowest_commit_seconds 1.5",
+            "healthcard_log_waiting_seconds 0",
+            "healthcard_log_slow 1",
         ] {
             assert!(text.lines().any(|it| it == line), "{line}\n{text}");
         }

@@ -1,5 +1,5 @@
-//! How long a call waits for the disk. Behind a flush that does not come back nobody waits for ever: the call is left to
-//! itself, so that what follows its commit still follows, and its caller hears that the outcome is not known.
+//! How long a call waits for the disk. Behind a flush that does not come back nobody waits for ever: the call is left
+//! to itself, so that what follows its commit still follows, and its caller hears that the outcome is not known.
 
 use std::sync::Arc;
 
@@ -41,19 +41,22 @@ pub(super) fn unknown() -> Status {
     Error::from(Reason::OUTCOME_UNKNOWN).into()
 }
 
-/// The answer of a call; none once it has taken longer than anybody waits, and the disk is what it takes. Work that only
-/// computes takes its time.
+/// The answer of a call; none once it has taken longer than anybody waits, and the disk is what it takes. Work that
+/// only computes takes its time. A fact that waits for the disk is taken back before, so that its caller hears that
+/// nothing was done.
 pub(super) async fn answer<T: Send + 'static>(
     registrar: &Registrar,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {
     let store = registrar.store();
+    let patience = store.limits().patience;
     let mut work = Box::pin(work);
+    let mut wait = patience + patience / 2;
     loop {
-        match timeout(store.limits().patience, &mut work).await {
+        match timeout(wait, &mut work).await {
             Ok(answer) => return Some(answer),
             Err(_) if store.pace().stuck => break,
-            Err(_) => {}
+            Err(_) => wait = patience / 4,
         }
     }
     tokio::spawn(work);

@@ -6,7 +6,12 @@ use hsm_device::DeviceState;
 use time::Duration;
 
 use super::{Registrar, ScrubState};
-use crate::{clock::UtcTime, config::MetricsReaders, store::Stats};
+use crate::{
+    clock::UtcTime,
+    config::MetricsReaders,
+    disk::DiskState,
+    store::{Pace, Stats},
+};
 
 /// Longer than any revocation list that is renewed.
 const FAR: Duration = Duration::days(3660);
@@ -24,6 +29,10 @@ pub(crate) struct Figures {
     pub(crate) stats: Stats,
     /// Whether the log can be written.
     pub(crate) writable: bool,
+    /// How the disk stands.
+    pub(crate) disk: DiskState,
+    /// How commits go.
+    pub(crate) pace: Pace,
     /// Whether the self-tests went well.
     pub(crate) tested: bool,
     /// Whether keys of the keystore can be used.
@@ -63,6 +72,8 @@ impl Registrar {
             watched: self.watched.load(Ordering::Relaxed),
             stats: self.store.stats(),
             writable: self.store.is_writable(),
+            disk: self.disk.state(),
+            pace: self.store.pace(),
             tested: self.tested().is_ok(),
             unlocked: self.keys.index().is_ok(),
             devices: self.devices().states().map(|(_, state)| state).collect(),

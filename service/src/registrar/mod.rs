@@ -22,6 +22,7 @@ use crate::{
         self, CardRules, CardSecurity, CertificateRules, EnrolmentRules, Lifetimes, LoginRules,
     },
     devices::Devices,
+    disk::Disk,
     keys::Keys,
     policy::{Act, Policy},
     rate::Buckets,
@@ -196,6 +197,7 @@ pub struct Registrar {
     watched: AtomicU64,
     witnesses: witnesses::Witnesses,
     scrub: scrub::Scrub,
+    disk: Disk,
     key_centre: key_centre::KeyCentre,
     /// Signatures of requests, operators' certificates and statements.
     verified: VerifiedSignatures,
@@ -297,6 +299,8 @@ pub struct Parts {
     pub witnesses: config::Witnesses,
     /// How the service goes over its own log.
     pub scrub: config::Scrub,
+    /// The disk that the records are on.
+    pub disk: Disk,
 }
 
 impl Registrar {
@@ -309,7 +313,7 @@ impl Registrar {
         let Parts { card_keys, card_issuer, card_script, time_stamps, metrics, national, .. } =
             parts;
         let Parts { bundle, login_rules, enrolment_rules, certificate_rules, .. } = parts;
-        let Parts { warned_of, witnesses, scrub, .. } = parts;
+        let Parts { warned_of, witnesses, scrub, disk, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             revocations: token_revocations::Revocations::default(),
@@ -334,6 +338,7 @@ impl Registrar {
             watched: AtomicU64::default(),
             witnesses: witnesses::Witnesses::new(witnesses),
             scrub: scrub::Scrub::new(scrub),
+            disk,
             key_centre: key_centre::KeyCentre::new(keys.key_centre()?),
             verified: VerifiedSignatures::new(VERIFIED),
             lists: tokio::sync::Mutex::default(),
@@ -372,6 +377,17 @@ impl Registrar {
     #[must_use]
     pub fn devices(&self) -> &Devices {
         self.keys.devices()
+    }
+
+    /// The disk that the records are on.
+    #[must_use]
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Looks how that disk stands, and sees to its reserve. It waits for the disk.
+    pub fn look_at_disk(&self, now: UtcTime) {
+        self.disk.look(self.store.trouble(), now);
     }
 
     /// The device that signs the log, when it is lost: nothing is recorded then.

@@ -3,7 +3,7 @@
 use audit::Outcome;
 
 use super::{Caller, Error, Registrar, RulesInForce, ScrubState, WitnessState};
-use crate::{clock::UtcTime, policy::Act};
+use crate::{clock::UtcTime, disk::DiskState, policy::Act, store::Pace};
 
 /// State of the service.
 pub struct ServiceStatus {
@@ -25,6 +25,10 @@ pub struct ServiceStatus {
     pub witnesses: Vec<WitnessState>,
     /// How the log was found to be.
     pub scrub: ScrubState,
+    /// How the disk stands.
+    pub disk: DiskState,
+    /// How commits go.
+    pub pace: Pace,
 }
 
 impl Registrar {
@@ -46,6 +50,8 @@ impl Registrar {
             rules: self.rules_in_force(),
             witnesses: self.witness_states(caller.now),
             scrub: self.scrub_state(),
+            disk: self.disk.state(),
+            pace: self.store.pace(),
         })
     }
 }

@@ -31,8 +31,8 @@ pub enum StoreError {
     /// The disk is full, slow or fails, or the store is closing. Nothing was recorded; worth another try.
     #[error("the store is unavailable")]
     Unavailable(#[source] Option<Cause>),
-    /// The disk failed when all was written and not yet flushed, or does not come back: what was to be recorded may be on
-    /// record later.
+    /// The disk failed when all was written and not yet flushed, or does not come back: what was to be recorded may be
+    /// on record later.
     #[error("the disk failed or stopped within a commit")]
     Unsettled(#[source] Option<Cause>),
     /// Another process has this store open.
@@ -377,9 +377,9 @@ impl StoreError {
         Self::Unsettled(Some(Arc::new(Late)))
     }
 
-    /// What a COMMIT that failed means. It is none while a part of it is not written, whatever the next start finds. When
-    /// all was written, and failed to be flushed or to be entered in the index of the write-ahead log, the next start
-    /// may find it whole.
+    /// What a COMMIT that failed means. It is none while a part of it is not written, whatever the next start finds.
+    /// When all was written, and failed to be flushed or to be entered in the index of the write-ahead log, the next
+    /// start may find it whole.
     pub(super) fn of_commit(error: rusqlite::Error) -> Self {
         use rusqlite::{ErrorCode, ffi::SQLITE_IOERR_WRITE};
         let not_written = error.sqlite_error().is_some_and(|failure| {

@@ -58,7 +58,8 @@ pub async fn bounded<T>(work: impl Future<Output = T>) -> T {
     BOUNDED.scope((), work).await
 }
 
-/// A fact on its way: the writer takes it when its turn comes, or its caller takes it back before. Who comes second knows.
+/// A fact on its way: the writer takes it when its turn comes, or its caller takes it back before. Who comes second
+/// knows.
 #[derive(Clone)]
 struct Ticket {
     taken: Arc<AtomicBool>,
@@ -212,8 +213,8 @@ where
 
 impl Store {
     /// Moves something forward that is no fact about anybody, such as that they are still there or how far the log was
-    /// looked at, and waits until it is on disk. **It leaves no entry in the log**: whatever anybody could be asked about
-    /// is a fact.
+    /// looked at, and waits until it is on disk. **It leaves no entry in the log**: whatever anybody could be asked
+    /// about is a fact.
     pub(super) async fn move_forward<T, F>(&self, change: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -242,10 +243,10 @@ impl Store {
         self.hand_over(Box::new(job), &ticket, answer).await
     }
 
-    /// Queues a fact and waits for its answer. Behind a disk that does not come back it waits as long as is set, and takes
-    /// the fact back: then nothing was done. What the writer has taken by then is waited for to its end, however long,
-    /// since nobody knows what becomes of it, and what follows a commit must follow. Who cannot wait that long leaves it to
-    /// itself (`api/patience.rs`), or has nothing to follow ([`bounded`]).
+    /// Queues a fact and waits for its answer. Behind a disk that does not come back it waits as long as is set, and
+    /// takes the fact back: then nothing was done. What the writer has taken by then is waited for to its end, however
+    /// long, since nobody knows what becomes of it, and what follows a commit must follow. Who cannot wait that long
+    /// leaves it to itself (`api/patience.rs`), or has nothing to follow ([`bounded`]).
     async fn hand_over<T>(
         &self,
         job: Box<dyn Job>,

@@ -115,8 +115,13 @@ impl Published {
     }
 
     fn tell(&self, trouble: Option<Trouble>) {
-        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
-        self.writable.send_replace(trouble.is_none());
+        if self.trouble() != trouble {
+            *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
+        }
+        // Nobody is woken by each commit.
+        self.writable.send_if_modified(|writable| {
+            std::mem::replace(writable, trouble.is_none()) != trouble.is_none()
+        });
     }
 }
 
