@@ -40,6 +40,7 @@ pub mod key_change;
 pub mod key_list;
 pub mod keys;
 pub mod likeness;
+pub mod log_needs;
 pub mod memory;
 mod metrics;
 pub mod national;

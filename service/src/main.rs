@@ -9,7 +9,9 @@ use service::{
     config::Config,
     demo::{self, DemoOptions, Form, Language},
     init::{self, InitOptions},
+    log_needs::{GO_ON, Need},
     memory::{self, Memory},
+    policy::Act,
     serve::{self, Protection},
     start, telemetry,
 };
@@ -48,6 +50,8 @@ enum Command {
     Policy(Rules),
     /// 试用预警规则的参数 · Try the numbers that warnings are tuned with.
     Warnings(Warnings),
+    /// 日志不可写时哪些操作照常、哪些停办 · What goes on when the log cannot be written, and what does not.
+    Acts,
     /// 演示一次完整的就诊 · Play a visit from beginning to end.
     Demo(Demo),
     /// 测量本机性能 · Measure what the service does on this machine.
@@ -157,6 +161,10 @@ fn main() -> ExitCode {
         Command::Keys(keys) => keys.run(),
         Command::Policy(rules) => rules.run(),
         Command::Warnings(warnings) => warnings.run(),
+        Command::Acts => {
+            acts();
+            Ok(())
+        }
         Command::Demo(options) => play(options),
         Command::Bench(options) => measure(options),
     };
@@ -265,6 +273,19 @@ fn check(place: Place) -> Result<(), Failure> {
         "设置、自检、密钥、证书和日志末端均正常 · settings, self-tests, keys, certificates and the end of the log are good"
     );
     Ok(())
+}
+
+/// Which act needs what of the log.
+fn acts() {
+    for need in Need::ALL {
+        let (zh, en) = need.told();
+        println!("{zh}\n{en}");
+        for act in Act::ALL.iter().filter(|act| act.needs() == *need) {
+            println!("  {act}");
+        }
+    }
+    println!("照常答复的调用和地址\ncalls and addresses that are answered");
+    GO_ON.iter().for_each(|call| println!("  {call}"));
 }
 
 fn play(options: Demo) -> Result<(), Failure> {

@@ -538,7 +538,8 @@ async fn scrub_log(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
             break;
         }
     }
-    if let Err(error) = registrar.keep_scrub().await {
+    // The end of the service waits for it, however the disk is.
+    if let Err(error) = store::bounded(registrar.keep_scrub()).await {
         let cause = telemetry::chain(&error);
         tracing::warn!(cause, "keeping how far the log was gone over");
     }

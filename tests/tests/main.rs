@@ -75,6 +75,7 @@ mod token_exchange;
 mod token_library;
 mod transparency;
 mod transports;
+mod unwritable_log;
 mod warnings;
 mod witness;
 mod write;

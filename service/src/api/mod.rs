@@ -47,6 +47,8 @@ mod tsa;
 mod visits;
 mod warnings;
 
+#[cfg(test)]
+pub(crate) use metrics::calls;
 pub use router::{RouterError, router};
 
 /// What a handler answers.
