@@ -12,6 +12,8 @@ use crate::{
     tree::{Frontier, leaf_hash, subtree_hash},
 };
 
+mod honest;
+
 /// A log in memory, to be tampered with.
 #[derive(Clone)]
 struct Memory {
