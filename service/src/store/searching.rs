@@ -1,19 +1,29 @@
 //! Searching the log, and counting in it.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 use audit::{Entry, Outcome};
 use rusqlite::{Connection, Row, Rows, types::Value};
+use serde_json::json;
 
 use super::{BadId, LogEntry, MAX_PAGE, Store, StoreError, micros::Micros};
 use crate::{
-    clock::{UtcTime, date_at_desk},
+    clock::{self, UtcTime, date_at_desk},
     policy::Act,
     vocabulary::{AuditQuestion, CountBy},
 };
 
 /// Entries that are read in one call for conditions that no index knows, or to be counted.
 pub const EXAMINED: u32 = 50_000;
+/// How long one search reads for such conditions, on however slow a disk.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Entries after which the time is looked at.
+const GLANCE: u32 = 256;
 /// What is counted apart; the rest is counted together, under an empty name.
 const MOST_GROUPS: usize = 10_000;
 
@@ -82,6 +92,60 @@ impl WithinEntry {
     }
 }
 
+/// What an entry has to have among its octets, and its columns have to say, to meet conditions: it takes less than reading it.
+struct Signs {
+    question: Option<AuditQuestion>,
+    /// Fields as the one form of entries has them.
+    fields: Vec<String>,
+}
+
+impl Signs {
+    fn of(within: &WithinEntry) -> Self {
+        let WithinEntry { institution, role, address, purpose, rule, reason, question } = within;
+        let fields = [
+            ("institution", institution),
+            ("role", role),
+            ("address", address),
+            ("purpose", purpose),
+            ("rule", rule),
+            ("reason", reason),
+        ];
+        let field = |(name, value): (&str, &Option<String>)| {
+            value.as_ref().map(|value| format!("\"{name}\":{}", json!(value)))
+        };
+        Self { question: *question, fields: fields.into_iter().filter_map(field).collect() }
+    }
+
+    fn are_on(&self, row: &Row<'_>, at: i64) -> rusqlite::Result<bool> {
+        let column = |column| row.get_ref(column).map(|value| value.as_str().unwrap_or_default());
+        let is = |act: Act, action: &str| act.as_str() == action;
+        let granted = || Ok::<_, rusqlite::Error>(column("outcome")? == Outcome::Granted.as_str());
+        let asked = match self.question {
+            None => true,
+            Some(AuditQuestion::WhoOpened) => {
+                let action = column("action")?;
+                granted()? && OPENING.iter().any(|act| is(*act, action))
+            }
+            Some(AuditQuestion::AtNight) => is_night(at),
+            Some(AuditQuestion::Emergencies) => {
+                granted()? && is(Act::EmergencyBegin, column("action")?)
+            }
+            Some(AuditQuestion::WithoutVisit) => {
+                let action = column("action")?;
+                let seen = is(Act::TokenIssue, action) || is(Act::CardDump, action);
+                seen && granted()? && row.get_ref("visit")?.as_str().is_err()
+            }
+            Some(AuditQuestion::Refusals) => column("outcome")? == Outcome::Refused.as_str(),
+        };
+        if !asked || self.fields.is_empty() {
+            return Ok(asked);
+        }
+        let entry = row.get_ref("entry")?.as_blob().map(str::from_utf8);
+        let Ok(Ok(entry)) = entry else { return Ok(false) };
+        Ok(self.fields.iter().all(|field| entry.contains(field)))
+    }
+}
+
 /// Acts by which somebody sees what is on record of a resident.
 const OPENING: [Act; 8] = [
     Act::TokenIssue,
@@ -103,10 +167,7 @@ fn answers(question: AuditQuestion, entry: &Entry) -> bool {
     let opens = granted && act.is_some_and(|act| OPENING.contains(&act));
     match question {
         AuditQuestion::WhoOpened => opens && entry.resident.is_some(),
-        AuditQuestion::AtNight => {
-            let hour = hour_at_desk(entry.at_microseconds());
-            hour >= NIGHT.0 || hour < NIGHT.1
-        }
+        AuditQuestion::AtNight => is_night(entry.at_microseconds()),
         AuditQuestion::Emergencies => granted && act == Some(Act::EmergencyBegin),
         AuditQuestion::WithoutVisit => {
             // A card in the reader comes before the visit, and what an emergency or a consent is for has its own account.
@@ -117,6 +178,11 @@ fn answers(question: AuditQuestion, entry: &Entry) -> bool {
         }
         AuditQuestion::Refusals => entry.outcome == Outcome::Refused,
     }
+}
+
+fn is_night(at: i64) -> bool {
+    let hour = hour_at_desk(at);
+    hour >= NIGHT.0 || hour < NIGHT.1
 }
 
 /// The hour of an instant in microseconds, in UTC+8.
@@ -192,7 +258,8 @@ impl SearchFilter {
             _ if action.is_some() => "leaf_action",
             _ => "leaf_at",
         };
-        let mut sql = format!("SELECT position, entry, at FROM leaf INDEXED BY {index} WHERE 1");
+        let columns = "position, entry, at, action, outcome, visit";
+        let mut sql = format!("SELECT {columns} FROM leaf INDEXED BY {index} WHERE 1");
         let mut values = Vec::new();
         let mut condition = |text: &str, value: Value| {
             sql.push_str(" AND ");
@@ -251,7 +318,7 @@ pub struct Counted {
 impl Store {
     /// Entries that meet the conditions, newest first, at most `limit` (and [`MAX_PAGE`]), and
     /// where to go on; `None` on the last page. Where entries have to be read for the conditions, a page is over after
-    /// [`EXAMINED`] of them, with as many as there were.
+    /// [`EXAMINED`] of them or when they took too long, with as many as there were.
     pub async fn search(
         &self,
         filter: SearchFilter,
@@ -309,39 +376,55 @@ impl Store {
 struct Candidates<'a> {
     rows: Rows<'a>,
     within: &'a WithinEntry,
+    signs: Signs,
+    /// When it was enough, however few.
+    until: Option<Instant>,
+    over: bool,
     examined: u32,
     /// The one that was examined last.
     last: Option<Cursor>,
 }
 
 impl Candidates<'_> {
+    fn of<'a>(rows: Rows<'a>, within: &'a WithinEntry, until: Option<Instant>) -> Candidates<'a> {
+        let signs = Signs::of(within);
+        Candidates { rows, within, signs, until, over: false, examined: 0, last: None }
+    }
+
     /// The next that meets all conditions; nothing at the end, or when enough were examined.
     fn next(&mut self) -> Result<Option<(LogEntry, Cursor)>, StoreError> {
-        while self.examined < EXAMINED
+        while !self.is_enough()
             && let Some(row) = self.rows.next()?
         {
             self.examined += 1;
-            let (entry, at) = read(row)?;
-            let cursor = Cursor { at, position: entry.position };
+            let cursor = Cursor { at: row.get("at")?, position: row.get("position")? };
             // What is no entry meets no condition on what it says.
-            let admitted = self.within.is_empty()
-                || Entry::decode(&entry.entry).is_ok_and(|it| self.within.admits(&it));
-            if admitted {
-                return Ok(Some((entry, cursor)));
+            let admits = |entry: &LogEntry| {
+                self.within.is_empty()
+                    || Entry::decode(&entry.entry).is_ok_and(|it| self.within.admits(&it))
+            };
+            if self.signs.are_on(row, cursor.at)? {
+                let entry = LogEntry { position: cursor.position, entry: row.get("entry")? };
+                if admits(&entry) {
+                    return Ok(Some((entry, cursor)));
+                }
             }
             self.last = Some(cursor);
         }
         Ok(None)
     }
 
+    fn is_enough(&mut self) -> bool {
+        let late = || self.until.is_some_and(|until| clock::count() >= until);
+        self.over = self.examined == EXAMINED
+            || self.examined > 0 && self.examined.is_multiple_of(GLANCE) && late();
+        self.over
+    }
+
     /// Where to go on when there was no next: behind what was examined, unless that was all.
     fn rest(&self) -> Option<Cursor> {
-        self.last.filter(|_| self.examined == EXAMINED)
+        self.last.filter(|_| self.over)
     }
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<(LogEntry, i64)> {
-    Ok((LogEntry { position: row.get(0)?, entry: row.get(1)? }, row.get(2)?))
 }
 
 fn search(
@@ -355,7 +438,8 @@ fn search(
     let (sql, values) = filter.query(after, most);
     let mut select = db.prepare_cached(&sql)?;
     let rows = select.query(rusqlite::params_from_iter(values))?;
-    let mut candidates = Candidates { rows, within: &filter.within, examined: 0, last: None };
+    let until = (!filter.within.is_empty()).then(|| clock::count() + PATIENCE);
+    let mut candidates = Candidates::of(rows, &filter.within, until);
     let mut found = Vec::new();
     while let Some((entry, cursor)) = candidates.next()? {
         if found.len() == limit as usize {
@@ -377,7 +461,7 @@ fn count(
     let (sql, values) = filter.query(after, EXAMINED);
     let mut select = db.prepare_cached(&sql)?;
     let rows = select.query(rusqlite::params_from_iter(values))?;
-    let mut candidates = Candidates { rows, within: &filter.within, examined: 0, last: None };
+    let mut candidates = Candidates::of(rows, &filter.within, None);
     let mut groups = BTreeMap::new();
     while let Some((entry, cursor)) = candidates.next()? {
         candidates.last = Some(cursor);

@@ -51,17 +51,18 @@ pub(super) fn check(path: &Path, key: &VerifierKey, held: &[String]) -> Result<C
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {
+    // One thread has it.
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     let database = if Path::new(&wal).exists() {
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?
+        Connection::open_with_flags(path, flags)?
     } else {
         // A lone file is read as it lies: nothing is created beside it, wherever it is kept.
         let name =
             path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
         let uri = format!("file:{name}?immutable=1");
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-        Connection::open_with_flags(uri, flags)?
+        Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
     };
     // The file is evidence, not a program: its schema may call nothing.
     database.execute_batch(
@@ -131,6 +132,7 @@ fn bytes(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<u8>> {
 fn text(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<String>> {
     match row.get_ref(at)? {
         ValueRef::Null => Ok(None),
+        ValueRef::Text(text) => Ok(Some(String::from_utf8_lossy(text).into_owned())),
         _ => Ok(Some(String::from_utf8_lossy(&bytes(row, at)?).into_owned())),
     }
 }
