@@ -7,7 +7,7 @@ PROGRAMS = cargo build --locked -p service -p cli -p card-emulator -p card-inter
 # Tests at a time: two for each core, as they wait more than they work. With one a core they take half as long again.
 TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
 
-.PHONY: help setup demo test interop lint fmt bench fuzz
+.PHONY: help setup demo test interop lint fmt bench growth fuzz
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -46,6 +46,11 @@ bench: setup ## the figures of speed and size, on a release build
 	scripts/with-pcsc --no-daemon target/release/healthcardd bench recovery --rounds 1000
 	cargo bench --locked -p hsm -p ca -p audit -p access-token
 	cargo bench --locked -p tests --bench issue
+
+# Its database is under target/, on the disk that is measured; of 10,000,000 entries it takes 15 GB and the better part of an hour.
+growth: ## how the log fares as it grows: make growth ENTRIES=10000000
+	cargo build --locked --release -p service -p cli -p card-emulator --bins
+	target/release/healthcardd bench log --entries $(or $(ENTRIES),1000000) --dir target/growth
 
 fuzz: ## feed one parser arbitrary bytes: make fuzz T=certificate SECONDS=60
 	@scripts/fuzz $(T) $(or $(SECONDS),60)

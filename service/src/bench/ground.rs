@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use ca::Certificate;
@@ -61,7 +62,7 @@ pub(super) struct Ground {
     tls: Arc<rustls::ClientConfig>,
     national: SocketAddr,
     stop: watch::Sender<bool>,
-    serving: [JoinHandle<()>; 3],
+    serving: Vec<JoinHandle<()>>,
 }
 
 /// Somebody with a key and a certificate.
@@ -80,39 +81,31 @@ impl Person {
     }
 }
 
+/// How a service was opened whose log has grown.
+pub(super) struct Opened {
+    /// Bytes of the database, and entries of its log.
+    pub(super) bytes: u64,
+    pub(super) entries: u64,
+    /// What opening the database took.
+    pub(super) database: Duration,
+    /// What the service took until it was ready to serve, keystore and self-tests included.
+    pub(super) service: Duration,
+}
+
 impl Ground {
     /// Makes it in `data`.
     pub(super) async fn make(data: &Path) -> Result<Self, BenchError> {
         make_service(data).await?;
-        let mut config = Config::load(data)?;
-        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        config.national = Some(anywhere);
-        let Protection::Tls(server) = serve::tls(&config.tls_certificate, &config.tls_key)? else {
-            return Err("TLS settings without TLS".into());
-        };
-        let tls = client_tls(&data.join("tls/ca.pem"))?;
-        let passphrase = Passphrase::from_file(&passphrase_file(data))?;
-        let registrar = Arc::new(start::open(config, &passphrase).await?);
+        let registrar = open(data).await?;
         let operator = Person::founder(data, init::OPERATOR)?;
         let reviewer = Person::founder(data, init::REVIEWER)?;
         let made = people(&registrar, [&operator, &reviewer]).await?;
         let (hospital, visit, doctor_id, doctor, auditor) = made;
-
-        let [listener, nationally] = [serve::bind(anywhere).await?, serve::bind(anywhere).await?];
-        let (address, national) = (listener.local_addr()?, nationally.local_addr()?);
-        let (stop, stopped) = watch::channel(false);
-        let router = crate::api::router(Arc::clone(&registrar)).await?.merge(super::echo::router());
-        let people = National::new(Arc::clone(&registrar))?;
-        let both = [
-            (listener, Protection::Tls(server)),
-            (nationally, Protection::National(Arc::new(people))),
-        ];
-        let [ordinary, nationally] = both.map(|(listener, protection)| {
-            tokio::spawn(serve::serve(listener, protection, router.clone(), stopped.clone()))
-        });
+        let tls = client_tls(&data.join("tls/ca.pem"))?;
+        let Listening { address, national, stop, mut serving } = listen(&registrar, data).await?;
         // As a service does beside its calls.
-        let warnings = tokio::spawn(start::watch_log(Arc::clone(&registrar), stopped));
-        let serving = [ordinary, nationally, warnings];
+        let watch = start::watch_log(Arc::clone(&registrar), stop.subscribe());
+        serving.push(tokio::spawn(watch));
         Ok(Self {
             registrar,
             address,
@@ -128,6 +121,49 @@ impl Ground {
             stop,
             serving,
         })
+    }
+
+    /// Closes the service, has `work` done on its records alone, and opens it again. It then looks for nothing to be
+    /// warned of: people who are made up are not on record.
+    pub(super) async fn reopen(
+        self,
+        data: &Path,
+        work: impl AsyncFnOnce(&Store) -> Result<(), BenchError>,
+    ) -> Result<(Self, Opened), BenchError> {
+        let Self { registrar, stop, serving, visit, operator, reviewer, .. } = self;
+        let Self { hospital, doctor_id, doctor, auditor, tls, .. } = self;
+        end(&stop, serving).await?;
+        drop(registrar);
+        let passphrase = Passphrase::from_file(&passphrase_file(data))?;
+        let unlocked = start::unlock(Config::load(data)?, &passphrase, Ok(())).await?;
+        let (keys, config) = (unlocked.keys, unlocked.config);
+        work(&unlocked.store).await?;
+        drop(unlocked.store);
+        let bytes = fs::metadata(&config.database)?.len();
+        let begin = Instant::now();
+        let store = Store::open(&config.database, keys.of_log()?, &config.name)?;
+        let (database, entries) = (begin.elapsed(), store.log_size());
+        drop((store, keys));
+        let begin = Instant::now();
+        let registrar = open(data).await?;
+        let Listening { address, national, stop, serving } = listen(&registrar, data).await?;
+        let opened = Opened { bytes, entries, database, service: begin.elapsed() };
+        let ground = Self {
+            registrar,
+            address,
+            visit,
+            operator,
+            reviewer,
+            hospital,
+            doctor_id,
+            doctor,
+            auditor,
+            tls,
+            national,
+            stop,
+            serving,
+        };
+        Ok((ground, opened))
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -174,12 +210,54 @@ impl Ground {
 
     /// Ends the service and closes its store.
     pub(super) async fn end(self) -> Result<(), BenchError> {
-        self.stop.send_replace(true);
-        for serving in self.serving {
-            serving.await?;
-        }
-        Ok(())
+        end(&self.stop, self.serving).await
     }
+}
+
+/// A service that answers.
+struct Listening {
+    address: SocketAddr,
+    national: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: Vec<JoinHandle<()>>,
+}
+
+fn anywhere() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+async fn open(data: &Path) -> Result<Arc<Registrar>, BenchError> {
+    let mut config = Config::load(data)?;
+    config.national = Some(anywhere());
+    let passphrase = Passphrase::from_file(&passphrase_file(data))?;
+    Ok(Arc::new(start::open(config, &passphrase).await?))
+}
+
+async fn listen(registrar: &Arc<Registrar>, data: &Path) -> Result<Listening, BenchError> {
+    let config = Config::load(data)?;
+    let Protection::Tls(server) = serve::tls(&config.tls_certificate, &config.tls_key)? else {
+        return Err("TLS settings without TLS".into());
+    };
+    let [listener, nationally] = [serve::bind(anywhere()).await?, serve::bind(anywhere()).await?];
+    let (address, national) = (listener.local_addr()?, nationally.local_addr()?);
+    let (stop, stopped) = watch::channel(false);
+    let router = crate::api::router(Arc::clone(registrar)).await?.merge(super::echo::router());
+    let people = National::new(Arc::clone(registrar))?;
+    let both =
+        [(listener, Protection::Tls(server)), (nationally, Protection::National(Arc::new(people)))];
+    let serving = both.map(|(listener, protection)| {
+        tokio::spawn(serve::serve(listener, protection, router.clone(), stopped.clone()))
+    });
+    Ok(Listening { address, national, stop, serving: serving.into() })
+}
+
+/// Ends the service and closes its store, unless somebody else has it.
+async fn end(stop: &watch::Sender<bool>, serving: Vec<JoinHandle<()>>) -> Result<(), BenchError> {
+    stop.send_replace(true);
+    for serving in serving {
+        serving.await?;
+    }
+    Ok(())
 }
 
 /// `healthcardd init` in `data`, with a passphrase that nobody will need again.

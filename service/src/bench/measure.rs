@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::BenchError;
 
 /// What some callers saw.
+#[derive(Default)]
 pub(super) struct Measured {
     latencies: Vec<Duration>,
     elapsed: Duration,
@@ -73,6 +74,12 @@ impl Measured {
     pub(super) fn of(mut latencies: Vec<Duration>, elapsed: Duration) -> Self {
         latencies.sort_unstable();
         Self { latencies, elapsed }
+    }
+
+    /// What was seen in another turn as well.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.latencies.extend(other.latencies);
+        Self::of(self.latencies, self.elapsed + other.elapsed)
     }
 
     pub(super) fn count(&self) -> usize {

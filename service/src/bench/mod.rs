@@ -2,7 +2,7 @@
 //! limits measured in the same run. Nothing here is a test: figures are for people to read.
 //!
 //! In reading order: `ground`, a whole service in this process with people to serve; `tokens`, `ends`, `decisions`, `pairs`,
-//! `staff`, `status`, `national`, `log`, `size`, `seats`, `desk` and `recovery`, each a question; `measure`, how answers are counted.
+//! `staff`, `status`, `national`, `log` (with `population`), `size`, `seats`, `desk` and `recovery`, each a question; `measure`, how answers are counted.
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,7 @@ mod log;
 mod measure;
 mod national;
 mod pairs;
+mod population;
 mod recovery;
 mod seats;
 mod size;
@@ -48,7 +49,7 @@ pub enum Question {
     Status,
     /// Handshakes and calls a second over national TLS, beside the ordinary one (国密 TLS).
     National,
-    /// Proof and search as the log grows (审计日志).
+    /// Appending, searching, proving, checking and starting as the log grows (审计日志).
     Log,
     /// Memory at rest, and size of the program (内存与体积).
     Size,
@@ -112,7 +113,9 @@ fn ask_all(options: &BenchOptions) -> Result<(), BenchError> {
             Question::National => {
                 runtime()?.block_on(national::ask(&directory, options.seconds))?
             }
-            Question::Log => runtime()?.block_on(log::ask(&directory, options.entries))?,
+            Question::Log => {
+                runtime()?.block_on(log::ask(&directory, options.entries, options.seconds))?
+            }
             Question::Size => runtime()?.block_on(size::ask(&directory))?,
             Question::Seats => seats::ask(&directory)?,
             Question::Desk => desk::ask(&directory)?,
