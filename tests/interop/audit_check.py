@@ -2,18 +2,20 @@
 """Checks an audit log by an implementation that shares nothing with the service: SM3 of OpenSSL 3 (`hashlib`), SM2 of
 the package `gmssl` from PyPI, held against integer arithmetic here.
 
-    audit_check.py [--verifier-key KEY] [--checkpoint FILE]… FILE…   copies of the database file, or exports
+    audit_check.py [--verifier-key KEY] [--checkpoint FILE]… FILE…   copies of the database file, exports, histories
     audit_check.py [--verifier-key KEY] [--checkpoint FILE]… --each  the same, with names from standard input, one a line
     audit_check.py --vectors DIR                  holds the arithmetic against merkle.json and sm2_verify.json of DIR
 
 Each file is answered with one line of JSON: verdict, findings, what is missing. Exits with 0 where all are valid, 4
 where one was tampered with, 5 where one cannot be told; with 2 where it was called wrongly.
 
-Written from the descriptions of the formats (`service/audit`: entry, table, tile, checkpoint, bundle; RFC 6962, 2.1).
+Written from the descriptions of the formats (`service/audit`: entry, table, tile, checkpoint, bundle, index, history;
+RFC 6962, 2.1).
 How it judges: every hash that is there, in whatever place, is a candidate for its node of the tree. A signed root is
 believed; a pair of candidates is believed when the hash over it is a believed one; and so on down to the leaves. SM3
 being what it is, nothing false is ever believed, and what cannot be told is a subtree none of whose candidates fit.
-Entries are then named by what they are, as signed, and where they stand.
+Entries are then named by what they are, as signed, and where they stand. Where all is as signed, what the log says of
+its index of residents is held against the index that its entries give.
 """
 
 import argparse
@@ -35,6 +37,7 @@ from gmssl import sm2
 ANCHOR, WIDTH, HEIGHT = 1024, 256, 8
 MAX_ENTRY, MAX_TEXT, MAX_DETAIL = 8 * 1024, 512, 32
 MAX_NOTE, MAX_NOTE_LINES, MAX_NAME, MAX_SIGNATURES = 8 * 1024, 32, 128, 16
+MAX_PATH, MAX_PROOF, MAX_LAG = 256, 126, 65_536
 MAX_FINDINGS = 1000
 VERDICTS = {"valid": 0, "tampered": 4, "unverifiable": 5}
 
@@ -380,6 +383,130 @@ def subtrees(begin, end):
     return nodes
 
 
+def root_over(leaf, position, size, proof):
+    """The root over `size` leaves that one of them and the hashes beside its way, from the leaf upwards, lead to; None
+    for a proof of another length."""
+    if size == 1 or not proof:
+        return None if proof or size != 1 else leaf
+    half = 1 << (size - 1).bit_length() - 1
+    if position < half:
+        below = root_over(leaf, position, half, proof[:-1])
+        return below and node_hash(below, proof[-1])
+    below = root_over(leaf, position - half, size - half, proof[:-1])
+    return below and node_hash(proof[-1], below)
+
+
+# The index of residents
+
+NOBODY, NO_ENTRY = bytes(32), (0, bytes(32))
+
+
+def key_of(resident):
+    return sm3(b"\x02" + resident.encode())
+
+
+def counted(standing, position, leaf):
+    """A standing, which is a count and a chain, with one more entry."""
+    count, chain = standing
+    return count + 1, sm3(b"\x03" + chain + position.to_bytes(8, "big") + leaf)
+
+
+def standing_hash(key, standing):
+    count, chain = standing
+    return sm3(b"\x04" + key + count.to_bytes(8, "big") + chain)
+
+
+def fork_hash(left, right):
+    return sm3(b"\x05" + left + right)
+
+
+def index_root(key, standing, path):
+    """The root that a standing and the hashes beside its way, from the leaf upwards, lead to."""
+    value, bits = standing_hash(key, standing), int.from_bytes(key, "big")
+    for depth, beside in zip(reversed(range(len(path))), path):
+        value = fork_hash(beside, value) if bits >> 255 - depth & 1 else fork_hash(value, beside)
+    return value
+
+
+class Index:
+    """The index as it is defined: over the sorted keys of all residents who occur, each half of a tree is a range. What
+    holds no change since the root was asked for last is not computed again."""
+
+    def __init__(self, residents):
+        self.keys = sorted(map(key_of, residents))
+        self.numbers = [int.from_bytes(key, "big") for key in self.keys]
+        self.standings = [NO_ENTRY] * len(self.keys)
+        self.changed, self.known = [], {}
+
+    def count(self, resident, position, leaf):
+        at = bisect.bisect_left(self.keys, key_of(resident))
+        self.standings[at] = counted(self.standings[at], position, leaf)
+        self.changed.append(at)
+
+    def root(self):
+        self.changed.sort()
+        root = self._part(0, len(self.keys), 0)[1]
+        self.changed = []
+        return root
+
+    def _part(self, begin, end, depth):
+        """How many residents stand among these keys, which have their first bits in common, and the hash over them."""
+        if end - begin <= 1:
+            if begin == end or self.standings[begin] == NO_ENTRY:
+                return 0, NOBODY
+            return 1, standing_hash(self.keys[begin], self.standings[begin])
+        part = (begin, end, depth)
+        changes = [bisect.bisect_left(self.changed, at) for at in (begin, end)]
+        if part not in self.known or changes[0] < changes[1]:
+            ones = (self.numbers[begin] >> 256 - depth << 1 | 1) << 255 - depth
+            middle = bisect.bisect_left(self.numbers, ones, begin, end)
+            (left, one), (right, other) = self._part(begin, middle, depth + 1), self._part(middle, end, depth + 1)
+            several = left + right > 1
+            self.known[part] = (left + right, fork_hash(one, other) if several else one if left else other)
+        return self.known[part]
+
+
+def stated(fields, position):
+    """The size and root of the index that an entry states; None for one that states nothing, malformed for one that has
+    to and does not."""
+    if fields["action"] != "resident.history" or fields["outcome"] != "granted":
+        return None
+    size, root = (fields.get("detail", {}).get(f"index-{name}", "") for name in ("size", "root"))
+    if not 0 <= position - decimal(size) <= MAX_LAG or not re.fullmatch(r"[0-9a-f]{64}", root, re.ASCII) or not fields.get("resident"):
+        raise Malformed("another statement")
+    return int(size), bytes.fromhex(root)
+
+
+def hold_statements(entries, findings):
+    """Holds each statement of a log against its entries, which come as position and octets, in order."""
+    about, statements, wrong, newest = [], [], [], {}
+    for position, entry in entries:
+        fields = read_entry(entry)
+        try:
+            statement = stated(fields, position)
+        except Malformed:
+            wrong.append(position)
+            statement = None
+        if statement and newest.get(fields["resident"], -1) >= statement[0]:
+            # What came between is not in the history that was given out.
+            wrong.append(position)
+        elif statement:
+            statements.append((*statement, position))
+        if "resident" in fields:
+            newest[fields["resident"]] = position
+            about.append((position, fields["resident"], leaf_hash(entry)))
+    index = Index({resident for _, resident, _ in about} if statements else ())
+    about.reverse()
+    for size, root, position in sorted(statements):
+        while about and about[-1][0] < size:
+            at, resident, leaf = about.pop()
+            index.count(resident, at, leaf)
+        if index.root() != root:
+            wrong.append(position)
+    for position in sorted(wrong):
+        findings.add("index_wrong", position=position)
+
+
 # What happened to the entries
 
 
@@ -639,6 +766,9 @@ def check_database(path, key, held):
     believed = {leaf: value for leaf in range(size) if (value := tree.believed.get((0, leaf)))}
     name(Alignment(believed, size, within), faults, findings)
     hold(held, key, size, checkpoints.roots, tree, findings)
+    if not findings.found:
+        entries = ((position, octets(entry)) for position, entry, *_ in database.rows())
+        hold_statements(itertools.takewhile(lambda row: row[0] < size, entries), findings)
     facts = {"entries_checked": read, "size": size, "checkpoints": checkpoints.good}
     return findings, {**facts, "root": checkpoints.roots[size].hex() if checkpoints.good else None}
 
@@ -723,15 +853,15 @@ def hold(held, key, size, roots, tree, findings):
             findings.lacks(f"checkpoint {at} of those held speaks of a size at which nothing can be compared")
 
 
-# Bundles
+# Exports and histories
 
 
-class NotBundle(ValueError):
+class NotExport(ValueError):
     """A line is not what it should be there."""
 
 
-class Bundle:
-    """An export: the facts of its head, and its lines as number, hash, entry."""
+class Export:
+    """A text file with entries: the facts of its head, and its lines as number, hash, entry."""
 
     def __init__(self, content):
         self.lines, self.at = content.split(b"\n"), 0
@@ -739,15 +869,18 @@ class Bundle:
         rest = self.lines.pop()
         self.unended = len(self.lines) + 1 if rest else None
         try:
+            if self._line() != self.FORMAT:
+                raise Malformed("another format")
+            self.key = Key(" ".join(self._words("key")))
             self._head()
             self._entries()
         except (ValueError, IndexError) as error:
-            raise NotBundle(f"line {max(self.at, 1)} of the bundle is malformed") from error
+            raise NotExport(f"line {max(self.at, 1)} of the file is malformed") from error
 
     def _line(self):
         self.at += 1
         line = self.lines[self.at - 1]
-        if len(line) > MAX_ENTRY + 95:
+        if len(line) > MAX_ENTRY + 96:
             raise Malformed("too long")
         return line
 
@@ -757,67 +890,109 @@ class Bundle:
             raise Malformed("another line")
         return words[len(first) :]
 
-    def _head(self):
-        if self._line() != b"healthcard-audit-bundle v1":
-            raise Malformed("another format")
-        self.key = Key(" ".join(self._words("key")))
-        self.begin, self.end, self.size = map(decimal, self._words("range"))
-        if not self.begin <= self.end <= self.size < 1 << 62:
-            raise Malformed("range")
-        self.given = {}
-        for side, nodes in (("left", subtrees(0, self.begin)), ("right", subtrees(self.end, self.size))):
-            for node in nodes:
-                (text,) = self._words(side)
-                self.given[node] = plain(text, 32)
-        (count,) = map(decimal, self._words("checkpoint"))
-        if count > MAX_NOTE_LINES:
-            raise Malformed("note")
-        self.note = "".join(self._line().decode() + "\n" for _ in range(count))
-        if self._line() != b"entries":
-            raise Malformed("entries")
+    def _number(self, word, most):
+        (number,) = map(decimal, self._words(word))
+        if number > most:
+            raise Malformed("too many")
+        return number
+
+    def _hash(self, word):
+        (text,) = self._words(word)
+        return plain(text, 32)
+
+    def _note(self):
+        return "".join(self._line().decode() + "\n" for _ in range(self._number("checkpoint", MAX_NOTE_LINES)))
 
     def _entries(self):
+        if self._line() != b"entries":
+            raise Malformed("entries")
         self.entries, self.complete = [], False
         while self.at < len(self.lines):
             line = self._line()
             if line.startswith(b"end "):
                 if decimal(line[4:].decode()) != len(self.entries):
                     raise Malformed("count")
-                if self.at < len(self.lines) or self.unended:
-                    self.at += 1
+                if self.at < len(self.lines):
                     raise Malformed("something after the end")
+                if self.unended:
+                    self.at += 1
+                    raise Malformed("a line without its end")
                 self.complete = True
                 return
-            number, value, entry = line.split(b" ", 2)
-            self.entries.append((decimal(number.decode()), plain(value.decode(), 32), entry))
+            self.entries.append(numbered(line))
         if self.unended:
             self.at += 1
             raise Malformed("a line without its end")
 
 
-def check_bundle(content, key, held):
-    findings = Findings()
-    try:
-        bundle = Bundle(content)
-    except NotBundle as error:
-        findings.lacks(str(error))
-        return findings, {"verifier_key_source": "given" if key else "file"}
-    source, key = ("given", key) if key else ("file", bundle.key)
+def numbered(line):
+    """Position, hash and octets of the line of an entry."""
+    number, value, entry = line.split(b" ", 2)
+    return decimal(number.decode()), plain(value.decode(), 32), entry
 
-    def read(key):
+
+class Bundle(Export):
+    FORMAT = b"healthcard-audit-bundle v1"
+
+    def _head(self):
+        self.begin, self.end, self.size = map(decimal, self._words("range"))
+        if not self.begin <= self.end <= self.size < 1 << 62:
+            raise Malformed("range")
+        sides = (("left", subtrees(0, self.begin)), ("right", subtrees(self.end, self.size)))
+        self.given = {node: self._hash(side) for side, nodes in sides for node in nodes}
+        self.note = self._note()
+
+
+class History(Export):
+    FORMAT = b"healthcard-access-history v1"
+
+    def _head(self):
+        self.resident = " ".join(self._words("resident"))
+        if not self.resident or CONTROL.search(self.resident):
+            raise Malformed("nobody")
+        self.index, self.standing = map(self._pair, ("index", "standing"))
+        self.path = [self._hash("hash") for _ in range(self._number("path", MAX_PATH))]
+        self.statement = numbered(" ".join(self._words("statement")).encode())
+        self.proof = [self._hash("hash") for _ in range(self._number("proof", MAX_PROOF))]
+        self.note = self._note()
+
+    def _pair(self, word):
+        number, value = self._words(word)
+        return decimal(number), plain(value, 32)
+
+    def leads_from(self, size, root):
+        """Whether a signed root leads to the statement, and that to the standing."""
+        position, value, entry = self.statement
         try:
-            return key.reads(bundle.note)
+            fields = read_entry(entry)
+            if fields.get("resident") != self.resident or stated(fields, position) != self.index:
+                return False
         except ValueError:
-            return ()
+            return False
+        signed = position < size and root_over(leaf_hash(entry), position, size, self.proof) == root
+        return (
+            signed
+            and leaf_hash(entry) == value
+            and index_root(key_of(self.resident), self.standing, self.path) == self.index[1]
+        )
 
-    own = read(key)
+
+def read_note(key, note):
+    """What a key reads in a note: None where it did not sign it, nothing where something is wrong with it."""
+    try:
+        return key.reads(note)
+    except ValueError:
+        return ()
+
+
+def check_bundle(bundle, key, held):
+    findings = Findings()
+    own = read_note(key, bundle.note)
     root = own[1] if own and own[0] == bundle.size else None
     if own is None:
         findings.lacks("the checkpoint is not signed by this key")
     elif root is None:
         findings.add("checkpoint_altered", size=bundle.size)
-    elif not read(bundle.key):
-        findings.add("key_altered", size=bundle.size)
 
     lines = in_order(bundle, findings)
     leaves = {number: tuple(dict.fromkeys((value, leaf_hash(entry)))) for number, (value, entry) in lines.items()}
@@ -839,10 +1014,80 @@ def check_bundle(content, key, held):
             findings.add("hash_altered" if believed == computed else "altered", position=number)
         elif not is_entry(entry):
             findings.add("malformed", position=number)
+    if bundle.begin == 0 and not findings.found and not findings.missing:
+        hold_statements(((number, entry) for number, _, entry in bundle.entries), findings)
 
     hold(held, key, bundle.size, {bundle.size: root} if root else {}, tree, findings)
-    facts = {"entries_checked": len(bundle.entries), "size": bundle.size, "checkpoints": int(bool(root))}
-    return findings, {**facts, "root": root.hex() if root else None, "verifier_key_source": source}
+    if root and not read_note(bundle.key, bundle.note):
+        findings.add("key_altered", size=bundle.size)
+    return findings, {"size": bundle.size, "root": root}
+
+
+def check_history(history, key, held):
+    findings = Findings()
+    own = read_note(key, history.note)
+    size, root = own or (0, None)
+    if own is None:
+        findings.lacks("the checkpoint is not signed by this key")
+    elif not own:
+        findings.add("checkpoint_altered", size=size_claimed(history.note))
+    elif not history.leads_from(size, root):
+        findings.add("proof_altered")
+    hold_entries(history, not findings.found, findings)
+    if not history.complete:
+        findings.lacks("the history ends before its last line")
+    for at, note in enumerate(held):
+        other = read_note(key, note)
+        if not other:
+            findings.lacks(f"checkpoint {at} of those held is not signed by this key")
+        elif not own or other[0] != size:
+            findings.lacks(f"checkpoint {at} of those held speaks of a size at which nothing can be compared")
+        elif other[1] != root:
+            findings.add("forked", size=size)
+    if own and not read_note(history.key, history.note):
+        findings.add("key_altered", size=size)
+    return findings, {"size": size, "root": root}
+
+
+def size_claimed(note):
+    """The size of which a checkpoint speaks, whoever signed it; 0 where it is none."""
+    try:
+        origin, size, root, end = taken_apart(note)[0].split("\n")
+        plain(root, 32)
+        return decimal(size) if is_name(origin) and not end else 0
+    except ValueError:
+        return 0
+
+
+def hold_entries(history, sound, findings):
+    """Holds the entries of a history against the resident's standing, which is what was signed where all is sound that
+    leads to it."""
+    by_hashes = by_entries = (0, bytes(32))
+    begin, differ = 0, []
+    for number, value, entry in history.entries:
+        if not begin <= number < history.index[0]:
+            findings.add("inserted", position=number)
+            continue
+        begin, own = number + 1, leaf_hash(entry)
+        if own != value:
+            differ.append(number)
+        elif not is_entry(entry):
+            findings.add("malformed", position=number)
+        elif read_entry(entry).get("resident") != history.resident:
+            findings.add("inserted", position=number)
+        by_hashes, by_entries = counted(by_hashes, number, value), counted(by_entries, number, own)
+    # Where the entries are what was signed, the hashes beside them are not.
+    genuine = sound and by_entries == history.standing
+    for number in differ:
+        findings.add("hash_altered" if genuine else "altered", position=number)
+    if genuine or not history.complete or by_hashes == history.standing:
+        return
+    left_out = history.standing[0] - by_hashes[0]
+    if left_out > 0:
+        findings.add("left_out", entries=left_out)
+    elif not findings.found:
+        # What is there too often, or in another's place, was named where it stands.
+        findings.add("altered_within", position=0, until=history.index[0])
 
 
 def in_order(bundle, findings):
@@ -880,6 +1125,22 @@ def in_order(bundle, findings):
 # Answers
 
 
+def check_text(content, key, held):
+    """What is found in a text file, which says in its first line what it is."""
+    source = {"verifier_key_source": "given" if key else "file"}
+    is_history = content.split(b"\n", 1)[0] == History.FORMAT
+    try:
+        export = History(content) if is_history else Bundle(content)
+    except NotExport as error:
+        findings = Findings()
+        findings.lacks(str(error))
+        return findings, source
+    findings, facts = (check_history if is_history else check_bundle)(export, key or export.key, held)
+    root = facts["root"]
+    facts.update(entries_checked=len(export.entries), checkpoints=int(bool(root)), root=root.hex() if root else None)
+    return findings, {**facts, **source}
+
+
 def check(path, key, held):
     """The answer about one file."""
     answer = {"file": str(path)}
@@ -892,7 +1153,7 @@ def check(path, key, held):
             findings, facts = check_database(path, key, held)
             facts["verifier_key_source"] = "given"
         else:
-            findings, facts = check_bundle(pathlib.Path(path).read_bytes(), key, held)
+            findings, facts = check_text(pathlib.Path(path).read_bytes(), key, held)
     except (sqlite3.Error, OSError, OverflowError) as error:
         findings, facts = Findings(), {}
         findings.lacks(f"the file cannot be read as a log: {error}")
@@ -951,7 +1212,7 @@ def main():
     parser.add_argument("--checkpoint", action="append", default=[], metavar="FILE", help="a checkpoint held earlier")
     parser.add_argument("--each", action="store_true", help="take the names of files from standard input")
     parser.add_argument("--vectors", type=pathlib.Path, metavar="DIR", help="hold the arithmetic against test vectors")
-    parser.add_argument("files", nargs="*", metavar="FILE", help="copies of the database file, or exports")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="copies of the database file, exports, histories")
     order = parser.parse_args()
     if "sm3" not in hashlib.algorithms_available:
         parser.error("the OpenSSL of this Python has no SM3: OpenSSL 3 has")

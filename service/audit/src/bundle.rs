@@ -26,12 +26,13 @@ use std::{
     io::BufRead,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-
+pub use crate::lines::{BundleError, Line, write_end, write_entry};
 use crate::{
     check::{Finding, Findings, Gap, Report, Verdict},
     checkpoint::{Checkpoint, NoteError, VerifierKey},
-    entry::{Entry, MAX_ENTRY},
+    entry::Entry,
+    history::Watch,
+    lines::{EntryLines, Lines, read_hash, write_hashes, write_note},
     note::decimal,
     tree::{Frontier, Hash, leaf_hash, right_nodes},
 };
@@ -41,10 +42,6 @@ mod tests;
 
 /// First line of every bundle.
 pub const FORMAT: &str = "healthcard-audit-bundle v1";
-/// Most lines of a note.
-const MAX_NOTE_LINES: u64 = 32;
-/// Most bytes of a line: an entry, its position and its hash.
-const MAX_LINE: usize = MAX_ENTRY + 96;
 
 /// What a bundle says before its entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,80 +62,28 @@ pub struct Header {
     pub checkpoint: String,
 }
 
-/// Why text is not a bundle.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BundleError {
-    /// Reading failed.
-    #[error("reading the bundle")]
-    Read(#[source] std::io::Error),
-    /// A line is not what it should be there: its number, from 1.
-    #[error("line {0} of the bundle is malformed")]
-    Line(u64),
-}
-
 impl Header {
     /// The lines of the header, up to and with `entries`.
     pub fn write(&self) -> String {
         let Self { key, from, until, size, left, right, checkpoint } = self;
-        let mut text = format!("{FORMAT}\nkey {key}\nrange {from} {until} {size}\n");
-        for (word, hashes) in [("left", left), ("right", right)] {
-            for hash in hashes {
-                text += &format!("{word} {}\n", BASE64.encode(hash));
-            }
-        }
-        text += &format!("checkpoint {}\n{checkpoint}entries\n", checkpoint.lines().count());
-        text
+        let text = format!("{FORMAT}\nkey {key}\nrange {from} {until} {size}\n");
+        let (left, right) = (write_hashes("left", left), write_hashes("right", right));
+        format!("{text}{left}{right}{}entries\n", write_note(checkpoint))
     }
-}
-
-/// Appends the line of an entry.
-pub fn write_entry(out: &mut Vec<u8>, position: u64, entry: &[u8]) {
-    let hash = BASE64.encode(leaf_hash(entry));
-    out.extend_from_slice(format!("{position} {hash} ").as_bytes());
-    out.extend_from_slice(entry);
-    out.push(b'\n');
-}
-
-/// Appends the last line.
-pub fn write_end(out: &mut Vec<u8>, count: u64) {
-    out.extend_from_slice(format!("end {count}\n").as_bytes());
-}
-
-/// One line of the entries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// Where the entry stands in the log.
-    pub position: u64,
-    /// The hash that is written beside it.
-    pub hash: Hash,
-    /// The entry's bytes.
-    pub entry: Vec<u8>,
 }
 
 /// Reads a bundle line by line.
 pub struct Reader<R> {
-    lines: Lines<R>,
+    entries: EntryLines<R>,
     header: Header,
-    state: State,
-    count: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Entries,
-    /// The last line was read.
-    Complete,
-    /// The file ended before it.
-    CutShort,
 }
 
 impl<R: BufRead> Reader<R> {
     /// Reads the header.
     pub fn new(input: R) -> Result<Self, BundleError> {
-        let mut lines = Lines { input, number: 0 };
+        let mut lines = Lines::new(input);
         let header = read_header(&mut lines)?;
-        Ok(Self { lines, header, state: State::Entries, count: 0 })
+        Ok(Self { entries: EntryLines::begin(lines)?, header })
     }
 
     /// What the bundle says before its entries.
@@ -148,112 +93,30 @@ impl<R: BufRead> Reader<R> {
 
     /// The next entry, as it stands; `None` after the last.
     pub fn next_line(&mut self) -> Result<Option<Line>, BundleError> {
-        if self.state != State::Entries {
-            return Ok(None);
-        }
-        let Some(line) = self.lines.next()? else {
-            self.state = State::CutShort;
-            return Ok(None);
-        };
-        let malformed = BundleError::Line(self.lines.number);
-        if let Some(count) = line.strip_prefix(b"end ") {
-            let count = std::str::from_utf8(count).ok().and_then(decimal);
-            if count != Some(self.count) || self.lines.next()?.is_some() {
-                return Err(malformed);
-            }
-            self.state = State::Complete;
-            return Ok(None);
-        }
-        let line = read_line(&line).ok_or(malformed)?;
-        self.count += 1;
-        Ok(Some(line))
+        self.entries.next()
     }
-}
-
-fn read_line(line: &[u8]) -> Option<Line> {
-    let mut parts = line.splitn(3, |b| *b == b' ');
-    let (position, hash, entry) = (parts.next()?, parts.next()?, parts.next()?);
-    let position = decimal(std::str::from_utf8(position).ok()?)?;
-    Some(Line {
-        position,
-        hash: read_hash(std::str::from_utf8(hash).ok()?)?,
-        entry: entry.to_vec(),
-    })
-}
-
-fn read_hash(text: &str) -> Option<Hash> {
-    BASE64.decode(text).ok()?.try_into().ok()
 }
 
 fn read_header<R: BufRead>(lines: &mut Lines<R>) -> Result<Header, BundleError> {
     if lines.text()? != FORMAT {
         return Err(lines.malformed());
     }
-    let key = lines.text()?;
-    let key = key.strip_prefix("key ").and_then(|key| key.parse().ok());
-    let key = key.ok_or_else(|| lines.malformed())?;
-    let range = lines.text()?;
-    let range = range.strip_prefix("range ").ok_or_else(|| lines.malformed())?;
-    let numbers: Option<Vec<u64>> = range.split(' ').map(decimal).collect();
-    let (from, until, size) = match numbers.as_deref() {
-        Some(&[from, until, size]) if from <= until && until <= size && size < 1 << 62 => {
-            (from, until, size)
+    let key = lines.key()?;
+    let (from, until, size) = lines.said("range", |range| {
+        let numbers: Option<Vec<u64>> = range.split(' ').map(decimal).collect();
+        match numbers.as_deref() {
+            Some(&[from, until, size]) if from <= until && until <= size && size < 1 << 62 => {
+                Some((from, until, size))
+            }
+            _ => None,
         }
-        _ => return Err(lines.malformed()),
-    };
+    })?;
     let mut hashes = |word: &str, count: usize| {
-        let hash = |_| {
-            let line = lines.text()?;
-            let hash = line.strip_prefix(word).and_then(|rest| rest.strip_prefix(' '));
-            hash.and_then(read_hash).ok_or_else(|| lines.malformed())
-        };
-        (0..count).map(hash).collect::<Result<Vec<_>, _>>()
+        (0..count).map(|_| lines.said(word, read_hash)).collect::<Result<Vec<_>, _>>()
     };
     let left = hashes("left", from.count_ones() as usize)?;
     let right = hashes("right", right_nodes(until, size).len())?;
-    let count = lines.text()?;
-    let count = count.strip_prefix("checkpoint ").and_then(decimal);
-    let count = count.filter(|n| *n <= MAX_NOTE_LINES).ok_or_else(|| lines.malformed())?;
-    let mut checkpoint = String::new();
-    for _ in 0..count {
-        checkpoint += &lines.text()?;
-        checkpoint.push('\n');
-    }
-    if lines.text()? != "entries" {
-        return Err(lines.malformed());
-    }
-    Ok(Header { key, from, until, size, left, right, checkpoint })
-}
-
-/// Lines of bounded length.
-struct Lines<R> {
-    input: R,
-    number: u64,
-}
-
-impl<R: BufRead> Lines<R> {
-    /// The next line without its newline; `None` at the end. A last line without one is malformed.
-    fn next(&mut self) -> Result<Option<Vec<u8>>, BundleError> {
-        let mut line = Vec::new();
-        self.number += 1;
-        let mut bounded = std::io::Read::take(&mut self.input, MAX_LINE as u64 + 1);
-        bounded.read_until(b'\n', &mut line).map_err(BundleError::Read)?;
-        match line.pop() {
-            None => Ok(None),
-            Some(b'\n') => Ok(Some(line)),
-            Some(_) => Err(self.malformed()),
-        }
-    }
-
-    /// The next line, which must be there and be text.
-    fn text(&mut self) -> Result<String, BundleError> {
-        let line = self.next()?.ok_or_else(|| self.malformed())?;
-        String::from_utf8(line).map_err(|_| self.malformed())
-    }
-
-    fn malformed(&self) -> BundleError {
-        BundleError::Line(self.number)
-    }
+    Ok(Header { key, from, until, size, left, right, checkpoint: lines.note()? })
 }
 
 /// Checks a bundle alone: that its entries are those that stand at their positions in the log
@@ -273,8 +136,9 @@ pub fn check<R: BufRead>(
     let root = signed_root(&header, key, &mut findings, &mut gaps);
     let held: Vec<_> = held.iter().map(|note| Checkpoint::verify(note, key).ok()).collect();
     let sizes = held.iter().flatten().map(|held| held.size).collect();
-    let entries = Entries::read(&mut bundle, &header, sizes, &mut findings)?;
-    if bundle.state == State::CutShort {
+    let mut entries = Entries::read(&mut bundle, &header, sizes, &mut findings)?;
+    let watch = std::mem::take(&mut entries.watch);
+    if bundle.entries.is_cut_short() {
         gaps.push(Gap::CutShort);
     } else if entries.next < header.until {
         findings.add(Finding::Missing { from: entries.next, until: header.until });
@@ -283,6 +147,9 @@ pub fn check<R: BufRead>(
     let roots = entries.weigh(&header, root.filter(|_| whole), &mut findings);
     // Only what is as it was signed says what the log was before.
     let known = root.filter(|_| findings.is_empty() && gaps.is_empty());
+    if header.from == 0 && known.is_some() {
+        findings = watch.finish();
+    }
     for (at, held) in held.into_iter().enumerate() {
         let size = header.size;
         let Some(held) = held else {
@@ -307,7 +174,7 @@ pub fn check<R: BufRead>(
         (true, true) => Verdict::Valid,
     };
     let checkpoints = u64::from(root.is_some());
-    Ok(Report { leaves: bundle.count, size: header.size, root, checkpoints, verdict })
+    Ok(Report { leaves: bundle.entries.count(), size: header.size, root, checkpoints, verdict })
 }
 
 /// The root that the header's checkpoint gives, where `key` signed it.
@@ -337,6 +204,8 @@ struct Entries {
     roots: BTreeMap<u64, Hash>,
     /// The position after the last.
     next: u64,
+    /// Of use where the bundle begins with the log.
+    watch: Watch,
 }
 
 impl Entries {
@@ -351,7 +220,8 @@ impl Entries {
         let start = Frontier::from_nodes(header.from, left).unwrap_or_default();
         let (written, computed) = (start.clone(), start);
         let (differ, roots) = (Findings::default(), BTreeMap::new());
-        let mut read = Self { written, computed, differ, roots, next: header.from };
+        let (next, watch) = (header.from, Watch::default());
+        let mut read = Self { written, computed, differ, roots, next, watch };
         read.keep_root(&sizes);
         while let Some(Line { position, hash, entry }) = bundle.next_line()? {
             if position < read.next || position >= header.until {
@@ -365,8 +235,11 @@ impl Entries {
             let own = leaf_hash(&entry);
             if own != hash {
                 read.differ.add(Finding::Altered { position });
-            } else if Entry::decode(&entry).is_err() {
-                findings.add(Finding::Malformed { position });
+            } else {
+                match Entry::decode(&entry) {
+                    Ok(entry) => read.watch.take(&entry, position, &own),
+                    Err(_) => findings.add(Finding::Malformed { position }),
+                }
             }
             read.written.push(hash);
             read.computed.push(own);

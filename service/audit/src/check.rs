@@ -2,7 +2,8 @@
 //!
 //! It believes one thing only, the log's public key. From the signed checkpoints it works out which
 //! hashes are authentic, trying tiles against entries where they differ, and then names every entry
-//! that is not what was signed. It reads a log once, in order, in memory that does not grow with it.
+//! that is not what was signed. It reads a log once, in order, in memory that grows with the number of residents
+//! and not with that of entries.
 
 use crate::{checkpoint::VerifierKey, table::Columns, tile::TileId, tree::Hash};
 
@@ -93,7 +94,7 @@ pub fn check<L: Log>(log: &mut L, key: &VerifierKey, held: &[String]) -> Result<
         verdict: Verdict::Valid,
     };
     let mut tree = authentic::Tree::new(&signed);
-    let mut naming = naming::Naming::default();
+    let mut naming = naming::Naming::new(signed.size);
     while tree.size() < signed.size {
         let block = tree.block();
         naming.read_rows(log, block.end, &mut findings)?;
@@ -102,6 +103,10 @@ pub fn check<L: Log>(log: &mut L, key: &VerifierKey, held: &[String]) -> Result<
     }
     naming.finish(log, &signed, &mut findings)?;
     report.leaves = naming.leaves();
+    // Of entries that are not what was signed no index follows.
+    if findings.is_empty() {
+        findings = naming.statements();
+    }
     report.verdict = if !findings.is_empty() {
         Verdict::Tampered(findings)
     } else if !gaps.is_empty() {

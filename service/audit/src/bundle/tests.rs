@@ -1,8 +1,10 @@
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
     Actor, Outcome,
+    lines::MAX_LINE,
     testing::{key, note, other_key},
     tree::{Node, left_nodes},
 };

@@ -106,6 +106,19 @@ pub enum Finding {
         /// The size it is stored under.
         size: u64,
     },
+    /// The service stated an index of residents, and the entries give another: a history that it gave out then may
+    /// have left something out.
+    IndexWrong {
+        /// Position of the entry that states it.
+        position: u64,
+    },
+    /// What leads from the checkpoint of a history to its entries does not hold together.
+    ProofAltered,
+    /// A history has fewer entries than there are about the resident.
+    LeftOut {
+        /// How many fewer.
+        entries: u64,
+    },
     /// The log ends before a checkpoint that is held: it was rolled back.
     RolledBack {
         /// Entries of the checkpoint that is held.
@@ -162,6 +175,9 @@ impl Finding {
             Self::RolledBack { held, size } => ("rolled_back", signed(&[held, size])),
             Self::Forked { size } => ("forked", signed(&[size])),
             Self::Unreadable { from, until } => ("unreadable", signed(&[from, until])),
+            Self::IndexWrong { position } => ("index_wrong", signed(&[position])),
+            Self::ProofAltered => ("proof_altered", Vec::new()),
+            Self::LeftOut { entries } => ("left_out", signed(&[entries])),
         }
     }
 
@@ -171,6 +187,9 @@ impl Finding {
         let number = |at: usize| numbers.get(at).copied();
         let unsigned = |at: usize| number(at).map(i64::cast_unsigned);
         let level = || unsigned(0).and_then(|level| u8::try_from(level).ok());
+        if kind == "proof_altered" {
+            return Some(Self::ProofAltered);
+        }
         let (first, second) = (unsigned(0)?, unsigned(1));
         Some(match kind {
             "altered" => Self::Altered { position: first },
@@ -196,6 +215,8 @@ impl Finding {
             "checkpoint_altered" => Self::CheckpointAltered { size: first },
             "rolled_back" => Self::RolledBack { held: first, size: second? },
             "forked" => Self::Forked { size: first },
+            "index_wrong" => Self::IndexWrong { position: first },
+            "left_out" => Self::LeftOut { entries: first },
             "unreadable" => Self::Unreadable { from: first, until: second? },
             _ => return None,
         })
@@ -255,6 +276,18 @@ impl fmt::Display for Finding {
             }
             Self::CheckpointAltered { size } => {
                 write!(f, "the checkpoint of size {size} was altered")
+            }
+            Self::IndexWrong { position } => {
+                write!(
+                    f,
+                    "entry {position} states an index of residents that the entries before it do not give"
+                )
+            }
+            Self::ProofAltered => {
+                f.write_str("what leads from the checkpoint to the entries does not hold together")
+            }
+            Self::LeftOut { entries } => {
+                write!(f, "{entries} of the entries about the resident are left out")
             }
             Self::RolledBack { held, size } => write!(
                 f,

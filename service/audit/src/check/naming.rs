@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::{Finding, Findings, Leaf, Log, authentic::Block, checkpoints::Signed};
 use crate::{
     entry::Entry,
+    history::Watch,
     tree::{Hash, leaf_hash},
 };
 
@@ -52,12 +53,25 @@ pub(super) struct Naming {
     absent: Vec<(u64, Option<Hash>)>,
     /// Rows without a leaf.
     strange: Vec<(u64, Hash)>,
+    /// How many leaves were signed.
+    signed: u64,
+    /// What the rows state of residents.
+    watch: Watch,
 }
 
 impl Naming {
     /// Where comparing begins with this leaf.
     pub(super) fn beginning(leaf: u64) -> Self {
         Self { next: leaf, ..Self::default() }
+    }
+
+    pub(super) fn new(signed: u64) -> Self {
+        Self { signed, ..Self::default() }
+    }
+
+    /// Statements of another index of residents than the rows give, where the rows are what was signed.
+    pub(super) fn statements(&mut self) -> Findings {
+        std::mem::take(&mut self.watch).finish()
     }
 
     /// Rows that were read.
@@ -96,12 +110,18 @@ impl Naming {
                 continue;
             }
             self.read += 1;
-            let fault = match (Entry::decode(&entry), &columns) {
-                (Err(_), _) => Some(Fault::Malformed),
-                (Ok(entry), Some(columns)) => columns.disagreement(&entry).map(Fault::Column),
-                (Ok(_), None) => None,
+            let hash = leaf_hash(&entry);
+            let fault = match Entry::decode(&entry) {
+                Err(_) => Some(Fault::Malformed),
+                Ok(entry) => {
+                    if position < self.signed {
+                        self.watch.take(&entry, position, &hash);
+                    }
+                    let columns = columns.and_then(|columns| columns.disagreement(&entry));
+                    columns.map(Fault::Column)
+                }
             };
-            return Ok(Some(Row { position, hash: leaf_hash(&entry), fault }));
+            return Ok(Some(Row { position, hash, fault }));
         }
     }
 
