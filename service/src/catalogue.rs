@@ -365,6 +365,10 @@ catalogue! {
     UNAVAILABLE: "日志或数据库暂时无法写入，操作未执行", "请稍候重试；管理员请检查磁盘空间", "the log or database cannot be written now; nothing was done", "try again in a moment; operators: check the disk";
     /// The disk failed within a commit, or does not come back from it.
     OUTCOME_UNKNOWN: "磁盘出错或迟迟没有响应，不能确定操作是否已记录", "请先查询是否已经记录，再决定是否重做；管理员请检查磁盘", "the disk failed or does not answer: it is not known whether this was recorded", "look whether it is on record before you do it again; operators: check the disk";
+    /// The index of residents has not come as far as the log.
+    HISTORY_NOT_READY: "查阅记录正在整理，尚未赶上日志", "请稍后重试；长时间如此请联系管理员", "access histories are being prepared: their index has not caught up with the log", "try again later; if it lasts, ask an operator";
+    /// The log has more about the resident than is given out in one piece.
+    HISTORY_TOO_LONG: "关于该居民的记录过多，不能在窗口一次出具", "请由审计员导出日志", "the log has more about the resident than a desk gives out in one piece", "have an auditor export the log";
     /// A key is unavailable.
     KEY_UNAVAILABLE: "密钥暂时不可用，操作未执行", "请稍候重试；管理员请检查密钥库或密码设备", "a key is unavailable; nothing was done", "try again in a moment; operators: check the keystore or device";
     /// A fault of ours.

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use proto::v1::consents_client::ConsentsClient;
-use proto::v1::{Consent, GrantConsentRequest, WithdrawConsentRequest};
+use proto::v1::residents_client::ResidentsClient;
+use proto::v1::{
+    Consent, GrantConsentRequest, HistoryActor, ResidentHistoryRequest, WithdrawConsentRequest,
+};
 use service::demo::people::CLERK;
 use tonic::Status;
 
@@ -57,5 +60,29 @@ impl Counter {
         };
         let mut consents = ConsentsClient::new(self.caller.clone());
         Ok(consents.withdraw(request).await?.into_inner())
+    }
+
+    /// All that the log has about a resident, and who the people in it are.
+    ///
+    /// # Errors
+    /// As the service says.
+    pub async fn history(
+        &self,
+        resident: &str,
+        presence: &str,
+    ) -> Result<(String, Vec<HistoryActor>), Status> {
+        let request = ResidentHistoryRequest {
+            resident_id: resident.to_owned(),
+            presence_id: presence.to_owned(),
+        };
+        let mut residents = ResidentsClient::new(self.caller.clone());
+        let mut stream = residents.history(request).await?.into_inner();
+        let (mut file, mut actors) = (Vec::new(), Vec::new());
+        while let Some(piece) = stream.message().await? {
+            file.extend(piece.chunk);
+            actors.extend(piece.actors);
+        }
+        let file = String::from_utf8(file).map_err(|_| Status::internal("a history is text"))?;
+        Ok((file, actors))
     }
 }

@@ -582,3 +582,48 @@ fn its_arithmetic_passes_every_vector() {
         assert_eq!(browser.evaluate(&grown), test["root"], "{}", test["size"]);
     }
 }
+
+const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/history");
+
+#[test]
+fn a_history_is_judged_as_the_command_judges_it() {
+    let mut desk = Desk::open();
+    let vector = |name: &str| fs::read_to_string(Path::new(VECTORS).join(name)).unwrap();
+    let untrue = &[("index_wrong", "49"), ("index_wrong", "50"), ("index_wrong", "51")];
+    for (name, verdict, named) in [
+        ("history.txt", "valid", &[][..]),
+        ("log-with-histories.txt", "valid", &[][..]),
+        ("log-with-untrue-statements.txt", "tampered", &untrue[..]),
+    ] {
+        let (_, answer) = desk.agree(name, vector(name).as_bytes());
+        assert_eq!((&*answer.verdict, &answer.found), (verdict, &found(named)), "{name}");
+    }
+    let history = vector("history.txt");
+    desk.agree("whole", history.as_bytes());
+    let text = desk.browser.evaluate("document.body.innerText");
+    assert!(text.as_str().unwrap().contains("没有一条未列出"), "{text}");
+    keep("checker-history.png", &desk.browser.picture());
+    let lines: Vec<&str> = history.split_inclusive('\n').collect();
+    let mut tampered = 0;
+    for at in 2..lines.len() {
+        let mut without = lines.clone();
+        without.remove(at);
+        let mut twice = lines.clone();
+        twice.insert(at, lines[at]);
+        let digits = lines[at].replacen(|c: char| c.is_ascii_digit(), "7", 1);
+        let mut other = lines.clone();
+        other[at] = &digits;
+        for (what, altered) in [("without", without), ("twice", twice), ("another", other)] {
+            // As whoever tampers would, with the count set right.
+            let mut altered: Vec<String> = altered.into_iter().map(str::to_owned).collect();
+            if altered.last().is_some_and(|line| line.starts_with("end "))
+                && altered.contains(&"entries\n".to_owned())
+            {
+                recount(&mut altered);
+            }
+            let (code, _) = desk.agree(&format!("{what} {at}"), altered.concat().as_bytes());
+            tampered += i32::from(code == TAMPERED);
+        }
+    }
+    assert!(tampered > 50, "{tampered}");
+}

@@ -36,6 +36,7 @@ mod faults;
 mod five_views;
 mod flood;
 mod held_sessions;
+mod histories;
 mod identifiers;
 mod interface;
 mod interop;

@@ -162,10 +162,16 @@ fn columns(records: impl Iterator<Item = Vec<String>>) -> Vec<String> {
     records.iter().map(line).collect()
 }
 
-/// The text without control characters, which could rewrite the terminal. Line ends stay.
+/// The text without control characters, which could rewrite the terminal, and without those that turn the direction of
+/// what follows. Line ends stay.
 fn printable(text: &str) -> String {
-    let safe = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
-    text.chars().map(safe).collect()
+    let unsafe_here = |c: char| (c.is_control() && c != '\n') || turns(c);
+    text.chars().map(|c| if unsafe_here(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Whether a character changes the direction of the text after it.
+pub(crate) fn turns(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 const INSTANT: StaticFormatDescription = format_description!(
@@ -276,7 +282,7 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
-        let page = Page::default().row(text::NAME, "a\u{1b}[2Jb\r");
-        assert_eq!(page.render(Lang::En), "  Name  a\u{fffd}[2Jb\u{fffd}\n");
+        let page = Page::default().row(text::NAME, "a\u{1b}[2Jb\r\u{202e}c");
+        assert_eq!(page.render(Lang::En), "  Name  a\u{fffd}[2Jb\u{fffd}\u{fffd}c\n");
     }
 }

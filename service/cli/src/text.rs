@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod emergency;
+mod history;
 mod label;
 mod problem;
 pub(crate) mod sm2;
@@ -16,6 +17,7 @@ pub(crate) use self::{
     access::*,
     audit::*,
     emergency::*,
+    history::*,
     label::*,
     problem::{Problem, problems},
     staff::*,

@@ -3,9 +3,12 @@
 mod bindings;
 mod guardians;
 
+use std::vec::IntoIter;
+
 use card::{EthnicGroup, Name, Phone, ResidentIdNumber};
 use proto::v1::{self, residents_server::Residents};
-use tonic::{Request, Response};
+use tokio_stream::Iter;
+use tonic::{Request, Response, Status};
 
 use super::{
     Desk, Reply,
@@ -14,10 +17,14 @@ use super::{
 };
 use crate::{
     catalogue::Needs,
-    registrar::{Bound, Error, NewResident, Registered, ResidentRecord},
+    registrar::{
+        AccessHistory, Bound, Error, HistoryActor, NewResident, Registered, ResidentRecord,
+    },
     store::Receipt,
 };
 
+/// Bytes of a history in one message.
+const PIECE: usize = 64 * 1024;
 /// Most bytes of a remark of staff: grounds of a decision, why something ended.
 const MOST_REMARK: usize = 512;
 
@@ -133,6 +140,27 @@ impl Residents for Desk {
         let found = self.registrar.guardians(&caller, resident).await?;
         Ok(Response::new(guardians::both_ways(found)))
     }
+
+    type HistoryStream = Iter<IntoIter<Result<v1::ResidentHistoryResponse, Status>>>;
+
+    async fn history(
+        &self,
+        request: Request<v1::ResidentHistoryRequest>,
+    ) -> Reply<Self::HistoryStream> {
+        let caller = self.caller(&request).await?;
+        let asked = request.get_ref();
+        let resident = id("resident_id", &asked.resident_id)?;
+        let presence = id("presence_id", &asked.presence_id)?;
+        let AccessHistory { file, actors } =
+            self.registrar.resident_history(&caller, resident, presence).await?;
+        let actors = actors.into_iter().map(actor).collect();
+        let first = v1::ResidentHistoryResponse { actors, chunk: Vec::new() };
+        let pieces = file
+            .chunks(PIECE)
+            .map(|piece| v1::ResidentHistoryResponse { actors: Vec::new(), chunk: piece.to_vec() });
+        let pieces: Vec<_> = std::iter::once(first).chain(pieces).map(Ok).collect();
+        Ok(Response::new(tokio_stream::iter(pieces)))
+    }
 }
 
 impl Desk {
@@ -178,5 +206,15 @@ fn message(record: ResidentRecord, recorded: Receipt) -> v1::Resident {
         registered_at: Some(timestamp(record.registered_at)),
         receipt: receipt(recorded),
         notices: Vec::new(),
+    }
+}
+
+/// Somebody who acted, for the message.
+fn actor(actor: HistoryActor) -> v1::HistoryActor {
+    v1::HistoryActor {
+        identity_id: actor.identity.to_string(),
+        name: actor.name,
+        institution_id: actor.institution.to_string(),
+        institution: actor.institution_name,
     }
 }

@@ -155,9 +155,12 @@ fn code(reason: Reason) -> Code {
         | R::CODE_REVOKED
         | R::CODE_EXPIRED
         | R::CODE_OTHER_DESK
-        | R::CODE_NONCE_UNKNOWN => Code::FailedPrecondition,
-        R::UNAVAILABLE | R::KEY_UNAVAILABLE | R::REVOCATION_LIST_STALE => Code::Unavailable,
+        | R::CODE_NONCE_UNKNOWN
+        | R::HISTORY_TOO_LONG => Code::FailedPrecondition,
         R::OUTCOME_UNKNOWN => Code::DeadlineExceeded,
+        R::UNAVAILABLE | R::KEY_UNAVAILABLE | R::HISTORY_NOT_READY | R::REVOCATION_LIST_STALE => {
+            Code::Unavailable
+        }
         R::INTERNAL => Code::Internal,
     }
 }

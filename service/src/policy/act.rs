@@ -57,6 +57,8 @@ words! {
         ResidentRegister = "resident.register",
         /// Reading a resident's record.
         ResidentRead = "resident.read",
+        /// Giving a resident all that the log has about them.
+        ResidentHistory = "resident.history",
         /// Binding another number to a resident.
         NumberBind = "number.bind",
         /// Ending the binding of a number.

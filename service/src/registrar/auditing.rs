@@ -107,6 +107,9 @@ impl Registrar {
                 entry = entry.with(key, value.as_str());
             }
         }
+        if let Some(resident) = resident {
+            entry = entry.about(resident.as_str());
+        }
         if let Some(outcome) = filter.outcome {
             entry = entry.with("outcome", outcome.as_str());
         }

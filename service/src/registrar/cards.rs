@@ -421,7 +421,7 @@ impl Registrar {
     }
 
     /// Whether what a presence rests on still stands.
-    async fn is_active(&self, evidence: Evidence) -> Result<bool, Error> {
+    pub(super) async fn is_active(&self, evidence: Evidence) -> Result<bool, Error> {
         Ok(match evidence {
             Evidence::Card(card) => {
                 let card = self.store.card(card).await?;

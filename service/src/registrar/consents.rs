@@ -123,7 +123,9 @@ impl Registrar {
             entry_about(self.entry(caller, Act::ConsentGrant, outcome), id, order.resident)
         };
         let refused = || entry(Outcome::Refused);
-        let here = self.speaks_for(caller, order.resident, order.presence, refused).await?;
+        let here = self
+            .speaks_for(caller, order.resident, order.presence, GuardianScope::Consent, refused)
+            .await?;
         let given = NewConsent {
             id,
             resident: order.resident,
@@ -199,7 +201,8 @@ impl Registrar {
         let entry =
             |outcome| entry_about(self.entry(caller, Act::ConsentWithdraw, outcome), id, resident);
         let refused = || entry(Outcome::Refused);
-        let here = self.speaks_for(caller, resident, presence, refused).await?;
+        let scope = GuardianScope::Consent;
+        let here = self.speaks_for(caller, resident, presence, scope, refused).await?;
         let own_objection =
             consent.given.kind == ConsentKind::Object && consent.given.guardian.is_none();
         if here.resident != resident && own_objection {
@@ -286,12 +289,14 @@ impl Registrar {
         Ok(told)
     }
 
-    /// The presence in this session of a resident, or of a guardian who consents in their place.
-    async fn speaks_for(
+    /// The presence in this session of a resident, or of a guardian who may do this in their place. What it rests on
+    /// still stands: a card that was reported lost meanwhile is nobody's presence.
+    pub(super) async fn speaks_for(
         &self,
         caller: &Caller,
         resident: ResidentId,
         presence: PresenceId,
+        scope: GuardianScope,
         refused: impl Fn() -> Entry,
     ) -> Result<Presence, Error> {
         let Some(record) = self.store.resident(resident).await? else {
@@ -303,6 +308,9 @@ impl Registrar {
         let Some(here) = here else {
             return self.refuse(refused(), Reason::PRESENCE_INVALID).await;
         };
+        if !self.is_active(here.evidence).await? {
+            return self.refuse(refused(), Reason::CARD_NOT_ACTIVE).await;
+        }
         let today = date_at_desk(caller.now);
         if here.resident == resident {
             let born = self.personal.open_resident(&record)?.birth_date();
@@ -312,9 +320,9 @@ impl Registrar {
             };
         }
         let guardians = self.store.guardians_of(resident).await?;
-        let speaks = guardians.iter().any(|it| {
-            it.made.guardian == here.resident && it.allows(GuardianScope::Consent, caller.now)
-        });
+        let speaks = guardians
+            .iter()
+            .any(|it| it.made.guardian == here.resident && it.allows(scope, caller.now));
         match speaks {
             true => Ok(here),
             false => self.refuse(refused(), Reason::NOT_THEIR_GUARDIAN).await,

@@ -151,6 +151,8 @@ fn store_reason(error: &StoreError) -> Reason {
         StoreError::NotFound(Record::Emergency) => Reason::EMERGENCY_NOT_FOUND,
         StoreError::NotFound(Record::Warning) => Reason::WARNING_NOT_FOUND,
         StoreError::OutsideLog { .. } => Reason::ENTRY_NOT_FOUND,
+        StoreError::IndexBehind { .. } => Reason::HISTORY_NOT_READY,
+        StoreError::TooLong => Reason::HISTORY_TOO_LONG,
         StoreError::Unavailable(_) => Reason::UNAVAILABLE,
         StoreError::Unsettled(_) => Reason::OUTCOME_UNKNOWN,
         StoreError::NotFound(_)

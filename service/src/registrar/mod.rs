@@ -55,6 +55,7 @@ mod enrolments;
 mod error;
 mod figures;
 mod guardians;
+mod histories;
 mod identifiers;
 mod identities;
 mod in_person;
@@ -114,6 +115,7 @@ pub use enrolments::{
 pub use error::Error;
 pub(crate) use figures::Figures;
 pub use guardians::{GuardianshipOrder, GuardianshipRecord, Guardianships};
+pub use histories::{AccessHistory, HistoryActor};
 pub use identities::{IdentityRecord, NewIdentity, NewInstitution, SoughtIdentity};
 pub use issuing::{
     BatchOrder, BatchView, Begun, HandedRow, Job, Made, MakeFailure, RowVerdict,

@@ -25,6 +25,17 @@ pub enum StoreError {
         /// Leaves in the log.
         size: u64,
     },
+    /// The index of residents does not come as far as the log yet.
+    #[error("the index of residents counts {counted} of {size} entries")]
+    IndexBehind {
+        /// Entries that it counts.
+        counted: u64,
+        /// Entries of the log.
+        size: u64,
+    },
+    /// The log has more about a resident than is given out in one piece.
+    #[error("more than a history has")]
+    TooLong,
     /// The audit entry is malformed; nothing was recorded.
     #[error("the audit entry cannot be written")]
     Entry(#[source] EntryError),

@@ -8,7 +8,7 @@
 //! In reading order: the facts (`institutions` to `signings`), the log (`auditing`, `export`), and
 //! below them `facts` (how a fact is handed over), `writer` (the one thread that commits), `tail`
 //! (the growing edge of the tree), `succession` (a new key of the
-//! log), `note_file` (what tells an older copy of the database),
+//! log), `note_file` (what tells an older copy of the database), `resident_index` (which entries are about whom),
 //! `readers`, `schema`.
 
 use std::{path::Path, sync::Arc};
@@ -53,6 +53,7 @@ mod qualifications;
 mod readers;
 mod referrals;
 mod renewals;
+mod resident_index;
 mod residents;
 mod revocation_lists;
 mod root_successions;
@@ -121,6 +122,7 @@ pub use presences::{Evidence, Presence};
 pub use qualifications::QualificationCursor;
 pub use referrals::{NewReferral, Referral};
 pub use renewals::RenewalDraft;
+pub use resident_index::{Found as HistoryFound, HistoryDraft, MAX_HISTORY};
 pub use residents::Resident;
 pub use revocation_lists::{ListPart, RevocationLists, Revocations, RevokedSerial};
 pub use root_successions::RootSuccession;

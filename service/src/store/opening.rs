@@ -15,6 +15,7 @@ use super::{
     facts::Job,
     note_file::{self, NoteFile, beside},
     readers::Readers,
+    resident_index::{self, ResidentIndex},
     schema, succession,
     tail::{LogKeys, LogSigner, Tail},
     wal,
@@ -30,6 +31,10 @@ pub(super) struct Inner {
     /// `None` only while it is dropped.
     readers: Option<Readers>,
     published: Arc<Published>,
+    /// `None` only while it is dropped.
+    index: Option<Arc<ResidentIndex>>,
+    /// Of the index; it ends with it, before the writer does.
+    follower: Option<JoinHandle<()>>,
     keys: LogSigner,
     /// Held as long as the database is open.
     lock: File,
@@ -58,13 +63,26 @@ impl Inner {
         let (written, kept) = (Arc::clone(&published), Arc::clone(&published));
         let (tail, tried) = (Some(tail), clock::count());
         let writer = Writer { db, signer, tail, published: written, wal: nudge, note, tried };
+        let (index, follower) = resident_index::beside_database(path);
+        let (followed, database) = (Arc::clone(&published), path.to_owned());
+        let name = origin.to_owned();
+        let follower = spawn("store-index", move || follower.run(&database, &name, &followed))?;
         let threads = vec![
             spawn("store-writer", move || writer.run(jobs))?,
             spawn("store-wal", move || wal::run(&mover, &nudges))?,
             spawn("store-note", move || note_file::run(note_file, &kept, &reminders))?,
         ];
-        let readers = Some(readers);
-        Ok(Self { queue: Some(queue), threads, readers, published, keys, lock })
+        let (readers, index) = (Some(readers), Some(Arc::new(index)));
+        Ok(Self {
+            queue: Some(queue),
+            threads,
+            readers,
+            published,
+            index,
+            follower: Some(follower),
+            keys,
+            lock,
+        })
     }
 
     pub(super) fn keys(&self) -> &LogSigner {
@@ -73,6 +91,10 @@ impl Inner {
 
     pub(super) fn published(&self) -> &Published {
         &self.published
+    }
+
+    pub(super) fn index(&self) -> Option<&Arc<ResidentIndex>> {
+        self.index.as_ref()
     }
 
     pub(super) fn readers(&self) -> Option<&Readers> {
@@ -101,6 +123,8 @@ impl Drop for Inner {
     /// last connection to close is one that can empty the write-ahead log.
     fn drop(&mut self) {
         drop(self.readers.take());
+        drop(self.index.take());
+        drop(self.follower.take().map(JoinHandle::join));
         drop(self.queue.take());
         for thread in self.threads.drain(..) {
             // A panic of that thread was reported by itself.
@@ -123,7 +147,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Opens a file for its owner alone, creating it where it is not.
-fn create(path: &Path) -> Result<File, StoreError> {
+pub(super) fn create(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true).mode(0o600);
     options.open(path).map_err(StoreError::unavailable)

@@ -21,6 +21,8 @@ use proto::v1::{
 };
 use serde_json::{Value, json};
 
+pub(super) use check::judged;
+
 use super::witness::moment;
 use crate::{
     context::{Context, Outcome},

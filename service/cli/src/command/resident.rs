@@ -2,6 +2,7 @@
 
 mod decision;
 mod guardian;
+mod history;
 mod number;
 
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ pub(crate) enum ResidentCommand {
     Unbind(number::Unbind),
     /// 居民的号码绑定及其历史 | A resident's bound numbers and their history
     Bindings(number::Bindings),
+    /// 为到场居民（或其监护人）出具查阅记录及无遗漏的证明 | Give the resident who is here, or their guardian, all that the log has about them, with proof
+    History(history::History),
     /// 监护人 | Guardians
     #[command(subcommand)]
     Guardian(guardian::GuardianCommand),
@@ -96,6 +99,7 @@ impl ResidentCommand {
             Self::Bind(order) => order.run(context).await,
             Self::Unbind(order) => order.run(context).await,
             Self::Bindings(order) => order.run(context).await,
+            Self::History(order) => order.run(context).await,
             Self::Guardian(command) => command.run(context).await,
         }
     }

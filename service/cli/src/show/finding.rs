@@ -48,6 +48,9 @@ pub(crate) fn spoken(finding: &Finding) -> Cell {
         Finding::Unreadable { from, until } => {
             filled(text::FOUND_UNREADABLE, [from, until.saturating_sub(1)])
         }
+        Finding::IndexWrong { position } => filled(text::FOUND_INDEX_WRONG, [position]),
+        Finding::ProofAltered => text::FOUND_PROOF_ALTERED.into(),
+        Finding::LeftOut { entries } => filled(text::FOUND_LEFT_OUT, [entries]),
         ref other => Cell::from(other.to_string()),
     }
 }
@@ -112,6 +115,8 @@ pub(crate) fn json(finding: &Finding) -> Value {
         }
         Finding::Forked { size } => json!({ "size": size }),
         Finding::Unreadable { from, until } => json!({ "position": from, "until": until }),
+        Finding::IndexWrong { position } => json!({ "position": position }),
+        Finding::LeftOut { entries } => json!({ "entries": entries }),
         _ => json!({}),
     };
     json["kind"] = kind.into();

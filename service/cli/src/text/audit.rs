@@ -62,7 +62,7 @@ labels! {
     FOUND_TILE_MISSING: "第 {} 层第 {} 块摘要缺失或长度不对", "on level {}, tile {} is missing or has the wrong length";
     FOUND_TILE_STRAY: "第 {} 层不应有第 {} 块摘要", "on level {}, the log has no tile {}";
     FOUND_CHECKPOINT_MISSING: "{} 条处的检查点缺失", "the checkpoint of size {} is missing";
-    FOUND_KEY_ALTERED: "导出文件所带公钥不是其检查点的公钥", "the key in the export is not the one of its checkpoint";
+    FOUND_KEY_ALTERED: "文件所带公钥不是其检查点的公钥", "the key in the file is not the one of its checkpoint";
     FOUND_CHECKPOINT_ALTERED: "{} 条处的检查点被改动", "the checkpoint of size {} was altered";
     FOUND_ROLLED_BACK: "日志被回退：现有 {} 条，所持检查点有 {} 条", "the log was rolled back: it has {} entries, a checkpoint held speaks of {}";
     FOUND_FORKED: "前 {} 条有两种历史", "there are two histories of the first {} entries";

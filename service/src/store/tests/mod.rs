@@ -27,6 +27,7 @@ mod decisions;
 mod emergencies;
 mod enrolments;
 mod guardians;
+mod histories;
 mod key_centre;
 mod presences;
 mod qualifications;

@@ -1,16 +1,21 @@
-//! A log in an export of [`audit::bundle`].
+//! A log in an export of [`audit::bundle`], or what it has about one resident, in an [`audit::history`].
 
-use std::{fs::File, io::BufReader, path::Path};
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::Path,
+};
 
 use audit::{
     bundle::{self, BundleError, Reader},
     checkpoint::VerifierKey,
+    history,
 };
 
 use super::check::Checked;
 use crate::{failure::Failure, text::problems};
 
-/// Checks an export; without a key given, against the key that it carries itself.
+/// Checks an export or a history; without a key given, against the key that it carries itself.
 pub(super) fn check(
     path: &Path,
     key: Option<&VerifierKey>,
@@ -18,10 +23,30 @@ pub(super) fn check(
 ) -> Result<Checked, Failure> {
     let file =
         File::open(path).map_err(|error| Failure::of(problems::FILE_UNREADABLE).about(error))?;
-    let reader = Reader::new(BufReader::new(file)).map_err(unreadable)?;
+    let mut file = BufReader::new(file);
+    if is_history(&mut file).map_err(|error| unreadable(BundleError::Read(error)))? {
+        let reader = history::Reader::new(file).map_err(unreadable)?;
+        let header = reader.header().clone();
+        let report =
+            history::check(reader, key.unwrap_or(&header.key), held).map_err(unreadable)?;
+        return Ok(Checked { report, key_in_file: key.is_none(), history: Some(header) });
+    }
+    let reader = Reader::new(file).map_err(unreadable)?;
     let own = reader.header().key.clone();
     let report = bundle::check(reader, key.unwrap_or(&own), held).map_err(unreadable)?;
-    Ok(Checked { report, key_in_file: key.is_none() })
+    Ok(Checked { report, key_in_file: key.is_none(), history: None })
+}
+
+fn is_history(file: &mut impl BufRead) -> io::Result<bool> {
+    Ok(file.fill_buf()?.starts_with(history::FORMAT.as_bytes()))
+}
+
+/// The checkpoint of a history; `None` for what is none.
+pub(super) fn history_note(path: &Path) -> Option<String> {
+    let mut file = BufReader::new(File::open(path).ok()?);
+    let history = is_history(&mut file).ok()?;
+    let reader = history.then(|| history::Reader::new(file).ok())??;
+    Some(reader.header().checkpoint.clone())
 }
 
 pub(super) fn unreadable(error: BundleError) -> Failure {

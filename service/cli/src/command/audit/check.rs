@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use audit::{
+    Entry,
     check::{Report, Verdict},
     checkpoint::VerifierKey,
+    history::Header,
 };
 use clap::Args;
 use serde_json::{Value, json};
@@ -14,14 +16,14 @@ use crate::{
     context::{Context, Outcome},
     exit::Exit,
     failure::Failure,
-    page::{Cell, Page},
+    page::{Cell, Page, entry_instant},
     show::finding,
     text::{self, Text, problems},
 };
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// 数据库文件的副本，或导出文件 | Copies of the database file, or exports
+    /// 数据库文件的副本、导出文件或查阅记录 | Copies of the database file, exports, or access histories
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -38,6 +40,8 @@ pub(super) struct Checked {
     pub(super) report: Report,
     /// The key came with the file, which then vouches for itself only.
     pub(super) key_in_file: bool,
+    /// Of an access history, what it says of itself.
+    pub(super) history: Option<Header>,
 }
 
 impl Check {
@@ -52,8 +56,12 @@ impl Check {
         };
         let mut exit = all_signed(&signed);
         let mut files = Vec::new();
+        // A history and the log that are checked together have to be of one log.
+        let histories = self.files.iter().filter_map(|path| bundle::history_note(path));
+        let whole: Vec<_> = held.iter().cloned().chain(histories).collect();
         for path in &self.files {
-            let checked = check(path, key.as_ref(), &held)?;
+            let of_history = bundle::history_note(path).is_some();
+            let checked = check(path, key.as_ref(), if of_history { &held } else { &whole })?;
             exit = worse(exit, checked.exit());
             if !context.screen.json {
                 // What witnesses signed says something of a log that was compared with it and is whole.
@@ -71,6 +79,16 @@ impl Check {
         }
         Ok(exit)
     }
+}
+
+/// Checks one file, and shows what was found unless it is as it was signed.
+pub(in crate::command) fn judged(context: &Context, path: &Path, key: &VerifierKey) -> Outcome {
+    let checked = check(path, Some(key), &[])?;
+    let exit = checked.exit();
+    if exit != Exit::Done {
+        context.screen.show(&report_json(path, &checked), &page(path, &checked));
+    }
+    Ok(exit)
 }
 
 fn check(path: &Path, key: Option<&VerifierKey>, held: &[String]) -> Result<Checked, Failure> {
@@ -102,19 +120,29 @@ fn worse(one: Exit, other: Exit) -> Exit {
     }
 }
 
-/// The verdict's stable name, and its heading.
-fn verdict(exit: Exit) -> (&'static str, Text) {
+/// The verdict's stable name, and its heading: of a log, and of a history.
+fn verdict(exit: Exit) -> (&'static str, [Text; 2]) {
     match exit {
-        Exit::Done => ("valid", text::AUDIT_VALID),
-        Exit::Tampered => ("tampered", text::AUDIT_TAMPERED),
-        _ => ("unverifiable", text::AUDIT_UNVERIFIABLE),
+        Exit::Done => ("valid", [text::AUDIT_VALID, text::HISTORY_VALID]),
+        Exit::Tampered => ("tampered", [text::AUDIT_TAMPERED, text::HISTORY_TAMPERED]),
+        _ => ("unverifiable", [text::AUDIT_UNVERIFIABLE, text::HISTORY_UNVERIFIABLE]),
     }
 }
 
 fn page(path: &Path, checked: &Checked) -> Page {
-    let Checked { report, key_in_file } = checked;
-    let mut page = Page::titled(verdict(checked.exit()).1)
-        .row(text::FILE, path.display().to_string())
+    let Checked { report, key_in_file, history } = checked;
+    let [of_log, of_history] = verdict(checked.exit()).1;
+    let mut page = Page::titled(if history.is_some() { of_history } else { of_log })
+        .row(text::FILE, path.display().to_string());
+    if let Some(Header { resident, index, statement, .. }) = history {
+        page = page
+            .row(text::RESIDENT_ID, resident)
+            .row(text::HISTORY_COUNTED, index.size)
+            .row(text::HISTORY_STATED, statement.position);
+        let stated = Entry::decode(&statement.entry).ok();
+        page = page.maybe(text::HISTORY_UNTIL, stated.as_ref().map(entry_instant));
+    }
+    let mut page = page
         .row(text::ENTRIES_CHECKED, report.leaves)
         .row(text::LOG_SIZE, report.size)
         .maybe(text::ROOT, report.root.map(hex::encode));
@@ -144,7 +172,7 @@ fn page(path: &Path, checked: &Checked) -> Page {
 }
 
 fn report_json(path: &Path, checked: &Checked) -> Value {
-    let Checked { report, key_in_file } = checked;
+    let Checked { report, key_in_file, history } = checked;
     let (findings, unlisted, missing): (Vec<Value>, u64, Vec<String>) = match &report.verdict {
         Verdict::Valid => (Vec::new(), 0, Vec::new()),
         Verdict::Tampered(findings) => {
@@ -154,8 +182,13 @@ fn report_json(path: &Path, checked: &Checked) -> Value {
             (Vec::new(), 0, gaps.iter().map(ToString::to_string).collect())
         }
     };
+    let history = history.as_ref().map(|it| {
+        let Header { resident, index, statement, .. } = it;
+        json!({ "resident": resident, "counted": index.size, "stated_at": statement.position })
+    });
     json!({
         "file": path,
+        "history": history,
         "verdict": verdict(checked.exit()).0,
         "entries_checked": report.leaves,
         "size": report.size,

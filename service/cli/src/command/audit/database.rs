@@ -45,7 +45,7 @@ pub(super) fn check(path: &Path, key: &VerifierKey, held: &[String]) -> Result<C
             tile: database.prepare(SELECT_TILE)?,
         };
         let report = check::check(&mut log, key, held)?;
-        Ok(Checked { report, key_in_file: false })
+        Ok(Checked { report, key_in_file: false, history: None })
     };
     checked().map_err(|error| Failure::of(problems::LOG_UNREADABLE).about(error))
 }

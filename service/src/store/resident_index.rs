@@ -1,0 +1,305 @@
+//! The index of residents (`audit::index`) on disk, and the histories that are read from it.
+//!
+//! It is in a file of its own, `DATABASE.index`, and follows the log on a thread of its own: no commit waits for it, and
+//! nothing else needs it. All of it comes from the log; a file that is lost, is of another log or does not hold
+//! together is made again from the beginning. Whoever wants a history waits until the index has come as far as the log.
+
+mod file;
+mod node;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    time::Duration,
+};
+
+use audit::{
+    Entry,
+    history::{MAX_LAG, Statement},
+    index::{Standing, key},
+    tree::{Hash, leaf_hash},
+};
+use rusqlite::Connection;
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
+
+use self::{file::File, tree::Proved};
+use super::{
+    LogEntry, Receipt, ResidentId, Store, StoreError, facts::Found as FactFound, note_file::beside,
+    schema, writer::Published,
+};
+use crate::clock;
+
+/// How often the index catches up when nobody waits for it.
+const PACE: Duration = Duration::from_secs(1);
+/// How long whoever asks for a history waits until the index has caught up.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Most entries of a history.
+pub const MAX_HISTORY: u64 = 100_000;
+/// The longest that a follower that fails waits before it tries again.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// What the index says of a resident, and the entries that it speaks of.
+#[derive(Debug)]
+pub struct HistoryDraft {
+    /// The index it was read from.
+    pub index: Statement,
+    /// What the log has about the resident; `None` while it has nothing.
+    pub found: Option<Found>,
+}
+
+/// What the log has about a resident.
+#[derive(Debug)]
+pub struct Found {
+    /// As the index says.
+    pub standing: Standing,
+    /// Hashes beside the resident's way in the index, from the leaf upwards.
+    pub path: Vec<Hash>,
+    /// The entries, in the order of the log.
+    pub entries: Vec<LogEntry>,
+}
+
+/// What others see of the thread.
+pub(super) struct ResidentIndex {
+    path: PathBuf,
+    database: PathBuf,
+    /// Histories that are read at the same time.
+    turn: Semaphore,
+    nudge: SyncSender<()>,
+    counted: watch::Receiver<u64>,
+    spoilt: Arc<AtomicBool>,
+}
+
+/// What the thread is given.
+pub(super) struct Follower {
+    path: PathBuf,
+    nudges: Receiver<()>,
+    counted: watch::Sender<u64>,
+    /// That the file does not hold together, whoever noticed: it is made anew.
+    spoilt: Arc<AtomicBool>,
+    /// Whether the last turn failed: it is said once.
+    failing: bool,
+}
+
+pub(super) fn beside_database(database: &Path) -> (ResidentIndex, Follower) {
+    let path = beside(database, ".index");
+    let (nudge, nudges) = sync_channel(1);
+    let (sender, counted) = watch::channel(0);
+    let spoilt = Arc::new(AtomicBool::new(false));
+    let follower = Follower {
+        path: path.clone(),
+        nudges,
+        counted: sender,
+        spoilt: Arc::clone(&spoilt),
+        failing: false,
+    };
+    let (database, turn) = (database.to_owned(), Semaphore::new(1));
+    (ResidentIndex { path, database, turn, nudge, counted, spoilt }, follower)
+}
+
+impl Follower {
+    /// Follows the log until nobody can ask any more.
+    pub(super) fn run(mut self, database: &Path, origin: &str, published: &Arc<Published>) {
+        let (mut open, mut pace) = (None, PACE);
+        loop {
+            match self.catch_up(&mut open, database, origin, published) {
+                Ok(()) => {
+                    if std::mem::replace(&mut self.failing, false) {
+                        tracing::info!("the index of residents follows the log again");
+                    }
+                    pace = PACE;
+                }
+                Err(error) => {
+                    open = None;
+                    pace = LONGEST.min(pace * 2);
+                    if !std::mem::replace(&mut self.failing, true) {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::error!(error, "the index of residents does not follow the log");
+                    }
+                }
+            }
+            if self.rest(pace) {
+                return;
+            }
+        }
+    }
+
+    /// Rests until somebody asks or it is time; what failed is not tried sooner because somebody asks. Whether nobody can
+    /// ask any more.
+    fn rest(&self, pace: Duration) -> bool {
+        let mut left = pace;
+        loop {
+            let begun = clock::count();
+            match self.nudges.recv_timeout(left) {
+                Err(RecvTimeoutError::Disconnected) => return true,
+                Ok(()) if self.failing && !self.spoilt.load(Ordering::Relaxed) => {
+                    left = left.saturating_sub(begun.elapsed());
+                }
+                _ => return false,
+            }
+        }
+    }
+
+    fn catch_up(
+        &self,
+        open: &mut Option<(Connection, File)>,
+        database: &Path,
+        origin: &str,
+        published: &Published,
+    ) -> Result<(), StoreError> {
+        // Where the log finds no room the index takes none.
+        if !published.is_writable() {
+            return Ok(());
+        }
+        let anew = self.spoilt.load(Ordering::Relaxed);
+        let (log, file) = match open {
+            Some(open) if !anew => open,
+            _ => {
+                let log = schema::open_reader(database)?;
+                let file = match anew {
+                    true => File::anew(&self.path, origin, &log)
+                        .inspect(|_| self.spoilt.store(false, Ordering::Relaxed))?,
+                    false => File::open(&self.path, origin, &log, published.size())?,
+                };
+                open.insert((log, file))
+            }
+        };
+        loop {
+            let size = published.size();
+            self.counted.send_replace(file.counted());
+            // Nobody waits for what nobody can ask for.
+            let idle = file.counted() >= size || !published.is_writable();
+            if idle || self.nudges.try_recv() == closed() {
+                return Ok(());
+            }
+            file.count(log, size, &self.spoilt)?;
+        }
+    }
+}
+
+const fn closed() -> Result<(), std::sync::mpsc::TryRecvError> {
+    Err(std::sync::mpsc::TryRecvError::Disconnected)
+}
+
+impl ResidentIndex {
+    /// Waits until the first `size` entries are counted.
+    async fn wait(&self, size: u64) -> Result<(), StoreError> {
+        // A nudge that is not yet heeded stands for this one too.
+        let _ = self.nudge.try_send(());
+        let mut counted = self.counted.clone();
+        match timeout(PATIENCE, counted.wait_for(|counted| *counted >= size)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(StoreError::Unavailable(None)),
+            Err(_) => Err(StoreError::IndexBehind { counted: *self.counted.borrow(), size }),
+        }
+    }
+
+    /// What the index says of a resident, at one moment.
+    fn find(&self, resident: &Hash) -> Result<(Statement, Option<Proved>), StoreError> {
+        // Opened each time, as a file that was made anew is another one.
+        let found = file::find(&schema::open_reader(&self.path)?, resident);
+        if found.as_ref().is_err_and(file::is_spoilt) {
+            self.spoilt.store(true, Ordering::Relaxed);
+        }
+        found
+    }
+}
+
+impl Store {
+    /// How many entries the index of residents counts.
+    #[must_use]
+    pub fn indexed(&self) -> u64 {
+        self.inner.index().map_or(0, |index| *index.counted.borrow())
+    }
+
+    /// All that the log has about a resident until now.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLong`] for more than [`MAX_HISTORY`] entries, [`StoreError::IndexBehind`] while the index does not come as far as the log, [`StoreError::Damaged`] where index and
+    /// log disagree.
+    pub async fn history(&self, resident: ResidentId) -> Result<HistoryDraft, StoreError> {
+        let index = self.inner.index().ok_or(StoreError::Unavailable(None))?;
+        index.wait(self.log_size()).await?;
+        let index = Arc::clone(index);
+        // One at a time, and beside the readers: what everybody else reads does not wait for it.
+        let turn = index.turn.acquire().await.map_err(StoreError::unavailable)?;
+        let reading = Arc::clone(&index);
+        let found = tokio::task::spawn_blocking(move || {
+            let db = schema::open_reader(&reading.database)?;
+            let resident = resident.to_string();
+            let (index, found) = reading.find(&key(&resident))?;
+            let Some((standing, path)) = found else {
+                return Ok(HistoryDraft { index, found: None });
+            };
+            if standing.count > MAX_HISTORY {
+                return Err(StoreError::TooLong);
+            }
+            let entries = about(&db, &resident, index.size, standing)?;
+            let found = Some(Found { standing, path, entries });
+            Ok(HistoryDraft { index, found })
+        });
+        let found = found.await.map_err(StoreError::unavailable)?;
+        drop(turn);
+        found
+    }
+
+    /// Puts on record what the index of residents was when a resident's history was read: `None` where the log has more
+    /// about the resident since, or too much altogether, and nothing was recorded.
+    ///
+    /// # Errors
+    /// As [`record_act`](Self::record_act).
+    pub async fn record_history(
+        &self,
+        entry: Entry,
+        resident: ResidentId,
+        index: Statement,
+    ) -> Result<Option<Receipt>, StoreError> {
+        let ((), receipt) = self
+            .submit(&entry, move |db, position| {
+                let more: bool = db
+                    .prepare_cached(
+                        "SELECT EXISTS (SELECT 1 FROM leaf WHERE position >= ?1 AND resident = ?2)",
+                    )?
+                    .query_row((index.size, resident), |row| row.get(0))?;
+                let late = position.saturating_sub(index.size) > MAX_LAG;
+                Ok(if more || late { FactFound::Same(()) } else { FactFound::Changed(()) })
+            })
+            .await?;
+        Ok(receipt)
+    }
+}
+
+/// The entries about a resident below a position, in the order of the log; they must be those of the standing.
+fn about(
+    db: &Connection,
+    resident: &str,
+    below: u64,
+    standing: Standing,
+) -> Result<Vec<LogEntry>, StoreError> {
+    // From the index alone, and sorted here: the database sorts whole entries.
+    let mut select =
+        db.prepare_cached("SELECT position FROM leaf WHERE resident = ?1 AND position < ?2")?;
+    let positions = select.query_map((resident, below), |row| row.get(0))?;
+    let mut positions: Vec<u64> = positions.collect::<rusqlite::Result<_>>()?;
+    positions.sort_unstable();
+    let mut select = db.prepare_cached("SELECT entry FROM leaf WHERE position = ?1")?;
+    let (mut all, mut entries) = (Standing::default(), Vec::with_capacity(positions.len()));
+    for position in positions {
+        let entry: Vec<u8> = select.query_row([position], |row| row.get(0))?;
+        all = all.with(position, &leaf_hash(&entry));
+        entries.push(LogEntry { position, entry });
+    }
+    match all == standing {
+        true => Ok(entries),
+        false => Err(StoreError::Damaged("the index of residents and the log disagree".into())),
+    }
+}
