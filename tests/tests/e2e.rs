@@ -7,7 +7,7 @@ use service::demo::programs::{Program, Programs};
 use tests::private::{PcscDaemon, in_private_space};
 
 /// What the demo has to show, in order.
-const STEPS: [&str; 38] = [
+const STEPS: [&str; 43] = [
     "init",
     "policy.sign",
     "serve",
@@ -39,6 +39,7 @@ const STEPS: [&str; 38] = [
     "consent.witness",
     "token.issue",
     "consent.withdraw",
+    "resident.history",
     "emergency.begin",
     "emergency.over",
     "emergency.account",
@@ -46,6 +47,10 @@ const STEPS: [&str; 38] = [
     "warning.list",
     "warning.replay",
     "warning.close",
+    "audit.question",
+    "audit.export",
+    "audit.page",
+    "audit.page-tamper",
 ];
 const TAMPERING: [&str; 2] = ["audit.check", "audit.tamper"];
 

@@ -71,7 +71,8 @@ impl Story {
                     "The token that rests on it is over at once (CONSENT_OVER).",
                 ))
             },
-        )
+        )?;
+        self.history(report, &presence)
     }
 
     /// The clerk reads the card and records what the resident agrees to; presence and consent.

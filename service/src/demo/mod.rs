@@ -8,6 +8,7 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
 mod access;
+mod auditing;
 pub mod card_contents;
 pub mod daemon;
 pub mod people;
@@ -115,6 +116,7 @@ pub fn run(options: &DemoOptions) -> Result<(), DemoError> {
     story.consent(&mut report)?;
     story.emergency(&mut report)?;
     story.warning(&mut report)?;
+    story.auditing(&mut report)?;
     story.tampering(&mut report)?;
     report.summary()?;
     if !options.once && io::stdin().is_terminal() {

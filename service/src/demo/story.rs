@@ -444,7 +444,7 @@ pub(super) fn same(what: &str, got: &str, expected: &str) -> Result<(), DemoErro
     Err(DemoError::unexpected(format!("{what} {expected}"), got))
 }
 
-fn at_least(what: &str, got: usize, expected: usize) -> Result<(), DemoError> {
+pub(super) fn at_least(what: &str, got: usize, expected: usize) -> Result<(), DemoError> {
     if got >= expected {
         return Ok(());
     }

@@ -31,3 +31,27 @@ pub fn change_byte(copy: &Path, position: u64, at: usize) -> Result<(), DemoErro
     log.execute("UPDATE leaf SET entry = ?2 WHERE position = ?1", params![position, leaf])?;
     Ok(())
 }
+
+/// Copies an export with the outcome of the entry at `position` changed, as with an editor.
+///
+/// # Errors
+/// [`DemoError::File`]; [`DemoError::Unexpected`] when there is no such entry.
+pub fn change_line(export: &Path, copy: &Path, position: u64) -> Result<(), DemoError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| DemoError::File { path, source }
+    };
+    let text = std::fs::read_to_string(export).map_err(failed(export))?;
+    let begin = format!("{position} ");
+    let altered: String = text
+        .split_inclusive('\n')
+        .map(|line| match line.starts_with(&begin) {
+            true => line.replacen("\"outcome\":\"granted\"", "\"outcome\":\"refused\"", 1),
+            false => line.to_owned(),
+        })
+        .collect();
+    if altered == text {
+        return Err(DemoError::unexpected(format!("entry {position} in the export"), "none"));
+    }
+    std::fs::write(copy, altered).map_err(failed(copy))
+}
