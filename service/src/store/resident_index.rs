@@ -224,8 +224,8 @@ impl Store {
     /// All that the log has about a resident until now.
     ///
     /// # Errors
-    /// [`StoreError::TooLong`] for more than [`MAX_HISTORY`] entries, [`StoreError::IndexBehind`] while the index does not come as far as the log, [`StoreError::Damaged`] where index and
-    /// log disagree.
+    /// [`StoreError::TooLong`] for more than [`MAX_HISTORY`] entries, [`StoreError::IndexBehind`] while the index does not
+    /// come as far as the log, [`StoreError::Damaged`] where index and log disagree.
     pub async fn history(&self, resident: ResidentId) -> Result<HistoryDraft, StoreError> {
         let index = self.inner.index().ok_or(StoreError::Unavailable(None))?;
         index.wait(self.log_size()).await?;
@@ -267,7 +267,7 @@ impl Store {
             .submit(&entry, move |db, position| {
                 let more: bool = db
                     .prepare_cached(
-                        "SELECT EXISTS (SELECT 1 FROM leaf WHERE position >= ?1 AND resident = ?2)",
+                        "SELECT EXISTS (SELECT 1 FROM leaf WHERE position >= ?1 AND +resident = ?2)",
                     )?
                     .query_row((index.size, resident), |row| row.get(0))?;
                 let late = position.saturating_sub(index.size) > MAX_LAG;
