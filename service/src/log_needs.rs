@@ -57,6 +57,7 @@ impl Act {
             | Self::ServiceStatus
             | Self::ResidentRegister
             | Self::ResidentRead
+            | Self::ResidentHistory
             | Self::NumberBind
             | Self::NumberUnbind
             | Self::NumberRead
