@@ -23,7 +23,7 @@
 //! end 3                                    number of entries
 //! ```
 //!
-//! The signed root has the statement, the statement has the root of the [`index`](crate::index), that has the standing, and
+//! The signed root has the statement, the statement has the root of the [`index`], that has the standing, and
 //! the chain of the standing has each entry. Whoever checks the file needs nothing else; that the statement is true to
 //! the log, and that nothing about the resident came between what it counts and itself, is what [`check`](crate::check)
 //! looks at in the whole log, in every statement.
