@@ -75,7 +75,7 @@ pub(super) struct ResidentIndex {
     /// Histories that are read at the same time.
     turn: Semaphore,
     nudge: SyncSender<()>,
-    counted: watch::Receiver<u64>,
+    counted: watch::Receiver<Option<u64>>,
     spoilt: Arc<AtomicBool>,
 }
 
@@ -83,7 +83,8 @@ pub(super) struct ResidentIndex {
 pub(super) struct Follower {
     path: PathBuf,
     nudges: Receiver<()>,
-    counted: watch::Sender<u64>,
+    /// How many entries are counted; `None` while there is no file to read.
+    counted: watch::Sender<Option<u64>>,
     /// That the file does not hold together, whoever noticed: it is made anew.
     spoilt: Arc<AtomicBool>,
     /// Whether the last turn failed: it is said once.
@@ -93,7 +94,7 @@ pub(super) struct Follower {
 pub(super) fn beside_database(database: &Path) -> (ResidentIndex, Follower) {
     let path = beside(database, ".index");
     let (nudge, nudges) = sync_channel(1);
-    let (sender, counted) = watch::channel(0);
+    let (sender, counted) = watch::channel(None);
     let spoilt = Arc::new(AtomicBool::new(false));
     let follower = Follower {
         path: path.clone(),
@@ -164,6 +165,7 @@ impl Follower {
         let (log, file) = match open {
             Some(open) if !anew => open,
             _ => {
+                self.counted.send_replace(None);
                 let log = schema::open_reader(database)?;
                 let file = match anew {
                     true => File::anew(&self.path, origin, &log)
@@ -175,7 +177,7 @@ impl Follower {
         };
         loop {
             let size = published.size();
-            self.counted.send_replace(file.counted());
+            self.counted.send_replace(Some(file.counted()));
             // Nobody waits for what nobody can ask for.
             let idle = file.counted() >= size || !published.is_writable();
             if idle || self.nudges.try_recv() == closed() {
@@ -196,11 +198,17 @@ impl ResidentIndex {
         // A nudge that is not yet heeded stands for this one too.
         let _ = self.nudge.try_send(());
         let mut counted = self.counted.clone();
-        match timeout(PATIENCE, counted.wait_for(|counted| *counted >= size)).await {
+        let enough = |counted: &Option<u64>| counted.is_some_and(|counted| counted >= size);
+        match timeout(PATIENCE, counted.wait_for(enough)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(StoreError::Unavailable(None)),
-            Err(_) => Err(StoreError::IndexBehind { counted: *self.counted.borrow(), size }),
+            Err(_) => Err(StoreError::IndexBehind { counted: self.so_far(), size }),
         }
+    }
+
+    /// How many entries are counted.
+    fn so_far(&self) -> u64 {
+        self.counted.borrow().unwrap_or(0)
     }
 
     /// What the index says of a resident, at one moment.
@@ -218,7 +226,7 @@ impl Store {
     /// How many entries the index of residents counts.
     #[must_use]
     pub fn indexed(&self) -> u64 {
-        self.inner.index().map_or(0, |index| *index.counted.borrow())
+        self.inner.index().map_or(0, |index| index.so_far())
     }
 
     /// All that the log has about a resident until now.
