@@ -71,7 +71,7 @@ pub(crate) fn gap(gap: &Gap) -> Cell {
 /// The finding for programs: a stable `kind`, its numbers, and the sentence in English.
 pub(crate) fn json(finding: &Finding) -> Value {
     let (kind, _) = finding.parts();
-    let mut json = match *finding {
+    let numbers = match *finding {
         Finding::Altered { position } => json!({ "position": position }),
         Finding::HashAltered { position } => {
             json!({ "position": position })
@@ -119,7 +119,10 @@ pub(crate) fn json(finding: &Finding) -> Value {
         Finding::LeftOut { entries } => json!({ "entries": entries }),
         _ => json!({}),
     };
-    json["kind"] = kind.into();
+    let mut json = json!({ "kind": kind });
+    if let (Some(all), Value::Object(numbers)) = (json.as_object_mut(), numbers) {
+        all.extend(numbers);
+    }
     json["message"] = finding.to_string().into();
     json
 }
