@@ -2,6 +2,7 @@
 //! Python that shares nothing with it.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -117,11 +118,13 @@ fn agree(code: i32, ours: &Value, theirs: &Value) {
 
 /// The findings without their sentences, in an order of their own.
 fn findings(verdict: &Value) -> Vec<String> {
-    let mut findings = verdict["findings"].as_array().cloned().unwrap_or_default();
-    for finding in &mut findings {
-        finding.as_object_mut().unwrap().remove("message");
-    }
-    let mut findings: Vec<_> = findings.iter().map(Value::to_string).collect();
+    // Whatever the order in which they say it.
+    let said = |finding: &Value| {
+        let fields = finding.as_object().unwrap().iter().filter(|(name, _)| *name != "message");
+        format!("{:?}", fields.collect::<BTreeMap<_, _>>())
+    };
+    let findings = verdict["findings"].as_array().into_iter().flatten();
+    let mut findings: Vec<_> = findings.map(said).collect();
     findings.sort();
     findings
 }
