@@ -1,6 +1,11 @@
 //! `healthcardd`: makes a service, runs it, checks it, and shows it at work.
 
-use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 use hsm::key::Label;
@@ -161,8 +166,9 @@ fn main() -> ExitCode {
         Command::Keys(keys) => keys.run(),
         Command::Policy(rules) => rules.run(),
         Command::Warnings(warnings) => warnings.run(),
+        // Whoever reads no further has what they wanted.
         Command::Acts => {
-            acts();
+            let _ = acts();
             Ok(())
         }
         Command::Demo(options) => play(options),
@@ -276,16 +282,17 @@ fn check(place: Place) -> Result<(), Failure> {
 }
 
 /// Which act needs what of the log.
-fn acts() {
+fn acts() -> io::Result<()> {
+    let mut out = io::stdout().lock();
     for need in Need::ALL {
         let (zh, en) = need.told();
-        println!("{zh}\n{en}");
+        writeln!(out, "{zh}\n{en}")?;
         for act in Act::ALL.iter().filter(|act| act.needs() == *need) {
-            println!("  {act}");
+            writeln!(out, "  {act}")?;
         }
     }
-    println!("照常答复的调用和地址\ncalls and addresses that are answered");
-    GO_ON.iter().for_each(|call| println!("  {call}"));
+    writeln!(out, "照常答复的调用和地址\ncalls and addresses that are answered")?;
+    GO_ON.iter().try_for_each(|call| writeln!(out, "  {call}"))
 }
 
 fn play(options: Demo) -> Result<(), Failure> {
