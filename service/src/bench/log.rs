@@ -26,7 +26,10 @@ use crate::{
     clock,
     clock::UtcTime,
     demo::programs::{Program, Programs},
-    store::{NewSession, NewToken, Receipt, SearchFilter, Store, StoreError, TokenId},
+    store::{
+        HistoryDraft, NewSession, NewToken, Receipt, ResidentId, SearchFilter, Store, StoreError,
+        TokenId,
+    },
 };
 
 /// Sizes at which it is looked at how the log fares.
@@ -37,6 +40,9 @@ const AT_ONCE: usize = 1024;
 const TOLD: u64 = 100_000;
 /// Questions of each kind at each size.
 const QUESTIONS: u64 = 300;
+/// Entries of the resident whose history is given out, and how often it is.
+const HISTORY: u64 = 1000;
+const HISTORIES: u32 = 50;
 /// Times that each of the questions that auditors ask again and again is asked.
 const TEMPLATES: usize = 5;
 /// Turns in which appending and single commits are measured, one after the other.
@@ -90,6 +96,10 @@ pub(super) async fn ask(
         for (what, longest) in auditor.ask_templates().await? {
             told(&format!("first page, {what}, longest, ms"), milliseconds(longest));
         }
+        let (histories, proof) = histories(&ground, &mut population).await?;
+        told("history of 1,000 entries, p50, ms", milliseconds(histories.percentile(50)));
+        told("  p95, ms", milliseconds(histories.percentile(95)));
+        told("  octets beside the entries themselves", proof.into());
         let checked = check(&ground, directory)?;
         let hashed = hash(ground.store()).await?;
         told("entries checked a second, one core", rate(checked));
@@ -324,6 +334,37 @@ impl Auditor {
         }
         Ok(longest)
     }
+}
+
+/// Histories of a resident with a thousand entries, as they are given out; and what proves them, in octets.
+async fn histories(
+    ground: &Ground,
+    population: &mut Population,
+) -> Result<(Measured, usize), BenchError> {
+    let (store, resident) = (ground.store(), ResidentId::generate());
+    let mut tasks: JoinSet<Result<Receipt, StoreError>> = JoinSet::new();
+    for _ in 0..HISTORY {
+        let (store, act) = (store.clone(), population.act().about(resident.to_string()));
+        tasks.spawn(async move { store.record_act(act).await });
+    }
+    while let Some(recorded) = tasks.join_next().await {
+        recorded??;
+    }
+    let (begin, mut seen, mut proof) = (Instant::now(), Vec::new(), 0);
+    for _ in 0..HISTORIES {
+        let start = Instant::now();
+        let HistoryDraft { index, found } = store.history(resident).await?;
+        let found = found.ok_or("a history has nothing")?;
+        let act = entry("bench", "resident.history", clock::now()).about(resident.to_string());
+        let act = index.in_entry(act);
+        let recorded = store.record_history(act.clone(), resident, index).await?;
+        let position = recorded.ok_or("somebody else wrote")?.position;
+        let entries: usize = found.entries.iter().map(|it| it.entry.len()).sum();
+        let file = store.history_file(resident, index, found, &act, position).await?;
+        seen.push(start.elapsed());
+        proof = file.len() - entries;
+    }
+    Ok((Measured::of(seen, begin.elapsed()), proof))
 }
 
 /// Has the whole log checked by the program that auditors use; entries a second.

@@ -2,12 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use audit::{
-    Entry, Outcome,
-    bundle::{Line, write_end, write_entry},
-    history::{Header, Statement},
-    tree::leaf_hash,
-};
+use audit::{Entry, Outcome, history::Statement};
 
 use super::{Caller, Error, Registrar};
 use crate::{
@@ -69,28 +64,10 @@ impl Registrar {
         let (granted, failed) = (|| stated(Outcome::Granted), || stated(Outcome::Failed));
         let (found, index, entry, position) =
             self.stated_history(resident, granted, failed).await?;
-        let leaf = entry.encode().map_err(|e| Error::internal("writing a statement", e))?;
-        let (size, checkpoint) = self.store.checkpoint();
-        let proof = self.store.prove(position, size).await?;
-        let HistoryFound { standing, path, entries } = found;
-        let header = Header {
-            key: self.store.verifier_key().clone(),
-            resident: resident.to_string(),
-            index,
-            standing,
-            path,
-            statement: Line { position, hash: leaf_hash(&leaf), entry: leaf },
-            proof,
-            checkpoint,
-        };
-        let mut file = header.write();
-        let mut people = BTreeSet::new();
-        for it in &entries {
-            write_entry(&mut file, it.position, &it.entry);
-            people.extend(Entry::decode(&it.entry).ok().and_then(|entry| entry.actor.identity));
-        }
-        write_end(&mut file, entries.len() as u64);
-        Ok(AccessHistory { file, actors: self.actors(people).await? })
+        let people = found.entries.iter().filter_map(|it| Entry::decode(&it.entry).ok());
+        let actors = self.actors(people.filter_map(|entry| entry.actor.identity).collect()).await?;
+        let file = self.store.history_file(resident, index, found, &entry, position).await?;
+        Ok(AccessHistory { file, actors })
     }
 
     /// What the log has about a resident, and that it is given out: the index it was read from, the entry that states

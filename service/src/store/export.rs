@@ -1,14 +1,16 @@
-//! The log on its way out: a bundle, in pieces.
+//! The log on its way out: a bundle, in pieces, and the history of a resident.
 
 use audit::{
-    bundle::{self, Header},
+    Entry,
+    bundle::{Header, Line, write_end, write_entry},
+    history::{self, Statement},
     tile::TileReader,
-    tree::{Hash, Node, NodeReader as _, left_nodes, right_nodes},
+    tree::{Hash, Node, NodeReader as _, leaf_hash, left_nodes, right_nodes},
 };
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
-use super::{Store, StoreError, tail::read_tile};
+use super::{HistoryFound, ResidentId, Store, StoreError, tail::read_tile};
 
 /// Entries read at a time.
 const BATCH: u64 = 512;
@@ -53,11 +55,45 @@ impl Store {
                 at = end;
             }
             let mut end = Vec::new();
-            bundle::write_end(&mut end, until - from);
+            write_end(&mut end, until - from);
             // Nobody is left to tell when the receiver is gone.
             drop(pieces.send(Ok(end)).await);
         });
         Ok(taken)
+    }
+}
+
+impl Store {
+    /// The history of a resident as a file ([`audit::history`]): what was found, and the entry at `position` that states
+    /// the index it was found in.
+    ///
+    /// # Errors
+    /// [`StoreError::OutsideLog`] for a position that is not on disk.
+    pub async fn history_file(
+        &self,
+        resident: ResidentId,
+        index: Statement,
+        found: HistoryFound,
+        statement: &Entry,
+        position: u64,
+    ) -> Result<Vec<u8>, StoreError> {
+        let HistoryFound { standing, path, entries } = found;
+        let entry = statement.encode().map_err(StoreError::Entry)?;
+        let (size, checkpoint) = self.checkpoint();
+        let header = history::Header {
+            key: self.verifier_key().clone(),
+            resident: resident.to_string(),
+            index,
+            standing,
+            path,
+            statement: Line { position, hash: leaf_hash(&entry), entry },
+            proof: self.prove(position, size).await?,
+            checkpoint,
+        };
+        let mut file = header.write();
+        entries.iter().for_each(|it| write_entry(&mut file, it.position, &it.entry));
+        write_end(&mut file, entries.len() as u64);
+        Ok(file)
     }
 }
 
@@ -79,7 +115,7 @@ fn entries(db: &Connection, from: u64, until: u64) -> Result<Vec<u8>, StoreError
         let position = row.get(0)?;
         let entry = row.get_ref(1)?.as_blob();
         let entry = entry.map_err(|_| StoreError::Damaged(format!("the entry at {position}")))?;
-        bundle::write_entry(&mut lines, position, entry);
+        write_entry(&mut lines, position, entry);
         count += 1;
     }
     if count == until - from {
