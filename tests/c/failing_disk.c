@@ -78,6 +78,9 @@ static uint64_t kind_of_path(const char *path)
 {
     if (strncmp(path, database, database_length) == 0) {
         const char *rest = path + database_length;
+        /* The index of residents follows the log in a time of its own, and is made again from it. */
+        if (strncmp(rest, ".index", 6) == 0)
+            return 0;
         if (*rest == '\0') {
             return FILE_DATABASE;
         }

@@ -64,9 +64,11 @@ impl Inner {
         let (tail, tried) = (Some(tail), clock::count());
         let writer = Writer { db, signer, tail, published: written, wal: nudge, note, tried };
         let (index, follower) = resident_index::beside_database(path);
-        let (followed, database) = (Arc::clone(&published), path.to_owned());
+        // It reads once now: it then finds the files of the log as they are, whenever it follows.
+        let (followed, log) = (Arc::clone(&published), schema::open_reader(path)?);
+        log.query_row("SELECT count(*) FROM migration", [], |_| Ok(()))?;
         let name = origin.to_owned();
-        let follower = spawn("store-index", move || follower.run(&database, &name, &followed))?;
+        let follower = spawn("store-index", move || follower.run(&log, &name, &followed))?;
         let threads = vec![
             spawn("store-writer", move || writer.run(jobs))?,
             spawn("store-wal", move || wal::run(&mover, &nudges))?,

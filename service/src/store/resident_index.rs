@@ -41,6 +41,8 @@ use crate::clock;
 
 /// How often the index catches up when nobody waits for it.
 const PACE: Duration = Duration::from_secs(1);
+/// How long after the start it begins when nobody waits for it: what starts comes first.
+const BEGINS: Duration = Duration::from_secs(5);
 /// How long whoever asks for a history waits until the index has caught up.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Most entries of a history.
@@ -109,10 +111,10 @@ pub(super) fn beside_database(database: &Path) -> (ResidentIndex, Follower) {
 
 impl Follower {
     /// Follows the log until nobody can ask any more.
-    pub(super) fn run(mut self, database: &Path, origin: &str, published: &Arc<Published>) {
-        let (mut open, mut pace) = (None, PACE);
-        loop {
-            match self.catch_up(&mut open, database, origin, published) {
+    pub(super) fn run(mut self, log: &Connection, origin: &str, published: &Arc<Published>) {
+        let (mut open, mut pace) = (None, BEGINS);
+        while !self.rest(pace) {
+            match self.catch_up(&mut open, log, origin, published) {
                 Ok(()) => {
                     if std::mem::replace(&mut self.failing, false) {
                         tracing::info!("the index of residents follows the log again");
@@ -127,9 +129,6 @@ impl Follower {
                         tracing::error!(error, "the index of residents does not follow the log");
                     }
                 }
-            }
-            if self.rest(pace) {
-                return;
             }
         }
     }
@@ -152,8 +151,8 @@ impl Follower {
 
     fn catch_up(
         &self,
-        open: &mut Option<(Connection, File)>,
-        database: &Path,
+        open: &mut Option<File>,
+        log: &Connection,
         origin: &str,
         published: &Published,
     ) -> Result<(), StoreError> {
@@ -162,17 +161,16 @@ impl Follower {
             return Ok(());
         }
         let anew = self.spoilt.load(Ordering::Relaxed);
-        let (log, file) = match open {
+        let file = match open {
             Some(open) if !anew => open,
             _ => {
                 self.counted.send_replace(None);
-                let log = schema::open_reader(database)?;
                 let file = match anew {
-                    true => File::anew(&self.path, origin, &log)
+                    true => File::anew(&self.path, origin, log)
                         .inspect(|_| self.spoilt.store(false, Ordering::Relaxed))?,
-                    false => File::open(&self.path, origin, &log, published.size())?,
+                    false => File::open(&self.path, origin, log, published.size())?,
                 };
-                open.insert((log, file))
+                open.insert(file)
             }
         };
         loop {
