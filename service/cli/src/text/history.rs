@@ -16,7 +16,7 @@ labels! {
     HISTORY_VALID: "查阅记录完整，没有一条未列出", "The access history is as it was signed: nothing is left out";
     HISTORY_TAMPERED: "查阅记录被改动", "The access history was tampered with";
     HISTORY_UNVERIFIABLE: "查阅记录无法核对", "The access history cannot be checked";
-    HISTORY_COUNTED: "日志的前若干条", "Of the log, the first";
+    HISTORY_COUNTED: "已计入的日志条数", "Entries of the log that count";
     HISTORY_PAPER: "本页列出日志中关于您的记录。证明文件可在任何一台电脑上用核对网页或 healthcard audit check 核对；二维码为证明文件的摘要或取得它的地址。如有疑问，请向本机构审计负责人提出。", "This page lists what the log has about you. The file with the proof can be checked on any computer, with the checker page or healthcard audit check; the code has its digest, or where to get it. Questions go to whoever is responsible for the audit here.";
     HISTORY_WHO: "操作人", "Who";
     HISTORY_WHAT: "操作", "What";
