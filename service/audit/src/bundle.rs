@@ -32,7 +32,7 @@ use crate::{
     checkpoint::{Checkpoint, NoteError, VerifierKey},
     entry::Entry,
     history::Watch,
-    lines::{EntryLines, Lines, read_hash, write_hashes, write_note},
+    lines::{EntryReader, Head, Lines, read_hash, write_hashes, write_note},
     note::decimal,
     tree::{Frontier, Hash, leaf_hash, right_nodes},
 };
@@ -73,50 +73,30 @@ impl Header {
 }
 
 /// Reads a bundle line by line.
-pub struct Reader<R> {
-    entries: EntryLines<R>,
-    header: Header,
-}
+pub type Reader<R> = EntryReader<R, Header>;
 
-impl<R: BufRead> Reader<R> {
-    /// Reads the header.
-    pub fn new(input: R) -> Result<Self, BundleError> {
-        let mut lines = Lines::new(input);
-        let header = read_header(&mut lines)?;
-        Ok(Self { entries: EntryLines::begin(lines)?, header })
-    }
-
-    /// What the bundle says before its entries.
-    pub fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// The next entry, as it stands; `None` after the last.
-    pub fn next_line(&mut self) -> Result<Option<Line>, BundleError> {
-        self.entries.next()
-    }
-}
-
-fn read_header<R: BufRead>(lines: &mut Lines<R>) -> Result<Header, BundleError> {
-    if lines.text()? != FORMAT {
-        return Err(lines.malformed());
-    }
-    let key = lines.key()?;
-    let (from, until, size) = lines.said("range", |range| {
-        let numbers: Option<Vec<u64>> = range.split(' ').map(decimal).collect();
-        match numbers.as_deref() {
-            Some(&[from, until, size]) if from <= until && until <= size && size < 1 << 62 => {
-                Some((from, until, size))
-            }
-            _ => None,
+impl Head for Header {
+    fn read<R: BufRead>(lines: &mut Lines<R>) -> Result<Self, BundleError> {
+        if lines.text()? != FORMAT {
+            return Err(lines.malformed());
         }
-    })?;
-    let mut hashes = |word: &str, count: usize| {
-        (0..count).map(|_| lines.said(word, read_hash)).collect::<Result<Vec<_>, _>>()
-    };
-    let left = hashes("left", from.count_ones() as usize)?;
-    let right = hashes("right", right_nodes(until, size).len())?;
-    Ok(Header { key, from, until, size, left, right, checkpoint: lines.note()? })
+        let key = lines.key()?;
+        let (from, until, size) = lines.said("range", |range| {
+            let numbers: Option<Vec<u64>> = range.split(' ').map(decimal).collect();
+            match numbers.as_deref() {
+                Some(&[from, until, size]) if from <= until && until <= size && size < 1 << 62 => {
+                    Some((from, until, size))
+                }
+                _ => None,
+            }
+        })?;
+        let mut hashes = |word: &str, count: usize| {
+            (0..count).map(|_| lines.said(word, read_hash)).collect::<Result<Vec<_>, _>>()
+        };
+        let left = hashes("left", from.count_ones() as usize)?;
+        let right = hashes("right", right_nodes(until, size).len())?;
+        Ok(Self { key, from, until, size, left, right, checkpoint: lines.note()? })
+    }
 }
 
 /// Checks a bundle alone: that its entries are those that stand at their positions in the log
@@ -131,14 +111,14 @@ pub fn check<R: BufRead>(
     key: &VerifierKey,
     held: &[String],
 ) -> Result<Report, BundleError> {
-    let header = bundle.header.clone();
+    let header = bundle.header().clone();
     let (mut findings, mut gaps) = (Findings::default(), Vec::new());
     let root = signed_root(&header, key, &mut findings, &mut gaps);
     let held: Vec<_> = held.iter().map(|note| Checkpoint::verify(note, key).ok()).collect();
     let sizes = held.iter().flatten().map(|held| held.size).collect();
     let mut entries = Entries::read(&mut bundle, &header, sizes, &mut findings)?;
     let watch = std::mem::take(&mut entries.watch);
-    if bundle.entries.is_cut_short() {
+    if bundle.is_cut_short() {
         gaps.push(Gap::CutShort);
     } else if entries.next < header.until {
         findings.add(Finding::Missing { from: entries.next, until: header.until });
@@ -168,13 +148,9 @@ pub fn check<R: BufRead>(
     if root.is_some() && Checkpoint::verify(&header.checkpoint, &header.key).is_err() {
         findings.add(Finding::KeyAltered { size: header.size });
     }
-    let verdict = match (findings.is_empty(), gaps.is_empty()) {
-        (false, _) => Verdict::Tampered(findings),
-        (true, false) => Verdict::Unverifiable(gaps),
-        (true, true) => Verdict::Valid,
-    };
+    let verdict = Verdict::of(findings, gaps);
     let checkpoints = u64::from(root.is_some());
-    Ok(Report { leaves: bundle.entries.count(), size: header.size, root, checkpoints, verdict })
+    Ok(Report { leaves: bundle.count(), size: header.size, root, checkpoints, verdict })
 }
 
 /// The root that the header's checkpoint gives, where `key` signed it.

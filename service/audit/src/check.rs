@@ -70,6 +70,17 @@ pub enum Verdict {
     Unverifiable(Vec<Gap>),
 }
 
+impl Verdict {
+    /// What was found decides, and then what is missing.
+    pub(crate) fn of(findings: Findings, gaps: Vec<Gap>) -> Self {
+        match (findings.is_empty(), gaps.is_empty()) {
+            (false, _) => Self::Tampered(findings),
+            (true, false) => Self::Unverifiable(gaps),
+            (true, true) => Self::Valid,
+        }
+    }
+}
+
 /// Checks a whole log against the key `key`, and against checkpoints that were obtained earlier
 /// or elsewhere and kept (`held`, signed notes).
 ///
@@ -107,12 +118,6 @@ pub fn check<L: Log>(log: &mut L, key: &VerifierKey, held: &[String]) -> Result<
     if findings.is_empty() {
         findings = naming.statements();
     }
-    report.verdict = if !findings.is_empty() {
-        Verdict::Tampered(findings)
-    } else if !gaps.is_empty() {
-        Verdict::Unverifiable(gaps)
-    } else {
-        Verdict::Valid
-    };
+    report.verdict = Verdict::of(findings, gaps);
     Ok(report)
 }

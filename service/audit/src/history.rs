@@ -41,8 +41,8 @@ use crate::{
     entry::{Entry, Outcome},
     index::{self, MAX_PATH, Standing, key, root_from},
     lines::{
-        BundleError, EntryLines, Line, Lines, read_hash, read_pair, write_entry, write_hashes,
-        write_note,
+        BundleError, EntryReader, Head, Line, Lines, read_hash, read_pair, write_entry,
+        write_hashes, write_note,
     },
     note::decimal,
     tree::{Hash, MAX_PROOF, leaf_hash, verify_inclusion},
@@ -147,6 +147,22 @@ impl Header {
         text
     }
 
+    /// Whether what leads from the signed root to the standing holds together.
+    fn leads_from(&self, checkpoint: &Checkpoint) -> bool {
+        let Self { resident, index, standing, path, statement, proof, .. } = self;
+        let leaf = leaf_hash(&statement.entry);
+        let stated = Entry::decode(&statement.entry).ok();
+        let stated = stated.filter(|entry| entry.resident.as_ref() == Some(resident));
+        let stated = stated.and_then(|entry| Statement::of(&entry, statement.position));
+        let size = checkpoint.size;
+        leaf == statement.hash
+            && stated == Some(Ok(*index))
+            && verify_inclusion(&leaf, statement.position, size, proof, &checkpoint.root).is_ok()
+            && root_from(&key(resident), standing, path) == Some(index.root)
+    }
+}
+
+impl Head for Header {
     fn read<R: BufRead>(lines: &mut Lines<R>) -> Result<Self, BundleError> {
         if lines.text()? != FORMAT {
             return Err(lines.malformed());
@@ -169,46 +185,10 @@ impl Header {
         let checkpoint = lines.note()?;
         Ok(Self { key, resident, index, standing, path, statement, proof, checkpoint })
     }
-
-    /// Whether what leads from the signed root to the standing holds together.
-    fn leads_from(&self, checkpoint: &Checkpoint) -> bool {
-        let Self { resident, index, standing, path, statement, proof, .. } = self;
-        let leaf = leaf_hash(&statement.entry);
-        let stated = Entry::decode(&statement.entry).ok();
-        let stated = stated.filter(|entry| entry.resident.as_ref() == Some(resident));
-        let stated = stated.and_then(|entry| Statement::of(&entry, statement.position));
-        let size = checkpoint.size;
-        leaf == statement.hash
-            && stated == Some(Ok(*index))
-            && verify_inclusion(&leaf, statement.position, size, proof, &checkpoint.root).is_ok()
-            && root_from(&key(resident), standing, path) == Some(index.root)
-    }
 }
 
 /// Reads a history line by line.
-pub struct Reader<R> {
-    entries: EntryLines<R>,
-    header: Header,
-}
-
-impl<R: BufRead> Reader<R> {
-    /// Reads the header.
-    pub fn new(input: R) -> Result<Self, BundleError> {
-        let mut lines = Lines::new(input);
-        let header = Header::read(&mut lines)?;
-        Ok(Self { entries: EntryLines::begin(lines)?, header })
-    }
-
-    /// What the history says before its entries.
-    pub fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// The next entry, as it stands; `None` after the last.
-    pub fn next_line(&mut self) -> Result<Option<Line>, BundleError> {
-        self.entries.next()
-    }
-}
+pub type Reader<R> = EntryReader<R, Header>;
 
 /// Checks a history alone: that the log whose checkpoint `key` signed says that these, and no others, are the entries about
 /// the resident up to the time of the statement; and, where a checkpoint was obtained earlier or elsewhere and kept
@@ -221,7 +201,7 @@ pub fn check<R: BufRead>(
     key: &VerifierKey,
     held: &[String],
 ) -> Result<Report, BundleError> {
-    let header = history.header.clone();
+    let header = history.header().clone();
     let (mut findings, mut gaps) = (Findings::default(), Vec::new());
     let signed = match Checkpoint::verify(&header.checkpoint, key) {
         Ok(checkpoint) => Some(checkpoint),
@@ -241,11 +221,11 @@ pub fn check<R: BufRead>(
     let sound = findings.is_empty();
     Entries::read(&mut history, &header, &mut findings)?.weigh(
         &header,
-        history.entries.is_cut_short(),
+        history.is_cut_short(),
         sound,
         &mut findings,
     );
-    if history.entries.is_cut_short() {
+    if history.is_cut_short() {
         gaps.push(Gap::CutShort);
     }
     for (at, note) in held.iter().enumerate() {
@@ -266,13 +246,9 @@ pub fn check<R: BufRead>(
     {
         findings.add(Finding::KeyAltered { size: signed.size });
     }
-    let verdict = match (findings.is_empty(), gaps.is_empty()) {
-        (false, _) => Verdict::Tampered(findings),
-        (true, false) => Verdict::Unverifiable(gaps),
-        (true, true) => Verdict::Valid,
-    };
+    let verdict = Verdict::of(findings, gaps);
     Ok(Report {
-        leaves: history.entries.count(),
+        leaves: history.count(),
         size: signed.as_ref().map_or(0, |signed| signed.size),
         root: signed.as_ref().map(|signed| signed.root),
         checkpoints: u64::from(signed.is_some()),

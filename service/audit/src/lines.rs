@@ -84,7 +84,7 @@ pub(crate) fn read_pair(text: &str) -> Option<(u64, Hash)> {
 }
 
 /// Lines of bounded length.
-pub(crate) struct Lines<R> {
+pub struct Lines<R> {
     input: R,
     number: u64,
 }
@@ -146,9 +146,17 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// The entries of a file, after the line that announces them.
-pub(crate) struct EntryLines<R> {
+/// What such a file says before its entries.
+pub trait Head: Sized {
+    /// Reads it, up to the line that announces the entries.
+    #[doc(hidden)]
+    fn read<R: BufRead>(lines: &mut Lines<R>) -> Result<Self, BundleError>;
+}
+
+/// Reads such a file line by line.
+pub struct EntryReader<R, H> {
     lines: Lines<R>,
+    header: H,
     state: State,
     count: u64,
 }
@@ -162,16 +170,27 @@ enum State {
     CutShort,
 }
 
-impl<R: BufRead> EntryLines<R> {
-    pub(crate) fn begin(mut lines: Lines<R>) -> Result<Self, BundleError> {
+impl<R: BufRead, H: Head> EntryReader<R, H> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// [`BundleError`]; this holds for the lines as well.
+    pub fn new(input: R) -> Result<Self, BundleError> {
+        let mut lines = Lines::new(input);
+        let header = H::read(&mut lines)?;
         if lines.text()? != "entries" {
             return Err(lines.malformed());
         }
-        Ok(Self { lines, state: State::Entries, count: 0 })
+        Ok(Self { lines, header, state: State::Entries, count: 0 })
+    }
+
+    /// What the file says before its entries.
+    pub fn header(&self) -> &H {
+        &self.header
     }
 
     /// The next entry, as it stands; `None` after the last.
-    pub(crate) fn next(&mut self) -> Result<Option<Line>, BundleError> {
+    pub fn next_line(&mut self) -> Result<Option<Line>, BundleError> {
         if self.state != State::Entries {
             return Ok(None);
         }
