@@ -130,8 +130,7 @@ impl Ground {
         data: &Path,
         work: impl AsyncFnOnce(&Store) -> Result<(), BenchError>,
     ) -> Result<(Self, Opened), BenchError> {
-        let Self { registrar, stop, serving, visit, operator, reviewer, .. } = self;
-        let Self { hospital, doctor_id, doctor, auditor, tls, .. } = self;
+        let Self { registrar, stop, serving, .. } = self;
         end(&stop, serving).await?;
         drop(registrar);
         let passphrase = Passphrase::from_file(&passphrase_file(data))?;
@@ -148,22 +147,7 @@ impl Ground {
         let registrar = open(data).await?;
         let Listening { address, national, stop, serving } = listen(&registrar, data).await?;
         let opened = Opened { bytes, entries, database, service: begin.elapsed() };
-        let ground = Self {
-            registrar,
-            address,
-            visit,
-            operator,
-            reviewer,
-            hospital,
-            doctor_id,
-            doctor,
-            auditor,
-            tls,
-            national,
-            stop,
-            serving,
-        };
-        Ok((ground, opened))
+        Ok((Self { registrar, address, national, stop, serving, ..self }, opened))
     }
 
     pub(super) fn store(&self) -> &Store {
