@@ -202,7 +202,7 @@ pub(crate) mod problems {
     VIEW_UNAVAILABLE Refused: "无法在此地址公开", "请换一个地址或端口", "nothing can be shown at this address", "use another address or port";
     VERIFIER_KEY_MALFORMED Usage: "验证公钥格式不正确", "请使用 healthcard audit checkpoint 给出的验证公钥", "the verifier key is malformed", "use the verifier key that `healthcard audit checkpoint` gives";
     VERIFIER_KEY_NEEDED Unverifiable: "缺少日志的验证公钥", "请用 --verifier-key 给出此前取得的验证公钥（healthcard audit checkpoint）", "the log's verifier key is missing", "give the key obtained earlier with --verifier-key (`healthcard audit checkpoint`)";
-    LOG_UNREADABLE Unverifiable: "文件不是日志数据库或导出，或已损坏而无法读取", "请使用数据库文件的副本或导出文件；若文件已损坏，请从备份恢复后再核对", "the file is no log database or export, or too damaged to read", "use a copy of the database or an export; restore a damaged one from a backup";
+    LOG_UNREADABLE Unverifiable: "文件不是日志数据库、导出文件或查阅记录，或已损坏而无法读取", "请使用数据库文件的副本、导出文件或查阅记录的证明文件；若文件已损坏，请从备份恢复后再核对", "the file is no log database, export or access history, or too damaged to read", "use a copy of the database, an export or an access history; restore a damaged one from a backup";
     LOG_TAMPERED Tampered: "日志被改动", "请保存该文件并立即报告审计负责人", "the log was tampered with", "keep the file and report it at once";
     LOG_UNVERIFIABLE Unverifiable: "证据不足，无法判定日志是否完好", "请补齐所缺内容后重新核对", "there is not enough to tell whether the log is intact", "supply what is missing and check again";
     CLOCK_WRONG Refused: "本机时间与服务相差过大", "请校准本机时间（启用网络对时）", "this machine's clock is far from the service's", "set the clock, best by network time";
