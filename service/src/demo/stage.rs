@@ -3,9 +3,11 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{self, Command};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use card::layout::Profile;
@@ -216,7 +218,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Starts the service on a free port and waits until it listens.
+    /// Starts the service on a port of the stage's own and waits until it listens.
     ///
     /// # Errors
     /// [`ProgramError`] when it does not.
@@ -234,8 +236,11 @@ impl Stage {
     ) -> Result<(), ProgramError> {
         let mut command = self.programs.command(Program::Healthcardd);
         // The port stays when the service comes back, as it does at a hospital.
-        let listen = if self.address.is_empty() { "127.0.0.1:0" } else { &self.address };
-        command.arg("serve").args(self.installation()).args(["--listen", listen]);
+        let listen = match self.address.as_str() {
+            "" => format!("127.0.0.1:{}", own_port()),
+            address => address.to_owned(),
+        };
+        command.arg("serve").args(self.installation()).args(["--listen", &listen]);
         let log = self.path("log/healthcardd");
         let mut server = Background::start(Program::Healthcardd.name(), adjust(command), &log)?;
         self.address = server.wait_for("where it listens", PATIENCE, |line| {
@@ -505,4 +510,18 @@ pub fn field<'a>(answer: &'a Value, name: &str) -> Result<&'a str, DemoError> {
     answer[name]
         .as_str()
         .ok_or_else(|| DemoError::unexpected(format!("a text `{name}`"), answer.to_string()))
+}
+
+/// A free port for one stage of this process, below those that the system lends to whoever connects somewhere: nobody
+/// else has it when the service comes back. 0, any, when there is none.
+fn own_port() -> u16 {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Stages of other processes begin elsewhere.
+    let begin = (process::id() % u32::from(COUNT)) as u16;
+    (0..COUNT)
+        .map(|_| FIRST + (begin + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT)
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .unwrap_or_default()
 }
