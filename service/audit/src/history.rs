@@ -36,15 +36,16 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use crate::{
-    check::{Finding, Findings, Gap, Report, Verdict},
-    checkpoint::{Checkpoint, NoteError, VerifierKey},
+    check::{Finding, Findings, Gap, Report},
+    checkpoint::{Checkpoint, VerifierKey},
     entry::{Entry, Outcome},
     index::{self, MAX_PATH, Standing, key, root_from},
     lines::{
-        BundleError, EntryReader, Head, Line, Lines, read_hash, read_pair, write_entry,
-        write_hashes, write_note,
+        BundleError, EntryReader, Head, Line, Lines, read_pair, write_counted, write_entry,
+        write_note,
     },
     note::decimal,
+    signed::Signed,
     tree::{Hash, MAX_PROOF, leaf_hash, verify_inclusion},
 };
 
@@ -131,18 +132,15 @@ impl Header {
     pub fn write(&self) -> Vec<u8> {
         let Self { key, resident, index, standing, path, statement, proof, checkpoint } = self;
         let pair = |count: u64, hash: &Hash| format!("{count} {}", BASE64.encode(hash));
-        let counted = |word, hashes: &[Hash]| {
-            format!("{word} {}\n{}", hashes.len(), write_hashes("hash", hashes))
-        };
         let mut text = format!(
             "{FORMAT}\nkey {key}\nresident {resident}\nindex {}\nstanding {}\n{}statement ",
             pair(index.size, &index.root),
             pair(standing.count, &standing.chain),
-            counted("path", path),
+            write_counted("path", path),
         )
         .into_bytes();
         write_entry(&mut text, statement.position, &statement.entry);
-        let rest = format!("{}{}entries\n", counted("proof", proof), write_note(checkpoint));
+        let rest = format!("{}{}entries\n", write_counted("proof", proof), write_note(checkpoint));
         text.extend_from_slice(rest.as_bytes());
         text
     }
@@ -173,14 +171,9 @@ impl Head for Header {
         let (size, root) = lines.said("index", read_pair)?;
         let (count, chain) = lines.said("standing", read_pair)?;
         let standing = Standing { count, chain };
-        let hashes = |lines: &mut Lines<R>, word, most| {
-            let count = |text: &str| decimal(text).filter(|count| *count <= most as u64);
-            let count = lines.said(word, count)?;
-            (0..count).map(|_| lines.said("hash", read_hash)).collect::<Result<Vec<_>, _>>()
-        };
-        let path = hashes(lines, "path", MAX_PATH)?;
+        let path = lines.hashes("path", MAX_PATH)?;
         let statement = lines.said("statement", |text| Line::read(text.as_bytes()))?;
-        let proof = hashes(lines, "proof", MAX_PROOF)?;
+        let proof = lines.hashes("proof", MAX_PROOF)?;
         let index = Statement { size, root };
         let checkpoint = lines.note()?;
         Ok(Self { key, resident, index, standing, path, statement, proof, checkpoint })
@@ -195,65 +188,28 @@ pub type Reader<R> = EntryReader<R, Header>;
 /// (`held`, signed notes), that it is the same log as far as the history can tell.
 ///
 /// # Errors
-/// [`BundleError`] where the text is not a history; one that was tampered with is a [`Verdict`].
+/// [`BundleError`] where the text is not a history; one that was tampered with is a [`Verdict`](crate::check::Verdict).
 pub fn check<R: BufRead>(
     mut history: Reader<R>,
     key: &VerifierKey,
     held: &[String],
 ) -> Result<Report, BundleError> {
     let header = history.header().clone();
-    let (mut findings, mut gaps) = (Findings::default(), Vec::new());
-    let signed = match Checkpoint::verify(&header.checkpoint, key) {
-        Ok(checkpoint) => Some(checkpoint),
-        Err(NoteError::NotSigned) => {
-            gaps.push(Gap::OtherKey);
-            None
-        }
-        Err(_) => {
-            let size = Checkpoint::read_unverified(&header.checkpoint).map_or(0, |it| it.size);
-            findings.add(Finding::CheckpointAltered { size });
-            None
-        }
-    };
-    if signed.as_ref().is_some_and(|signed| !header.leads_from(signed)) {
-        findings.add(Finding::ProofAltered);
+    let mut signed = Signed::read(&header.checkpoint, key);
+    if signed.checkpoint.as_ref().is_some_and(|signed| !header.leads_from(signed)) {
+        signed.findings.add(Finding::ProofAltered);
     }
-    let sound = findings.is_empty();
-    Entries::read(&mut history, &header, &mut findings)?.weigh(
+    let sound = signed.findings.is_empty();
+    Entries::read(&mut history, &header, &mut signed.findings)?.weigh(
         &header,
         history.is_cut_short(),
         sound,
-        &mut findings,
+        &mut signed.findings,
     );
     if history.is_cut_short() {
-        gaps.push(Gap::CutShort);
+        signed.gaps.push(Gap::CutShort);
     }
-    for (at, note) in held.iter().enumerate() {
-        let Ok(held) = Checkpoint::verify(note, key) else {
-            gaps.push(Gap::HeldByOtherKey(at));
-            continue;
-        };
-        match &signed {
-            Some(signed) if held.size == signed.size && held.root != signed.root => {
-                findings.add(Finding::Forked { size: held.size });
-            }
-            Some(signed) if held.size == signed.size => {}
-            _ => gaps.push(Gap::HeldElsewhere(at)),
-        }
-    }
-    if let Some(signed) = &signed
-        && Checkpoint::verify(&header.checkpoint, &header.key).is_err()
-    {
-        findings.add(Finding::KeyAltered { size: signed.size });
-    }
-    let verdict = Verdict::of(findings, gaps);
-    Ok(Report {
-        leaves: history.count(),
-        size: signed.as_ref().map_or(0, |signed| signed.size),
-        root: signed.as_ref().map(|signed| signed.root),
-        checkpoints: u64::from(signed.is_some()),
-        verdict,
-    })
+    Ok(signed.report(history.count(), &header.checkpoint, &header.key, held))
 }
 
 /// The entries of a history, as they were read.

@@ -3,7 +3,8 @@
 //! Every act leaves an [`entry`], whose very bytes are a leaf of a Merkle [`tree`] over SM3. The
 //! tree's hashes are kept in [`tile`]s, its root is signed in a [`checkpoint`] with SM2, and by witnesses
 //! with a [`cosignature`]; [`table`]
-//! says how a service keeps all three. A range of the log travels as a [`bundle`]. [`check`] tells
+//! says how a service keeps all three. A range of the log travels as a [`bundle`], what somebody did there as a
+//! [`receipt`]. [`check`] tells
 //! whether a log is whole, and if not, which entry was changed, removed, inserted or moved; a [`page`] does so in a
 //! browser. The
 //! log's key also signs the [`manifest`] of each batch of cards, which is checked the same way; the
@@ -25,8 +26,10 @@ mod lines;
 pub mod manifest;
 pub mod note;
 pub mod page;
+pub mod receipt;
 pub mod report;
 pub mod rules;
+mod signed;
 pub mod table;
 #[cfg(test)]
 mod testing;

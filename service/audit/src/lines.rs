@@ -52,6 +52,11 @@ pub(crate) fn write_hashes(word: &str, hashes: &[Hash]) -> String {
     hashes.iter().map(|hash| format!("{word} {}\n", BASE64.encode(hash))).collect()
 }
 
+/// How many hashes there are, and a line for each.
+pub(crate) fn write_counted(word: &str, hashes: &[Hash]) -> String {
+    format!("{word} {}\n{}", hashes.len(), write_hashes("hash", hashes))
+}
+
 /// One line of the entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -122,6 +127,21 @@ impl<R: BufRead> Lines<R> {
         let line = self.text()?;
         let rest = line.strip_prefix(word).and_then(|rest| rest.strip_prefix(' '));
         rest.and_then(read).ok_or_else(|| self.malformed())
+    }
+
+    /// Hashes, at most so many, after the line that says how many they are.
+    pub(crate) fn hashes(&mut self, word: &str, most: usize) -> Result<Vec<Hash>, BundleError> {
+        let count = |text: &str| decimal(text).filter(|count| *count <= most as u64);
+        let count = self.said(word, count)?;
+        (0..count).map(|_| self.said("hash", read_hash)).collect()
+    }
+
+    /// The end of the file.
+    pub(crate) fn end(&mut self) -> Result<(), BundleError> {
+        match self.next()? {
+            None => Ok(()),
+            Some(_) => Err(self.malformed()),
+        }
     }
 
     /// The line that names the log's key.

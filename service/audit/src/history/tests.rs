@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     Actor, bundle,
-    check::{Leaf, Log},
+    check::{Leaf, Log, Verdict},
     lines::write_end,
     testing::{key as log_key, note, other_key},
     tile::TileId,
