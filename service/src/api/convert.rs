@@ -5,6 +5,8 @@ use std::{str::FromStr, time::SystemTime};
 use proto::v1;
 use time::Date;
 
+use super::receipts;
+
 use crate::{
     catalogue::Needs,
     clock::UtcTime,
@@ -191,6 +193,7 @@ pub(super) fn date(field: &'static str, text: &str) -> Result<Date, Error> {
 
 /// Where an act stands in the log.
 pub(super) fn receipt(receipt: store::Receipt) -> Option<v1::Receipt> {
+    receipts::note(receipt.position);
     Some(v1::Receipt { position: receipt.position, entry_id: receipt.entry_id })
 }
 

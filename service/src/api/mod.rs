@@ -35,6 +35,7 @@ mod oauth;
 mod ocsp;
 mod patience;
 mod rate;
+mod receipts;
 mod referrals;
 mod relay;
 mod residents;

@@ -25,7 +25,7 @@ use tonic::service::Routes;
 
 use super::{
     Desk, MAX_REQUEST, MAX_STRANGERS_REQUEST, card_list, gate, health, metrics, oauth, ocsp,
-    patience, rate::PeerRate, tsa,
+    patience, rate::PeerRate, receipts, tsa,
 };
 use crate::registrar::Registrar;
 
@@ -82,6 +82,7 @@ pub async fn router(registrar: Arc<Registrar>) -> Result<axum::Router, RouterErr
         .add_service(health)
         .add_service(reflection)
         .into_axum_router()
+        .layer(from_fn_with_state(Arc::clone(&registrar), receipts::pass))
         // Within what translates gRPC-web, so that refusals are translated too.
         .layer(from_fn_with_state(gate.clone(), gate::pass))
         .layer(from_fn_with_state(Arc::clone(&registrar), patience::of_grpc))

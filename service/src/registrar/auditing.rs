@@ -1,6 +1,6 @@
 //! The log, for auditors. Their searches are entries themselves.
 
-use audit::Outcome;
+use audit::{Outcome, receipt};
 use tokio::sync::mpsc;
 
 use super::{Caller, Error, Registrar};
@@ -154,6 +154,14 @@ impl Registrar {
         let (tree_size, checkpoint) = self.size_or_newest(tree_size);
         let path = self.store.prove(position, tree_size).await?;
         Ok(Proof { tree_size, entry, path, checkpoint })
+    }
+
+    /// A receipt for an entry, which binds the newest checkpoint to it.
+    ///
+    /// # Errors
+    /// [`StoreError`], also where there is no such entry.
+    pub async fn receipt(&self, position: u64) -> Result<receipt::Receipt, StoreError> {
+        self.store.receipt(position).await
     }
 
     /// Proof that the log of one size is the beginning of the log of another.

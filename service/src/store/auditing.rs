@@ -1,8 +1,9 @@
 //! Reading the log: entries and proofs.
 
 use audit::{
-    tile::TileReader,
-    tree::{Hash, consistency_proof, inclusion_proof},
+    receipt,
+    tile::{TileError, TileReader},
+    tree::{Hash, Node, NodeReader as _, consistency_proof, inclusion_proof},
 };
 use rusqlite::OptionalExtension as _;
 
@@ -55,6 +56,26 @@ impl Store {
             let mut tiles = TileReader::new(|id| read_tile(db, id));
             inclusion_proof(&mut tiles, position, size)
                 .map_err(|e| StoreError::Damaged(e.to_string()))
+        })
+        .await
+    }
+
+    /// A receipt for an entry, in the newest checkpoint.
+    ///
+    /// # Errors
+    /// [`StoreError::OutsideLog`].
+    pub async fn receipt(&self, position: u64) -> Result<receipt::Receipt, StoreError> {
+        let (size, checkpoint) = self.checkpoint();
+        if position >= size {
+            return Err(StoreError::OutsideLog { size });
+        }
+        let key = self.verifier_key().clone();
+        self.read(move |db| {
+            let mut tiles = TileReader::new(|id| read_tile(db, id));
+            let damaged = |e: TileError<_>| StoreError::Damaged(e.to_string());
+            let leaf = tiles.node(Node { level: 0, index: position }).map_err(damaged)?;
+            let proof = inclusion_proof(&mut tiles, position, size).map_err(damaged)?;
+            Ok(receipt::Receipt { key, position, leaf, proof, checkpoint })
         })
         .await
     }
