@@ -57,6 +57,7 @@ mod own_records;
 mod pairs;
 mod qualifications;
 mod readme;
+mod receipts;
 mod recovery;
 mod revocation_lists;
 mod rights;

@@ -49,6 +49,9 @@ pub(crate) struct Global {
     /// 私钥口令文件，仅本人可读 | File with the passphrase of the key, readable by its owner only
     #[arg(long, global = true, env = "HEALTHCARD_PASSPHRASE_FILE", value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// 索取回执的目录：证明所做之事已入日志，每笔一个文件 | Directory for receipts, which prove that what was done is in the log, a file for each
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) receipts: Option<PathBuf>,
     /// 输出 JSON，供程序使用 | Print JSON, for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -79,8 +79,14 @@ async fn run(cli: Cli, screen: Screen) -> Outcome {
         Security::National => TlsCa { named: global.national_root, beside: home.root_path() },
         _ => TlsCa { named: global.tls_ca, beside: home.tls_ca_path() },
     };
-    let context = Context { screen, service: Arc::new(Service::new(address, tls_ca, home)) };
-    command.run(&context).await
+    let service = Service::new(address, tls_ca, home, global.receipts);
+    let context = Context { screen, service: Arc::new(service) };
+    let exit = command.run(&context).await?;
+    if let Some(failure) = context.service.no_receipt() {
+        context.screen.fail(failure);
+        return Ok(failure.exit);
+    }
+    Ok(exit)
 }
 
 /// Help and version are answers; the rest is a usage error, told in the form and language that were

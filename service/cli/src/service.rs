@@ -4,8 +4,10 @@ mod address;
 mod connection;
 mod http;
 mod national;
+mod receipts;
 
 use std::{
+    path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -46,13 +48,19 @@ const LOGIN_CONTEXT: &[u8] = b"healthcard.v1.Sessions/Open";
 /// Channel whose calls carry the session.
 pub(crate) type Authorized = InterceptedService<Channel, Bearer>;
 
-/// Adds `authorization: Bearer …` to each call.
+/// Adds `authorization: Bearer …` to each call, and asks for receipts where they are wanted.
 #[derive(Clone)]
-pub(crate) struct Bearer(MetadataValue<Ascii>);
+pub(crate) struct Bearer {
+    token: MetadataValue<Ascii>,
+    receipts: bool,
+}
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        request.metadata_mut().insert("authorization", self.token.clone());
+        if self.receipts {
+            receipts::ask(request.metadata_mut());
+        }
         Ok(request)
     }
 }
@@ -62,14 +70,24 @@ pub(crate) struct Service {
     address: Address,
     tls_ca: TlsCa,
     home: Home,
+    /// Where receipts are kept, for whoever wants them.
+    receipts: Option<PathBuf>,
+    /// Why one that was wanted is not there.
+    no_receipt: OnceLock<Failure>,
     channel: OnceCell<Channel>,
     /// What a national line was opened with: sessions on it are of the same.
     shown: OnceLock<Arc<Credentials>>,
 }
 
 impl Service {
-    pub(crate) fn new(address: Address, tls_ca: TlsCa, home: Home) -> Self {
-        Self { address, tls_ca, home, channel: OnceCell::new(), shown: OnceLock::new() }
+    pub(crate) fn new(
+        address: Address,
+        tls_ca: TlsCa,
+        home: Home,
+        receipts: Option<PathBuf>,
+    ) -> Self {
+        let (no_receipt, channel, shown) = (OnceLock::new(), OnceCell::new(), OnceLock::new());
+        Self { address, tls_ca, home, receipts, no_receipt, channel, shown }
     }
 
     pub(crate) fn home(&self) -> &Home {
@@ -132,10 +150,34 @@ impl Service {
         match call(channel).await.map_err(Failure::from) {
             Err(failure) if failure.session_over && fresh == Fresh::Saved => {
                 let channel = self.log_in_unasked().await?;
-                Ok(call(channel).await?.into_inner())
+                Ok(self.keep(call(channel).await?))
             }
-            answer => Ok(answer?.into_inner()),
+            answer => Ok(self.keep(answer?)),
         }
+    }
+
+    /// The answer, once the receipts that came with it are kept. What was done is shown, whatever becomes of them.
+    fn keep<R>(&self, answer: Response<R>) -> R {
+        if let Some(directory) = &self.receipts
+            && let Err(failure) = receipts::keep(answer.metadata(), directory)
+        {
+            // The first is told.
+            let _ = self.no_receipt.set(failure);
+        }
+        answer.into_inner()
+    }
+
+    /// Why a receipt that was wanted is not there.
+    pub(crate) fn no_receipt(&self) -> Option<&Failure> {
+        self.no_receipt.get()
+    }
+
+    fn with_session(&self, channel: Channel, token: &str) -> Result<Authorized, Failure> {
+        let value = Zeroizing::new(format!("Bearer {token}"));
+        let mut token: MetadataValue<Ascii> =
+            value.parse().map_err(|_| problems::SERVICE_ANSWER_MALFORMED)?;
+        token.set_sensitive(true);
+        Ok(InterceptedService::new(channel, Bearer { token, receipts: self.receipts.is_some() }))
     }
 
     /// A channel with a session that looks good from here.
@@ -145,7 +187,7 @@ impl Service {
             if session.serves(&self.address.origin(), &certificate, clock::now()) {
                 let channel = self.channel().await?;
                 self.home.use_session();
-                return Ok((with_session(channel, &session.token)?, Fresh::Saved));
+                return Ok((self.with_session(channel, &session.token)?, Fresh::Saved));
             }
         }
         Ok((self.log_in_unasked().await?, Fresh::New))
@@ -177,7 +219,7 @@ impl Service {
             .expires_at
             .and_then(|at| OffsetDateTime::from_unix_timestamp(at.seconds).ok())
             .ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
-        let authorized = with_session(channel, &token)?;
+        let authorized = self.with_session(channel, &token)?;
         self.home.save_session(&Session {
             token: token.clone(),
             server: self.address.origin(),
@@ -220,7 +262,7 @@ impl Service {
 
     /// Ends a session; nothing when it was over.
     async fn close(&self, session: &Session) -> Result<Option<proto::v1::Receipt>, Failure> {
-        let channel = with_session(self.channel().await?, &session.token)?;
+        let channel = self.with_session(self.channel().await?, &session.token)?;
         let closed = SessionsClient::new(channel).close(CloseSessionRequest {}).await;
         match closed.map_err(Failure::from) {
             Ok(closed) => Ok(closed.into_inner().receipt),
@@ -254,14 +296,6 @@ pub(crate) enum Fresh {
     Saved,
     /// Opened a moment ago.
     New,
-}
-
-fn with_session(channel: Channel, token: &str) -> Result<Authorized, Failure> {
-    let value = Zeroizing::new(format!("Bearer {token}"));
-    let mut value: MetadataValue<Ascii> =
-        value.parse().map_err(|_| problems::SERVICE_ANSWER_MALFORMED)?;
-    value.set_sensitive(true);
-    Ok(InterceptedService::new(channel, Bearer(value)))
 }
 
 /// The challenge and its answer.

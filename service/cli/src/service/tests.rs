@@ -166,7 +166,7 @@ async fn stage_of(county: County) -> Stage {
     files::write(&home.certificate_path(), certificate.der(), Audience::Everyone).unwrap();
     let address = Address::parse(&format!("http://127.0.0.1:{port}"), true).unwrap();
     let tls_ca = TlsCa { named: None, beside: home.tls_ca_path() };
-    Stage { county, service: Service::new(address, tls_ca, home), dir }
+    Stage { county, service: Service::new(address, tls_ca, home, None), dir }
 }
 
 impl Stage {

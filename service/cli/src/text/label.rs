@@ -131,6 +131,9 @@ labels! {
     AUDIT_VALID: "日志完好", "The log is intact";
     AUDIT_TAMPERED: "日志被改动", "The log was tampered with";
     AUDIT_UNVERIFIABLE: "无法核对日志", "The log cannot be checked";
+    RECEIPT_VALID: "回执成立：日志在此位置有此摘要的条目", "The receipt holds: the log has an entry of this hash at this position";
+    RECEIPT_TAMPERED: "回执被改动，或与日志不符", "The receipt was tampered with, or the log says something else";
+    RECEIPT_UNVERIFIABLE: "回执无法核对", "The receipt cannot be checked";
     STATUS: "服务状态", "State of the service";
     DOCTOR: "检查", "Check-up";
     NONE_FOUND: "没有符合条件的记录", "Nothing matches";
@@ -373,6 +376,7 @@ labels! {
     RECEIPT: "审计凭据", "Audit receipt";
     RECEIPT_AT: "第 {} 条（{}）", "entry {} ({})";
     POSITION: "日志位置", "Position";
+    LEAF_HASH: "条目摘要", "Hash of the entry";
     AT: "时间", "Time";
     ACTION: "操作", "Action";
     OUTCOME: "结果", "Outcome";

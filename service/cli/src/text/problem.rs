@@ -208,6 +208,7 @@ pub(crate) mod problems {
     CLOCK_WRONG Refused: "本机时间与服务相差过大", "请校准本机时间（启用网络对时）", "this machine's clock is far from the service's", "set the clock, best by network time";
     CLOCK_UNKNOWN Refused: "无法得知服务的时间", "请先解决服务连接问题", "the service's time is not known", "see to the connection first";
     USAGE Usage: "命令用法不正确", "请查看 --help", "the command was not understood", "see --help";
+    RECEIPT_WRONG Refused: "事已办妥，但服务给出的回执不成立，未保存", "请向审计员反映，并用 healthcard audit prove 核对该笔", "it was done, but the receipt that the service gave does not hold, and was not kept", "tell an auditor, who checks the entry with `healthcard audit prove`";
     SIGNALS_UNAVAILABLE Refused: "系统不允许监听中断信号，未开始读卡", "请重新运行；如仍出现，请联系系统管理员", "the system does not let this program listen for interruptions; nothing was read", "run it again; if it persists, contact the system's administrator";
     HELD_SESSION_OVER Refused: "被保持的会话已结束", "请重新运行 healthcard session hold；不再保持会话时运行 healthcard session open", "the session that was held here is over", "run `healthcard session hold` again, or `healthcard session open` where none is to be held any more";
     SESSION_ELSEWHERE Refused: "本机不再使用会话，但它属于另一服务，未能在那里结束", "请用 --server 指定该服务并在别处运行 healthcard session end；被保持的会话在租期届满时结束", "the session is used here no more, but it is of another service and could not be ended there", "end it there with `healthcard session end`; a held one ends with its lease";

@@ -137,7 +137,7 @@ impl Stage {
         memory.begin("witness.example", &key, &log.key).unwrap();
         let address = Address::parse(&format!("http://127.0.0.1:{port}"), true).unwrap();
         let tls_ca = TlsCa { named: None, beside: home.tls_ca_path() };
-        let service = Service::new(address, tls_ca, home);
+        let service = Service::new(address, tls_ca, home, None);
         Self { liar, service, witness: Witness::open(memory, key).unwrap(), _dir: dir }
     }
 

@@ -1,4 +1,5 @@
-//! A log in an export of [`audit::bundle`], or what it has about one resident, in an [`audit::history`].
+//! A log in an export of [`audit::bundle`], what it has about one resident in an [`audit::history`], or of one entry in
+//! an [`audit::receipt`].
 
 use std::{
     fs::File,
@@ -10,9 +11,10 @@ use audit::{
     bundle::{self, BundleError, Reader},
     checkpoint::VerifierKey,
     history,
+    receipt::{self, Receipt},
 };
 
-use super::check::Checked;
+use super::check::{Checked, Kind};
 use crate::{failure::Failure, text::problems};
 
 /// Checks an export or a history; without a key given, against the key that it carries itself.
@@ -24,27 +26,37 @@ pub(super) fn check(
     let file =
         File::open(path).map_err(|error| Failure::of(problems::FILE_UNREADABLE).about(error))?;
     let mut file = BufReader::new(file);
-    if is_history(&mut file).map_err(|error| unreadable(BundleError::Read(error)))? {
+    let begins = |file: &mut BufReader<File>, format| {
+        begins(file, format).map_err(|error| unreadable(BundleError::Read(error)))
+    };
+    let (report, kind) = if begins(&mut file, history::FORMAT)? {
         let reader = history::Reader::new(file).map_err(unreadable)?;
         let header = reader.header().clone();
         let report =
             history::check(reader, key.unwrap_or(&header.key), held).map_err(unreadable)?;
-        return Ok(Checked { report, key_in_file: key.is_none(), history: Some(header) });
-    }
-    let reader = Reader::new(file).map_err(unreadable)?;
-    let own = reader.header().key.clone();
-    let report = bundle::check(reader, key.unwrap_or(&own), held).map_err(unreadable)?;
-    Ok(Checked { report, key_in_file: key.is_none(), history: None })
+        (report, Kind::History(Box::new(header)))
+    } else if begins(&mut file, receipt::FORMAT)? {
+        let receipt = Receipt::read(file).map_err(unreadable)?;
+        (receipt.check(key.unwrap_or(&receipt.key), held), Kind::Receipt(Box::new(receipt)))
+    } else {
+        let reader = Reader::new(file).map_err(unreadable)?;
+        let own = reader.header().key.clone();
+        (bundle::check(reader, key.unwrap_or(&own), held).map_err(unreadable)?, Kind::Log)
+    };
+    Ok(Checked { report, key_in_file: key.is_none(), kind })
 }
 
-fn is_history(file: &mut impl BufRead) -> io::Result<bool> {
-    Ok(file.fill_buf()?.starts_with(history::FORMAT.as_bytes()))
+fn begins(file: &mut impl BufRead, format: &str) -> io::Result<bool> {
+    Ok(file.fill_buf()?.starts_with(format.as_bytes()))
 }
 
-/// The checkpoint of a history; `None` for what is none.
-pub(super) fn history_note(path: &Path) -> Option<String> {
+/// The checkpoint of what speaks of a log without being one: a history or a receipt.
+pub(super) fn brought_note(path: &Path) -> Option<String> {
     let mut file = BufReader::new(File::open(path).ok()?);
-    let history = is_history(&mut file).ok()?;
+    if begins(&mut file, receipt::FORMAT).ok()? {
+        return Some(Receipt::read(file).ok()?.checkpoint);
+    }
+    let history = begins(&mut file, history::FORMAT).ok()?;
     let reader = history.then(|| history::Reader::new(file).ok())??;
     Some(reader.header().checkpoint.clone())
 }

@@ -7,6 +7,7 @@ use audit::{
     check::{Report, Verdict},
     checkpoint::VerifierKey,
     history::Header,
+    receipt::Receipt,
 };
 use clap::Args;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// 数据库文件的副本、导出文件或查阅记录 | Copies of the database file, exports, or access histories
+    /// 数据库文件的副本、导出文件、查阅记录或回执 | Copies of the database file, exports, access histories, or receipts
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -40,8 +41,17 @@ pub(super) struct Checked {
     pub(super) report: Report,
     /// The key came with the file, which then vouches for itself only.
     pub(super) key_in_file: bool,
-    /// Of an access history, what it says of itself.
-    pub(super) history: Option<Header>,
+    pub(super) kind: Kind,
+}
+
+/// What a file is.
+pub(super) enum Kind {
+    /// The log, or a range of it.
+    Log,
+    /// An access history, with what it says of itself.
+    History(Box<Header>),
+    /// A receipt for an entry.
+    Receipt(Box<Receipt>),
 }
 
 impl Check {
@@ -56,12 +66,12 @@ impl Check {
         };
         let mut exit = all_signed(&signed);
         let mut files = Vec::new();
-        // A history and the log that are checked together have to be of one log.
-        let histories = self.files.iter().filter_map(|path| bundle::history_note(path));
-        let whole: Vec<_> = held.iter().cloned().chain(histories).collect();
+        // What speaks of a log and the log, when they are checked together, have to be of one log.
+        let brought = self.files.iter().filter_map(|path| bundle::brought_note(path));
+        let whole: Vec<_> = held.iter().cloned().chain(brought).collect();
         for path in &self.files {
-            let of_history = bundle::history_note(path).is_some();
-            let checked = check(path, key.as_ref(), if of_history { &held } else { &whole })?;
+            let brings = bundle::brought_note(path).is_some();
+            let checked = check(path, key.as_ref(), if brings { &held } else { &whole })?;
             exit = worse(exit, checked.exit());
             if !context.screen.json {
                 // What witnesses signed says something of a log that was compared with it and is whole.
@@ -120,32 +130,45 @@ fn worse(one: Exit, other: Exit) -> Exit {
     }
 }
 
-/// The verdict's stable name, and its heading: of a log, and of a history.
-fn verdict(exit: Exit) -> (&'static str, [Text; 2]) {
+/// The verdict's stable name, and its heading: of a log, of a history, and of a receipt.
+fn verdict(exit: Exit) -> (&'static str, [Text; 3]) {
+    use text::{
+        AUDIT_TAMPERED, AUDIT_UNVERIFIABLE, AUDIT_VALID, HISTORY_TAMPERED, HISTORY_UNVERIFIABLE,
+        HISTORY_VALID, RECEIPT_TAMPERED, RECEIPT_UNVERIFIABLE, RECEIPT_VALID,
+    };
     match exit {
-        Exit::Done => ("valid", [text::AUDIT_VALID, text::HISTORY_VALID]),
-        Exit::Tampered => ("tampered", [text::AUDIT_TAMPERED, text::HISTORY_TAMPERED]),
-        _ => ("unverifiable", [text::AUDIT_UNVERIFIABLE, text::HISTORY_UNVERIFIABLE]),
+        Exit::Done => ("valid", [AUDIT_VALID, HISTORY_VALID, RECEIPT_VALID]),
+        Exit::Tampered => ("tampered", [AUDIT_TAMPERED, HISTORY_TAMPERED, RECEIPT_TAMPERED]),
+        _ => ("unverifiable", [AUDIT_UNVERIFIABLE, HISTORY_UNVERIFIABLE, RECEIPT_UNVERIFIABLE]),
     }
 }
 
 fn page(path: &Path, checked: &Checked) -> Page {
-    let Checked { report, key_in_file, history } = checked;
-    let [of_log, of_history] = verdict(checked.exit()).1;
-    let mut page = Page::titled(if history.is_some() { of_history } else { of_log })
-        .row(text::FILE, path.display().to_string());
-    if let Some(Header { resident, index, statement, .. }) = history {
-        page = page
-            .row(text::RESIDENT_ID, resident)
-            .row(text::HISTORY_COUNTED, index.size)
-            .row(text::HISTORY_STATED, statement.position);
-        let stated = Entry::decode(&statement.entry).ok();
-        page = page.maybe(text::HISTORY_UNTIL, stated.as_ref().map(entry_instant));
-    }
-    let mut page = page
-        .row(text::ENTRIES_CHECKED, report.leaves)
-        .row(text::LOG_SIZE, report.size)
-        .maybe(text::ROOT, report.root.map(hex::encode));
+    let Checked { report, key_in_file, kind } = checked;
+    let [of_log, of_history, of_receipt] = verdict(checked.exit()).1;
+    let title = match kind {
+        Kind::Log => of_log,
+        Kind::History(_) => of_history,
+        Kind::Receipt(_) => of_receipt,
+    };
+    let page = Page::titled(title).row(text::FILE, path.display().to_string());
+    let mut page = match kind {
+        Kind::Log => page.row(text::ENTRIES_CHECKED, report.leaves),
+        Kind::History(header) => {
+            let Header { resident, index, statement, .. } = &**header;
+            let stated = Entry::decode(&statement.entry).ok();
+            page.row(text::RESIDENT_ID, resident)
+                .row(text::HISTORY_COUNTED, index.size)
+                .row(text::HISTORY_STATED, statement.position)
+                .maybe(text::HISTORY_UNTIL, stated.as_ref().map(entry_instant))
+                .row(text::ENTRIES_CHECKED, report.leaves)
+        }
+        Kind::Receipt(receipt) => {
+            let Receipt { position, leaf, .. } = &**receipt;
+            page.row(text::POSITION, *position).row(text::LEAF_HASH, hex::encode(leaf))
+        }
+    };
+    page = page.row(text::LOG_SIZE, report.size).maybe(text::ROOT, report.root.map(hex::encode));
     match &report.verdict {
         Verdict::Valid => {}
         Verdict::Tampered(findings) => {
@@ -172,7 +195,7 @@ fn page(path: &Path, checked: &Checked) -> Page {
 }
 
 fn report_json(path: &Path, checked: &Checked) -> Value {
-    let Checked { report, key_in_file, history } = checked;
+    let Checked { report, key_in_file, kind } = checked;
     let (findings, unlisted, missing): (Vec<Value>, u64, Vec<String>) = match &report.verdict {
         Verdict::Valid => (Vec::new(), 0, Vec::new()),
         Verdict::Tampered(findings) => {
@@ -182,13 +205,24 @@ fn report_json(path: &Path, checked: &Checked) -> Value {
             (Vec::new(), 0, gaps.iter().map(ToString::to_string).collect())
         }
     };
-    let history = history.as_ref().map(|it| {
-        let Header { resident, index, statement, .. } = it;
-        json!({ "resident": resident, "counted": index.size, "stated_at": statement.position })
-    });
+    let (history, receipt) = match kind {
+        Kind::Log => (Value::Null, Value::Null),
+        Kind::History(header) => {
+            let Header { resident, index, statement, .. } = &**header;
+            let stated_at = statement.position;
+            let said =
+                json!({ "resident": resident, "counted": index.size, "stated_at": stated_at });
+            (said, Value::Null)
+        }
+        Kind::Receipt(receipt) => {
+            let Receipt { position, leaf, .. } = &**receipt;
+            (Value::Null, json!({ "position": position, "leaf": hex::encode(leaf) }))
+        }
+    };
     json!({
         "file": path,
         "history": history,
+        "receipt": receipt,
         "verdict": verdict(checked.exit()).0,
         "entries_checked": report.leaves,
         "size": report.size,
