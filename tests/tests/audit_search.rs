@@ -1,12 +1,14 @@
 //! What an auditor asks of the log: by what entries say, counted, followed, and given to other programs.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use serde_json::Value;
 use service::demo::people::{COLLEAGUE, DOCTOR};
 use service::demo::programs::{Background, Program};
 use service::demo::stage::PATIENCE;
 use tests::hospital::{Hospital, text};
+use tests::private::repository;
+use tests::python::python;
 use tests::relay::open_visit;
 
 fn found(hospital: &Hospital, conditions: &[&str]) -> Vec<Value> {
@@ -105,9 +107,6 @@ async fn questions_are_answered_counted_followed_and_written() {
         (&bundle["resourceType"], &bundle["type"]),
         (&"Bundle".into(), &"collection".into())
     );
-    for entry in bundle["entry"].as_array().unwrap() {
-        well_formed(&entry["resource"]);
-    }
     let event = &bundle["entry"][0]["resource"];
     assert_eq!(
         (&event["outcome"], &event["outcomeDesc"]),
@@ -116,38 +115,41 @@ async fn questions_are_answered_counted_followed_and_written() {
     );
     assert_eq!(event["purposeOfEvent"][0]["coding"][0]["code"], "TREAT", "{event}");
     assert_eq!(event["entity"][0]["what"]["identifier"]["value"], *hospital.resident_id, "{event}");
+
+    // Every kind of entry that there is, as the models of others read R4.
+    let events = file("everything.json");
+    let all = hospital.granted("auditor", &["audit", "search", "--form", "fhir", "--out", &events]);
+    let read = Command::new(python())
+        .args([repository().join("tests/interop/fhir_check.py").as_os_str(), events.as_ref()])
+        .output()
+        .unwrap();
+    let refused = String::from_utf8_lossy(&read.stderr);
+    assert_eq!(
+        String::from_utf8_lossy(&read.stdout).trim(),
+        all["entries"].to_string(),
+        "{refused}"
+    );
+    let bundle: Value = serde_json::from_slice(&fs::read(events).unwrap()).unwrap();
+    for entry in bundle["entry"].as_array().unwrap() {
+        well_formed(&entry["resource"]);
+    }
 }
 
-/// FHIR R4 AuditEvent: what has to be there (cardinality 1..), and what the required bindings allow.
+/// FHIR R4 AuditEvent beyond its structure: what the required bindings allow, and how it is named.
 fn well_formed(event: &Value) {
     assert_eq!(event["resourceType"], "AuditEvent");
-    assert!(event["type"]["code"].is_string() && event["type"]["system"].is_string(), "{event}");
+    assert!(event["type"]["system"].is_string(), "{event}");
     assert!(event["recorded"].as_str().unwrap().ends_with('Z'), "{event}");
     assert!(["C", "R", "U", "D", "E"].contains(&event["action"].as_str().unwrap()), "{event}");
     assert!(["0", "4", "8", "12"].contains(&event["outcome"].as_str().unwrap()), "{event}");
     let id = event["id"].as_str().unwrap();
     assert!(id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{id}");
     let agents = event["agent"].as_array().unwrap();
-    assert!(!agents.is_empty() && agents.iter().all(|it| it["requestor"].is_boolean()), "{event}");
+    assert!(!agents.is_empty(), "{event}");
     assert!(event["source"]["observer"]["identifier"]["value"].is_string(), "{event}");
     for entity in event["entity"].as_array().into_iter().flatten() {
         for detail in entity["detail"].as_array().into_iter().flatten() {
             assert!(detail["type"].is_string() && detail["valueString"].is_string(), "{event}");
         }
     }
-    let known = [
-        "resourceType",
-        "id",
-        "type",
-        "subtype",
-        "action",
-        "recorded",
-        "outcome",
-        "outcomeDesc",
-        "purposeOfEvent",
-        "agent",
-        "source",
-        "entity",
-    ];
-    assert!(event.as_object().unwrap().keys().all(|key| known.contains(&&**key)), "{event}");
 }
