@@ -24,4 +24,5 @@ pub mod relay;
 pub mod resource_server;
 pub mod softhsm;
 pub mod softsdf;
+pub mod syslog;
 pub mod tokens;

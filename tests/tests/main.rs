@@ -6,6 +6,7 @@
 mod access;
 mod access_tokens;
 mod agent;
+mod atna;
 mod audit_search;
 mod authority_succession;
 mod bad_caller;

@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 use self::national::Credentials;
 pub(crate) use self::{
     address::{Address, Security},
-    connection::TlsCa,
+    connection::{TlsCa, roots},
     http::post,
 };
 use crate::{

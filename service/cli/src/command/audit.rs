@@ -5,6 +5,7 @@ mod check;
 mod checker;
 mod database;
 mod export;
+mod forward;
 mod search;
 mod written;
 
@@ -69,6 +70,8 @@ pub(crate) enum AuditCommand {
     },
     /// 导出日志，供离线核对 | Export the log, to be checked offline
     Export(export::Export),
+    /// 向安全审计服务（IHE ATNA，syslog over TLS）逐条转发日志 | Pass the log on to a repository of audit messages (IHE ATNA, syslog over TLS)
+    Forward(forward::Forward),
     /// 离线核对日志：完好、被改动（指出哪一条）或无法核对 | Check a log offline: intact, tampered with (naming entries), or not to be told
     Check(check::Check),
     /// 给出核对网页：一个文件，用浏览器离线核对导出文件 | Give out the checker page: one file that checks exports in a browser, offline
@@ -172,6 +175,7 @@ impl AuditCommand {
             Self::Search(search) => search.run(context).await,
             Self::Count(order) => order.run(context).await,
             Self::Follow(order) => order.run(context).await,
+            Self::Forward(order) => order.run(context).await,
             Self::Get { position } => get(context, position).await,
             Self::Prove(order) => prove(context, order).await,
             Self::Consistency(order) => consistency(context, order).await,

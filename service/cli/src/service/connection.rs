@@ -134,7 +134,7 @@ fn tls_config(tls_ca: &TlsCa) -> Result<Arc<ClientConfig>, Failure> {
     Ok(Arc::new(config))
 }
 
-pub(super) fn roots(path: &Path, otherwise: Problem) -> Result<RootCertStore, Failure> {
+pub(crate) fn roots(path: &Path, otherwise: Problem) -> Result<RootCertStore, Failure> {
     let malformed = || Failure::of(otherwise).about(path.display());
     let pem = files::read(path, 256 * 1024)?;
     let mut roots = RootCertStore::empty();

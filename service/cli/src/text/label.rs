@@ -125,6 +125,7 @@ labels! {
     AUDIT_PROVED: "已在本机核对：该记录确在日志之中", "Checked on this machine: the entry is in the log";
     AUDIT_CONSISTENT: "已在本机核对：日志只增未改", "Checked on this machine: the log only grew";
     AUDIT_CHECKPOINT: "日志检查点", "Checkpoint of the log";
+    AUDIT_FORWARDED: "日志已转发", "The log was passed on";
     AUDIT_EXPORTED: "日志已导出", "The log was exported";
     AUDIT_PAGE: "核对网页已写入", "The checker page was written";
     AUDIT_PAGE_ENCLOSES: "核对网页已写入，附有导出文件", "The checker page was written, with the export in it";

@@ -1,6 +1,6 @@
 //! Entries as files for other programs: a table (CSV), or FHIR R4 AuditEvents.
 
-mod event;
+pub(super) mod event;
 
 use std::path::Path;
 

@@ -22,11 +22,7 @@ pub(super) fn of(position: u64, entry: &Entry) -> Value {
         "subtype": subtypes(&entry.action),
         "action": verb(&entry.action),
         "recorded": entry.at,
-        "outcome": match entry.outcome {
-            Outcome::Granted => "0",
-            Outcome::Refused => "4",
-            Outcome::Failed => "8",
-        },
+        "outcome": outcome(entry.outcome),
         "agent": [agent(entry)],
         "source": {
             "observer": identified("urn:healthcard:log-position", &position.to_string()),
@@ -82,8 +78,17 @@ fn subtypes(action: &str) -> Vec<Value> {
     }
 }
 
+/// How it ended: 0 well, 4 and 8 not.
+pub(in crate::command::audit) fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Granted => "0",
+        Outcome::Refused => "4",
+        Outcome::Failed => "8",
+    }
+}
+
 /// C, R, U, D, or E for whatever is neither of them.
-fn verb(action: &str) -> &'static str {
+pub(in crate::command::audit) fn verb(action: &str) -> &'static str {
     match action.split_once('.').map_or("", |(_, verb)| verb) {
         "read" | "list" | "own" | "dump" | "explain" | "introspect" | "verify" | "status" => "R",
         "register" | "enter" | "add" | "issue" | "open" | "grant" | "make" | "begin" | "bind"
