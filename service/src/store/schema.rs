@@ -57,6 +57,11 @@ const MIGRATIONS: &[(&str, &str)] = &[
 /// How long a connection waits for another's lock before it gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Most of the database that a connection keeps in memory, KiB. An append changes a page of each index of the log, and in a
+/// long log reads them all again unless they are kept.
+const WRITERS_CACHE: i64 = 64 * 1024;
+const READERS_CACHE: i64 = 8 * 1024;
+
 /// The connection that writes.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -74,6 +79,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
          PRAGMA trusted_schema = OFF;
          PRAGMA wal_autocheckpoint = 0;",
     )?;
+    db.pragma_update(None, "cache_size", -WRITERS_CACHE)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
 }
@@ -84,6 +90,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(PATIENCE)?;
     db.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+    db.pragma_update(None, "cache_size", -READERS_CACHE)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
 }
