@@ -176,6 +176,18 @@ catalogue! {
     KEY_NOT_HELD: "密钥管理中心没有此证书的密钥", "只能恢复证书对中加密证书的密钥，请核对序列号", "the key management centre does not hold the key of this certificate", "only keys of encryption certificates of a pair can be recovered; check the serial number";
     /// No such resident.
     RESIDENT_NOT_FOUND: "没有此居民的登记", "请核对证件号码，或先登记居民", "no such resident on record", "check the ID number, or register the resident first";
+    /// Their personal data was erased.
+    RESIDENT_ERASED: "该居民的个人信息已删除", "编号只在日志中保留；本人再来时请重新登记", "the personal data of this resident was erased", "the number stands in the log only; register the person anew if they come again";
+    /// A visit of the resident is open.
+    VISIT_OPEN: "该居民有未结束的就诊", "请先结束就诊，再办理删除", "a visit of the resident is open", "close it first";
+    /// An emergency access to the resident's data has no finding.
+    EMERGENCY_UNREVIEWED: "对该居民的紧急访问尚未复核", "请先由审计员复核（healthcard emergency review），其说明随删除而去", "an emergency access to the resident's data has no finding yet", "have an auditor review it first (`healthcard emergency review`): what was written of it goes with the erasure";
+    /// The resident had a visit, or was issued a card.
+    NOT_IN_ERROR: "该居民有过就诊或领过卡，不属于误登记", "请以本人请求或文书为依据", "the resident had a visit or was issued a card, and was not registered in error", "erase on the resident's request or by an order";
+    /// What is on record has to be kept for a while.
+    RECORD_KEPT: "就诊记录尚在保存期内", "期满后再办理；依主管部门或法院文书删除的除外", "what is on record of visits has to be kept for now", "erase after that day, unless an authority or a court orders it";
+    /// Another erasure of the resident waits for its review.
+    ERASURE_PENDING: "该居民已有待复核的删除", "请先复核该删除（healthcard resident erasures）", "another erasure of this resident waits for its review", "review that one first (`healthcard resident erasures`)";
     /// No such card.
     CARD_NOT_FOUND: "没有此卡的登记", "请核对卡编号", "no such card on record", "check the card's number";
     /// No such visit.
@@ -475,6 +487,7 @@ needs! {
     NoIssuer: "不填", "left out for this kind of number";
     Case: "系统提示相似时给出的编号，64 位十六进制", "what the refusal gave as `case`, 64 hexadecimal digits";
     ScanDigest: "扫描件的 SM3 摘要，32 字节，可不填", "an SM3 digest of 32 octets, or left out";
+    OrderAlone: "空：只有依文书删除才有文书编号", "empty: only an erasure by an order has its number";
     Scopes: "至少一项监护权限，不重复", "at least one scope, each once";
     GuardianshipStart: "今天或一年之内的日期", "today, or a day within a year";
     GuardianshipEnd: "不早于开始日期的结束日期，成年人必填", "a last day not before the first; it is needed for adults";

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use time::{Date, OffsetDateTime};
+use time::{Date, Month, OffsetDateTime};
 
 /// A moment in UTC, precise to the microsecond, as the log and the certificates write it.
 pub type UtcTime = OffsetDateTime;
@@ -26,6 +26,19 @@ pub fn count() -> Instant {
 #[must_use]
 pub fn date_at_desk(now: UtcTime) -> Date {
     now.to_offset(time::macros::offset!(+8)).date()
+}
+
+/// The day so many years after another. After 29 February it is the 28th where the year has no 29th: a term that ends on
+/// a day the month lacks ends with the month.
+#[must_use]
+pub fn years_after(day: Date, years: i32) -> Date {
+    let year = day.year().saturating_add(years);
+    let in_month = |number| Date::from_calendar_date(year, day.month(), number);
+    let leap_day = day.month() == Month::February && day.day() == 29;
+    let found =
+        in_month(day.day()).or_else(|error| if leap_day { in_month(28) } else { Err(error) });
+    // Only a year beyond 9999 has no such day.
+    found.unwrap_or(Date::MAX)
 }
 
 /// When a day is over at a desk.

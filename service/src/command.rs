@@ -7,6 +7,7 @@ use hsm::soft::{Iterations, Passphrase, Share, Unseal};
 use zeroize::Zeroizing;
 
 pub(crate) mod decisions;
+pub(crate) mod erased;
 pub(crate) mod keys;
 pub(crate) mod policy;
 pub(crate) mod warnings;

@@ -7,6 +7,7 @@ mod enrolment;
 mod logins;
 mod metrics;
 mod national;
+mod retention;
 mod revocation_lists;
 mod scrub;
 mod time_stamps;
@@ -32,6 +33,7 @@ pub use self::enrolment::{EnrolmentRules, RawEnrolment};
 pub use self::logins::{LoginRules, RawLogins};
 pub use self::metrics::{MetricsReaders, RawMetrics};
 pub use self::national::RawNational;
+pub use self::retention::RawRetention;
 pub use self::revocation_lists::RawRevocationLists;
 pub use self::scrub::{RawScrub, Scrub};
 pub use self::time_stamps::{Clients, RawTimeStamps, TimeStamps};
@@ -124,6 +126,9 @@ pub struct RawConfig {
     /// What is expected of the disk.
     #[serde(default)]
     pub disk: RawDisk,
+    /// How long records are kept.
+    #[serde(default)]
+    pub retention: RawRetention,
     /// Cryptographic devices, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub devices: BTreeMap<String, RawDevice>,
@@ -258,6 +263,8 @@ pub struct Config {
     pub disk: Budget,
     /// How fast the disk has to be.
     pub pace: Limits,
+    /// Years that what is on record of a visit is kept after its end.
+    pub records_years: i32,
 }
 
 /// Who computes with card keys, and how.
@@ -493,6 +500,7 @@ impl Config {
             scrub: Scrub::check(&raw.scrub)?,
             disk,
             pace,
+            records_years: raw.retention.check()?,
         })
     }
 }

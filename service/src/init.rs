@@ -184,6 +184,7 @@ pub async fn init(options: InitOptions) -> Result<(), InitError> {
         witnesses: config::RawWitnesses::default(),
         scrub: config::RawScrub::default(),
         disk: config::RawDisk::default(),
+        retention: config::RawRetention::default(),
         card_security: config::default_card_security(),
         card_diversification: config::default_card_diversification(),
     };

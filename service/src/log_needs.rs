@@ -58,6 +58,10 @@ impl Act {
             | Self::ResidentRegister
             | Self::ResidentRead
             | Self::ResidentHistory
+            | Self::ErasureEnter
+            | Self::ErasureReview
+            | Self::ErasureRead
+            | Self::ResidentErase
             | Self::NumberBind
             | Self::NumberUnbind
             | Self::NumberRead

@@ -26,7 +26,8 @@ use tokio::{
 };
 
 use crate::command::{
-    Failure, Place, Stretching, keys::Keys, policy::Rules, runtime, warnings::Warnings,
+    Failure, Place, Stretching, erased::Erased, keys::Keys, policy::Rules, runtime,
+    warnings::Warnings,
 };
 
 mod command;
@@ -49,6 +50,8 @@ enum Command {
     Serve(Serve),
     /// 检查设置、密钥、证书和日志末端，不开放端口 · Check settings, keys, certificates and the end of the log.
     Check(Place),
+    /// 检查已删除的居民在数据库中是否还有残留；服务可在运行 · Check that nothing of a resident who was erased is left in the database; the service may be running.
+    CheckErased(Erased),
     /// 查看和更换密钥 · List the keys, and change them.
     Keys(Keys),
     /// 查看、试用和签名授权规则 · Look at rules of access, try them, and sign them.
@@ -163,6 +166,7 @@ fn main() -> ExitCode {
         Command::Operator(options) => another_operator(options),
         Command::Serve(options) => run(options),
         Command::Check(place) => check(place),
+        Command::CheckErased(erased) => erased.check(),
         Command::Keys(keys) => keys.run(),
         Command::Policy(rules) => rules.run(),
         Command::Warnings(warnings) => warnings.run(),

@@ -30,7 +30,7 @@ use crate::{
     national::National,
     registrar::{
         Authorities, AuthorityError, Error, ListPlan, Parts, Registrar, SucceededRoot,
-        certify_next, hold_token_key_back, key_made, list_address, take_over,
+        certify_next, erase_again, hold_token_key_back, key_made, list_address, take_over,
     },
     rules::{self, RulesError},
     serve::{self, ListenError, Protection},
@@ -129,6 +129,9 @@ pub(crate) async fn unlock<'a>(
         tracing::info!(%key, "a key that this version needs was made; back the keystore up");
         store.record_act(key_made(&config.name, &key, clock::now())).await?;
     }
+    if keys.tested().is_ok() {
+        erase_again(&store, &config.name, clock::now()).await?;
+    }
     Ok(Unlocked { config, keys, store })
 }
 
@@ -158,7 +161,7 @@ pub(crate) async fn registrar(
     let Config { name, policy, lifetimes, card_rules, card_keys, card_script, .. } = config;
     let Config { bundle, time_stamps, metrics, national, .. } = config;
     let Config { login_rules, enrolment_rules, certificate_rules, warnings, .. } = config;
-    let Config { witnesses, scrub, database, disk, pace, .. } = config;
+    let Config { witnesses, scrub, database, disk, pace, records_years, .. } = config;
     store.limit(pace);
     let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
     let parts = Parts {
@@ -183,6 +186,7 @@ pub(crate) async fn registrar(
         witnesses,
         scrub,
         disk: Disk::new(&database, disk),
+        records_years,
     };
     hold_token_key_back(&parts.store, &parts.keys).await?;
     let registrar = Registrar::new(parts)?;

@@ -190,6 +190,18 @@ words! {
 }
 
 words! {
+    /// Why a resident's personal data is erased (删除个人信息): PIPL (个人信息保护法), article 47.
+    ErasureBasis {
+        /// They should not have been put on record (误登记).
+        RegisteredInError = "registered-in-error",
+        /// They ask for it (本人请求), and nothing has to be kept any longer.
+        ResidentAsks = "resident-asks",
+        /// An authority or a court orders it (主管部门或法院文书).
+        Order = "order",
+    }
+}
+
+words! {
     /// What staff rest a binding or a guardianship on.
     Basis {
         /// The resident was there: their card was in the reader, or a code of theirs was used, a

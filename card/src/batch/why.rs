@@ -129,6 +129,8 @@ reasons! {
     AlikeByPhone "LOOK_ALIKE_PHONE" "与在册或本批另一人同名同电话；请核对证件后以 resident register 登记并作出决定，再以同一命令继续" "is the name of somebody else with the same phone, on record or in this batch: see the documents, register the person with your decision (resident register), and give the same command again";
     /// Somebody else has the same number of a document.
     NumberShared "NUMBER_SHARED" "该证件号码属于在册或本批另一人；请核对证件后登记此人并以 resident bind 作出决定，再以同一命令继续" "is the number of somebody else, on record or in this batch: see the documents, register the person, bind the number with your decision (resident bind), and give the same command again";
+    /// The person's data was erased while the row waited.
+    Erased "RESIDENT_ERASED" "此人的个人信息已删除" "is a person whose data was erased meanwhile";
     // what became of a batch
     /// The batch was given up: its rows are wrong.
     AbandonedWrongRows "ABANDONED_WRONG_ROWS" "批次作废：数据有误" "was given up with its batch: rows are wrong";

@@ -3,6 +3,7 @@
 mod bound;
 mod emergency;
 mod enrolment;
+mod erasure;
 pub(crate) mod finding;
 mod scrub;
 mod staff;
@@ -22,6 +23,7 @@ use crate::{
 pub(crate) use bound::{alike, binding, bindings, guardians, guardianship, stopped};
 pub(crate) use emergency::{emergencies, emergency};
 pub(crate) use enrolment::{enrolment, enrolments, identifiers, other_identities};
+pub(crate) use erasure::{erasure, erasure_reviewed, erasures};
 pub(crate) use staff::{left, plan, plan_json, waiting, waiting_json};
 pub(crate) use warning::{warning, warning_again, warning_rules, warnings};
 

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod emergency;
+mod erasure;
 mod history;
 mod label;
 mod problem;
@@ -17,6 +18,7 @@ pub(crate) use self::{
     access::*,
     audit::*,
     emergency::*,
+    erasure::*,
     history::*,
     label::*,
     problem::{Problem, problems},

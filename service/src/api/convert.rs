@@ -14,7 +14,9 @@ use crate::{
     numbers::NumberKind,
     registrar::{CodeForm, Error},
     store::{self, InstitutionId},
-    vocabulary::{Basis, BindingEnd, DataClass, GuardianScope, Kinship, Purpose, Role},
+    vocabulary::{
+        Basis, BindingEnd, DataClass, ErasureBasis, GuardianScope, Kinship, Purpose, Role,
+    },
 };
 
 /// Words that the interface numbers and the service names.
@@ -107,6 +109,16 @@ numbered!(
     PlatformMessage,
     OwnRecords,
     CourtOrder
+);
+numbered!(
+    erasure_basis,
+    erasure_basis_number,
+    ErasureBasis,
+    ErasureBasis,
+    "basis",
+    RegisteredInError,
+    ResidentAsks,
+    Order
 );
 numbered!(
     binding_end,

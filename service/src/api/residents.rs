@@ -1,6 +1,7 @@
-//! `Residents`: residents on record, their other numbers, and who cares for whom.
+//! `Residents`: residents on record, their other numbers, who cares for whom, and erasure.
 
 mod bindings;
+mod erasures;
 mod guardians;
 
 use std::vec::IntoIter;
@@ -160,6 +161,39 @@ impl Residents for Desk {
             .map(|piece| v1::ResidentHistoryResponse { actors: Vec::new(), chunk: piece.to_vec() });
         let pieces: Vec<_> = std::iter::once(first).chain(pieces).map(Ok).collect();
         Ok(Response::new(tokio_stream::iter(pieces)))
+    }
+
+    async fn order_erasure(
+        &self,
+        request: Request<v1::OrderErasureRequest>,
+    ) -> Reply<v1::OrderErasureResponse> {
+        let caller = self.caller(&request).await?;
+        let order = erasures::order(request.into_inner())?;
+        let (erasure, recorded) = self.registrar.order_erasure(&caller, order).await?;
+        Ok(Response::new(v1::OrderErasureResponse {
+            erasure: Some(erasures::message(erasure)),
+            receipt: receipt(recorded),
+        }))
+    }
+
+    async fn review_erasure(
+        &self,
+        request: Request<v1::ReviewErasureRequest>,
+    ) -> Reply<v1::ReviewErasureResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.into_inner();
+        let verdict = erasures::verdict(asked.verdict)?;
+        let erasure = id("erasure_id", &asked.erasure_id)?;
+        let reviewed = self.registrar.review_erasure(&caller, erasure, verdict).await?;
+        Ok(Response::new(erasures::reviewed(reviewed)))
+    }
+
+    async fn erasures(&self, request: Request<v1::ErasuresRequest>) -> Reply<v1::ErasuresResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.into_inner();
+        let (after, size) = page(asked.page_size, 100, &asked.page_token)?;
+        let found = self.registrar.erasures(&caller, after, size).await?;
+        Ok(Response::new(erasures::list(found, size)))
     }
 }
 

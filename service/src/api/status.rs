@@ -7,7 +7,13 @@ use tonic_types::{ErrorDetail, ErrorInfo, LocalizedMessage, StatusExt};
 
 use uuid::Uuid;
 
-use crate::{catalogue::Reason, clock, policy::Denial, registrar::Error};
+use crate::{
+    catalogue::Reason,
+    clock,
+    policy::Denial,
+    registrar::Error,
+    store::{Obstacle, StoreError},
+};
 
 /// Domain of our reasons (`google.rpc.ErrorInfo`).
 const DOMAIN: &str = "healthcard.v1";
@@ -67,6 +73,7 @@ fn code(reason: Reason) -> Code {
         | R::CERTIFICATE_NOT_FOUND
         | R::KEY_NOT_HELD
         | R::RESIDENT_NOT_FOUND
+        | R::RESIDENT_ERASED
         | R::BINDING_NOT_FOUND
         | R::GUARDIANSHIP_NOT_FOUND
         | R::EMERGENCY_NOT_FOUND
@@ -118,6 +125,11 @@ fn code(reason: Reason) -> Code {
         | R::CHANGE_PENDING
         | R::IDENTITY_OF_ANOTHER
         | R::ENROLMENT_PENDING
+        | R::ERASURE_PENDING
+        | R::VISIT_OPEN
+        | R::EMERGENCY_UNREVIEWED
+        | R::NOT_IN_ERROR
+        | R::RECORD_KEPT
         | R::CHANGE_OVER => Code::FailedPrecondition,
         R::LOOK_ALIKE
         | R::NUMBER_SHARED
@@ -203,6 +215,11 @@ impl From<Error> for Status {
                 en = format!("{en}, until {at_desk} (UTC+8)");
             }
             Error::Alike(alike) => metadata.extend(alike.told()),
+            Error::Store(StoreError::Conflict(Obstacle::KeptUntil(day))) => {
+                metadata.insert("until".to_owned(), day.to_string());
+                zh = format!("{zh}，至 {day}");
+                en = format!("{en}, until {day}");
+            }
             Error::Store(_) | Error::Key(_) | Error::Internal { .. }
                 if matches!(
                     code(reason),

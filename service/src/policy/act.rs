@@ -59,6 +59,14 @@ words! {
         ResidentRead = "resident.read",
         /// Giving a resident all that the log has about them.
         ResidentHistory = "resident.history",
+        /// Entering that a resident's personal data is to be erased.
+        ErasureEnter = "erasure.enter",
+        /// Reviewing such an erasure, which another person entered.
+        ErasureReview = "erasure.review",
+        /// Reading erasures.
+        ErasureRead = "erasure.read",
+        /// Erasing a resident. Done by the service itself: as an erasure is approved, and in an older copy.
+        ResidentErase = "resident.erase",
         /// Binding another number to a resident.
         NumberBind = "number.bind",
         /// Ending the binding of a number.

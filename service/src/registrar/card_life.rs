@@ -33,9 +33,7 @@ impl Registrar {
         self.allow(caller, Act::CardApply).await?;
         let refused =
             || self.entry(caller, Act::CardApply, Outcome::Refused).about(resident.to_string());
-        let Some(record) = self.store.resident(resident).await? else {
-            return self.refuse(refused(), Reason::RESIDENT_NOT_FOUND).await;
-        };
+        let record = self.resident_asked_for(resident, refused).await?;
         self.here_or_present(caller, record.institution, resident, refused).await?;
         let application = NewApplication {
             id: CardId::generate(),

@@ -132,9 +132,7 @@ impl Registrar {
             self.entry(caller, Act::CardRegister, Outcome::Refused)
                 .about(order.resident.to_string())
         };
-        let Some(resident) = self.store.resident(order.resident).await? else {
-            return self.refuse(refused(), Reason::RESIDENT_NOT_FOUND).await;
-        };
+        let resident = self.resident_asked_for(order.resident, refused).await?;
         self.here_or_present(caller, resident.institution, resident.id, refused).await?;
         let id = order.application.unwrap_or_else(CardId::generate);
         let chip = Chip {

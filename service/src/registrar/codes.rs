@@ -380,9 +380,7 @@ impl Registrar {
         id: ResidentId,
     ) -> Result<Resident, Error> {
         let refused = || self.entry(caller, act, Outcome::Refused).about(id.to_string());
-        let Some(resident) = self.store.resident(id).await? else {
-            return self.refuse(refused(), Reason::RESIDENT_NOT_FOUND).await;
-        };
+        let resident = self.resident_asked_for(id, refused).await?;
         self.here_or_present(caller, resident.institution, id, refused).await?;
         Ok(resident)
     }

@@ -299,9 +299,7 @@ impl Registrar {
         scope: GuardianScope,
         refused: impl Fn() -> Entry,
     ) -> Result<Presence, Error> {
-        let Some(record) = self.store.resident(resident).await? else {
-            return self.refuse(refused(), Reason::RESIDENT_NOT_FOUND).await;
-        };
+        let record = self.resident_asked_for(resident, &refused).await?;
         let here = self.store.presence(presence).await?.filter(|presence| {
             presence.session == caller.holder.session && presence.expires_at > caller.now
         });

@@ -9,7 +9,7 @@ use hsm::{
 };
 use time::Duration;
 
-use super::{Caller, Error, Registrar, cards::alert};
+use super::{Caller, Error, Registrar, cards::alert, erasures::unless_erased};
 use crate::{
     card_life::CardStatus,
     catalogue::Reason,
@@ -273,7 +273,9 @@ impl Registrar {
         if end.is_none_or(|end| end < day) || reading.refusal == Some(Refusal::Expired) {
             found.push(Contradiction::Expired);
         }
-        let resident = self.store.resident(card.resident).await?.ok_or(Reason::INTERNAL)?;
+        let resident = self.store.resident(card.resident).await;
+        // Whose it was is not known any more.
+        let Some(resident) = unless_erased(resident)? else { return Ok(found) };
         let holder = self.personal.open_resident(&resident)?;
         if card::CardNumber::from(&holder.id_number) != reading.card_number {
             found.push(Contradiction::Holder);

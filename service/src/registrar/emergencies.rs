@@ -3,7 +3,9 @@
 use audit::{Entry, Outcome};
 use time::Duration;
 
-use super::{Caller, Error, Registrar, entry_by, personal::Remark, service_actor};
+use super::{
+    Caller, Error, Registrar, entry_by, erasures::unless_erased, personal::Remark, service_actor,
+};
 use crate::{
     catalogue::Reason,
     clock::{UtcTime, date_at_desk},
@@ -36,6 +38,7 @@ pub struct EmergencyOrder {
 }
 
 /// What people wrote about one.
+#[derive(Default)]
 pub struct EmergencyNotes {
     /// Why it was begun.
     pub note: String,
@@ -90,9 +93,7 @@ impl Registrar {
             }
         };
         let refused = || refused().about(resident.to_string());
-        let Some(row) = self.store.resident(resident).await? else {
-            return self.refuse(refused(), Reason::RESIDENT_NOT_FOUND).await;
-        };
+        let row = self.resident_asked_for(resident, &refused).await?;
         let (id, rules) = (EmergencyId::generate(), self.policy.emergency());
         // Tokens speak in whole seconds: those within it end just when it does.
         let ends_at = caller.now + rules.lasts;
@@ -175,8 +176,7 @@ impl Registrar {
         let emergency = self.own_emergency(caller, Act::EmergencyAccount, id).await?;
         let entry =
             |outcome| self.entry_on(caller, Act::EmergencyAccount, outcome, &emergency.begun);
-        let row = self.known_resident(emergency.begun.resident).await?;
-        let sealed = self.personal.seal_remark(&row, Remark::EmergencyAccount(id), note)?;
+        let sealed = self.seal_note(&emergency, Remark::EmergencyAccount(id), note).await?;
         let late = emergency.state(caller.now) == EmergencyState::AccountOverdue;
         let granted = entry(Outcome::Granted).with("late", if late { "yes" } else { "no" });
         let due = caller.now + self.policy.emergency().review;
@@ -202,12 +202,11 @@ impl Registrar {
         let emergency = self.emergency_asked_for(caller, Act::EmergencyReview, id).await?;
         let entry =
             |outcome| self.entry_on(caller, Act::EmergencyReview, outcome, &emergency.begun);
-        let row = self.known_resident(emergency.begun.resident).await?;
         let review = EmergencyReview {
             at: caller.now,
             by: caller.holder.identity,
             finding,
-            sealed_note: self.personal.seal_remark(&row, Remark::EmergencyFinding(id), note)?,
+            sealed_note: self.seal_note(&emergency, Remark::EmergencyFinding(id), note).await?,
         };
         let accounted = if emergency.account.is_some() { "yes" } else { "no" };
         let granted = entry(Outcome::Granted)
@@ -381,9 +380,25 @@ impl Registrar {
         Ok(EmergencyRecord { on_record, state, notes: None })
     }
 
+    /// What somebody wrote about one, under the resident's key. Of a resident who was erased in an older copy of the
+    /// database nothing can be kept in words: that it was accounted for or reviewed is.
+    async fn seal_note(
+        &self,
+        emergency: &Emergency,
+        remark: Remark,
+        note: &str,
+    ) -> Result<Vec<u8>, Error> {
+        match unless_erased(self.store.resident(emergency.begun.resident).await)? {
+            Some(row) => Ok(self.personal.seal_remark(&row, remark, note)?),
+            None => Ok(Vec::new()),
+        }
+    }
+
     async fn notes(&self, emergency: &Emergency) -> Result<EmergencyNotes, Error> {
         let id = emergency.begun.id;
-        let row = self.known_resident(emergency.begun.resident).await?;
+        let Some(row) = unless_erased(self.store.resident(emergency.begun.resident).await)? else {
+            return Ok(EmergencyNotes::default());
+        };
         let open = |remark, sealed: Option<&[u8]>| match sealed {
             Some(sealed) => self.personal.open_remark(&row, remark, sealed),
             None => Ok(String::new()),

@@ -1,12 +1,12 @@
 //! Guardians (监护人) of children and of adults who need one: for what, and until when.
 
 use audit::Outcome;
-use time::{Date, Duration, Month};
+use time::{Date, Duration};
 
 use super::{Caller, Error, Registrar, personal::Remark};
 use crate::{
     catalogue::{Needs, Reason},
-    clock::{UtcTime, date_at_desk},
+    clock::{UtcTime, date_at_desk, years_after},
     policy::Act,
     store::{
         self, Guardianship, GuardianshipEnd, GuardianshipId, IdentityId, NewGuardianship, Receipt,
@@ -256,15 +256,9 @@ fn term(
     }
 }
 
-/// The day on which somebody turns `age`. Who was born on 29 February does so on the 28th where the
-/// year has no 29th: a term that ends on a day the month lacks ends with the month.
+/// The day on which somebody turns `age`.
 pub(super) fn birthday(born: Date, age: i32) -> Date {
-    let year = born.year().saturating_add(age);
-    let day = |day| Date::from_calendar_date(year, born.month(), day);
-    let leap_day = born.month() == Month::February && born.day() == 29;
-    let found = day(born.day()).or_else(|error| if leap_day { day(28) } else { Err(error) });
-    // Only a year beyond 9999 has no such day.
-    found.unwrap_or(Date::MAX)
+    years_after(born, age)
 }
 
 #[cfg(test)]

@@ -296,6 +296,11 @@ fn view(batch: &Batch, rows: &[BatchRow]) -> BatchView {
     }
 }
 
+/// Why rows make no card whose person was erased meanwhile.
+pub(super) fn row_of_erased() -> String {
+    reason_word("id_number", Why::Erased)
+}
+
 /// A reason as the store keeps it.
 fn reason_word(field: &str, why: Why) -> String {
     format!("{field}:{}", why.code())

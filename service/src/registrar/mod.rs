@@ -52,6 +52,7 @@ mod consents;
 mod desks;
 mod emergencies;
 mod enrolments;
+mod erasures;
 mod error;
 mod figures;
 mod guardians;
@@ -112,6 +113,8 @@ pub use enrolments::{
     EnrolmentEvidence, EnrolmentKey, EnrolmentOrder, EnteredEnrolment, IssuedCertificates,
     ListedEnrolments, ReviewOrder, ReviewedEnrolment,
 };
+pub(crate) use erasures::erase_again;
+pub use erasures::{ErasureOrder, ErasureVerdict, ReviewedErasure};
 pub use error::Error;
 pub(crate) use figures::Figures;
 pub use guardians::{GuardianshipOrder, GuardianshipRecord, Guardianships};
@@ -200,6 +203,8 @@ pub struct Registrar {
     witnesses: witnesses::Witnesses,
     scrub: scrub::Scrub,
     disk: Disk,
+    /// Years that what is on record of a visit is kept.
+    records_years: i32,
     key_centre: key_centre::KeyCentre,
     /// Signatures of requests, operators' certificates and statements.
     verified: VerifiedSignatures,
@@ -303,6 +308,8 @@ pub struct Parts {
     pub scrub: config::Scrub,
     /// The disk that the records are on.
     pub disk: Disk,
+    /// Years that what is on record of a visit is kept after its end.
+    pub records_years: i32,
 }
 
 impl Registrar {
@@ -315,7 +322,7 @@ impl Registrar {
         let Parts { card_keys, card_issuer, card_script, time_stamps, metrics, national, .. } =
             parts;
         let Parts { bundle, login_rules, enrolment_rules, certificate_rules, .. } = parts;
-        let Parts { warned_of, witnesses, scrub, disk, .. } = parts;
+        let Parts { warned_of, witnesses, scrub, disk, records_years, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             revocations: token_revocations::Revocations::default(),
@@ -341,6 +348,7 @@ impl Registrar {
             witnesses: witnesses::Witnesses::new(witnesses),
             scrub: scrub::Scrub::new(scrub),
             disk,
+            records_years,
             key_centre: key_centre::KeyCentre::new(keys.key_centre()?),
             verified: VerifiedSignatures::new(VERIFIED),
             lists: tokio::sync::Mutex::default(),

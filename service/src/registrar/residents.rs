@@ -129,7 +129,9 @@ impl Registrar {
         id: ResidentId,
     ) -> Result<(ResidentRecord, Receipt), Error> {
         self.allow(caller, Act::ResidentRead).await?;
-        let row = self.store.resident(id).await?;
+        let refused =
+            || self.entry(caller, Act::ResidentRead, Outcome::Refused).about(id.to_string());
+        let row = self.settle(refused(), self.store.resident(id).await).await?;
         self.read_resident(caller, row).await
     }
 
@@ -177,11 +179,21 @@ impl Registrar {
         id: ResidentId,
     ) -> Result<store::Resident, Error> {
         let refused = || self.entry(caller, act, Outcome::Refused).about(id.to_string());
-        let Some(resident) = self.store.resident(id).await? else {
-            return self.refuse(refused(), Reason::RESIDENT_NOT_FOUND).await;
-        };
+        let resident = self.resident_asked_for(id, refused).await?;
         self.here_or_present(caller, resident.institution, id, refused).await?;
         Ok(resident)
+    }
+
+    /// A resident on record; that there is none, or none any more, is left in the log.
+    pub(super) async fn resident_asked_for(
+        &self,
+        id: ResidentId,
+        refused: impl Fn() -> Entry,
+    ) -> Result<store::Resident, Error> {
+        match self.settle(refused(), self.store.resident(id).await).await? {
+            Some(resident) => Ok(resident),
+            None => self.refuse(refused(), Reason::RESIDENT_NOT_FOUND).await,
+        }
     }
 
     /// A resident that a record of ours refers to.

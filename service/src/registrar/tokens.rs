@@ -11,6 +11,7 @@ use audit::Outcome;
 use super::{
     Caller, Error, Registrar,
     asking::{Within, decided_on},
+    erasures::unless_erased,
     token_exchange::Exchanged,
 };
 use crate::{
@@ -385,7 +386,7 @@ impl Registrar {
                 resident.map_or_else(|| of_none(Reason::CONSENT_NOT_FOUND), |it| Ok(Some(it)))
             }
             TokensOf::Resident(id) => {
-                let resident = store.resident(*id).await?;
+                let resident = unless_erased(store.resident(*id).await)?;
                 resident.map_or_else(|| of_none(Reason::RESIDENT_NOT_FOUND), |_| Ok(Some(*id)))
             }
             TokensOf::Identity(id) => {

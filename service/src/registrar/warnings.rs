@@ -6,7 +6,7 @@ use audit::{Entry, Outcome};
 use hsm::KeyError;
 use time::Duration;
 
-use super::{Caller, Error, Registrar, entry_by, service_actor};
+use super::{Caller, Error, Registrar, entry_by, erasures::unless_erased, service_actor};
 use crate::{
     catalogue::Reason,
     clock::UtcTime,
@@ -234,8 +234,10 @@ impl Registrar {
         else {
             return Ok(None);
         };
-        let (reader, resident) =
-            (self.store.identity(identity).await?, self.store.resident(resident).await?);
+        let (reader, resident) = (
+            self.store.identity(identity).await?,
+            unless_erased(self.store.resident(resident).await)?,
+        );
         let Some((reader, resident)) = reader.zip(resident) else { return Ok(None) };
         let resident = self.personal.open_resident(&resident)?;
         let index = self.personal.person_index(&resident.id_number)?;

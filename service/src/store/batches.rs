@@ -27,6 +27,7 @@ pub use records::{
     RowState, Stop,
 };
 pub use rows::RowWords;
+pub(super) use rows::refuse_rows_of;
 
 impl Store {
     /// Opens a batch.

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use audit::EntryError;
+use time::Date;
 
 use crate::card_life::Refusal;
 
@@ -97,6 +98,8 @@ pub enum Unique {
     PendingChange,
     /// Enrolment of a public key that waits for its review.
     PendingEnrolment,
+    /// Erasure of a resident that waits for its review.
+    PendingErasure,
     /// A number that is bound to the resident.
     Binding,
     /// A guardian of the resident, at any day of the same time.
@@ -121,6 +124,7 @@ impl fmt::Display for Unique {
             Self::Replacement => "a replacement of the card",
             Self::PendingChange => "a pending change of the card",
             Self::PendingEnrolment => "an enrolment of the public key",
+            Self::PendingErasure => "an erasure of the resident",
             Self::Binding => "the number of the resident",
             Self::Guardianship => "the guardian of the resident",
         })
@@ -285,6 +289,16 @@ pub enum Obstacle {
     EmergencyState,
     /// The person began more of them within an hour than anybody can need.
     TooManyEmergencies,
+    /// The resident's personal data was erased.
+    ResidentErased,
+    /// A visit of the resident is open.
+    VisitOpen,
+    /// An emergency access to the resident's data has no finding yet.
+    EmergencyOpen,
+    /// The resident had a visit or was issued a card: they were not registered in error.
+    NotInError,
+    /// What is on record of the resident's visits has to be kept until this day.
+    KeptUntil(Date),
 }
 
 impl fmt::Display for Obstacle {
@@ -335,6 +349,11 @@ impl fmt::Display for Obstacle {
             Self::EmergencyOver => "the emergency access is over",
             Self::EmergencyState => "the emergency access is in another state",
             Self::TooManyEmergencies => "too many emergency accesses within an hour",
+            Self::ResidentErased => "the resident was erased",
+            Self::VisitOpen => "a visit of the resident is open",
+            Self::EmergencyOpen => "an emergency access to the resident has no finding yet",
+            Self::NotInError => "the resident had a visit or was issued a card",
+            Self::KeptUntil(day) => return write!(f, "visits are kept on record until {day}"),
         })
     }
 }
@@ -435,6 +454,10 @@ impl From<rusqlite::Error> for StoreError {
             {
                 match unique(message) {
                     Some(unique) => Self::Duplicate(unique),
+                    // The triggers of 0045.
+                    None if message == "resident erased" => {
+                        Self::Conflict(Obstacle::ResidentErased)
+                    }
                     None if code.extended_code == DANGLING => Self::NotFound(Record::Reference),
                     None => Self::Damaged(message.clone()),
                 }
@@ -462,6 +485,7 @@ fn unique(message: &str) -> Option<Unique> {
         "card_change.card" => Unique::PendingChange,
         "enrolment.key_digest" => Unique::PendingEnrolment,
         "binding.resident, binding.number_index" => Unique::Binding,
+        "erasure.resident" => Unique::PendingErasure,
         _ => Unique::Id,
     })
 }

@@ -117,6 +117,8 @@ ids! {
     ReferralId,
     /// A warning of misuse.
     WarningId,
+    /// The erasure of a resident.
+    ErasureId,
 }
 
 /// One form only, so that an identifier is equal to another exactly if its text is.

@@ -8,7 +8,7 @@
 //! In reading order: the facts (`institutions` to `signings`), the log (`auditing`, `export`), and
 //! below them `facts` (how a fact is handed over), `writer` (the one thread that commits), `tail`
 //! (the growing edge of the tree), `succession` (a new key of the
-//! log), `note_file` (what tells an older copy of the database), `resident_index` (which entries are about whom),
+//! log), `note_file` (what tells an older copy of the database), `erasures::list` (who was erased, whatever copy is opened), `resident_index` (which entries are about whom),
 //! `readers`, `schema`.
 
 use std::{path::Path, sync::Arc};
@@ -33,6 +33,7 @@ mod electronic_cards;
 mod emergencies;
 mod ending_certificates;
 mod enrolments;
+mod erasures;
 mod error;
 mod export;
 mod facts;
@@ -101,14 +102,17 @@ pub use ending_certificates::CertificateCursor;
 pub use enrolments::{
     Enrolment, EnrolmentDraft, EnrolmentReview, EnrolmentVerdict, NewEnrolment, SignedStatement,
 };
+pub use erasures::{
+    Erasure, ErasureReview, ErasureRules, ErasureState, ListedErasure, NewErasure, Remains, Swept,
+};
 pub use error::{Cause, Obstacle, Record, StoreError, Trouble, Unique};
 pub use facts::{Change, Receipt, bounded};
 pub use guardians::{Guardianship, GuardianshipEnd, NewGuardianship};
 pub use identities::{Identity, IdentityKey, Operators};
 pub use ids::{
     BadId, BatchId, BindingId, CardId, ChangeId, CodeId, ConsentId, DecisionId, ElectronicCardId,
-    EmergencyId, EnrolmentId, EscrowedKeyId, GuardianshipId, IdentityId, InstitutionId, PresenceId,
-    RecoveryId, ReferralId, ResidentId, SigningId, TaskId, TokenId, VisitId, WarningId,
+    EmergencyId, EnrolmentId, ErasureId, EscrowedKeyId, GuardianshipId, IdentityId, InstitutionId,
+    PresenceId, RecoveryId, ReferralId, ResidentId, SigningId, TaskId, TokenId, VisitId, WarningId,
 };
 pub use institutions::Institution;
 pub use key_acts::KeyAct;

@@ -3,8 +3,8 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-    sync::Arc,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
     thread::{self, JoinHandle},
 };
 
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     StoreError,
+    erasures::{self, List},
     facts::Job,
     note_file::{self, NoteFile, beside},
     readers::Readers,
@@ -36,6 +37,11 @@ pub(super) struct Inner {
     /// Of the index; it ends with it, before the writer does.
     follower: Option<JoinHandle<()>>,
     keys: LogSigner,
+    path: PathBuf,
+    /// Who was erased, beside the database.
+    erasures: List,
+    /// Whether the write-ahead log has what is to be gone.
+    wal_owed: Arc<AtomicBool>,
     /// Held as long as the database is open.
     lock: File,
 }
@@ -53,6 +59,8 @@ impl Inner {
         note_file.check(&db, head.size, &signer)?;
         let head = succession::take_over(&mut db, head, &signer)?;
         note_file.keep(head.clone());
+        let list = List::beside(path);
+        erasures::settle(&db, &list)?;
         let readers = Readers::open(path)?;
         let (note, reminders) = note_file::channel(head.size);
         let published = Arc::new(Published::new(head));
@@ -69,9 +77,11 @@ impl Inner {
         log.query_row("SELECT count(*) FROM migration", [], |_| Ok(()))?;
         let name = origin.to_owned();
         let follower = spawn("store-index", move || follower.run(&log, &name, &followed))?;
+        let wal_owed = Arc::new(AtomicBool::new(false));
+        let owed = Arc::clone(&wal_owed);
         let threads = vec![
             spawn("store-writer", move || writer.run(jobs))?,
-            spawn("store-wal", move || wal::run(&mover, &nudges))?,
+            spawn("store-wal", move || wal::run(&mover, &nudges, &owed))?,
             spawn("store-note", move || note_file::run(note_file, &kept, &reminders))?,
         ];
         let (readers, index) = (Some(readers), Some(Arc::new(index)));
@@ -83,12 +93,27 @@ impl Inner {
             index,
             follower: Some(follower),
             keys,
+            path: path.to_owned(),
+            erasures: list,
+            wal_owed,
             lock,
         })
     }
 
     pub(super) fn keys(&self) -> &LogSigner {
         &self.keys
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn erasures(&self) -> &List {
+        &self.erasures
+    }
+
+    pub(super) fn wal_owed(&self) -> &AtomicBool {
+        &self.wal_owed
     }
 
     pub(super) fn published(&self) -> &Published {

@@ -1,10 +1,10 @@
 //! Residents (居民) on record. All that is personal is sealed under the resident's own data key.
 
 use audit::Entry;
-use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, types::ValueRef};
 
 use super::{
-    Decision, InstitutionId, Likeness, Receipt, ResidentId, Store, StoreError,
+    Decision, InstitutionId, Likeness, Obstacle, Receipt, ResidentId, Store, StoreError,
     look_alikes::{insert_likenesses, settle_look_alikes},
     micros::Micros,
 };
@@ -77,6 +77,9 @@ impl Store {
     }
 
     /// The resident with this pseudonym.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] with [`Obstacle::ResidentErased`] where there was one.
     pub async fn resident(&self, id: ResidentId) -> Result<Option<Resident>, StoreError> {
         self.find_resident("SELECT * FROM resident WHERE id = ?1", id).await
     }
@@ -96,7 +99,16 @@ impl Store {
         key: impl ToSql + Send + 'static,
     ) -> Result<Option<Resident>, StoreError> {
         self.read(move |db| {
-            Ok(db.prepare_cached(select)?.query_row([key], Resident::read).optional()?)
+            let mut select = db.prepare_cached(select)?;
+            let living = |row: &Row<'_>| {
+                let erased: bool = row.get_ref("erased_at")? != ValueRef::Null;
+                if erased { Ok(None) } else { Resident::read(row).map(Some) }
+            };
+            match select.query_row([key], living).optional()? {
+                None => Ok(None),
+                Some(Some(resident)) => Ok(Some(resident)),
+                Some(None) => Err(StoreError::Conflict(Obstacle::ResidentErased)),
+            }
         })
         .await
     }
@@ -109,17 +121,21 @@ pub(super) fn insert_resident(
     likenesses: &[Likeness],
 ) -> Result<(), StoreError> {
     let r = resident;
-    db.prepare_cached("INSERT INTO resident VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
-        .execute((
-            r.id,
-            r.institution,
-            r.id_number_index,
-            r.wrapped_key,
-            r.sealed_name,
-            r.sealed_id_number,
-            r.sealed_phone,
-            r.sealed_ethnic_group,
-            Micros(r.registered_at),
-        ))?;
+    db.prepare_cached(
+        "INSERT INTO resident (id, institution, id_number_index, wrapped_key, sealed_name, sealed_id_number,
+                               sealed_phone, sealed_ethnic_group, registered_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute((
+        r.id,
+        r.institution,
+        r.id_number_index,
+        r.wrapped_key,
+        r.sealed_name,
+        r.sealed_id_number,
+        r.sealed_phone,
+        r.sealed_ethnic_group,
+        Micros(r.registered_at),
+    ))?;
     insert_likenesses(db, r.id, likenesses)
 }

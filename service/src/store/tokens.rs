@@ -424,28 +424,38 @@ impl Store {
     ) -> Result<(u32, Option<Receipt>), StoreError> {
         let told = entry.clone();
         self.submit(&entry, move |db, _| {
-            let mut going_on = Vec::new();
-            let mut select = db.prepare_cached(of.select(holder))?;
-            let mut rows = match holder {
-                Some(holder) => select.query((Micros(at), &of, holder))?,
-                None => select.query((Micros(at), &of))?,
-            };
-            while let Some(row) = rows.next()? {
-                let token = Token::read(row);
-                let token = token?.with_subject(db)?;
-                if token.ended(at).is_none() {
-                    going_on.push(token.id);
-                }
-            }
-            let mut end = db.prepare_cached("UPDATE token SET revoked_at = ?2 WHERE id = ?1")?;
-            for id in &going_on {
-                end.execute((id, Micros(at)))?;
-            }
-            let ended = u32::try_from(going_on.len()).unwrap_or(u32::MAX);
+            let ended = end(db, &of, holder, at)?;
             Ok(Found::Told(ended, Box::new(told.with("tokens", ended.to_string()))))
         })
         .await
     }
+}
+
+/// Within a fact: ends all of these that go on, of one holder or of all; how many there were.
+pub(super) fn end(
+    db: &Connection,
+    of: &TokensOf,
+    holder: Option<IdentityId>,
+    at: UtcTime,
+) -> Result<u32, StoreError> {
+    let mut going_on = Vec::new();
+    let mut select = db.prepare_cached(of.select(holder))?;
+    let mut rows = match holder {
+        Some(holder) => select.query((Micros(at), of, holder))?,
+        None => select.query((Micros(at), of))?,
+    };
+    while let Some(row) = rows.next()? {
+        let token = Token::read(row);
+        let token = token?.with_subject(db)?;
+        if token.ended(at).is_none() {
+            going_on.push(token.id);
+        }
+    }
+    let mut end = db.prepare_cached("UPDATE token SET revoked_at = ?2 WHERE id = ?1")?;
+    for id in &going_on {
+        end.execute((id, Micros(at)))?;
+    }
+    Ok(u32::try_from(going_on.len()).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

@@ -1,15 +1,27 @@
 //! Moves what is committed from the write-ahead log into the database file, on a thread of its
 //! own: the writer never waits for it.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::{
+    path::Path,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    time::Duration,
+};
 
 use rusqlite::Connection;
+
+use super::{StoreError, schema};
 
 /// Pages in the write-ahead log from which on it is emptied, though the writer then waits a moment.
 const LIMIT: i64 = 16_384;
 
 /// Commits between two nudges: moving has flushes of its own, which those of the writer wait for.
 const COMMITS: u32 = 32;
+
+/// How long it is waited for readers when all has to be moved: the writer waits as well meanwhile.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Tells the thread that there is something to move.
 pub(super) struct Nudge {
@@ -33,15 +45,32 @@ pub(super) fn channel() -> (Nudge, Receiver<()>) {
     (Nudge { sender, commits: 0 }, receiver)
 }
 
-/// Serves nudges until the writer is gone.
-pub(super) fn run(db: &Connection, nudges: &Receiver<()>) {
+/// Serves nudges until the writer is gone. While it is `owed`, the write-ahead log is emptied whatever its length.
+pub(super) fn run(db: &Connection, nudges: &Receiver<()>, owed: &AtomicBool) {
     while nudges.recv().is_ok() {
+        if owed.load(Ordering::Acquire) && is_emptied(db).is_ok_and(|emptied| emptied) {
+            owed.store(false, Ordering::Release);
+            continue;
+        }
         match checkpoint(db, "PRAGMA wal_checkpoint(PASSIVE)") {
             Ok(pages) if pages < LIMIT => {}
             Ok(_) => report(checkpoint(db, "PRAGMA wal_checkpoint(TRUNCATE)")),
             failed => report(failed),
         }
     }
+}
+
+/// Moves everything into the database at `path` and empties the write-ahead log, which has pages as they were before.
+/// Whether it is empty: not while somebody reads what is older.
+pub(super) fn empty(path: &Path) -> Result<bool, StoreError> {
+    let db = schema::open_writer(path)?;
+    db.busy_timeout(MOMENT)?;
+    Ok(is_emptied(&db)?)
+}
+
+fn is_emptied(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        .map(|busy| busy == 0)
 }
 
 /// Answers the pages in the write-ahead log.

@@ -7,7 +7,7 @@ use crate::{
     numbers::NumberKind,
     vocabulary::{
         Abandonment, Basis, BindingEnd, CertificateChange, CertificateSet, ConsentKind,
-        EmergencyReason, Finding, GuardianScope, Kinship,
+        EmergencyReason, ErasureBasis, Finding, GuardianScope, Kinship,
     },
     warnings::{WarningRule, WarningVerdict},
 };
@@ -41,6 +41,7 @@ spelled!(
     CertificateChange,
     ConsentKind,
     EmergencyReason,
+    ErasureBasis,
     Finding,
     WarningRule,
     WarningVerdict

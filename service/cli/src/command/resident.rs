@@ -1,6 +1,7 @@
 //! `healthcard resident`. Names and numbers of people are read from a file or the standard input.
 
 mod decision;
+mod erasure;
 mod guardian;
 mod history;
 mod number;
@@ -13,6 +14,7 @@ use proto::v1::{
     residents_client::ResidentsClient,
 };
 
+use super::Pages;
 use crate::{
     context::{Context, Outcome},
     input, show, text,
@@ -50,6 +52,15 @@ pub(crate) enum ResidentCommand {
     Bindings(number::Bindings),
     /// 为到场居民（或其监护人）出具查阅记录及无遗漏的证明 | Give the resident who is here, or their guardian, all that the log has about them, with proof
     History(history::History),
+    /// 录入删除居民的个人信息；须本机构另一人复核 | Enter that a resident's personal data is to be erased; another person of this institution reviews it
+    Erase(erasure::Erase),
+    /// 复核删除 | Review an erasure
+    EraseReview(erasure::Review),
+    /// 本机构居民的删除，待复核的在前 | Erasures of residents of this institution, those that wait for a review first
+    Erasures {
+        #[command(flatten)]
+        pages: Pages,
+    },
     /// 监护人 | Guardians
     #[command(subcommand)]
     Guardian(guardian::GuardianCommand),
@@ -100,6 +111,9 @@ impl ResidentCommand {
             Self::Unbind(order) => order.run(context).await,
             Self::Bindings(order) => order.run(context).await,
             Self::History(order) => order.run(context).await,
+            Self::Erase(order) => order.run(context).await,
+            Self::EraseReview(order) => order.run(context).await,
+            Self::Erasures { pages } => erasure::list(context, pages).await,
             Self::Guardian(command) => command.run(context).await,
         }
     }

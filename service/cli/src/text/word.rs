@@ -4,10 +4,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use proto::v1::{
     AuditQuestion, Basis, BindingEnd, CardFieldProblem, CardFileState, CardProfile, CardStatus,
     CertificateSet, CodeForm, ConsentKind, ConsentState, Contradiction, CountBy, DataClass,
-    ElectronicCardStatus, EmergencyFinding, EmergencyReason, EmergencyState, GuardianScope,
-    Kinship, LiftingCause, LookAlikeVerdict, NumberKind, Purpose, RecordSignature,
+    ElectronicCardStatus, EmergencyFinding, EmergencyReason, EmergencyState, ErasureBasis,
+    GuardianScope, Kinship, LiftingCause, LookAlikeVerdict, NumberKind, Purpose, RecordSignature,
     ReplacementCause, RevocationReason, Role, Sex, TaskResult, WarningRule, WarningVerdict,
-    card_event::Kind, enrolment::State as EnrolmentState, key_recovery::State as RecoveryState,
+    card_event::Kind, enrolment::State as EnrolmentState, erasure::State as ErasureState,
+    key_recovery::State as RecoveryState,
 };
 
 use super::Text;
@@ -80,6 +81,13 @@ words! {
     RecoveryState:
         Pending "pending" "待复核" "waits for a review", Approved "approved" "已通过" "approved",
         Rejected "rejected" "已驳回" "rejected", Expired "expired" "已过期" "expired";
+    ErasureState:
+        Pending "pending" "待复核" "waits for a review", Approved "approved" "已删除" "erased",
+        Rejected "rejected" "已驳回" "rejected", Expired "expired" "已过期" "expired";
+    ErasureBasis:
+        RegisteredInError "registered-in-error" "误登记" "registered in error",
+        ResidentAsks "resident-asks" "本人请求" "the resident asks",
+        Order "order" "主管部门或法院文书" "order of an authority or a court";
     EnrolmentState:
         Pending "pending" "待复核" "waits for a review", Approved "approved" "已签发" "issued",
         Rejected "rejected" "已驳回" "rejected", Expired "expired" "已过期" "expired",

@@ -3,8 +3,11 @@
 use audit::Entry;
 use rusqlite::Connection;
 
-use super::{Checked, NewRow, Reviewed, RowState, Stop, check_open, forget_likeness, one_row};
+use super::{
+    Checked, NewRow, Reviewed, RowState, Stop, check_open, forget_likeness, one_row, spoil,
+};
 use crate::{
+    clock::UtcTime,
     likeness::Rule,
     store::{BatchId, Likeness, Receipt, ResidentId, Store, StoreError},
 };
@@ -147,6 +150,44 @@ fn move_row(
         )?
         .execute((batch, number, from, to, reasons))?;
     one_row(changed)
+}
+
+/// Within a fact: rows that are not done whose person has this blind index make no card, and chips that were begun for
+/// them are given up. No row is compared by that person any more. How many rows were refused.
+pub(in crate::store) fn refuse_rows_of(
+    db: &Connection,
+    id_number_index: &[u8],
+    reasons: &str,
+    at: UtcTime,
+) -> Result<usize, StoreError> {
+    let mut select = db.prepare_cached(
+        "SELECT batch, number, state, factor FROM batch_row WHERE id_number_index = ?1",
+    )?;
+    let rows = select.query_map([id_number_index], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    })?;
+    let rows =
+        rows.collect::<rusqlite::Result<Vec<(BatchId, u32, RowState, Option<[u8; 8]>)>>>()?;
+    let mut refused = 0;
+    for (batch, number, state, factor) in rows {
+        forget_likeness(db, batch, number)?;
+        match (state, factor) {
+            (RowState::Issued | RowState::Refused, _) => continue,
+            (RowState::Writing, Some(factor)) => spoil(db, factor, at)?,
+            (RowState::Waiting | RowState::Held | RowState::Writing, _) => {}
+        }
+        let changed = db
+            .prepare_cached(
+                "UPDATE batch_row
+                 SET state = 'refused', reasons = ?3, factor = NULL, transcript = NULL, sessions = 0,
+                     sealed_row = NULL, id_number_index = NULL
+                 WHERE batch = ?1 AND number = ?2",
+            )?
+            .execute((batch, number, reasons))?;
+        one_row(changed)?;
+        refused += 1;
+    }
+    Ok(refused)
 }
 
 fn insert_row(

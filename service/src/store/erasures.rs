@@ -1,0 +1,486 @@
+//! Erasures of residents (删除个人信息): one person orders, another reviews (录入、复核), and the approval destroys the
+//! resident's data key with everything sealed under it, in one transaction with its entry. The log stays as it is: it
+//! never had more than the pseudonym.
+//!
+//! A copy of the database from before still has the key. [`list`] keeps who was erased beside the database, so that
+//! whoever opens an older copy there erases them again.
+
+mod erase;
+mod list;
+mod places;
+
+use std::{collections::HashSet, path::Path, sync::atomic::Ordering, time::Duration};
+
+use audit::Entry;
+use rusqlite::{Connection, OptionalExtension as _, Row, types::FromSqlError};
+
+pub(super) use self::list::List;
+pub use self::list::Listed as ListedErasure;
+use self::{
+    erase::{Order, check_erasable, erase, erase_again},
+    places::PLACES,
+};
+use super::{
+    ErasureId, IdentityId, InstitutionId, MAX_PAGE, Obstacle, Receipt, Record, ResidentId, Store,
+    StoreError,
+    facts::Found,
+    micros::Micros,
+    schema,
+    two_persons::{check_entry_stands, check_in_force, check_two_persons},
+    wal,
+};
+use crate::{clock, clock::UtcTime, vocabulary::ErasureBasis};
+
+/// How long an answer waits until what was before is overwritten.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// An erasure to be ordered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewErasure {
+    /// Its identifier.
+    pub id: ErasureId,
+    /// Who is to be erased.
+    pub resident: ResidentId,
+    /// Who registered them.
+    pub institution: InstitutionId,
+    /// Why.
+    pub basis: ErasureBasis,
+    /// Number of the order, where it is one.
+    pub order_reference: Option<String>,
+    /// Who enters it.
+    pub entered_by: IdentityId,
+    /// Serial number of the certificate with which they did.
+    pub entered_with: String,
+    /// When.
+    pub entered_at: UtcTime,
+    /// Until when it can be approved.
+    pub expires_at: UtcTime,
+}
+
+/// How an erasure stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ErasureState {
+    /// It waits for another person, until its time is over.
+    Pending,
+    /// Its time is over.
+    Expired,
+    /// The resident is erased.
+    Approved {
+        /// Who reviewed it.
+        by: IdentityId,
+        /// When.
+        at: UtcTime,
+        /// The entry of the log that says so.
+        entry: String,
+    },
+    /// The resident stays on record.
+    Rejected {
+        /// Who reviewed it.
+        by: IdentityId,
+        /// When.
+        at: UtcTime,
+    },
+}
+
+/// An erasure on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// What was ordered.
+    pub ordered: NewErasure,
+    /// How it stands.
+    pub state: ErasureState,
+}
+
+/// A review of an erasure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErasureReview {
+    /// The erasure.
+    pub erasure: ErasureId,
+    /// Who reviews it.
+    pub by: IdentityId,
+    /// Serial number of the certificate with which they do.
+    pub with: String,
+    /// When.
+    pub at: UtcTime,
+}
+
+/// What has to be kept, and what is said of rows of batches.
+#[derive(Clone, Copy, Debug)]
+pub struct ErasureRules {
+    /// Years that what is on record of a visit is kept after its end.
+    pub records_years: i32,
+    /// Why rows that wait for the resident's card make none: `field:CODE`.
+    pub row_reasons: fn() -> String,
+}
+
+/// What is done to the files once an erasure is on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// Whether it is in the list beside the database, by which an older copy is erased again. If not, the next start
+    /// puts it there.
+    pub listed: bool,
+    /// Whether the files of the database hold nothing of before any more. If not, somebody was still reading it, and
+    /// it is overwritten soon, at the latest when the store is closed.
+    pub overwritten: bool,
+}
+
+impl Erasure {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let reviewed = || -> rusqlite::Result<(IdentityId, UtcTime)> {
+            Ok((row.get("reviewed_by")?, row.get::<_, Micros>("reviewed_at")?.0))
+        };
+        let state = match row.get_ref("state")?.as_str()? {
+            "pending" => ErasureState::Pending,
+            "expired" => ErasureState::Expired,
+            "approved" => {
+                let (by, at) = reviewed()?;
+                ErasureState::Approved { by, at, entry: row.get("entry")? }
+            }
+            "rejected" => {
+                let (by, at) = reviewed()?;
+                ErasureState::Rejected { by, at }
+            }
+            _ => return Err(FromSqlError::InvalidType.into()),
+        };
+        let ordered = NewErasure {
+            id: row.get("id")?,
+            resident: row.get("resident")?,
+            institution: row.get("institution")?,
+            basis: row.get("basis")?,
+            order_reference: row.get("order_reference")?,
+            entered_by: row.get("entered_by")?,
+            entered_with: row.get("entered_with")?,
+            entered_at: row.get::<_, Micros>("entered_at")?.0,
+            expires_at: row.get::<_, Micros>("expires_at")?.0,
+        };
+        Ok(Self { ordered, state })
+    }
+
+    /// The same at `now`: what nobody reviewed in its time is over.
+    #[must_use]
+    pub fn at(mut self, now: UtcTime) -> Self {
+        if self.state == ErasureState::Pending && self.ordered.expires_at <= now {
+            self.state = ErasureState::Expired;
+        }
+        self
+    }
+}
+
+impl Store {
+    /// Puts on record that a resident is to be erased.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`] while another one waits for a review; [`StoreError::Conflict`] when they are erased
+    /// already, have a visit or an emergency access under way, or the basis does not allow it (yet);
+    /// [`StoreError::NotFound`] for an unknown resident.
+    pub async fn record_erasure_ordered(
+        &self,
+        erasure: NewErasure,
+        rules: ErasureRules,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, _| {
+            let e = erasure;
+            check_erasable(db, &e, rules.records_years, e.entered_at)?;
+            db.prepare_cached(
+                "UPDATE erasure SET state = 'expired'
+                 WHERE resident = ?1 AND state = 'pending' AND expires_at <= ?2",
+            )?
+            .execute((e.resident, Micros(e.entered_at)))?;
+            db.prepare_cached(
+                "INSERT INTO erasure (id, resident, institution, basis, order_reference, entered_by, entered_with,
+                                      entered_at, expires_at, state)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'pending')",
+            )?
+            .execute((
+                e.id,
+                e.resident,
+                e.institution,
+                e.basis,
+                e.order_reference,
+                e.entered_by,
+                e.entered_with,
+                Micros(e.entered_at),
+                Micros(e.expires_at),
+            ))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Records that a resident stays on record.
+    ///
+    /// # Errors
+    /// As [`record_erased`](Self::record_erased), as far as the two persons go.
+    pub async fn record_erasure_rejected(
+        &self,
+        review: ErasureReview,
+        entry: Entry,
+    ) -> Result<Receipt, StoreError> {
+        self.record(entry, move |db, _| {
+            waiting(db, &review)?;
+            db.prepare_cached(
+                "UPDATE erasure SET state = 'rejected', reviewed_by = ?2, reviewed_at = ?3 WHERE id = ?1",
+            )?
+            .execute((review.erasure, review.by, Micros(review.at)))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Erases a resident. The entry is told how much of what there was.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the reviewer is the person who ordered it, it was
+    /// reviewed before or its time is over, one of their certificates was revoked or is over, and as for
+    /// [`record_erasure_ordered`](Self::record_erasure_ordered).
+    pub async fn record_erased(
+        &self,
+        review: ErasureReview,
+        rules: ErasureRules,
+        entry: Entry,
+    ) -> Result<(Receipt, Swept), StoreError> {
+        let told = entry.clone();
+        let (listed, receipt) = self
+            .submit(&entry, move |db, _| {
+                let ordered = waiting(db, &review)?;
+                check_entry_stands(db, &ordered.entered_with, review.at)?;
+                check_erasable(db, &ordered, rules.records_years, review.at)?;
+                let order = Order {
+                    resident: ordered.resident,
+                    at: review.at,
+                    by: Some(review.by),
+                    entry: &told.id,
+                    row_reasons: (rules.row_reasons)(),
+                };
+                let erased = erase(db, &order)?;
+                db.prepare_cached(
+                    "UPDATE erasure SET state = 'approved', reviewed_by = ?2, reviewed_at = ?3, entry = ?4
+                     WHERE id = ?1",
+                )?
+                .execute((review.erasure, review.by, Micros(review.at), &told.id))?;
+                let listed = ListedErasure {
+                    resident: ordered.resident,
+                    erasure: review.erasure,
+                    by: review.by,
+                    entry: told.id.clone(),
+                };
+                Ok(Found::Told(listed, Box::new(erased.told_in(told))))
+            })
+            .await?;
+        let receipt = receipt.ok_or(StoreError::Unavailable(None))?;
+        Ok((receipt, self.sweep(vec![listed]).await))
+    }
+
+    /// Erases a resident again who is on record in an older copy of the database. Whatever is under way there ends.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when they are erased.
+    pub async fn record_erased_again(
+        &self,
+        listed: ListedErasure,
+        row_reasons: fn() -> String,
+        at: UtcTime,
+        entry: Entry,
+    ) -> Result<(Receipt, Swept), StoreError> {
+        let told = entry.clone();
+        let (_, receipt) = self
+            .submit(&entry, move |db, _| {
+                let order = Order {
+                    resident: listed.resident,
+                    at,
+                    by: Some(listed.by),
+                    entry: &told.id,
+                    row_reasons: row_reasons(),
+                };
+                let erased = erase_again(db, order)?;
+                Ok(Found::Told((), Box::new(erased.told_in(told))))
+            })
+            .await?;
+        let receipt = receipt.ok_or(StoreError::Unavailable(None))?;
+        Ok((receipt, self.sweep(Vec::new()).await))
+    }
+
+    /// Residents whom the list beside the database has, and who are on record all the same: the database is an older
+    /// copy.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn erasures_missing(&self) -> Result<Vec<ListedErasure>, StoreError> {
+        let listed = self.inner.erasures().read()?;
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM resident WHERE id = ?1 AND erased_at IS NULL)",
+            )?;
+            let mut missing = Vec::new();
+            for listed in listed {
+                if select.query_row([listed.resident], |row| row.get(0))? {
+                    missing.push(listed);
+                }
+            }
+            Ok(missing)
+        })
+        .await
+    }
+
+    /// The erasure as last recorded.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError> {
+        self.read(move |db| find(db, id)).await
+    }
+
+    /// Erasures of an institution's residents: those that wait for a review first, each the oldest first; at most
+    /// `limit` (and [`MAX_PAGE`]).
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn erasures(
+        &self,
+        institution: InstitutionId,
+        now: UtcTime,
+        after: Option<ErasureId>,
+        limit: u32,
+    ) -> Result<Vec<Erasure>, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "WITH listed AS (
+                     SELECT *, state <> 'pending' OR expires_at <= ?2 AS settled
+                     FROM erasure WHERE institution = ?1)
+                 SELECT * FROM listed
+                 WHERE ?3 IS NULL OR (settled, id) > (SELECT settled, id FROM listed WHERE id = ?3)
+                 ORDER BY settled, id LIMIT ?4",
+            )?;
+            let page = (institution, Micros(now), after, limit.min(MAX_PAGE));
+            let rows = select.query_map(page, Erasure::read)?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// What follows an erasure that is on record: it goes into the list, and out of the write-ahead log, which has the
+    /// pages as they were before.
+    async fn sweep(&self, erased: Vec<ListedErasure>) -> Swept {
+        let list = self.inner.erasures().clone();
+        let listed = tokio::task::spawn_blocking(move || list.append(&erased)).await;
+        let listed = match listed {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "an erasure is not in the list beside the database");
+                false
+            }
+            Err(_) => false,
+        };
+        Swept { listed, overwritten: self.overwrite().await }
+    }
+
+    async fn overwrite(&self) -> bool {
+        self.inner.wal_owed().store(true, Ordering::Release);
+        let since = clock::count();
+        loop {
+            let path = self.inner.path().to_owned();
+            let emptied = tokio::task::spawn_blocking(move || wal::empty(&path)).await;
+            match emptied {
+                Ok(Ok(true)) => {
+                    self.inner.wal_owed().store(false, Ordering::Release);
+                    return true;
+                }
+                Ok(Ok(false)) if since.elapsed() < PATIENCE => tokio::time::sleep(AGAIN).await,
+                Ok(Err(error)) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "emptying the write-ahead log failed");
+                    return false;
+                }
+                Ok(Ok(false)) | Err(_) => return false,
+            }
+        }
+    }
+}
+
+/// Puts erasures into the list beside the database that are on record and not there, and those out of the write-ahead log
+/// that an end of the program left in it.
+pub(super) fn settle(db: &Connection, list: &List) -> Result<(), StoreError> {
+    let known = list.read()?;
+    let mut select = db.prepare(
+        "SELECT resident, id AS erasure, reviewed_by, entry FROM erasure WHERE state = 'approved' ORDER BY id",
+    )?;
+    let recorded = select.query_map([], |row| {
+        Ok(ListedErasure {
+            resident: row.get("resident")?,
+            erasure: row.get("erasure")?,
+            by: row.get("reviewed_by")?,
+            entry: row.get("entry")?,
+        })
+    })?;
+    let mut recorded = recorded.collect::<rusqlite::Result<Vec<_>>>()?;
+    if !recorded.is_empty() {
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    }
+    let known: HashSet<_> = known.iter().map(|it| it.resident).collect();
+    recorded.retain(|it| !known.contains(&it.resident));
+    list.append(&recorded)
+}
+
+/// What a database says of a resident who is said to be erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remains {
+    /// When they were erased, and the entry of the log that says so; nothing for somebody on record.
+    pub erased: Option<(UtcTime, String)>,
+    /// What is left of them, by table.
+    pub left: Vec<(&'static str, u64)>,
+}
+
+impl Remains {
+    /// Looks into the database at `path`, whoever has it open. `None` where there never was such a resident.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub fn of(path: &Path, resident: ResidentId) -> Result<Option<Self>, StoreError> {
+        let db = schema::open_reader(path)?;
+        let view = db.unchecked_transaction()?;
+        let erased = view
+            .query_row(
+                "SELECT erased_at, erasure_entry FROM resident WHERE id = ?1",
+                [resident],
+                |row| Ok(row.get::<_, Option<Micros>>(0)?.map(|at| at.0).zip(row.get(1)?)),
+            )
+            .optional()?;
+        let Some(erased) = erased else { return Ok(None) };
+        Ok(Some(Self { erased, left: left(&view, resident)? }))
+    }
+}
+
+/// What is left of a resident, by table: where the record is whole, nothing of one that was erased.
+fn left(db: &Connection, resident: ResidentId) -> rusqlite::Result<Vec<(&'static str, u64)>> {
+    let mut left = Vec::new();
+    let places = PLACES.iter().flat_map(|it| it.left.iter().map(move |left| (it.table, left)));
+    for (table, condition) in places {
+        let count = format!("SELECT count(*) FROM {table} WHERE {condition}");
+        let rows: u64 = db.query_row(&count, [resident], |row| row.get(0))?;
+        if rows > 0 {
+            left.push((table, rows));
+        }
+    }
+    Ok(left)
+}
+
+/// The erasure under review, if it is one that another person may still review.
+fn waiting(db: &Connection, review: &ErasureReview) -> Result<NewErasure, StoreError> {
+    let found = find(db, review.erasure)?.ok_or(StoreError::NotFound(Record::PendingChange))?;
+    let found = found.at(review.at);
+    if found.state != ErasureState::Pending {
+        return Err(StoreError::Conflict(Obstacle::ChangeOver));
+    }
+    check_two_persons(db, found.ordered.entered_by, review.by)?;
+    check_in_force(db, &review.with, review.at)?;
+    Ok(found.ordered)
+}
+
+fn find(db: &Connection, id: ErasureId) -> Result<Option<Erasure>, StoreError> {
+    let mut select = db.prepare_cached("SELECT * FROM erasure WHERE id = ?1")?;
+    Ok(select.query_row([id], Erasure::read).optional()?)
+}
