@@ -32,6 +32,7 @@ mod dump;
 mod e2e;
 mod emergency;
 mod enrolments;
+mod erasure;
 mod failing_disk;
 mod faults;
 mod five_views;

@@ -593,6 +593,7 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::RulesShipped,
             Act::CertificateIssue,
             Act::LikenessFill,
+            Act::ResidentErase,
             Act::EmergencyRemind,
             Act::WarningRaise,
             Act::AuditWitness,

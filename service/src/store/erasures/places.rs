@@ -107,22 +107,5 @@ pub(super) const PLACES: &[Place] = places! {
     leaf.resident Stays "the log has pseudonyms only";
 };
 
-/// Sealed and keyed columns of tables that are about somebody or something else.
-#[cfg(test)]
-const OF_OTHERS: [(&str, &str, &str); 12] = [
-    ("identity", "sealed_name", "of staff"),
-    ("identity", "person", "of staff"),
-    ("enrolment", "sealed_name", "of staff"),
-    ("escrowed_key", "sealed", "of staff"),
-    ("batch", "wrapped_key", "destroyed with the batch"),
-    ("batch_row", "sealed_row", "above"),
-    ("batch_row", "id_number_index", "above"),
-    ("batch_row", "digest", "above"),
-    ("batch_likeness", "digest", "with its row"),
-    ("code", "digest", "above"),
-    ("session", "digest", "of staff"),
-    ("migration", "digest", "of the schema"),
-];
-
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,7 @@ mod commits;
 mod decisions;
 mod emergencies;
 mod enrolments;
+mod erasures;
 mod guardians;
 mod histories;
 mod key_centre;
