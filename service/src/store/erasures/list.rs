@@ -11,6 +11,8 @@
 //! RESIDENT ERASURE REVIEWER ENTRY
 //! ```
 
+mod lines;
+
 use std::{
     fs::OpenOptions,
     io::{self, Read as _, Write as _},
@@ -19,9 +21,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use self::lines::{Line, TITLE};
 use crate::store::{ErasureId, IdentityId, ResidentId, StoreError, note_file::beside};
 
-const TITLE: &str = "healthcard erasures v1\n";
 /// Largest file that is read: some 400,000 erasures.
 const MOST: u64 = 64 * 1024 * 1024;
 
@@ -40,20 +42,19 @@ pub struct Listed {
 
 impl Listed {
     fn line(&self) -> String {
-        format!("{} {} {} {}\n", self.resident, self.erasure, self.by, self.entry)
+        let (resident, erasure, by) =
+            (self.resident.to_string(), self.erasure.to_string(), self.by.to_string());
+        let (resident, erasure, by) = (&*resident, &*erasure, &*by);
+        Line { resident, erasure, by, entry: &self.entry }.written()
     }
 
-    fn parse(line: &str) -> Option<Self> {
-        let mut words = line.split(' ');
-        let mut word = || words.next();
-        let listed = Self {
-            resident: word()?.parse().ok()?,
-            erasure: word()?.parse().ok()?,
-            by: word()?.parse().ok()?,
-            // Of the same form as the identifiers of records.
-            entry: word()?.parse::<ErasureId>().ok()?.to_string(),
-        };
-        words.next().is_none().then_some(listed)
+    fn of(line: Line<'_>) -> Option<Self> {
+        Some(Self {
+            resident: line.resident.parse().ok()?,
+            erasure: line.erasure.parse().ok()?,
+            by: line.by.parse().ok()?,
+            entry: line.entry.to_owned(),
+        })
     }
 }
 
@@ -114,16 +115,10 @@ impl List {
     }
 }
 
-/// Whom it names, and how many octets of it are whole lines: the last may have been cut short as it was written.
+/// Whom it names, and how many octets of it are whole lines.
 fn parse(octets: &[u8]) -> Result<(Vec<Listed>, usize), StoreError> {
-    let whole = octets.iter().rposition(|octet| *octet == b'\n').map_or(0, |end| end + 1);
-    let text = std::str::from_utf8(&octets[..whole]).map_err(|_| damaged())?;
-    let Some(lines) = text.strip_prefix(TITLE) else {
-        // Of a title that was cut short nothing is whole.
-        let cut = whole == 0 && TITLE.as_bytes().starts_with(octets);
-        return if cut { Ok((Vec::new(), 0)) } else { Err(damaged()) };
-    };
-    let listed = lines.split_terminator('\n').map(Listed::parse).collect::<Option<Vec<_>>>();
+    let (lines, whole) = lines::parse(octets).ok_or_else(damaged)?;
+    let listed = lines.into_iter().map(Listed::of).collect::<Option<Vec<_>>>();
     Ok((listed.ok_or_else(damaged)?, whole))
 }
 
