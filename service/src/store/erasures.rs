@@ -8,165 +8,34 @@
 mod erase;
 mod list;
 mod places;
+mod records;
+mod remains;
 
-use std::{collections::HashSet, path::Path, sync::atomic::Ordering, time::Duration};
+use std::{collections::HashSet, sync::atomic::Ordering, time::Duration};
 
 use audit::Entry;
-use rusqlite::{Connection, OptionalExtension as _, Row, types::FromSqlError};
+use rusqlite::{Connection, OptionalExtension as _};
 
+use self::erase::{Order, check_erasable, erase, erase_again};
 pub(super) use self::list::List;
-pub use self::list::Listed as ListedErasure;
-use self::{
-    erase::{Order, check_erasable, erase, erase_again},
-    places::PLACES,
+pub use self::{
+    list::Listed as ListedErasure,
+    records::{Erasure, ErasureReview, ErasureRules, ErasureState, NewErasure, Swept},
+    remains::Remains,
 };
 use super::{
-    ErasureId, IdentityId, InstitutionId, MAX_PAGE, Obstacle, Receipt, Record, ResidentId, Store,
-    StoreError,
+    ErasureId, InstitutionId, MAX_PAGE, Obstacle, Receipt, Record, Store, StoreError,
     facts::Found,
     micros::Micros,
-    schema,
     two_persons::{check_entry_stands, check_in_force, check_two_persons},
     wal,
 };
-use crate::{clock, clock::UtcTime, vocabulary::ErasureBasis};
+use crate::clock::{self, UtcTime};
 
 /// How long an answer waits until what was before is overwritten.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two tries.
 const AGAIN: Duration = Duration::from_millis(50);
-
-/// An erasure to be ordered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewErasure {
-    /// Its identifier.
-    pub id: ErasureId,
-    /// Who is to be erased.
-    pub resident: ResidentId,
-    /// Who registered them.
-    pub institution: InstitutionId,
-    /// Why.
-    pub basis: ErasureBasis,
-    /// Number of the order, where it is one.
-    pub order_reference: Option<String>,
-    /// Who enters it.
-    pub entered_by: IdentityId,
-    /// Serial number of the certificate with which they did.
-    pub entered_with: String,
-    /// When.
-    pub entered_at: UtcTime,
-    /// Until when it can be approved.
-    pub expires_at: UtcTime,
-}
-
-/// How an erasure stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ErasureState {
-    /// It waits for another person, until its time is over.
-    Pending,
-    /// Its time is over.
-    Expired,
-    /// The resident is erased.
-    Approved {
-        /// Who reviewed it.
-        by: IdentityId,
-        /// When.
-        at: UtcTime,
-        /// The entry of the log that says so.
-        entry: String,
-    },
-    /// The resident stays on record.
-    Rejected {
-        /// Who reviewed it.
-        by: IdentityId,
-        /// When.
-        at: UtcTime,
-    },
-}
-
-/// An erasure on record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Erasure {
-    /// What was ordered.
-    pub ordered: NewErasure,
-    /// How it stands.
-    pub state: ErasureState,
-}
-
-/// A review of an erasure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErasureReview {
-    /// The erasure.
-    pub erasure: ErasureId,
-    /// Who reviews it.
-    pub by: IdentityId,
-    /// Serial number of the certificate with which they do.
-    pub with: String,
-    /// When.
-    pub at: UtcTime,
-}
-
-/// What has to be kept, and what is said of rows of batches.
-#[derive(Clone, Copy, Debug)]
-pub struct ErasureRules {
-    /// Years that what is on record of a visit is kept after its end.
-    pub records_years: i32,
-    /// Why rows that wait for the resident's card make none: `field:CODE`.
-    pub row_reasons: fn() -> String,
-}
-
-/// What is done to the files once an erasure is on record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Swept {
-    /// Whether it is in the list beside the database, by which an older copy is erased again. If not, the next start
-    /// puts it there.
-    pub listed: bool,
-    /// Whether the files of the database hold nothing of before any more. If not, somebody was still reading it, and
-    /// it is overwritten soon, at the latest when the store is closed.
-    pub overwritten: bool,
-}
-
-impl Erasure {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let reviewed = || -> rusqlite::Result<(IdentityId, UtcTime)> {
-            Ok((row.get("reviewed_by")?, row.get::<_, Micros>("reviewed_at")?.0))
-        };
-        let state = match row.get_ref("state")?.as_str()? {
-            "pending" => ErasureState::Pending,
-            "expired" => ErasureState::Expired,
-            "approved" => {
-                let (by, at) = reviewed()?;
-                ErasureState::Approved { by, at, entry: row.get("entry")? }
-            }
-            "rejected" => {
-                let (by, at) = reviewed()?;
-                ErasureState::Rejected { by, at }
-            }
-            _ => return Err(FromSqlError::InvalidType.into()),
-        };
-        let ordered = NewErasure {
-            id: row.get("id")?,
-            resident: row.get("resident")?,
-            institution: row.get("institution")?,
-            basis: row.get("basis")?,
-            order_reference: row.get("order_reference")?,
-            entered_by: row.get("entered_by")?,
-            entered_with: row.get("entered_with")?,
-            entered_at: row.get::<_, Micros>("entered_at")?.0,
-            expires_at: row.get::<_, Micros>("expires_at")?.0,
-        };
-        Ok(Self { ordered, state })
-    }
-
-    /// The same at `now`: what nobody reviewed in its time is over.
-    #[must_use]
-    pub fn at(mut self, now: UtcTime) -> Self {
-        if self.state == ErasureState::Pending && self.ordered.expires_at <= now {
-            self.state = ErasureState::Expired;
-        }
-        self
-    }
-}
 
 impl Store {
     /// Puts on record that a resident is to be erased.
@@ -423,49 +292,6 @@ pub(super) fn settle(db: &Connection, list: &List) -> Result<(), StoreError> {
     let known: HashSet<_> = known.iter().map(|it| it.resident).collect();
     recorded.retain(|it| !known.contains(&it.resident));
     list.append(&recorded)
-}
-
-/// What a database says of a resident who is said to be erased.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remains {
-    /// When they were erased, and the entry of the log that says so; nothing for somebody on record.
-    pub erased: Option<(UtcTime, String)>,
-    /// What is left of them, by table.
-    pub left: Vec<(&'static str, u64)>,
-}
-
-impl Remains {
-    /// Looks into the database at `path`, whoever has it open. `None` where there never was such a resident.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be read.
-    pub fn of(path: &Path, resident: ResidentId) -> Result<Option<Self>, StoreError> {
-        let db = schema::open_reader(path)?;
-        let view = db.unchecked_transaction()?;
-        let erased = view
-            .query_row(
-                "SELECT erased_at, erasure_entry FROM resident WHERE id = ?1",
-                [resident],
-                |row| Ok(row.get::<_, Option<Micros>>(0)?.map(|at| at.0).zip(row.get(1)?)),
-            )
-            .optional()?;
-        let Some(erased) = erased else { return Ok(None) };
-        Ok(Some(Self { erased, left: left(&view, resident)? }))
-    }
-}
-
-/// What is left of a resident, by table: where the record is whole, nothing of one that was erased.
-fn left(db: &Connection, resident: ResidentId) -> rusqlite::Result<Vec<(&'static str, u64)>> {
-    let mut left = Vec::new();
-    let places = PLACES.iter().flat_map(|it| it.left.iter().map(move |left| (it.table, left)));
-    for (table, condition) in places {
-        let count = format!("SELECT count(*) FROM {table} WHERE {condition}");
-        let rows: u64 = db.query_row(&count, [resident], |row| row.get(0))?;
-        if rows > 0 {
-            left.push((table, rows));
-        }
-    }
-    Ok(left)
 }
 
 /// The erasure under review, if it is one that another person may still review.

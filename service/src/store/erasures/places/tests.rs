@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use super::*;
-use crate::store::{erasures::left, schema};
+use crate::store::{erasures::remains::left, schema};
 
 /// What refers to a resident refers to one of these.
 const THEIRS: [&str; 10] = [
