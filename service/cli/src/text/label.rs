@@ -497,14 +497,22 @@ labels! {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{access, audit, emergency, history, staff, warning},
+        super::{access, audit, emergency, erasure, history, staff, warning},
         ALL,
     };
 
     #[test]
     fn both_languages_have_the_same_blanks() {
-        let all =
-            [ALL, audit::ALL, access::ALL, emergency::ALL, history::ALL, staff::ALL, warning::ALL];
+        let all = [
+            ALL,
+            audit::ALL,
+            access::ALL,
+            emergency::ALL,
+            erasure::ALL,
+            history::ALL,
+            staff::ALL,
+            warning::ALL,
+        ];
         for (name, text) in all.concat() {
             assert!(!text.zh.is_empty() && !text.en.is_empty(), "{name}");
             let blanks = |part: &str| part.matches("{}").count();
