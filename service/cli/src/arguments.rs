@@ -190,6 +190,11 @@ mod tests {
             ("key-centre recover --serial s --request f".to_owned(), Some(MissingRequiredArgument)),
             ("key-centre recover --serial s".to_owned(), Some(MissingRequiredArgument)),
             ("key-centre review r".to_owned(), Some(MissingRequiredArgument)),
+            ("resident erase r --basis order --order f".to_owned(), None),
+            ("resident erase r --basis mood".to_owned(), Some(InvalidValue)),
+            ("resident erase r".to_owned(), Some(MissingRequiredArgument)),
+            ("resident erase-review e".to_owned(), Some(MissingRequiredArgument)),
+            ("resident erase-review e --approve --reject".to_owned(), Some(ArgumentConflict)),
             ("key-centre review r --approve f --reject".to_owned(), Some(ArgumentConflict)),
             ("identity suspend --serial s".to_owned(), None),
             ("identity renew --serial s --out d".to_owned(), None),
@@ -300,7 +305,7 @@ mod tests {
             ("authority status --certificate f".to_owned(), None),
             ("authority status f".to_owned(), Some(UnknownArgument)),
             ("resident register --name x".to_owned(), Some(UnknownArgument)),
-            ("resident erase".to_owned(), Some(InvalidSubcommand)),
+            ("resident remove".to_owned(), Some(InvalidSubcommand)),
         ];
         for (line, expected) in cases {
             let line = format!("healthcard {line}");
