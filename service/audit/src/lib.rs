@@ -3,8 +3,8 @@
 //! Every act leaves an [`entry`], whose very bytes are a leaf of a Merkle [`tree`] over SM3. The
 //! tree's hashes are kept in [`tile`]s, its root is signed in a [`checkpoint`] with SM2, and by witnesses
 //! with a [`cosignature`]; [`table`]
-//! says how a service keeps all three. A range of the log travels as a [`bundle`], what somebody did there as a
-//! [`receipt`]. [`check`] tells
+//! says how a service keeps all three. A range of the log travels as a [`bundle`], and with all that is needed to check it
+//! years later as a [`package`]; what somebody did there as a [`receipt`]. [`check`] tells
 //! whether a log is whole, and if not, which entry was changed, removed, inserted or moved; a [`page`] does so in a
 //! browser. The
 //! log's key also signs the [`manifest`] of each batch of cards, which is checked the same way; the
@@ -25,6 +25,7 @@ pub mod index;
 mod lines;
 pub mod manifest;
 pub mod note;
+pub mod package;
 pub mod page;
 pub mod receipt;
 pub mod report;

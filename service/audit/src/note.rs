@@ -76,11 +76,11 @@ pub trait Kind: sealed::Sealed {
 }
 
 /// That of a log: this is my tree.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfLog {}
 
 /// That of a witness: at that time I have seen this tree, and it grew from what I had seen before.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfWitness {}
 
 impl sealed::Sealed for OfLog {}

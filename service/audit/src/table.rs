@@ -8,7 +8,8 @@
 //! ```
 //!
 //! The checkpoint of the greatest size is the newest and covers every leaf. One stays for every
-//! [`ANCHOR`] leaves, so that what was altered can be named closely.
+//! [`ANCHOR`] leaves, so that what was altered can be named closely, and each that was the newest when another key of the
+//! log took over, with the signatures of both.
 
 use crate::entry::Entry;
 
