@@ -432,6 +432,7 @@ needs! {
     Channel: "01、02 或 99", "01, 02 or 99";
     SecurityCode: "三位数字", "three digits";
     BatchRows: "1 至 100000", "1 to 100000";
+    Serials: "1 至 100 个证书序列号，十六进制小写", "1 to 100 serial numbers of certificates, in lower-case hexadecimal";
     Sm3Digest: "SM3 摘要，32 字节", "an SM3 digest of 32 octets";
     CardFactor: "卡的八个历史字节", "the eight historical bytes of the card";
     CardKey: "卡编号或发卡序列号", "a card's id or serial";

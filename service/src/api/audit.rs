@@ -20,7 +20,7 @@ use crate::{
     clock,
     config::is_service_name,
     policy::Act,
-    registrar::{Error, Growth, Proof},
+    registrar::{Error, Growth, KeysOverTime, Proof},
     store::{
         Counted, IdentityId, InstitutionId, LogEntry, ResidentId, SearchFilter, VisitId,
         WithinEntry,
@@ -30,6 +30,8 @@ use crate::{
 
 /// How often whoever follows is shown what is new.
 const FOLLOW_EACH: Duration = Duration::from_millis(500);
+/// Most certificates that are asked for at once.
+const MAX_SERIALS: usize = 100;
 
 #[tonic::async_trait]
 impl Audit for Desk {
@@ -161,6 +163,36 @@ impl Audit for Desk {
         });
         Ok(Response::new(ReceiverStream::new(stream)))
     }
+
+    async fn keys(&self, request: Request<v1::AuditKeysRequest>) -> Reply<v1::AuditKeysResponse> {
+        let caller = self.caller(&request).await?;
+        let KeysOverTime { keys, witnesses } = self.registrar.log_keys(&caller).await?;
+        let keys = keys.into_iter().map(|(key, checkpoint)| v1::LogKey {
+            verifier_key: key.to_string(),
+            checkpoint: checkpoint.unwrap_or_default(),
+        });
+        let identity_id = caller.holder.identity.to_string();
+        Ok(Response::new(v1::AuditKeysResponse { keys: keys.collect(), witnesses, identity_id }))
+    }
+
+    async fn certificates(
+        &self,
+        request: Request<v1::AuditCertificatesRequest>,
+    ) -> Reply<v1::AuditCertificatesResponse> {
+        let caller = self.caller(&request).await?;
+        let v1::AuditCertificatesRequest { serials } = request.into_inner();
+        if serials.is_empty() || serials.len() > MAX_SERIALS || !serials.iter().all(is_serial) {
+            return Err(Error::Field { field: "serials", needs: Needs::Serials }.into());
+        }
+        let certificates = self.registrar.certificates_in_log(&caller, &serials).await?;
+        Ok(Response::new(v1::AuditCertificatesResponse { certificates }))
+    }
+}
+
+/// Whether a text is a serial number as it is written here.
+fn is_serial(text: &String) -> bool {
+    let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    (2..=40).contains(&text.len()) && text.len().is_multiple_of(2) && text.bytes().all(digit)
 }
 
 /// Tells a follower what is written from a position on.

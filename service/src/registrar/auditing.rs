@@ -1,6 +1,6 @@
 //! The log, for auditors. Their searches are entries themselves.
 
-use audit::{Outcome, receipt};
+use audit::{Outcome, checkpoint::VerifierKey, receipt};
 use tokio::sync::mpsc;
 
 use super::{Caller, Error, Registrar};
@@ -25,6 +25,14 @@ pub struct Proof {
     pub path: Vec<[u8; 32]>,
     /// The newest checkpoint, when it has that size.
     pub checkpoint: Option<String>,
+}
+
+/// Who signs the log, and who did.
+pub struct KeysOverTime {
+    /// The key in use first, each with the newest checkpoint that is kept and that it signed.
+    pub keys: Vec<(VerifierKey, Option<String>)>,
+    /// Of the witnesses that are known.
+    pub witnesses: Vec<String>,
 }
 
 impl Registrar {
@@ -207,6 +215,40 @@ impl Registrar {
         self.record_act(entry).await?;
         let until = if until == 0 { self.store.checkpoint().0 } else { until };
         Ok(self.store.export(from, until).await?)
+    }
+
+    /// The keys of the log over time, and those of the witnesses.
+    ///
+    /// # Errors
+    /// ROLE_NOT_ALLOWED.
+    pub async fn log_keys(&self, caller: &Caller) -> Result<KeysOverTime, Error> {
+        self.allow(caller, Act::AuditRead).await?;
+        let entry = self.entry(caller, Act::AuditRead, Outcome::Granted).with("kind", "keys");
+        self.record_act(entry).await?;
+        let keys = self.store.keys_over_time().await?;
+        Ok(KeysOverTime { keys, witnesses: self.witness_keys() })
+    }
+
+    /// Those of the certificates with these serial numbers that are on record and were signed, DER.
+    ///
+    /// # Errors
+    /// ROLE_NOT_ALLOWED.
+    pub async fn certificates_in_log(
+        &self,
+        caller: &Caller,
+        serials: &[String],
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        self.allow(caller, Act::AuditRead).await?;
+        let entry = self
+            .entry(caller, Act::AuditRead, Outcome::Granted)
+            .with("kind", "certificates")
+            .with("number", serials.len().to_string());
+        self.record_act(entry).await?;
+        let mut found = Vec::new();
+        for serial in serials {
+            found.extend(self.store.certificate(serial).await?.and_then(|it| it.der));
+        }
+        Ok(found)
     }
 
     async fn known_entry(&self, position: u64) -> Result<LogEntry, Error> {

@@ -93,7 +93,7 @@ mod warnings;
 mod witnesses;
 
 pub use asking::Within;
-pub use auditing::Proof;
+pub use auditing::{KeysOverTime, Proof};
 pub use authorities::{Authorities, AuthorityError, ListPlan};
 pub(crate) use authority_succession::certify_next;
 pub use bindings::{BindingRecord, Bound, History, NumberOrder};

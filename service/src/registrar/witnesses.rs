@@ -169,6 +169,11 @@ impl Registrar {
         last.map(|it| it.checkpoint + &it.line).collect()
     }
 
+    /// The keys of the witnesses, in note form.
+    pub(super) fn witness_keys(&self) -> Vec<String> {
+        self.witnesses.known.keys.iter().map(ToString::to_string).collect()
+    }
+
     /// Each witness, and what it signed last.
     #[must_use]
     pub fn witness_states(&self, now: UtcTime) -> Vec<WitnessState> {

@@ -1,7 +1,7 @@
 //! What witnesses signed of the log, and what they are shown of it.
 
 use audit::{
-    checkpoint::{Checkpoint, NoteError},
+    checkpoint::{Checkpoint, NoteError, VerifierKey},
     tile::TileReader,
     tree::{Hash, root_of},
 };
@@ -45,6 +45,33 @@ impl Store {
     /// [`NoteError`].
     pub fn read_checkpoint(&self, note: &str) -> Result<(Checkpoint, String), NoteError> {
         self.inner.keys().verify_alone(note)
+    }
+
+    /// The keys of the log, the one in use first, each with the newest checkpoint that is kept and that it signed.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`] and the like, where the database cannot be read.
+    pub async fn keys_over_time(&self) -> Result<Vec<(VerifierKey, Option<String>)>, StoreError> {
+        let (_, newest) = self.checkpoint();
+        let keys = self.inner.keys().all().cloned().collect::<Vec<_>>();
+        self.read(move |db| {
+            let mut found: Vec<_> = keys.into_iter().map(|key| (key, None)).collect();
+            let mut kept = db.prepare("SELECT note FROM checkpoint ORDER BY size DESC")?;
+            let kept = kept.query_map([], |row| row.get(0))?;
+            for note in std::iter::once(Ok(newest)).chain(kept) {
+                let note: String = note?;
+                for (key, signed) in found.iter_mut().filter(|(_, signed)| signed.is_none()) {
+                    if Checkpoint::verify(&note, key).is_ok() {
+                        *signed = Some(note.clone());
+                    }
+                }
+                if found.iter().all(|(_, signed)| signed.is_some()) {
+                    break;
+                }
+            }
+            Ok(found)
+        })
+        .await
     }
 
     /// The root that the log had at a size.

@@ -49,14 +49,19 @@ impl LogSigner {
         Ok(self.verify_alone(note)?.0)
     }
 
+    /// Those that are believed, the one in use first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &VerifierKey> {
+        std::iter::once(&self.key).chain(&self.earlier)
+    }
+
     /// The same, with the note as that key wrote it.
     pub(super) fn verify_alone(&self, note: &str) -> Result<(Checkpoint, String), NoteError> {
-        let mut keys = std::iter::once(&self.key).chain(&self.earlier);
-        keys.find_map(|key| match Checkpoint::verify_alone(note, key) {
-            Err(NoteError::NotSigned) => None,
-            decided => Some(decided),
-        })
-        .unwrap_or(Err(NoteError::NotSigned))
+        self.all()
+            .find_map(|key| match Checkpoint::verify_alone(note, key) {
+                Err(NoteError::NotSigned) => None,
+                decided => Some(decided),
+            })
+            .unwrap_or(Err(NoteError::NotSigned))
     }
 
     pub(super) fn sign(&self, size: u64, root: Hash) -> Result<String, StoreError> {
@@ -226,8 +231,10 @@ impl Tail {
         }
         let note = signer.sign(size, root)?;
         sign.execute((size, &note))?;
+        // What more than one key signed shows to whoever has the earlier how far it goes.
         db.prepare_cached(
-            "DELETE FROM checkpoint WHERE size < ?1 AND size % ?2 <> 0 AND size >= ?3",
+            "DELETE FROM checkpoint WHERE size < ?1 AND size % ?2 <> 0 AND size >= ?3
+             AND note NOT LIKE '%\u{2014} %\u{2014} %'",
         )?
         .execute((size, ANCHOR, size.saturating_sub(2 * ANCHOR)))?;
         Ok(Head { size, note })

@@ -45,8 +45,8 @@ async fn the_next_key_signs_what_the_one_before_signed() {
 
     let db = Connection::open(place.path()).unwrap();
     assert_eq!(checked_with(&db, 2).verdict, Verdict::Valid);
-    // The first one knows the beginning, and says that there is more.
-    let ends = Verdict::Unverifiable(vec![Gap::Succeeded { size: ANCHOR }]);
+    // The first one knows what it signed, to its last entry, and says that there is more.
+    let ends = Verdict::Unverifiable(vec![Gap::Succeeded { size: ANCHOR + 3 }]);
     assert_eq!(checked_with(&db, 1).verdict, ends);
     db.execute("UPDATE leaf SET entry = CAST(entry || x'20' AS BLOB) WHERE position = 9", [])
         .unwrap();
@@ -54,6 +54,26 @@ async fn the_next_key_signs_what_the_one_before_signed() {
         let Verdict::Tampered(found) = checked_with(&db, seed).verdict else { panic!("{seed}") };
         assert_eq!(found.listed, [Finding::Altered { position: 9 }], "{seed}");
     }
+}
+
+#[tokio::test]
+async fn each_key_has_a_checkpoint_that_it_signed() {
+    let place = signed_by_the_first().await;
+    for (seed, earlier) in [(2, &[1][..]), (3, &[2, 1])] {
+        let store = open(&place, seed, earlier).unwrap();
+        for _ in 0..3 {
+            store.record_act(act("card.read")).await.unwrap();
+        }
+        drop(store);
+    }
+    let store = open(&place, 3, &[2, 1, 9]).unwrap();
+    let found = store.keys_over_time().await.unwrap();
+    let sizes: Vec<_> = found
+        .iter()
+        .map(|(key, note)| note.as_ref().map(|note| Checkpoint::verify(note, key).unwrap().size))
+        .collect();
+    assert_eq!(sizes, [Some(ANCHOR + 9), Some(ANCHOR + 6), Some(ANCHOR + 3), None]);
+    assert_eq!(found[0].0, *store.verifier_key());
 }
 
 #[tokio::test]
