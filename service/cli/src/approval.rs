@@ -5,13 +5,12 @@ use audit::approval::{Statement, Step, check, digest, identifiers};
 use der::{Decode as _, Encode as _, asn1::OctetString};
 use proto::v1::{self, enrolment::State};
 use sm3::{Digest as _, Sm3};
-use time::{
-    OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description,
-};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use x509_cert::{Certificate as Issuer, ext::Extension, request::CertReq};
 
 use crate::{
     certificate_status::verify,
+    clock::written,
     identity::{Certificate, ClientKey},
     text::{Problem, name_of, problems},
 };
@@ -55,7 +54,7 @@ impl Entry<'_> {
             request: Sm3::digest(request).into(),
             key: Sm3::digest(key.ok_or(problems::REQUEST_MALFORMED)?).into(),
             identifiers: Some(told(&identity.identifiers)?),
-            at: instant(now),
+            at: written(now),
         })
     }
 }
@@ -72,7 +71,7 @@ pub(crate) fn review(
         None => Step::Approval { entry },
         Some(why) => Step::Rejection { entry, why: Sm3::digest(why).into() },
     };
-    Statement { step, at: instant(now), ..entered.clone() }
+    Statement { step, at: written(now), ..entered.clone() }
 }
 
 /// Signs a statement.
@@ -237,11 +236,4 @@ fn set(certificates: v1::CertificateSet) -> &'static str {
         v1::CertificateSet::Pair => "pair",
         _ => "signing",
     }
-}
-
-/// A time as statements have it: UTC, six digits of a second.
-fn instant(at: OffsetDateTime) -> String {
-    let form =
-        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
-    at.to_offset(UtcOffset::UTC).format(form).unwrap_or_default()
 }

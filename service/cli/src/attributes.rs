@@ -6,7 +6,7 @@
 
 use der::{
     Decode as _, Encode as _, Sequence,
-    asn1::{Any, AnyRef, ObjectIdentifier, OctetString, SetOfVec},
+    asn1::{Any, AnyRef, ObjectIdentifier, OctetString, SetOfVec, UtcTime},
 };
 use time::{Duration, OffsetDateTime};
 use x509_cert::{
@@ -54,6 +54,35 @@ struct CertificateReference {
 struct IssuerSerial {
     issuer: GeneralNames,
     serial: SerialNumber,
+}
+
+/// The attributes of a signature over what has this digest, by this signer, now; to be signed as DER. `None` where the
+/// time cannot be written.
+pub(crate) fn of(
+    digest: &[u8; 32],
+    signer: &Certificate,
+    now: OffsetDateTime,
+) -> Option<SetOfVec<Attribute>> {
+    let seconds = Duration::seconds(now.unix_timestamp()).unsigned_abs();
+    let time = Time::from(UtcTime::from_unix_duration(seconds).ok()?);
+    let certificate = SigningCertificate {
+        certificates: vec![CertificateReference {
+            hash_algorithm: AlgorithmIdentifierOwned { oid: SM3, parameters: None },
+            hash: OctetString::new(signer.digest()).ok()?,
+            issuer_serial: None,
+        }],
+    };
+    let value = |der: Vec<u8>| Any::from_der(&der).ok();
+    let attributes = [
+        (CONTENT_TYPE, value(DATA.to_der().ok()?)?),
+        (SIGNING_TIME, value(time.to_der().ok()?)?),
+        (MESSAGE_DIGEST, value(OctetString::new(*digest).ok()?.to_der().ok()?)?),
+        (SIGNING_CERTIFICATE_V2, value(certificate.to_der().ok()?)?),
+    ];
+    let attribute =
+        |(oid, value)| Some(Attribute { oid, values: SetOfVec::try_from(vec![value]).ok()? });
+    let attributes: Option<Vec<_>> = attributes.into_iter().map(attribute).collect();
+    SetOfVec::try_from(attributes?).ok()
 }
 
 /// Finds the attributes to be those of this record, this signer and this moment.

@@ -160,8 +160,8 @@ pub(crate) struct Answer {
 pub(crate) struct Question<'a> {
     issuer: &'a Certificate,
     id: CertificateId,
-    /// The value of the nonce's extension.
-    nonce: OctetString,
+    /// The value of the nonce's extension; `None` where the question is not at hand any more.
+    nonce: Option<OctetString>,
     der: Vec<u8>,
 }
 
@@ -192,7 +192,12 @@ impl<'a> Question<'a> {
             extensions: Some(vec![extension]),
         };
         let der = OcspRequest { body }.to_der().ok()?;
-        Some(Self { issuer, id, nonce, der })
+        Some(Self { issuer, id, nonce: Some(nonce), der })
+    }
+
+    /// A question that was asked before, of which the answer was kept: whichever nonce it had.
+    pub(crate) fn asked(issuer: &'a Certificate, serial: &SerialNumber) -> Option<Self> {
+        Some(Self { nonce: None, ..Self::new(issuer, serial, &[0; 32])? })
     }
 
     pub(crate) fn der(&self) -> &[u8] {
@@ -222,7 +227,7 @@ impl<'a> Question<'a> {
         let understood = |it: &x509_cert::ext::Extension| !it.critical || it.extn_id == NONCE;
         let [single] = data.list.as_slice() else { return Err(malformed) };
         let extensions = data.extensions.iter().chain(&single.extensions).flatten();
-        if nonce.is_none_or(|nonce| nonce.extn_value != self.nonce)
+        if nonce.is_none_or(|it| self.nonce.as_ref().is_some_and(|own| it.extn_value != *own))
             || single.id != self.id
             || !extensions.into_iter().all(understood)
         {

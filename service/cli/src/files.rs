@@ -109,6 +109,12 @@ impl NewFile {
         self.file.write_all(bytes).map_err(|error| unwritable(&self.path, &error))
     }
 
+    /// What was written so far, to be read.
+    pub(crate) fn again(&self) -> Result<File, Failure> {
+        let unreadable = |error| Failure::of(problems::FILE_UNREADABLE).about(error);
+        File::open(&self.beside).map_err(unreadable)
+    }
+
     /// Makes the file durable and gives it its name.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         let named = self.file.sync_all().and_then(|()| {
@@ -117,6 +123,22 @@ impl NewFile {
             File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
         });
         named.map_err(|error| unwritable(&self.path, &error))
+    }
+}
+
+impl io::Write for NewFile {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.file.write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl io::Seek for NewFile {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 

@@ -2,7 +2,7 @@
 //! authority certified to stamp times and nothing else.
 
 use der::{
-    Any, Decode as _, Encode as _, Sequence, Tag, Tagged as _,
+    Any, Decode as _, Encode as _, Sequence, Tag, Tagged as _, ValueOrd,
     asn1::{BitString, ObjectIdentifier, OctetString, SetOfVec, Uint},
     oid::AssociatedOid as _,
 };
@@ -97,21 +97,23 @@ struct Encapsulated {
     content: OctetString,
 }
 
-#[derive(Sequence)]
-struct SignerInfo {
-    version: u8,
-    signer: IssuerAndSerial,
-    digest: AlgorithmIdentifierOwned,
+/// SignerInfo (RFC 5652, 5.3), with signed attributes and nothing unsigned.
+#[derive(Clone, PartialEq, Eq, Sequence, ValueOrd)]
+pub(crate) struct SignerInfo {
+    pub(crate) version: u8,
+    pub(crate) signer: IssuerAndSerial,
+    pub(crate) digest: AlgorithmIdentifierOwned,
     #[asn1(context_specific = "0", tag_mode = "IMPLICIT", constructed = "true")]
-    attributes: SetOfVec<Attribute>,
-    algorithm: AlgorithmIdentifierOwned,
-    signature: OctetString,
+    pub(crate) attributes: SetOfVec<Attribute>,
+    pub(crate) algorithm: AlgorithmIdentifierOwned,
+    pub(crate) signature: OctetString,
 }
 
-#[derive(Sequence)]
-struct IssuerAndSerial {
-    issuer: Name,
-    serial: SerialNumber,
+/// IssuerAndSerialNumber (RFC 5652, 10.2.4).
+#[derive(Clone, PartialEq, Eq, Sequence, ValueOrd)]
+pub(crate) struct IssuerAndSerial {
+    pub(crate) issuer: Name,
+    pub(crate) serial: SerialNumber,
 }
 
 /// SigningCertificateV2 (RFC 5035, 3): the certificate that the stamper means, so that no other one

@@ -76,7 +76,7 @@ impl Why {
     }
 
     /// By the service's own words.
-    fn said(reason: &str) -> Option<Self> {
+    pub(crate) fn said(reason: &str) -> Option<Self> {
         match reason {
             "LOG_ROLLED_BACK" => Some(Self::SaidShorter),
             "LOG_FORKED" => Some(Self::SaidForked),

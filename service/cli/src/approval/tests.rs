@@ -127,7 +127,7 @@ fn what_does_not_hold_together_is_not_believed() {
         }),
         ("another entry than was approved", |it, office| {
             let later =
-                Statement { at: instant(NOW + time::Duration::SECOND), ..office.statement() };
+                Statement { at: written(NOW + time::Duration::SECOND), ..office.statement() };
             let signed = sign(&office.keys[0], &later);
             let before = it.entry.clone().unwrap();
             it.entry = Some(v1::SignedStatement {

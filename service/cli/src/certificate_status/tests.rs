@@ -83,9 +83,10 @@ impl Parts {
         let extension = Extension {
             extn_id: if self.critical { NO_CHECK } else { NONCE },
             critical: self.critical,
-            extn_value: question.nonce.clone(),
+            extn_value: question.nonce.clone().unwrap(),
         };
-        let nonce = Extension { extn_id: NONCE, critical: false, extn_value: question.nonce };
+        let nonce = question.nonce.unwrap();
+        let nonce = Extension { extn_id: NONCE, critical: false, extn_value: nonce };
         let data = ResponseData {
             responder: ResponderId::Name(Name::from_str("CN=responder").unwrap()),
             produced_at: time(self.times.0),
@@ -203,4 +204,20 @@ fn no_octet_can_be_changed() {
         assert!(question.read(&changed, NOW).is_err(), "octet {at}");
         assert!(question.read(&response[..at], NOW).is_err(), "{at} octets");
     }
+}
+
+/// Whoever keeps an answer has the question no more, and takes it for the time it was given at.
+#[test]
+fn an_answer_that_was_kept_is_read_as_it_was_then() {
+    let issuer = Parts::good();
+    let (authority, response) = (issuer.issuer(), issuer.response());
+    let serial = |number| SerialNumber::new(&[number]).unwrap();
+    let asked = |number| Question::asked(&authority, &serial(number)).unwrap();
+    assert_eq!(asked(9).read(&response, NOW).unwrap().standing, Standing::Good);
+    assert_eq!(asked(8).read(&response, NOW), Err(problems::STATUS_NOT_GENUINE));
+    let later = NOW + Duration::HOUR + TOLERANCE + Duration::SECOND;
+    assert_eq!(asked(9).read(&response, later), Err(problems::STATUS_STALE));
+    let other = Parts::good().issuer();
+    let question = Question::asked(&other, &serial(9)).unwrap();
+    assert!(question.read(&response, NOW).is_err(), "another authority of the same name");
 }

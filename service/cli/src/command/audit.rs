@@ -6,7 +6,10 @@ mod checker;
 mod database;
 mod export;
 mod forward;
+mod package;
+mod running;
 mod search;
+mod today;
 mod written;
 
 use std::path::{Path, PathBuf};
@@ -72,6 +75,8 @@ pub(crate) enum AuditCommand {
     Export(export::Export),
     /// 向安全审计服务（IHE ATNA，syslog over TLS）逐条转发日志 | Pass the log on to a repository of audit messages (IHE ATNA, syslog over TLS)
     Forward(forward::Forward),
+    /// 制作证据包：一个文件，含记录、证明、证书、状态和核对方法，已签名 | Make a package of evidence: entries, proofs, certificates, status and how to check them in one signed file
+    Package(package::Package),
     /// 离线核对日志：完好、被改动（指出哪一条）或无法核对 | Check a log offline: intact, tampered with (naming entries), or not to be told
     Check(check::Check),
     /// 给出核对网页：一个文件，用浏览器离线核对导出文件 | Give out the checker page: one file that checks exports in a browser, offline
@@ -97,18 +102,20 @@ pub(crate) struct Witnesses {
 type Cosigned = (String, Option<Witnessed>);
 
 impl Witnesses {
+    fn parsed(&self) -> Result<Vec<WitnessKey>, Failure> {
+        let malformed = |error| Failure::of(problems::WITNESS_KEY_MALFORMED).about(error);
+        self.keys.iter().map(|key| key.trim().parse().map_err(malformed)).collect()
+    }
+
     /// What each of them signed among these checkpoints of the log, the newest.
     fn signed(&self, notes: &[String], log: &VerifierKey) -> Result<Vec<Cosigned>, Failure> {
-        let malformed = |error| Failure::of(problems::WITNESS_KEY_MALFORMED).about(error);
-        let keys = self.keys.iter().map(|key| key.trim().parse::<WitnessKey>().map_err(malformed));
-        keys.map(|key| {
-            let key = key?;
+        let newest = |key: WitnessKey| {
             // A line that does not verify is nobody's: whoever has the note can write one.
             let signed = notes.iter().filter_map(|note| key.witnessed(note, log).ok());
             let newest = signed.max_by_key(|signed| (signed.checkpoint.size, signed.time));
-            Ok((key.name().to_owned(), newest))
-        })
-        .collect()
+            (key.name().to_owned(), newest)
+        };
+        Ok(self.parsed()?.into_iter().map(newest).collect())
     }
 }
 
@@ -183,7 +190,8 @@ impl AuditCommand {
                 checkpoint(context, &key, &witnesses, out.as_deref()).await
             }
             Self::Export(order) => order.run(context).await,
-            Self::Check(order) => order.run(context),
+            Self::Package(order) => order.run(context).await,
+            Self::Check(order) => order.run(context).await,
             Self::Checker(order) => order.run(context),
         }
     }

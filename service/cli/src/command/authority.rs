@@ -2,7 +2,7 @@
 
 mod ministry;
 mod status;
-mod trust;
+pub(super) mod trust;
 
 use std::{
     collections::BTreeMap,
@@ -137,13 +137,13 @@ async fn export(context: &Context, known: Option<&Path>, out: PathBuf) -> Outcom
 }
 
 /// Whether the authority signed these very octets.
-fn is_made_by(issuer: &Certificate, certificate: &Certificate) -> Option<()> {
+pub(crate) fn is_made_by(issuer: &Certificate, certificate: &Certificate) -> Option<()> {
     let body = certificate.tbs_certificate().to_der().ok()?;
     let algorithm = certificate.signature_algorithm();
     verify(issuer, &body, certificate.signature().as_bytes()?, algorithm)
 }
 
-fn decoded(der: &[u8]) -> Option<Certificate> {
+pub(super) fn decoded(der: &[u8]) -> Option<Certificate> {
     Certificate::from_der(der).ok()
 }
 
@@ -170,7 +170,7 @@ fn by_authority(found: &AuthoritiesResponse) -> Option<BTreeMap<String, &[u8]>> 
 }
 
 /// The common name, if it can name a file wherever this runs.
-fn common_name(name: &Name) -> Option<String> {
+pub(super) fn common_name(name: &Name) -> Option<String> {
     let name = name.common_name().ok()??.value().into_owned();
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     ((1..=64).contains(&name.len()) && name.bytes().all(plain)).then_some(name)

@@ -68,14 +68,23 @@ impl TimestampCommand {
 
 async fn request(context: &Context, file: &Path, out: &Path) -> Outcome {
     let digest = files::sm3(file, LARGEST)?;
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).map_err(|_| problems::RANDOMNESS_UNAVAILABLE)?;
-    let query = time_stamp::query(&digest, &nonce).ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
-    let reply = ask(context, &query).await?;
-    let issuers = known_issuers(context, None).await?;
-    let stamp = time_stamp::read(&reply, &digest, Some(&nonce), &issuers, clock::now())?;
+    let (reply, stamp) = stamped(context, &digest).await?;
     files::write(out, &reply, Audience::Everyone)?;
     Ok(show(context, text::STAMPED, &stamp, Some(out)))
+}
+
+/// Has a digest stamped; the reply as it came, and what it says.
+pub(super) async fn stamped(
+    context: &Context,
+    digest: &[u8; 32],
+) -> Result<(Vec<u8>, Stamp), Failure> {
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).map_err(|_| problems::RANDOMNESS_UNAVAILABLE)?;
+    let query = time_stamp::query(digest, &nonce).ok_or(problems::SERVICE_ANSWER_MALFORMED)?;
+    let reply = ask(context, &query).await?;
+    let issuers = known_issuers(context, None).await?;
+    let stamp = time_stamp::read(&reply, digest, Some(&nonce), &issuers, clock::now())?;
+    Ok((reply, stamp))
 }
 
 /// Sends a query within a session, and takes the reply.

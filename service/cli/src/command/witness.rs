@@ -153,7 +153,7 @@ fn told(context: &Context, turn: &Turn) -> Exit {
 }
 
 /// What was seen, in words.
-fn why_text(why: Why) -> Text {
+pub(super) fn why_text(why: Why) -> Text {
     match why {
         Why::SaidShorter => text::WITNESS_SAID_SHORTER,
         Why::SaidForked => text::WITNESS_SAID_FORKED,

@@ -1,6 +1,9 @@
 //! What the checker found, in words.
 
-use audit::check::{Finding, Gap};
+use audit::{
+    check::{Finding, Gap},
+    package,
+};
 use serde_json::{Value, json};
 
 use crate::{page::Cell, text};
@@ -125,6 +128,37 @@ pub(crate) fn json(finding: &Finding) -> Value {
     }
     json["message"] = finding.to_string().into();
     json
+}
+
+/// A finding about a package in both languages.
+pub(crate) fn of_package(finding: &package::Finding) -> Cell {
+    use package::Finding as Found;
+    let text = match finding {
+        Found::Altered(_) => text::MEMBER_ALTERED,
+        Found::Missing(_) => text::MEMBER_MISSING,
+        Found::Added(_) => text::MEMBER_ADDED,
+        Found::Misplaced(_) => text::MEMBER_MISPLACED,
+        Found::Malformed(_) => text::MEMBER_MALFORMED,
+        Found::Disagrees(_) => text::MEMBER_DISAGREES,
+        Found::NotSigned(_) => text::MEMBER_NOT_SIGNED,
+        Found::Forged(_) => text::MEMBER_FORGED,
+        other => return Cell::from(other.to_string()),
+    };
+    Cell::Filled(text, vec![finding.member().to_owned()])
+}
+
+/// The same for programs: a stable `kind`, the member, and the sentence in English.
+pub(crate) fn package_json(finding: &package::Finding) -> Value {
+    json!({ "kind": finding.kind(), "member": finding.member(), "message": finding.to_string() })
+}
+
+/// What is missing to believe a package, in both languages.
+pub(crate) fn package_gap(gap: package::Gap) -> Cell {
+    match gap {
+        package::Gap::KeyUnknown => text::GAP_KEY_UNKNOWN.into(),
+        package::Gap::KeyStops { size } => filled(text::GAP_KEY_STOPS, [size]),
+        other => Cell::from(other.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use std::{collections::VecDeque, sync::Mutex};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use proto::v1::{
+    AuditCertificatesRequest, AuditCertificatesResponse, AuditKeysRequest, AuditKeysResponse,
     CheckpointResponse, ConsistencyRequest, ConsistencyResponse, CosignResponse, CountAuditRequest,
     CountAuditResponse, ExportAuditRequest, ExportAuditResponse, GetAuditEntryRequest,
     ProveAuditEntryRequest, ProveAuditEntryResponse, SearchAuditRequest, SearchAuditResponse,
@@ -108,6 +109,17 @@ impl Audit for Liar {
     type ExportStream = ReceiverStream<Result<ExportAuditResponse, Status>>;
 
     async fn export(&self, _: Request<ExportAuditRequest>) -> Reply<Self::ExportStream> {
+        never()
+    }
+
+    async fn keys(&self, _: Request<AuditKeysRequest>) -> Reply<AuditKeysResponse> {
+        never()
+    }
+
+    async fn certificates(
+        &self,
+        _: Request<AuditCertificatesRequest>,
+    ) -> Reply<AuditCertificatesResponse> {
         never()
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use audit::{
     bundle::{self, BundleError, Reader},
-    checkpoint::VerifierKey,
+    checkpoint::{Checkpoint, NoteError, VerifierKey},
     history,
     receipt::{self, Receipt},
 };
@@ -17,11 +17,13 @@ use audit::{
 use super::check::{Checked, Kind};
 use crate::{failure::Failure, text::problems};
 
-/// Checks an export or a history; without a key given, against the key that it carries itself.
+/// Checks an export, a history or a receipt; without a key given, against the key that it carries itself, and so where
+/// the key given signed nothing of it and today's log may show that it is of the same.
 pub(super) fn check(
     path: &Path,
     key: Option<&VerifierKey>,
     held: &[String],
+    online: bool,
 ) -> Result<Checked, Failure> {
     let file =
         File::open(path).map_err(|error| Failure::of(problems::FILE_UNREADABLE).about(error))?;
@@ -29,21 +31,29 @@ pub(super) fn check(
     let begins = |file: &mut BufReader<File>, format| {
         begins(file, format).map_err(|error| unreadable(BundleError::Read(error)))
     };
-    let (report, kind) = if begins(&mut file, history::FORMAT)? {
+    let foreign = |note: &str| {
+        online && key.is_some_and(|key| Checkpoint::verify(note, key) == Err(NoteError::NotSigned))
+    };
+    let (report, kind, note) = if begins(&mut file, history::FORMAT)? {
         let reader = history::Reader::new(file).map_err(unreadable)?;
         let header = reader.header().clone();
-        let report =
-            history::check(reader, key.unwrap_or(&header.key), held).map_err(unreadable)?;
-        (report, Kind::History(Box::new(header)))
+        let note = header.checkpoint.clone();
+        let with = key.filter(|_| !foreign(&note)).unwrap_or(&header.key);
+        let report = history::check(reader, with, held).map_err(unreadable)?;
+        (report, Kind::History(Box::new(header)), note)
     } else if begins(&mut file, receipt::FORMAT)? {
         let receipt = Receipt::read(file).map_err(unreadable)?;
-        (receipt.check(key.unwrap_or(&receipt.key), held), Kind::Receipt(Box::new(receipt)))
+        let note = receipt.checkpoint.clone();
+        let with = key.filter(|_| !foreign(&note)).unwrap_or(&receipt.key);
+        (receipt.check(with, held), Kind::Receipt(Box::new(receipt)), note)
     } else {
         let reader = Reader::new(file).map_err(unreadable)?;
-        let own = reader.header().key.clone();
-        (bundle::check(reader, key.unwrap_or(&own), held).map_err(unreadable)?, Kind::Log)
+        let (own, note) = (reader.header().key.clone(), reader.header().checkpoint.clone());
+        let with = key.filter(|_| !foreign(&note)).unwrap_or(&own);
+        (bundle::check(reader, with, held).map_err(unreadable)?, Kind::Log, note)
     };
-    Ok(Checked { report, key_in_file: key.is_none(), kind })
+    let (key_in_file, foreign) = (key.is_none(), foreign(&note));
+    Ok(Checked { key_in_file, kind, note: Some(note), foreign, ..Checked::of(report) })
 }
 
 fn begins(file: &mut impl BufRead, format: &str) -> io::Result<bool> {
@@ -101,7 +111,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("export");
         std::fs::write(&path, text).unwrap();
-        match check(&path, Some(&export.log.key), held) {
+        match check(&path, Some(&export.log.key), held, false) {
             Ok(checked) => Ok(checked.report.verdict),
             Err(failure) => Err(failure.reason.clone()),
         }

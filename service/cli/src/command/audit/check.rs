@@ -1,31 +1,40 @@
-//! The checker: a database file or an export, and the log's key. It asks no service.
+//! The checker: a database file, an export or a package, and the log's key. It asks a service only where it is told to.
+
+mod shown;
 
 use std::path::{Path, PathBuf};
 
 use audit::{
-    Entry,
     check::{Report, Verdict},
-    checkpoint::VerifierKey,
+    checkpoint::{Checkpoint, VerifierKey},
     history::Header,
     receipt::Receipt,
 };
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
+use x509_cert::Certificate;
 
-use super::{Key, Witnesses, all_signed, bundle, cosigned, cosigned_json, database, held};
+use self::shown::{page, report_json, summary};
+use super::{
+    Key, Witnesses, all_signed, bundle, cosigned, cosigned_json, database, held, newest,
+    package::{Judged, is_package, judge, root},
+    parse, running,
+    today::{Today, today},
+};
 use crate::{
+    command::authority::authorities,
     context::{Context, Outcome},
     exit::Exit,
     failure::Failure,
-    page::{Cell, Page, entry_instant},
-    show::finding,
-    text::{self, Text, problems},
+    files,
+    page::Page,
+    text::{self, problems},
 };
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// 数据库文件的副本、导出文件、查阅记录或回执 | Copies of the database file, exports, access histories, or receipts
-    #[arg(value_name = "FILE", required = true)]
+    /// 数据库文件的副本、导出文件、查阅记录、回执或证据包；不给出而用 --online 时核对运行中服务的日志 | Copies of the database file, exports, access histories, receipts, or packages; without any, and with --online, the log of the running service
+    #[arg(value_name = "FILE", required_unless_present = "online")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     key: Key,
@@ -34,6 +43,12 @@ pub(crate) struct Check {
     checkpoint: Vec<PathBuf>,
     #[command(flatten)]
     witnesses: Witnesses,
+    /// 所信任的根证书，核对证据包时使用 | Root certificate that is trusted, for packages
+    #[arg(long = "ca", value_name = "FILE")]
+    root: Option<PathBuf>,
+    /// 另由服务（--server）证明其今日的日志由此增长而来 | Have the service (--server) prove that its log of today goes on from this
+    #[arg(long)]
+    online: bool,
 }
 
 /// One file and what was found.
@@ -42,9 +57,15 @@ pub(super) struct Checked {
     /// The key came with the file, which then vouches for itself only.
     pub(super) key_in_file: bool,
     pub(super) kind: Kind,
+    /// The signed note that it leads to, where it is one.
+    pub(super) note: Option<String>,
+    /// The key given signed nothing of it: it is of the log if today's log, which that key signed, goes on from it.
+    pub(super) foreign: bool,
+    pub(super) package: Option<Box<Judged>>,
+    pub(super) today: Option<Today>,
 }
 
-/// What a file is.
+/// What a file is, or what a package has.
 pub(super) enum Kind {
     /// The log, or a range of it.
     Log,
@@ -54,14 +75,28 @@ pub(super) enum Kind {
     Receipt(Box<Receipt>),
 }
 
+/// What files are checked with.
+struct With<'a> {
+    key: Option<&'a VerifierKey>,
+    root: Option<&'a Certificate>,
+    online: bool,
+}
+
 impl Check {
-    pub(crate) fn run(self, context: &Context) -> Outcome {
+    pub(crate) async fn run(self, context: &Context) -> Outcome {
         let key = self.key.given()?;
+        let root = self.root.as_deref().map(root_in).transpose()?;
         let held: Vec<String> =
             self.checkpoint.iter().map(|path| held(path)).collect::<Result<_, _>>()?;
+        if self.files.is_empty() {
+            return self.running(context, key, held).await;
+        }
+        let witnesses = self.witnesses.parsed()?;
+        let packages = self.files.iter().any(|path| is_package(path).unwrap_or_default());
         let signed = match &key {
-            None if self.witnesses.keys.is_empty() => Vec::new(),
+            None if witnesses.is_empty() || packages => Vec::new(),
             None => return Err(Failure::of(problems::VERIFIER_KEY_NEEDED)),
+            Some(_) if packages && held.is_empty() => Vec::new(),
             Some(key) => self.witnesses.signed(&held, key)?,
         };
         let mut exit = all_signed(&signed);
@@ -69,15 +104,31 @@ impl Check {
         // What speaks of a log and the log, when they are checked together, have to be of one log.
         let brought = self.files.iter().filter_map(|path| bundle::brought_note(path));
         let whole: Vec<_> = held.iter().cloned().chain(brought).collect();
+        let with = With { key: key.as_ref(), root: root.as_ref(), online: self.online };
         for path in &self.files {
             let brings = bundle::brought_note(path).is_some();
-            let checked = check(path, key.as_ref(), if brings { &held } else { &whole })?;
+            let mut checked = check(path, &with, if brings { &held } else { &whole })?;
+            if self.online && (checked.note.is_some() || checked.package.is_none()) {
+                checked.compare(context, key.as_ref()).await?;
+            }
+            let signed = match &checked.package {
+                Some(package) => package.witnessed(&witnesses),
+                None => signed.clone(),
+            };
+            if !witnesses.is_empty() {
+                exit = worse(exit, all_signed(&signed));
+            }
             exit = worse(exit, checked.exit());
             if !context.screen.json {
                 // What witnesses signed says something of a log that was compared with it and is whole.
                 let page = page(path, &checked);
                 let whole = checked.exit() == Exit::Done;
                 let page = if whole { cosigned(page, &signed) } else { page };
+                let enclosed = witnesses.is_empty() && !signed.is_empty();
+                let page = match checked.package.as_ref().filter(|_| whole) {
+                    Some(package) => package.notes(page, enclosed),
+                    None => page,
+                };
                 context.screen.show(&Value::Null, &page);
             }
             let mut report = report_json(path, &checked);
@@ -89,11 +140,60 @@ impl Check {
         }
         Ok(exit)
     }
+
+    /// Checks the log of the running service.
+    async fn running(
+        &self,
+        context: &Context,
+        given: Option<VerifierKey>,
+        mut held: Vec<String>,
+    ) -> Outcome {
+        let newest = newest(context).await?;
+        let key = match &given {
+            Some(key) => key.clone(),
+            None => parse(&newest.verifier_key)?,
+        };
+        let signed = self.witnesses.signed(&newest.cosigned, &key)?;
+        // What witnesses signed has to be of this log, too.
+        held.extend(
+            newest.cosigned.iter().filter(|note| Checkpoint::verify(note, &key).is_ok()).cloned(),
+        );
+        context.screen.hint(text::SERVICE_READING);
+        let (report, note) = running::check(context, &key, &held).await?;
+        let mut checked = Checked {
+            report,
+            key_in_file: false,
+            kind: Kind::Log,
+            note: Some(note),
+            foreign: false,
+            package: None,
+            today: None,
+        };
+        // What it gave out is what it has.
+        checked.compare(context, Some(&key)).await?;
+        let exit = worse(all_signed(&signed), checked.exit());
+        let server = PathBuf::from(context.service.address().origin());
+        let mut page = page(&server, &checked);
+        if checked.exit() == Exit::Done {
+            page = cosigned(page, &signed);
+            page = if given.is_none() { page.note(text::KEY_OF_SERVICE) } else { page };
+        }
+        let mut json = report_json(&server, &checked);
+        json["witnesses"] = cosigned_json(&signed);
+        json["verifier_key_source"] = if given.is_some() { "given" } else { "service" }.into();
+        context.screen.show(&json, &page);
+        Ok(exit)
+    }
+}
+
+fn root_in(path: &Path) -> Result<Certificate, Failure> {
+    let octets = files::read(path, 16 * 1024)?;
+    root(&octets).ok_or_else(|| Failure::of(problems::CERTIFICATE_MALFORMED).about(path.display()))
 }
 
 /// Checks one file, and shows what was found unless it is as it was signed.
 pub(in crate::command) fn judged(context: &Context, path: &Path, key: &VerifierKey) -> Outcome {
-    let checked = check(path, Some(key), &[])?;
+    let checked = check(path, &With { key: Some(key), root: None, online: false }, &[])?;
     let exit = checked.exit();
     if exit != Exit::Done {
         context.screen.show(&report_json(path, &checked), &page(path, &checked));
@@ -101,23 +201,81 @@ pub(in crate::command) fn judged(context: &Context, path: &Path, key: &VerifierK
     Ok(exit)
 }
 
-fn check(path: &Path, key: Option<&VerifierKey>, held: &[String]) -> Result<Checked, Failure> {
+/// Shows what is wrong with entries that were to become a package.
+pub(super) fn spoiled(context: &Context, path: &Path, report: &Report) -> Exit {
+    let checked = Checked::of(report.clone());
+    context.screen.show(&report_json(path, &checked), &page(path, &checked));
+    checked.exit()
+}
+
+fn check(path: &Path, with: &With<'_>, held: &[String]) -> Result<Checked, Failure> {
     let about = |failure: Failure| failure.about(path.display());
+    let unreadable = |error| about(Failure::of(problems::FILE_UNREADABLE).about(error));
+    if is_package(path).map_err(unreadable)? {
+        let judged = judge(path, with.key, held, with.root).map_err(about)?;
+        return Ok(Checked {
+            report: judged.report(),
+            key_in_file: with.key.is_none(),
+            kind: judged
+                .checked
+                .history
+                .clone()
+                .map_or(Kind::Log, |it| Kind::History(Box::new(it))),
+            note: Some(judged.checked.checkpoint.clone()).filter(|note| !note.is_empty()),
+            foreign: judged.is_foreign(),
+            package: Some(Box::new(judged)),
+            today: None,
+        });
+    }
     if database::is_database(path).map_err(about)? {
-        let key = key.ok_or_else(|| Failure::of(problems::VERIFIER_KEY_NEEDED))?;
+        let key = with.key.ok_or_else(|| Failure::of(problems::VERIFIER_KEY_NEEDED))?;
         database::check(path, key, held).map_err(about)
     } else {
-        bundle::check(path, key, held).map_err(about)
+        bundle::check(path, with.key, held, with.online).map_err(about)
     }
 }
 
 impl Checked {
+    /// Of what has nothing but entries.
+    pub(super) fn of(report: Report) -> Self {
+        let (kind, note, package, today) = (Kind::Log, None, None, None);
+        Self { report, key_in_file: false, kind, note, foreign: false, package, today }
+    }
+
     fn exit(&self) -> Exit {
-        match &self.report.verdict {
+        let entries = match &self.report.verdict {
             Verdict::Valid => Exit::Done,
             Verdict::Tampered(_) => Exit::Tampered,
             Verdict::Unverifiable(_) => Exit::Unverifiable,
+        };
+        let package = self.package.as_ref().map_or(Exit::Done, |it| it.exit());
+        let today = self.today.as_ref().map_or(Exit::Done, |today| match today.differs {
+            Some(_) => Exit::Tampered,
+            None => Exit::Done,
+        });
+        let foreign = if self.foreign { Exit::Unverifiable } else { Exit::Done };
+        [entries, package, today, foreign].into_iter().fold(Exit::Done, worse)
+    }
+
+    /// Has the service show that its log goes on from this one.
+    async fn compare(
+        &mut self,
+        context: &Context,
+        given: Option<&VerifierKey>,
+    ) -> Result<(), Failure> {
+        let Some(note) = &self.note else { return Err(problems::ONLINE_NEEDS_EXPORT.into()) };
+        let today = today(context, note, given).await?;
+        if today.by_given && today.differs.is_none() {
+            self.foreign = false;
+            if let Some(package) = &mut self.package {
+                package.shown_by_today();
+            }
         }
+        if let Some(package) = &mut self.package {
+            package.look(authorities(context).await?.revocation_lists);
+        }
+        self.today = Some(today);
+        Ok(())
     }
 }
 
@@ -128,121 +286,6 @@ fn worse(one: Exit, other: Exit) -> Exit {
         (Exit::Done, other) => other,
         (one, _) => one,
     }
-}
-
-/// The verdict's stable name, and its heading: of a log, of a history, and of a receipt.
-fn verdict(exit: Exit) -> (&'static str, [Text; 3]) {
-    use text::{
-        AUDIT_TAMPERED, AUDIT_UNVERIFIABLE, AUDIT_VALID, HISTORY_TAMPERED, HISTORY_UNVERIFIABLE,
-        HISTORY_VALID, RECEIPT_TAMPERED, RECEIPT_UNVERIFIABLE, RECEIPT_VALID,
-    };
-    match exit {
-        Exit::Done => ("valid", [AUDIT_VALID, HISTORY_VALID, RECEIPT_VALID]),
-        Exit::Tampered => ("tampered", [AUDIT_TAMPERED, HISTORY_TAMPERED, RECEIPT_TAMPERED]),
-        _ => ("unverifiable", [AUDIT_UNVERIFIABLE, HISTORY_UNVERIFIABLE, RECEIPT_UNVERIFIABLE]),
-    }
-}
-
-fn page(path: &Path, checked: &Checked) -> Page {
-    let Checked { report, key_in_file, kind } = checked;
-    let [of_log, of_history, of_receipt] = verdict(checked.exit()).1;
-    let title = match kind {
-        Kind::Log => of_log,
-        Kind::History(_) => of_history,
-        Kind::Receipt(_) => of_receipt,
-    };
-    let page = Page::titled(title).row(text::FILE, path.display().to_string());
-    let mut page = match kind {
-        Kind::Log => page.row(text::ENTRIES_CHECKED, report.leaves),
-        Kind::History(header) => {
-            let Header { resident, index, statement, .. } = &**header;
-            let stated = Entry::decode(&statement.entry).ok();
-            page.row(text::RESIDENT_ID, resident)
-                .row(text::HISTORY_COUNTED, index.size)
-                .row(text::HISTORY_STATED, statement.position)
-                .maybe(text::HISTORY_UNTIL, stated.as_ref().map(entry_instant))
-                .row(text::ENTRIES_CHECKED, report.leaves)
-        }
-        Kind::Receipt(receipt) => {
-            let Receipt { position, leaf, .. } = &**receipt;
-            page.row(text::POSITION, *position).row(text::LEAF_HASH, hex::encode(leaf))
-        }
-    };
-    page = page.row(text::LOG_SIZE, report.size).maybe(text::ROOT, report.root.map(hex::encode));
-    match &report.verdict {
-        Verdict::Valid => {}
-        Verdict::Tampered(findings) => {
-            for found in &findings.listed {
-                page = page.row(text::FINDING, finding::spoken(found));
-            }
-            if findings.unlisted > 0 {
-                let more = vec![findings.unlisted.to_string()];
-                page = page.row(text::FINDING, Cell::Filled(text::FOUND_MORE, more));
-            }
-        }
-        Verdict::Unverifiable(gaps) => {
-            for gap in gaps {
-                page = page.row(text::MISSING_EVIDENCE, finding::gap(gap));
-            }
-        }
-    }
-    match checked.exit() {
-        Exit::Tampered => page.row(text::ADVICE, problems::LOG_TAMPERED.advice),
-        Exit::Unverifiable => page.row(text::ADVICE, problems::LOG_UNVERIFIABLE.advice),
-        _ if *key_in_file => page.note(text::KEY_IN_FILE),
-        _ => page,
-    }
-}
-
-fn report_json(path: &Path, checked: &Checked) -> Value {
-    let Checked { report, key_in_file, kind } = checked;
-    let (findings, unlisted, missing): (Vec<Value>, u64, Vec<String>) = match &report.verdict {
-        Verdict::Valid => (Vec::new(), 0, Vec::new()),
-        Verdict::Tampered(findings) => {
-            (findings.listed.iter().map(finding::json).collect(), findings.unlisted, Vec::new())
-        }
-        Verdict::Unverifiable(gaps) => {
-            (Vec::new(), 0, gaps.iter().map(ToString::to_string).collect())
-        }
-    };
-    let (history, receipt) = match kind {
-        Kind::Log => (Value::Null, Value::Null),
-        Kind::History(header) => {
-            let Header { resident, index, statement, .. } = &**header;
-            let stated_at = statement.position;
-            let said =
-                json!({ "resident": resident, "counted": index.size, "stated_at": stated_at });
-            (said, Value::Null)
-        }
-        Kind::Receipt(receipt) => {
-            let Receipt { position, leaf, .. } = &**receipt;
-            (Value::Null, json!({ "position": position, "leaf": hex::encode(leaf) }))
-        }
-    };
-    json!({
-        "file": path,
-        "history": history,
-        "receipt": receipt,
-        "verdict": verdict(checked.exit()).0,
-        "entries_checked": report.leaves,
-        "size": report.size,
-        "root": report.root.map(hex::encode),
-        "checkpoints": report.checkpoints,
-        "verifier_key_source": if *key_in_file { "file" } else { "given" },
-        "findings": findings,
-        "unlisted_findings": unlisted,
-        "missing": missing,
-    })
-}
-
-/// One file's report as it is; of several, the worst verdict and all findings.
-fn summary(exit: Exit, mut files: Vec<Value>) -> Value {
-    if files.len() == 1 {
-        return files.remove(0);
-    }
-    let findings: Vec<Value> =
-        files.iter().filter_map(|file| file["findings"].as_array()).flatten().cloned().collect();
-    json!({ "verdict": verdict(exit).0, "findings": findings, "files": files })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use audit::{
 };
 use rusqlite::{Connection, OpenFlags, Row, Rows, Statement, types::ValueRef};
 
-use super::check::{Checked, Kind};
+use super::check::Checked;
 use crate::{failure::Failure, text::problems};
 
 /// How every SQLite file begins.
@@ -45,7 +45,7 @@ pub(super) fn check(path: &Path, key: &VerifierKey, held: &[String]) -> Result<C
             tile: database.prepare(SELECT_TILE)?,
         };
         let report = check::check(&mut log, key, held)?;
-        Ok(Checked { report, key_in_file: false, kind: Kind::Log })
+        Ok(Checked::of(report))
     };
     checked().map_err(|error| Failure::of(problems::LOG_UNREADABLE).about(error))
 }

@@ -55,7 +55,11 @@ pub(super) fn follows(
 }
 
 /// Whether `from` made this link, to a key that it got later and never back to one that it had before.
-fn is_link(from: &Certificate, link: &Certificate, now: OffsetDateTime) -> Option<()> {
+pub(in crate::command) fn is_link(
+    from: &Certificate,
+    link: &Certificate,
+    now: OffsetDateTime,
+) -> Option<()> {
     is_authority(link, now)?;
     let body = link.tbs_certificate();
     (body.issuer() == body.subject()).then_some(())?;
@@ -65,7 +69,10 @@ fn is_link(from: &Certificate, link: &Certificate, now: OffsetDateTime) -> Optio
 }
 
 /// Whether the certificate is an authority's, and valid.
-fn is_authority(certificate: &Certificate, now: OffsetDateTime) -> Option<()> {
+pub(in crate::command) fn is_authority(
+    certificate: &Certificate,
+    now: OffsetDateTime,
+) -> Option<()> {
     let body = certificate.tbs_certificate();
     let (_, constraints) = body.get_extension::<BasicConstraints>().ok()??;
     let end = OffsetDateTime::UNIX_EPOCH + body.validity().not_after.to_unix_duration();
@@ -73,20 +80,20 @@ fn is_authority(certificate: &Certificate, now: OffsetDateTime) -> Option<()> {
 }
 
 /// Whether the authority made this revocation list.
-fn lists(authority: &Certificate, der: &[u8]) -> Option<()> {
+pub(in crate::command) fn lists(authority: &Certificate, der: &[u8]) -> Option<()> {
     let list: CertificateList = CertificateList::from_der(der).ok()?;
     let body = list.tbs_cert_list.to_der().ok()?;
     (list.tbs_cert_list.issuer == *authority.tbs_certificate().subject()).then_some(())?;
     verify(authority, &body, list.signature.as_bytes()?, &list.signature_algorithm)
 }
 
-fn begin(certificate: &Certificate) -> OffsetDateTime {
+pub(in crate::command) fn begin(certificate: &Certificate) -> OffsetDateTime {
     let validity = certificate.tbs_certificate().validity();
     OffsetDateTime::UNIX_EPOCH + validity.not_before.to_unix_duration()
 }
 
 /// Whether both are certificates of one name and key.
-fn same_holder(one: &Certificate, other: &Certificate) -> bool {
+pub(in crate::command) fn same_holder(one: &Certificate, other: &Certificate) -> bool {
     let [one, other] = [one, other].map(Certificate::tbs_certificate);
     one.subject() == other.subject()
         && one.subject_public_key_info() == other.subject_public_key_info()
