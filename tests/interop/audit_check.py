@@ -2,7 +2,8 @@
 """Checks an audit log by an implementation that shares nothing with the service: SM3 of OpenSSL 3 (`hashlib`), SM2 of
 the package `gmssl` from PyPI, held against integer arithmetic here.
 
-    audit_check.py [--verifier-key KEY] [--checkpoint FILE]… FILE…   copies of the database file, exports, histories
+    audit_check.py [--verifier-key KEY] [--checkpoint FILE]… FILE…   copies of the database file, exports, histories,
+                                                              packages of evidence
     audit_check.py [--verifier-key KEY] [--checkpoint FILE]… --each  the same, with names from standard input, one a line
     audit_check.py --vectors DIR                  holds the arithmetic against merkle.json and sm2_verify.json of DIR
 
@@ -24,13 +25,17 @@ import bisect
 import datetime
 import functools
 import hashlib
+import io
 import itertools
 import json
 import pathlib
 import re
 import sqlite3
+import struct
 import sys
 import urllib.parse
+import zipfile
+import zlib
 
 from gmssl import sm2
 
@@ -1122,6 +1127,466 @@ def in_order(bundle, findings):
     return lines
 
 
+# Packages
+
+
+SIGNING = ("manifest.txt", "manifest.p7s", "time-stamp.tsr")
+NEEDED = ("README.md", "README.zh-CN.md", "check.html", "checkpoint.txt", "log-keys.txt", "witnesses.txt", "certificates/authorities.pem")
+MEMBER = re.compile(r"[A-Za-z0-9-][A-Za-z0-9.-]{0,63}(/[A-Za-z0-9-][A-Za-z0-9.-]{0,63})?", re.ASCII)
+MAX_MEMBERS, MAX_PACKAGE, MAX_TEXT_MEMBER, MAX_KEYS = 4096, 4_000_000_000, 1 << 20, 64
+
+
+class Package:
+    """A ZIP file in the one form that packages have: every octet beside those of the members is as it would be written."""
+
+    def __init__(self, path):
+        octets = pathlib.Path(path).read_bytes()
+        if len(octets) > MAX_PACKAGE:
+            raise Malformed("too large")
+        try:
+            archive = zipfile.ZipFile(io.BytesIO(octets))
+        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise Malformed(str(error)) from error
+        infos = archive.infolist()
+        if len(infos) > MAX_MEMBERS or len({info.filename.lower() for info in infos}) != len(infos):
+            raise Malformed("members")
+        at, listed = 0, b""
+        self.names, self.members, self.spoilt = [], {}, set()
+        for info in infos:
+            name = info.filename.encode()
+            if not MEMBER.fullmatch(info.filename) or info.file_size >= 1 << 32 or info.CRC >> 32:
+                raise Malformed("a name")
+            tail = struct.pack("<IIIHH", info.CRC, info.file_size, info.file_size, len(name), 0)
+            head = struct.pack("<IHHHHH", 0x04034B50, 20, 0, 0, 0, 33) + tail + name
+            if octets[at : at + len(head)] != head:
+                raise Malformed("a header")
+            begin = at + len(head)
+            content = octets[begin : begin + info.file_size]
+            listed += struct.pack("<IHHHHHH", 0x02014B50, 3 << 8 | 20, 20, 0, 0, 0, 33) + tail
+            listed += struct.pack("<HHHII", 0, 0, 0, 0o100644 << 16, at) + name
+            at = begin + len(content)
+            self.names.append(info.filename)
+            self.members[info.filename] = content
+            if zlib.crc32(content) != info.CRC:
+                self.spoilt.add(info.filename)
+        end = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, len(infos), len(infos), len(listed), at, 0)
+        if octets[at:] != listed + end:
+            raise Malformed("the list")
+
+
+class Manifest:
+    def __init__(self, octets):
+        if len(octets) > 1 << 20:
+            raise Malformed("too long")
+        lines = octets.decode().split("\n")
+        if lines[0] != "healthcard-audit-package v1" or lines[-1] or len(lines) < 8:
+            raise Malformed("format")
+        self.log, self.made, self.by, self.certificate = (
+            self._word(line, word) for line, word in zip(lines[1:5], ("log", "made", "by", "certificate"))
+        )
+        kind, *words = lines[5].split(" ")
+        if len(words) != 3 or kind not in ("range", "history"):
+            raise Malformed("selection")
+        numbers = [decimal(word) for word in (words if kind == "range" else words[1:])]
+        if kind == "range" and numbers != sorted(numbers):
+            raise Malformed("range")
+        self.selection, self.size = (kind, *words), numbers[-1]
+        self.entries = "entries.txt" if kind == "range" else "history.txt"
+        at = 6
+        if lines[at].startswith("reason "):
+            reason = lines[at][7:]
+            if not 0 < len(reason.encode()) <= 512 or CONTROL.search(reason) or reason.strip() != reason:
+                raise Malformed("reason")
+            at += 1
+        count = decimal(self._word(lines[at], "members"))
+        self.members = {}
+        for line in lines[at + 1 : -1]:
+            name, length, digest = line.split(" ")
+            if not MEMBER.fullmatch(name) or not re.fullmatch(r"[0-9a-f]{64}", digest, re.ASCII):
+                raise Malformed(line)
+            if self.members and list(self.members)[-1].encode() >= name.encode():
+                raise Malformed("order")
+            self.members[name] = (decimal(length), bytes.fromhex(digest))
+        if count != len(self.members):
+            raise Malformed("count")
+
+    @staticmethod
+    def _word(line, word):
+        found, _, value = line.partition(" ")
+        if found != word or not 0 < len(value.encode()) <= 128 or re.search(r"[\s\x00-\x1f\x7f-\x9f]", value):
+            raise Malformed(line)
+        return value
+
+
+class WitnessKey(Key):
+    KIND = b"\xff" + b"healthcard.v1/SM2-SM3-cosignature"
+
+    def time_of(self, note):
+        """When this witness signed the checkpoint of a note, whoever else did; malformed where it did not."""
+        text, signatures = taken_apart(note)
+        times = []
+        for name, number, value in signatures:
+            if (name, number) == (self.name, self.id):
+                time = int.from_bytes(value[:8], "big")
+                if len(value) != 72 or not signed(self.public, f"cosignature/v1\ntime {time}\n{text}".encode(), value[8:]):
+                    raise Malformed("a wrong cosignature")
+                times.append(time)
+        if not times:
+            raise Malformed("no cosignature")
+        return max(times)
+
+
+def consistent(first, first_root, second, second_root, proof):
+    """Whether a consistency proof (RFC 6962, 2.1.2; RFC 9162, 2.1.4.2) leads from one root to the other."""
+    if first == 0 or first == second:
+        return not proof and (first == 0 or first_root == second_root)
+    hashes = list(proof) if first & (first - 1) else [first_root, *proof]
+    if not hashes:
+        return False
+    one, other = first - 1, second - 1
+    while one & 1:
+        one, other = one >> 1, other >> 1
+    by_first = by_second = hashes.pop(0)
+    for value in hashes:
+        if other == 0:
+            return False
+        if one & 1 or one == other:
+            by_first, by_second = node_hash(value, by_first), node_hash(value, by_second)
+            while one and not one & 1:
+                one, other = one >> 1, other >> 1
+        else:
+            by_second = node_hash(by_second, value)
+        one, other = one >> 1, other >> 1
+    return other == 0 and (by_first, by_second) == (first_root, second_root)
+
+
+def read_vouchers(octets, title, kind):
+    """Keys, each with a note that it signed, if any, and the hashes of a proof."""
+    if len(octets) > MAX_TEXT_MEMBER or not octets.endswith(b"\n"):
+        raise Malformed("not text")
+    lines = octets.decode().split("\n")[:-1][::-1]
+
+    def after(word):
+        found, _, rest = (lines.pop() if lines else "").partition(" ")
+        if found != word:
+            raise Malformed(word)
+        return rest
+
+    if lines.pop() != title:
+        raise Malformed("title")
+    vouchers = []
+    while lines and not lines[-1].startswith("end "):
+        key, count = kind(after("key")), decimal(after("checkpoint"))
+        if count > MAX_NOTE_LINES or count > len(lines) or len(vouchers) == MAX_KEYS:
+            raise Malformed("note")
+        note = "".join(f"{lines.pop()}\n" for _ in range(count))
+        hashes = decimal(after("proof"))
+        if hashes > MAX_PROOF:
+            raise Malformed("proof")
+        vouchers.append((key, note, [plain(after("hash"), 32) for _ in range(hashes)]))
+    if decimal(after("end")) != len(vouchers) or lines:
+        raise Malformed("end")
+    return vouchers
+
+
+def joins(own, package, proof):
+    """Whether two checkpoints, as size and root, are of one log."""
+    (less, less_root), (more, more_root) = sorted((own, package), key=lambda it: it[0])
+    if less == 0:
+        return not proof
+    return consistent(less, less_root, more, more_root, proof)
+
+
+def vouches(voucher, package):
+    """For how many entries a key of the log vouches; malformed where what is said of it does not hold together."""
+    key, note, proof = voucher
+    own = key.reads(note) if note else None
+    if not note and not proof:
+        return 0
+    if not own or not joins(own, package, proof):
+        raise Malformed("a voucher")
+    return min(own[0], package[0])
+
+
+def witnessed(voucher, package, log):
+    key, note, proof = voucher
+    if not note and not proof:
+        return None
+    time = key.time_of(note)
+    origin, size, root, end = taken_apart(note)[0].split("\n")
+    if end or origin != log or not joins((decimal(size), plain(root, 32)), package, proof):
+        raise Malformed("a witness")
+    return decimal(size), time
+
+
+def der(octets, tags=None):
+    """The elements of DER, one behind the other, as tag, content and whole; with these tags, if any are named."""
+    elements, rest = [], octets
+    while rest:
+        tag, length, head = rest[0], rest[1] if len(rest) > 1 else 0x80, 2
+        if length >= 0x80:
+            head += length & 0x7F
+            length = int.from_bytes(rest[2:head], "big")
+            if head > 6 or length < 0x80 or rest[2] == 0:
+                raise Malformed("a length")
+        if len(rest) < head + length:
+            raise Malformed("cut off")
+        elements.append((tag, rest[head : head + length], rest[: head + length]))
+        rest = rest[head + length :]
+    if tags is not None and [tag for tag, *_ in elements] != list(tags):
+        raise Malformed("elements")
+    return elements
+
+
+def inside(octets, *tags):
+    """What is in the one element of DER, which has these elements."""
+    return der(der(octets, [0x30])[0][1], tags or None)
+
+
+def oid(dotted):
+    first, second, *arcs = map(int, dotted.split("."))
+    content = bytearray([40 * first + second])
+    for arc in arcs:
+        groups = [arc & 0x7F]
+        while arc := arc >> 7:
+            groups.append(arc & 0x7F | 0x80)
+        content += bytes(groups[::-1])
+    return bytes([6, len(content)]) + bytes(content)
+
+
+def sequence(content):
+    return bytes([0x30, len(content)]) + content
+
+
+SM3_IS, SM2_SM3_IS = sequence(oid("1.2.156.10197.1.401")), sequence(oid("1.2.156.10197.1.501"))
+SIGNED_DATA, DATA, TST_INFO = oid("1.2.840.113549.1.7.2"), oid("1.2.840.113549.1.7.1"), oid("1.2.840.113549.1.9.16.1.4")
+CONTENT_TYPE, MESSAGE_DIGEST = oid("1.2.840.113549.1.9.3"), oid("1.2.840.113549.1.9.4")
+SIGNING_CERTIFICATE = oid("1.2.840.113549.1.9.16.2.47")
+
+
+class Certificate:
+    """As much of a certificate as says who made it and whose it is."""
+
+    def __init__(self, octets):
+        (_, _, self.body), (_, _, algorithm), (_, signature, _) = inside(octets, 0x30, 0x30, 3)
+        fields = inside(self.body)
+        if fields[0][0] != 0xA0 or len(fields) < 7 or algorithm != SM2_SM3_IS or signature[:1] != b"\x00":
+            raise Malformed("a certificate")
+        self.octets, self.signature = octets, signature[1:]
+        self.serial, self.issuer, self.subject = fields[1][2], fields[3][2], fields[5][2]
+        key = inside(fields[6][2], 0x30, 3)[1][1]
+        self.public = key[1:]
+        if not point_of(self.public):
+            raise Malformed("a key")
+
+    def signed(self, octets, signature):
+        raw = from_der(signature)
+        return bool(raw) and signed(self.public, octets, raw)
+
+    def made(self, other):
+        return self.subject == other.issuer and self.signed(other.body, other.signature)
+
+    def number(self):
+        return der(self.serial, [2])[0][1].hex()
+
+
+def certificates_in(pem):
+    blocks = re.findall(rb"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n", pem)
+    return [Certificate(base64.b64decode(block)) for block in blocks]
+
+
+def signer_of(message, kind, content=None):
+    """Whose signature a CMS message is, over this content or over what it carries; malformed where anything in it is not
+    as it has to be."""
+    (_, _, is_signed), (_, outer, _) = inside(message, 6, 0xA0)
+    version, digests, encapsulated, certificates, infos = inside(outer, 2, 0x31, 0x30, 0xA0, 0x31)
+    (tag, _, own), *carried = inside(encapsulated[2])
+    info = inside(infos[1], 2, 0x30, 0x30, 0xA0, 0x30, 4)
+    certificate = Certificate(certificates[1])
+    if carried:
+        content = der(carried[0][1], [4])[0][1]
+    attributes = {}
+    for _, _, attribute in der(info[3][1]):
+        (_, _, name), (_, values, _) = inside(attribute, 6, 0x31)
+        if name in attributes:
+            raise Malformed("an attribute twice")
+        attributes[name] = values
+    names = certificate.issuer + certificate.serial
+    right = (
+        is_signed == SIGNED_DATA
+        and version[1] in (b"\x01", b"\x03")
+        and (len(carried) == 1) == (kind != DATA)
+        and (digests[1], info[2][2], info[4][2]) == (SM3_IS, SM3_IS, SM2_SM3_IS)
+        and (tag, own, info[0][1], info[1][1]) == (6, kind, b"\x01", names)
+        and attributes.get(CONTENT_TYPE) == kind
+        and attributes.get(MESSAGE_DIGEST) == b"\x04\x20" + sm3(content)
+        and sm3(certificate.octets) in attributes.get(SIGNING_CERTIFICATE, b"")
+        and certificate.signed(b"\x31" + info[3][2][1:], info[5][1])
+    )
+    if not right:
+        raise Malformed("a signature")
+    return certificate, content
+
+
+def stamped(reply, signature):
+    """Who stamped the time of a signature, and when."""
+    (_, status, _), (_, _, token) = inside(reply, 0x30, 0x30)
+    certificate, content = signer_of(token, TST_INFO)
+    fields = inside(content)
+    imprint = sequence(SM3_IS + b"\x04\x20" + sm3(signature))
+    if status[:3] not in (b"\x02\x01\x00", b"\x02\x01\x01") or fields[2][2] != imprint or fields[4][0] != 0x18:
+        raise Malformed("a stamp")
+    return certificate, fields[4][1].decode()
+
+
+def check_signatures(package, manifest, findings):
+    """The signature over the manifest, its time, and the certificates: each made by an authority that is enclosed.
+    Whether those lead to a root that is trusted, and whether anything was revoked, is not looked at here."""
+    found = {finding["member"] for finding in findings.found if "member" in finding}
+    authorities = certificates_in(package.members.get("certificates/authorities.pem", b""))
+
+    def of_authority(certificate):
+        return any(authority.made(certificate) for authority in authorities)
+
+    manifest_octets, signature, stamp = (package.members.get(name, b"") for name in SIGNING)
+    made_at = None
+    try:
+        certificate, _ = signer_of(signature, DATA, manifest_octets)
+        if not of_authority(certificate):
+            raise Malformed("nobody's")
+        if certificate.number() != manifest.certificate:
+            findings.add("member_disagrees", member="manifest.p7s")
+    except (ValueError, IndexError):
+        findings.add("member_not_signed", member="manifest.p7s")
+    try:
+        certificate, made_at = stamped(stamp, signature)
+        if not of_authority(certificate):
+            raise Malformed("nobody's")
+    except (ValueError, IndexError):
+        findings.add("member_not_signed", member="time-stamp.tsr")
+    for name, pem in package.members.items():
+        if name.startswith("certificates/") and name != "certificates/authorities.pem" and name not in found:
+            try:
+                (certificate,) = certificates_in(pem)
+            except (ValueError, IndexError):
+                findings.add("member_malformed", member=name)
+                continue
+            if name != f"certificates/{certificate.number()}.pem":
+                findings.add("member_disagrees", member=name)
+            if not of_authority(certificate):
+                findings.add("member_forged", member=name)
+    return made_at
+
+
+def is_known(name, entries):
+    pattern = r"certificates/[0-9a-f]+\.pem|status/([0-9a-f]+\.ocsp|[A-Za-z0-9.-]+\.crl)"
+    return name in (*NEEDED, entries, *SIGNING) or bool(re.fullmatch(pattern, name, re.ASCII))
+
+
+def check_package(path, key, held):
+    package = Package(path)
+    if "manifest.txt" not in package.members:
+        raise Malformed("no manifest")
+    manifest = Manifest(package.members["manifest.txt"])
+    findings = Findings()
+    hold_members(package, manifest, findings)
+    content = package.members.get(manifest.entries)
+    facts = {"size": manifest.size}
+    if content is not None:
+        try:
+            export = (Bundle if manifest.entries == "entries.txt" else History)(content)
+        except NotExport:
+            export = None
+            unless_found(findings, "member_malformed", manifest.entries)
+        if export:
+            facts = check_exported(package, manifest, export, key, held, findings)
+    facts["stamped_at"] = check_signatures(package, manifest, findings)
+    facts["unchecked"] = ["root", "revocation", "witnesses' keys"]
+    return findings, facts
+
+
+def unless_found(findings, kind, name):
+    if not any(finding.get("member") == name for finding in findings.found):
+        findings.add(kind, member=name)
+
+
+def hold_members(package, manifest, findings):
+    """Holds the members against the manifest."""
+    for name in dict.fromkeys((*manifest.members, *NEEDED, manifest.entries, *SIGNING)):
+        if name not in package.members:
+            findings.add("member_missing", member=name)
+        elif not is_known(name, manifest.entries):
+            findings.add("member_added", member=name)
+    for name, content in package.members.items():
+        if name in SIGNING:
+            if name in package.spoilt:
+                findings.add("member_altered", member=name)
+        elif name not in manifest.members:
+            unless_found(findings, "member_added", name)
+        elif name in package.spoilt or manifest.members[name] != (len(content), sm3(content)):
+            findings.add("member_altered", member=name)
+    place = {name: at for at, name in enumerate(SIGNING, 2)}
+    place[manifest.entries] = 0
+    order = sorted(package.names, key=lambda name: (place.get(name, 1), name.encode()))
+    misplaced = next((name for name, other in zip(package.names, order) if name != other), None)
+    if misplaced:
+        findings.add("member_misplaced", member=misplaced)
+
+
+def check_exported(package, manifest, export, given, held, findings):
+    """The entries, and who vouches for the log that they are of."""
+    key = given if given and read_note(given, export.note) else export.key
+    is_range = manifest.entries == "entries.txt"
+    of_entries, facts = (check_bundle if is_range else check_history)(export, key, held)
+    findings.found += of_entries.found
+    findings.missing += of_entries.missing
+    root = facts["root"]
+    facts.update(entries_checked=len(export.entries), checkpoints=int(bool(root)), root=root.hex() if root else None)
+    if is_range:
+        said, until = ("range", str(export.begin), str(export.end), str(export.size)), export.end
+    else:
+        said, until = ("history", export.resident, str(export.standing[0]), str(manifest.size)), export.statement[0] + 1
+    if key.name != manifest.log or root and (said != manifest.selection or facts["size"] != manifest.size):
+        unless_found(findings, "member_disagrees", "manifest.txt")
+    logs = watched = ()
+    for name, title, kind in (("log-keys.txt", "healthcard-log-keys v1", Key), ("witnesses.txt", "healthcard-witnesses v1", WitnessKey)):
+        try:
+            read = read_vouchers(package.members.get(name, b""), title, kind)
+        except (ValueError, IndexError):
+            unless_found(findings, "member_malformed", name)
+            continue
+        logs, watched = (read, watched) if kind is Key else (logs, read)
+    if not root:
+        return facts
+    own = (facts["size"], root)
+    try:
+        same = read_note(key, package.members.get("checkpoint.txt", b"").decode()) == own
+    except ValueError:
+        same = False
+    if not same:
+        unless_found(findings, "member_disagrees", "checkpoint.txt")
+    try:
+        far = {(voucher[0].name, voucher[0].public): vouches(voucher, own) for voucher in logs}
+        if (key.name, key.public) not in far:
+            raise Malformed("not among them")
+    except ValueError:
+        far = {}
+        unless_found(findings, "member_disagrees", "log-keys.txt")
+    try:
+        facts["witnesses"] = [
+            {"witness": voucher[0].name, "size": (found := witnessed(voucher, own, key.name)) and found[0]} for voucher in watched
+        ]
+    except ValueError:
+        unless_found(findings, "member_disagrees", "witnesses.txt")
+    if given and given.public != key.public:
+        reach = far.get((given.name, given.public))
+        if reach is None:
+            findings.lacks("the key given is none of the log that the package names")
+        elif reach < until:
+            findings.lacks(f"the key given vouches for the first {reach} entries of the log alone")
+    return facts
+
+
 # Answers
 
 
@@ -1152,6 +1617,13 @@ def check(path, key, held):
                 raise SystemExit("a copy of the database is checked with --verifier-key")
             findings, facts = check_database(path, key, held)
             facts["verifier_key_source"] = "given"
+        elif head.startswith(b"PK"):
+            try:
+                findings, facts = check_package(path, key, held)
+                facts["verifier_key_source"] = "given" if key else "file"
+            except (ValueError, IndexError, struct.error) as error:
+                findings, facts = Findings(), {}
+                findings.lacks(f"the file is no package, or damaged: {error}")
         else:
             findings, facts = check_text(pathlib.Path(path).read_bytes(), key, held)
     except (sqlite3.Error, OSError, OverflowError) as error:
@@ -1212,7 +1684,7 @@ def main():
     parser.add_argument("--checkpoint", action="append", default=[], metavar="FILE", help="a checkpoint held earlier")
     parser.add_argument("--each", action="store_true", help="take the names of files from standard input")
     parser.add_argument("--vectors", type=pathlib.Path, metavar="DIR", help="hold the arithmetic against test vectors")
-    parser.add_argument("files", nargs="*", metavar="FILE", help="copies of the database file, exports, histories")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="copies of the database file, exports, histories, packages")
     order = parser.parse_args()
     if "sm3" not in hashlib.algorithms_available:
         parser.error("the OpenSSL of this Python has no SM3: OpenSSL 3 has")
