@@ -7,7 +7,7 @@ use service::demo::programs::{Program, Programs};
 use tests::private::{PcscDaemon, in_private_space};
 
 /// What the demo has to show, in order.
-const STEPS: [&str; 43] = [
+const STEPS: [&str; 44] = [
     "init",
     "policy.sign",
     "serve",
@@ -51,6 +51,7 @@ const STEPS: [&str; 43] = [
     "audit.export",
     "audit.page",
     "audit.page-tamper",
+    "audit.package",
 ];
 const TAMPERING: [&str; 2] = ["audit.check", "audit.tamper"];
 

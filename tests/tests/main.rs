@@ -56,6 +56,7 @@ mod metrics;
 mod ministry;
 mod national;
 mod own_records;
+mod package;
 mod pairs;
 mod qualifications;
 mod readme;

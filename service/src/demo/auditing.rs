@@ -111,6 +111,30 @@ impl Story {
         )
     }
 
+    /// What a court is given: one file, which is checked with nothing else.
+    pub(super) fn package(&self, report: &mut Report) -> Result<(), DemoError> {
+        report.step(
+            "audit.package",
+            text("为法庭制作证据包并核对", "evidence for a court is made and checked"),
+            who(&AUDITOR),
+            || {
+                let out = self.stage.path("log/package.zip");
+                let out = out.to_string_lossy();
+                let order = ["audit", "package", "--out", &out, "--reason", "演示 demo"];
+                let made = self.stage.ask(AUDITOR.key, &order)?.granted()?;
+                let files = made["members"].as_array().map_or(0, Vec::len);
+                at_least("files in the package", files, 10)?;
+                let order = ["audit", "check", &out, "--online"];
+                let checked = self.stage.ask(AUDITOR.key, &order)?.granted()?;
+                same("verdict", field(&checked, "verdict")?, "valid")?;
+                Ok(text(
+                    "证据包完好，今日的日志由此增长而来：log/package.zip",
+                    "Intact, and the log of today goes on from it: log/package.zip",
+                ))
+            },
+        )
+    }
+
     /// The checker page with an export in it.
     fn checker_page(&self, export: &Path, page: &str) -> Result<PathBuf, DemoError> {
         let page = self.stage.path(page);

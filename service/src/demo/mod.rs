@@ -117,6 +117,7 @@ pub fn run(options: &DemoOptions) -> Result<(), DemoError> {
     story.emergency(&mut report)?;
     story.warning(&mut report)?;
     story.auditing(&mut report)?;
+    story.package(&mut report)?;
     story.tampering(&mut report)?;
     report.summary()?;
     if !options.once && io::stdin().is_terminal() {
