@@ -1,5 +1,6 @@
 //! Packages of evidence: [`audit::package`], with the certificates that it leaves to others.
 
+mod archive;
 mod chain;
 mod check;
 mod make;

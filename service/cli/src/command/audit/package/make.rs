@@ -2,19 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::File,
-    io::{BufReader, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
 };
 
 use audit::{
-    Entry, bundle,
-    check::{Report, Verdict},
-    checkpoint::{Checkpoint, VerifierKey},
+    checkpoint::Checkpoint,
     cosignature::WitnessKey,
-    history,
     package::{
-        self, Contents, MAX_CERTIFICATES, Manifest, Selection, Writer,
+        self, Manifest,
         vouchers::{self, LogVoucher, MAX_KEYS, Voucher, WitnessVoucher},
     },
     page::PAGE,
@@ -25,33 +20,31 @@ use clap::Args;
 use der::Decode as _;
 use proto::v1::{
     AuditCertificatesRequest, AuditKeysRequest, AuditKeysResponse, AuthoritiesResponse,
-    ConsistencyRequest, ExportAuditRequest, audit_client::AuditClient,
+    ConsistencyRequest, audit_client::AuditClient,
 };
 use serde_json::json;
-use sm3::{Digest as _, Sm3};
 use x509_cert::crl::CertificateList;
 
-use super::{super::parse, readme, signature, vouched::serial};
+use super::{
+    super::parse,
+    archive::{Archive, Entries},
+    readme,
+    vouched::serial,
+};
 use crate::{
     certificate_status::{LIMIT, Question},
     clock,
-    command::{
-        authority::{authorities, common_name, decoded, is_made_by},
-        timestamp,
-    },
+    command::authority::{authorities, common_name, decoded, is_made_by},
     context::{Context, Outcome},
     exit::Exit,
     failure::Failure,
-    files::{self, Audience, NewFile},
-    identity::{self, ClientKey, pem_chain},
+    identity::{self, pem_chain},
     page::Page,
     proof,
     service::post,
     text::{self, problems},
 };
 
-/// Largest history that is put into a package, bytes.
-const LARGEST_HISTORY: u64 = 256 << 20;
 /// Certificates that are asked for at once.
 const AT_ONCE: usize = 100;
 
@@ -147,170 +140,6 @@ fn show(context: &Context, path: &Path, manifest: &Manifest, bytes: u64) {
         "members": manifest.members.iter().map(|(name, _)| name).collect::<Vec<_>>(),
     });
     context.screen.show(&json, &page);
-}
-
-/// A package that is being written. Dropped before it is whole, it leaves nothing.
-struct Archive {
-    writer: Writer<NewFile>,
-}
-
-/// Entries that were written into it.
-struct Written {
-    name: &'static str,
-    contents: Contents,
-}
-
-/// The same, read back.
-struct Entries {
-    contents: Contents,
-    selection: Selection,
-    key: VerifierKey,
-    note: String,
-    checkpoint: Checkpoint,
-    serials: BTreeSet<String>,
-    /// What is wrong with them, if anything is.
-    spoiled: Option<Report>,
-}
-
-impl Archive {
-    fn create(path: &Path) -> Result<Self, Failure> {
-        Ok(Self { writer: Writer::new(NewFile::create(path, Audience::Owner)?) })
-    }
-
-    /// The entries of a range, as the service gives them.
-    async fn export(
-        &mut self,
-        context: &Context,
-        from: u64,
-        until: u64,
-    ) -> Result<Written, Failure> {
-        let request = ExportAuditRequest { from, until };
-        let mut stream = context
-            .service
-            .ask(async |channel| AuditClient::new(channel).export(request).await)
-            .await?;
-        let name = package::ENTRIES;
-        self.writer.begin(name).map_err(unwritable)?;
-        while let Some(piece) = stream.message().await.map_err(Failure::from)? {
-            self.writer.append(&piece.chunk).map_err(unwritable)?;
-        }
-        Ok(Written { name, contents: self.writer.end().map_err(unwritable)? })
-    }
-
-    /// A history that was given out before.
-    fn history(&mut self, path: &Path) -> Result<Written, Failure> {
-        let octets = files::read(path, LARGEST_HISTORY)?;
-        if !octets.starts_with(history::FORMAT.as_bytes()) {
-            return Err(Failure::of(problems::LOG_UNREADABLE).about(path.display()));
-        }
-        let name = package::HISTORY;
-        Ok(Written { name, contents: self.writer.add(name, &octets).map_err(unwritable)? })
-    }
-
-    /// Reads them back, with the key that they name: nothing is signed that was not read.
-    fn checked(&mut self, Written { name, contents }: Written) -> Result<Entries, Failure> {
-        // The first member: its octets come after one header.
-        let begin = 30 + name.len() as u64;
-        let open = || -> Result<BufReader<std::io::Take<File>>, Failure> {
-            let mut file = self.writer.get_ref().again()?;
-            let sought = file.seek(SeekFrom::Start(begin));
-            sought.map_err(|error| Failure::of(problems::FILE_UNREADABLE).about(error))?;
-            Ok(BufReader::new(file.take(contents.length)))
-        };
-        let unreadable = |error| super::super::bundle::unreadable(error);
-        let mut serials = Serials::default();
-        let (key, note, selection, report) = match name {
-            package::HISTORY => {
-                let mut reader = history::Reader::new(open()?).map_err(unreadable)?;
-                let header = reader.header().clone();
-                while let Some(line) = reader.next_line().map_err(unreadable)? {
-                    serials.take(&line.entry)?;
-                }
-                let reader = history::Reader::new(open()?).map_err(unreadable)?;
-                let report = history::check(reader, &header.key, &[]).map_err(unreadable)?;
-                let (resident, entries) = (header.resident, header.standing.count);
-                let selection = Selection::History { resident, entries, size: report.size };
-                (header.key, header.checkpoint, selection, report)
-            }
-            _ => {
-                let mut reader = bundle::Reader::new(open()?).map_err(unreadable)?;
-                let header = reader.header().clone();
-                while let Some(line) = reader.next_line().map_err(unreadable)? {
-                    serials.take(&line.entry)?;
-                }
-                let reader = bundle::Reader::new(open()?).map_err(unreadable)?;
-                let report = bundle::check(reader, &header.key, &[]).map_err(unreadable)?;
-                let bundle::Header { key, from, until, size, checkpoint, .. } = header;
-                (key, checkpoint, Selection::Range { from, until, size }, report)
-            }
-        };
-        let checkpoint = Checkpoint::read_unverified(&note)
-            .map_err(|error| Failure::of(problems::CHECKPOINT_UNUSABLE).about(error))?;
-        let spoiled = Some(report).filter(|report| report.verdict != Verdict::Valid);
-        let serials = serials.0;
-        Ok(Entries { contents, selection, key, note, checkpoint, serials, spoiled })
-    }
-
-    /// Adds everything else; all members that are listed, by their names.
-    fn add_all(
-        &mut self,
-        name: &str,
-        entries: Contents,
-        members: &BTreeMap<String, Vec<u8>>,
-    ) -> Result<Vec<(String, Contents)>, Failure> {
-        let mut listed = BTreeMap::from([(name.to_owned(), entries)]);
-        for (name, octets) in members {
-            listed.insert(name.clone(), self.writer.add(name, octets).map_err(unwritable)?);
-        }
-        Ok(listed.into_iter().collect())
-    }
-
-    /// Signs the manifest, has the signature stamped with the time, and gives the file its name; its length.
-    async fn sign(
-        mut self,
-        context: &Context,
-        manifest: &Manifest,
-        key: &ClientKey,
-        certificate: &identity::Certificate,
-    ) -> Result<u64, Failure> {
-        let text = manifest.to_string();
-        let signed = signature::sign(text.as_bytes(), key, certificate, clock::now())?;
-        let (stamp, _) = timestamp::stamped(context, &Sm3::digest(&signed).into()).await?;
-        for (name, octets) in [
-            (package::MANIFEST, text.as_bytes()),
-            (package::SIGNATURE, &signed),
-            (package::TIME_STAMP, &stamp),
-        ] {
-            self.writer.add(name, octets).map_err(unwritable)?;
-        }
-        let file = self.writer.finish().map_err(unwritable)?;
-        let length = file.again()?.metadata().map_or(0, |it| it.len());
-        file.finish()?;
-        Ok(length)
-    }
-}
-
-fn unwritable(error: package::ContainerError) -> Failure {
-    let problem = match &error {
-        package::ContainerError::TooLarge => problems::PACKAGE_TOO_LARGE,
-        _ => problems::FILE_UNWRITABLE,
-    };
-    Failure::of(problem).about(error)
-}
-
-/// Serial numbers of the certificates that acted.
-#[derive(Default)]
-struct Serials(BTreeSet<String>);
-
-impl Serials {
-    fn take(&mut self, entry: &[u8]) -> Result<(), Failure> {
-        let entry = Entry::decode(entry).ok();
-        self.0.extend(entry.and_then(|entry| entry.actor.certificate));
-        match self.0.len() > MAX_CERTIFICATES {
-            true => Err(problems::PACKAGE_TOO_LARGE.into()),
-            false => Ok(()),
-        }
-    }
 }
 
 /// What is asked of the service for a package with this checkpoint.
