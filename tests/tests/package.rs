@@ -376,7 +376,7 @@ fn whatever_is_altered_is_found_by_all() {
         );
     }
     // What is no package, or was packed by another program, is told to be none.
-    let octets = fs::read(&court.path("whole.zip")).unwrap();
+    let octets = fs::read(court.path("whole.zip")).unwrap();
     let repacked = court.path("again.zip");
     let script = "import sys, zipfile\nwith zipfile.ZipFile(sys.argv[2], 'w', zipfile.ZIP_DEFLATED) as to:\n \
                   with zipfile.ZipFile(sys.argv[1]) as of:\n  [to.writestr(it, of.read(it)) for it in of.namelist()]";

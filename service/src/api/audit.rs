@@ -181,7 +181,7 @@ impl Audit for Desk {
     ) -> Reply<v1::AuditCertificatesResponse> {
         let caller = self.caller(&request).await?;
         let v1::AuditCertificatesRequest { serials } = request.into_inner();
-        if serials.is_empty() || serials.len() > MAX_SERIALS || !serials.iter().all(is_serial) {
+        if serials.is_empty() || serials.len() > MAX_SERIALS || !serials.iter().all(|it| is_serial(it)) {
             return Err(Error::Field { field: "serials", needs: Needs::Serials }.into());
         }
         let certificates = self.registrar.certificates_in_log(&caller, &serials).await?;
@@ -190,7 +190,7 @@ impl Audit for Desk {
 }
 
 /// Whether a text is a serial number as it is written here.
-fn is_serial(text: &String) -> bool {
+fn is_serial(text: &str) -> bool {
     let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     (2..=40).contains(&text.len()) && text.len().is_multiple_of(2) && text.bytes().all(digit)
 }

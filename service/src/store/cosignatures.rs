@@ -50,7 +50,7 @@ impl Store {
     /// The keys of the log, the one in use first, each with the newest checkpoint that is kept and that it signed.
     ///
     /// # Errors
-    /// [`StoreError::Sqlite`] and the like, where the database cannot be read.
+    /// [`StoreError`] when the database cannot be read.
     pub async fn keys_over_time(&self) -> Result<Vec<(VerifierKey, Option<String>)>, StoreError> {
         let (_, newest) = self.checkpoint();
         let keys = self.inner.keys().all().cloned().collect::<Vec<_>>();
