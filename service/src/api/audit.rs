@@ -181,7 +181,10 @@ impl Audit for Desk {
     ) -> Reply<v1::AuditCertificatesResponse> {
         let caller = self.caller(&request).await?;
         let v1::AuditCertificatesRequest { serials } = request.into_inner();
-        if serials.is_empty() || serials.len() > MAX_SERIALS || !serials.iter().all(|it| is_serial(it)) {
+        if serials.is_empty()
+            || serials.len() > MAX_SERIALS
+            || !serials.iter().all(|it| is_serial(it))
+        {
             return Err(Error::Field { field: "serials", needs: Needs::Serials }.into());
         }
         let certificates = self.registrar.certificates_in_log(&caller, &serials).await?;

@@ -272,7 +272,9 @@ impl Store {
 
 /// Puts erasures into the list beside the database that are on record and not there, and those out of the write-ahead log
 /// that an end of the program left in it.
-pub(super) fn settle(db: &Connection, list: &List) -> Result<(), StoreError> {
+///
+/// Whether the log still has them, since somebody reads what is older.
+pub(super) fn settle(db: &Connection, list: &List) -> Result<bool, StoreError> {
     let known = list.read()?;
     let mut select = db.prepare(
         "SELECT resident, id AS erasure, reviewed_by, entry FROM erasure WHERE state = 'approved' ORDER BY id",
@@ -286,12 +288,11 @@ pub(super) fn settle(db: &Connection, list: &List) -> Result<(), StoreError> {
         })
     })?;
     let mut recorded = recorded.collect::<rusqlite::Result<Vec<_>>>()?;
-    if !recorded.is_empty() {
-        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    }
+    let owed = !recorded.is_empty() && !wal::is_emptied(db)?;
     let known: HashSet<_> = known.iter().map(|it| it.resident).collect();
     recorded.retain(|it| !known.contains(&it.resident));
-    list.append(&recorded)
+    list.append(&recorded)?;
+    Ok(owed)
 }
 
 /// The erasure under review, if it is one that another person may still review.

@@ -60,7 +60,7 @@ impl Inner {
         let head = succession::take_over(&mut db, head, &signer)?;
         note_file.keep(head.clone());
         let list = List::beside(path);
-        erasures::settle(&db, &list)?;
+        let owed = erasures::settle(&db, &list)?;
         let readers = Readers::open(path)?;
         let (note, reminders) = note_file::channel(head.size);
         let published = Arc::new(Published::new(head));
@@ -77,7 +77,7 @@ impl Inner {
         log.query_row("SELECT count(*) FROM migration", [], |_| Ok(()))?;
         let name = origin.to_owned();
         let follower = spawn("store-index", move || follower.run(&log, &name, &followed))?;
-        let wal_owed = Arc::new(AtomicBool::new(false));
+        let wal_owed = Arc::new(AtomicBool::new(owed));
         let owed = Arc::clone(&wal_owed);
         let threads = vec![
             spawn("store-writer", move || writer.run(jobs))?,

@@ -56,7 +56,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
 ];
 
 /// How long a connection waits for another's lock before it gives up.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Most of the database that a connection keeps in memory, KiB. An append changes a page of each index of the log, and in a
 /// long log reads them all again unless they are kept.

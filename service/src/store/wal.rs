@@ -48,7 +48,7 @@ pub(super) fn channel() -> (Nudge, Receiver<()>) {
 /// Serves nudges until the writer is gone. While it is `owed`, the write-ahead log is emptied whatever its length.
 pub(super) fn run(db: &Connection, nudges: &Receiver<()>, owed: &AtomicBool) {
     while nudges.recv().is_ok() {
-        if owed.load(Ordering::Acquire) && is_emptied(db).is_ok_and(|emptied| emptied) {
+        if owed.load(Ordering::Acquire) && is_emptied_soon(db) {
             owed.store(false, Ordering::Release);
             continue;
         }
@@ -68,7 +68,15 @@ pub(super) fn empty(path: &Path) -> Result<bool, StoreError> {
     Ok(is_emptied(&db)?)
 }
 
-fn is_emptied(db: &Connection) -> rusqlite::Result<bool> {
+/// The same without keeping the writer waiting for whoever reads.
+fn is_emptied_soon(db: &Connection) -> bool {
+    let emptied = db.busy_timeout(MOMENT).and_then(|()| is_emptied(db));
+    let restored = db.busy_timeout(schema::PATIENCE);
+    restored.is_ok() && emptied.unwrap_or(false)
+}
+
+/// Whether all was moved, and the write-ahead log is empty.
+pub(super) fn is_emptied(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
         .map(|busy| busy == 0)
 }

@@ -120,7 +120,7 @@ impl Seals {
         remark: Remark,
         sealed: &[u8],
     ) -> Result<String, Error> {
-        // Of the guardianship of somebody who was erased.
+        // Of the guardianship of somebody who was erased, or about whom they looked like.
         if sealed.is_empty() {
             return Ok(String::new());
         }

@@ -59,6 +59,8 @@ pub(super) fn check_erasable(
         ErasureBasis::Order => Ok(()),
         ErasureBasis::RegisteredInError => {
             let cared_for = is("SELECT 1 FROM visit WHERE resident = ?1")?
+                || is("SELECT 1 FROM emergency WHERE resident = ?1")?
+                || is("SELECT 1 FROM token WHERE resident = ?1")?
                 || is("SELECT 1 FROM card WHERE resident = ?1 AND chip_serial IS NOT NULL")?
                 || is("SELECT 1 FROM electronic_card WHERE resident = ?1")?;
             match cared_for {
@@ -67,8 +69,14 @@ pub(super) fn check_erasable(
             }
         }
         ErasureBasis::ResidentAsks => {
+            // Whoever was treated in an emergency may have had no visit.
             let last: Option<Micros> = db
-                .prepare_cached("SELECT max(closed_at) FROM visit WHERE resident = ?1")?
+                .prepare_cached(
+                    "SELECT max(at) FROM (
+                         SELECT closed_at AS at FROM visit WHERE resident = ?1
+                         UNION ALL SELECT begun_at FROM emergency WHERE resident = ?1
+                         UNION ALL SELECT issued_at FROM token WHERE resident = ?1)",
+                )?
                 .query_row([resident], |row| row.get(0))?;
             let until = last.map(|last| years_after(date_at_desk(last.0), records_years));
             match until.filter(|until| date_at_desk(at) < *until) {
@@ -131,7 +139,11 @@ pub(super) fn erase(db: &Connection, order: &Order<'_>) -> Result<Erased, StoreE
     let numbers = gone("DELETE FROM binding WHERE resident = ?1")?;
     gone("DELETE FROM likeness WHERE resident = ?1")?;
     gone("DELETE FROM unlikened WHERE resident = ?1")?;
-    // That somebody else looked like the resident tells the name of one by that of the other.
+    // That somebody else looked like the resident tells the name of one by that of the other, and so do the words why.
+    gone(
+        "UPDATE decision SET sealed_grounds = x''
+         WHERE id IN (SELECT decision FROM candidate WHERE resident = ?1)",
+    )?;
     gone(
         "DELETE FROM candidate WHERE resident = ?1
           OR decision IN (SELECT id FROM decision WHERE resident = ?1)",

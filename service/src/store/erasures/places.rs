@@ -48,7 +48,7 @@ pub(super) const PLACES: &[Place] = places! {
     unlikened.resident Gone left "resident = ?1" "a list of work";
     decision.resident Gone left "resident = ?1" "its grounds are words about the person";
     candidate.resident Gone left "resident = ?1"
-        "that another looks like the person tells the name of one by that of the other";
+        "that another looks like the person tells the name of one by that of the other; the words why go, too";
     candidate.decision Gone "with the decision";
     presence.resident Gone left "resident = ?1" "a sealed copy of what a card said";
     presence.card Gone "as by its resident";

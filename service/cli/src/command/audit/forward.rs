@@ -182,7 +182,9 @@ impl Forward {
         let request = ExportAuditRequest { from, until };
         let export = async |channel| AuditClient::new(channel).export(request).await;
         let mut stream = context.service.ask(export).await?;
-        let path = self.state.with_extension("entries");
+        let mut name = self.state.file_name().unwrap_or_default().to_owned();
+        name.push(".entries");
+        let path = self.state.with_file_name(name);
         let mut file = NewFile::create(&path, Audience::Owner)?;
         while let Some(piece) = stream.message().await? {
             file.append(&piece.chunk)?;

@@ -98,7 +98,8 @@ fn event(writer: &mut Writer<Vec<u8>>, entry: Option<&Entry>, at: &str) -> Writt
             }
             coded(writer, "EventTypeCode", (action, OWN, action))?;
             if let Some(reason) = entry.and_then(|entry| entry.detail.get("reason")) {
-                let reason = BytesText::new(reason);
+                let (_, reason) = legal(("", reason));
+                let reason = BytesText::new(&reason);
                 writer.create_element("EventOutcomeDescription").write_text_content(reason)?;
             }
             if let Some(purpose) = entry.and_then(|entry| entry.purpose.as_deref()) {

@@ -83,9 +83,17 @@ impl Repository {
         self.within(async |write| write.shutdown().await).await?;
         let gone = async {
             let mut octet = [0; 64];
-            while let Ok(1..) = self.read.read(&mut octet).await {}
+            loop {
+                match self.read.read(&mut octet).await {
+                    Ok(0) => return Ok(()),
+                    Ok(_) => {}
+                    // It closed without a word of TLS. Had it not read all, the line would have been reset.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+                    Err(error) => return Err(away(&error)),
+                }
+            }
         };
-        timeout(PATIENCE, gone).await.map_err(|_| problems::REPOSITORY_UNREACHABLE.into())
+        timeout(PATIENCE, gone).await.map_err(|_| problems::REPOSITORY_UNREACHABLE)?
     }
 
     async fn within(

@@ -67,6 +67,13 @@ impl Trusted {
         own.max_by_key(|it| (it.authorities.len(), std::cmp::Reverse(begin(&it.root))))
     }
 
+    /// Without authorities of which this holds. The root stays: nobody else says of it that it is out.
+    pub(super) fn without(mut self, is_out: impl Fn(&Certificate) -> bool) -> Self {
+        let root = self.root.clone();
+        self.authorities.retain(|authority| *authority == root || !is_out(authority));
+        self
+    }
+
     pub(super) fn authorities(&self) -> &[Certificate] {
         &self.authorities
     }

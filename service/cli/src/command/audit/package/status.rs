@@ -1,8 +1,12 @@
 //! How certificates stood when a package was made: the revocation lists and the answer (OCSP) in it.
 
-use der::Decode as _;
+use der::{Decode as _, asn1::ObjectIdentifier, oid::AssociatedOid as _};
 use time::OffsetDateTime;
-use x509_cert::{Certificate, crl::CertificateList};
+use x509_cert::{
+    Certificate,
+    crl::CertificateList,
+    ext::pkix::{BaseCrlNumber, IssuingDistributionPoint},
+};
 
 use super::chain::{Issuer, Trusted};
 use crate::{
@@ -30,9 +34,9 @@ impl Lists {
         (Self(known), forged)
     }
 
-    /// Whether there is a list of whoever made this certificate.
-    pub(super) fn cover(&self, certificate: &Certificate) -> bool {
-        self.of(certificate).next().is_some()
+    /// Whether there is a list of all that whoever made this certificate revoked, as it stood at a time.
+    pub(super) fn cover(&self, certificate: &Certificate, at: OffsetDateTime) -> bool {
+        self.of(certificate).any(|it| is_whole(it) && was_current(it, at))
     }
 
     /// Since when a certificate was revoked, if it was.
@@ -47,6 +51,19 @@ impl Lists {
         let issuer = certificate.tbs_certificate().issuer().clone();
         self.0.iter().filter(move |it| it.tbs_cert_list.issuer == issuer)
     }
+}
+
+/// Whether a list has all that its issuer revoked: not those of a range of serial numbers, or since another list.
+fn is_whole(list: &CertificateList) -> bool {
+    const PARTIAL: [ObjectIdentifier; 2] = [IssuingDistributionPoint::OID, BaseCrlNumber::OID];
+    let extensions = list.tbs_cert_list.crl_extensions.iter().flatten();
+    !extensions.into_iter().any(|it| PARTIAL.contains(&it.extn_id))
+}
+
+fn was_current(list: &CertificateList, at: OffsetDateTime) -> bool {
+    let time = |time: x509_cert::time::Time| OffsetDateTime::UNIX_EPOCH + time.to_unix_duration();
+    let list = &list.tbs_cert_list;
+    time(list.this_update) <= at && list.next_update.is_some_and(|next| at <= time(next))
 }
 
 /// What the answer about a certificate says, as it could be relied on then.

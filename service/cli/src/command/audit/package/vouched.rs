@@ -81,6 +81,9 @@ pub(super) fn check<R: Read + Seek>(
         vouched.missing.push(Missing::Root);
         return Ok(vouched);
     };
+    // Whom an authority certified whose certificate was revoked is not believed.
+    let (lists, _) = Lists::read(&members.lists, &trusted);
+    let trusted = trusted.without(|authority| lists.revoked(authority).is_some());
     match stamp(trusted.authorities()) {
         Ok(stamp) => vouched.stamp = Some(stamp),
         Err(why) if why == problems::STAMP_ISSUER_UNKNOWN => vouched.missing.push(Missing::Root),
@@ -193,6 +196,9 @@ impl Vouched {
         let revoked = lists.revoked(&signer).is_some_and(|since| is_before(since, at));
         let name = package::answer(&serial(&signer));
         let answer = members.answers.iter().find(|(answer, _)| *answer == name);
+        // Of whom nobody trusted knows, nobody's answer is believed, nor called forged.
+        let known = matches!(trusted.issuer(&signer), Issuer::Known(_));
+        let answer = answer.filter(|_| known);
         let answer = answer.map(|(_, octets)| answered(&signer, octets, trusted, at));
         let good = match answer {
             Some(Some(answer)) => answer.standing == Standing::Good,
@@ -200,7 +206,7 @@ impl Vouched {
                 self.findings.push(Finding::Forged(name));
                 true
             }
-            None if !lists.cover(&signer) => {
+            None if !lists.cover(&signer, at) => {
                 self.missing.push(Missing::SignerStatus);
                 true
             }
