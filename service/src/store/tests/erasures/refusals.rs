@@ -101,7 +101,23 @@ async fn nobody_is_erased_while_something_is_under_way() {
         finding: Finding::Justified,
         sealed_note: vec![2],
     };
-    store.record_emergency_reviewed(begun.id, review, act("emergency.review")).await.unwrap();
+    let reviewed = act("emergency.review");
+    store.record_emergency_reviewed(begun.id, review.clone(), reviewed).await.unwrap();
+
+    // Whoever was treated in an emergency alone was cared for.
+    let [treated, _] = guardians::residents(&store, h).await;
+    let emergency = NewEmergency { id: EmergencyId::generate(), resident: treated, ..begun };
+    let id = emergency.id;
+    store.record_emergency(emergency, SESSION, 5, act("emergency.begin")).await.unwrap();
+    store.record_emergency_reviewed(id, review, act("emergency.review")).await.unwrap();
+    for (basis, expected) in [
+        (ErasureBasis::RegisteredInError, "NotInError"),
+        (ErasureBasis::ResidentAsks, "KeptUntil(2056-11-23)"),
+    ] {
+        let found = order(&store, desk.order(treated, basis, LATER)).await;
+        assert_eq!(found.as_deref(), Some(expected));
+    }
+
     let presence = presence(h.card, h.resident);
     let visit = NewVisit {
         id: VisitId::generate(),
