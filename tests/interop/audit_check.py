@@ -10,7 +10,7 @@ the package `gmssl` from PyPI, held against integer arithmetic here.
 Each file is answered with one line of JSON: verdict, findings, what is missing. Exits with 0 where all are valid, 4
 where one was tampered with, 5 where one cannot be told; with 2 where it was called wrongly.
 
-Written from the descriptions of the formats (`service/audit`: entry, table, tile, checkpoint, bundle, index, history;
+Written from the descriptions of the formats (`service/audit`: entry, table, tile, checkpoint, bundle, index, history, receipt;
 RFC 6962, 2.1).
 How it judges: every hash that is there, in whatever place, is a candidate for its node of the tree. A signed root is
 believed; a pair of candidates is believed when the hash over it is a believed one; and so on down to the leaves. SM3
@@ -982,6 +982,24 @@ class History(Export):
         )
 
 
+class Receipt(Export):
+    """What shows that a log has an entry of this hash at this position."""
+
+    FORMAT = b"healthcard-receipt v1"
+
+    def _head(self):
+        (position,) = self._words("position")
+        self.position, self.leaf = decimal(position), self._hash("leaf")
+        self.proof = [self._hash("hash") for _ in range(self._number("proof", MAX_PROOF))]
+        self.note = self._note()
+
+    def _entries(self):
+        if self.at < len(self.lines) or self.unended:
+            self.at += 1
+            raise Malformed("something after the end")
+        self.entries = [(self.position, self.leaf, b"")]
+
+
 def read_note(key, note):
     """What a key reads in a note: None where it did not sign it, nothing where something is wrong with it."""
     try:
@@ -1041,6 +1059,24 @@ def check_history(history, key, held):
     hold_entries(history, not findings.found, findings)
     if not history.complete:
         findings.lacks("the history ends before its last line")
+    return hold_alone(history, key, own, held, findings)
+
+
+def check_receipt(receipt, key, held):
+    findings = Findings()
+    own = read_note(key, receipt.note)
+    if own is None:
+        findings.lacks("the checkpoint is not signed by this key")
+    elif not own:
+        findings.add("checkpoint_altered", size=size_claimed(receipt.note))
+    elif receipt.position >= own[0] or root_over(receipt.leaf, receipt.position, own[0], receipt.proof) != own[1]:
+        findings.add("proof_altered")
+    return hold_alone(receipt, key, own, held, findings)
+
+
+def hold_alone(export, key, own, held, findings):
+    """Holds the one checkpoint of a file, as `key` reads it, against those that were kept."""
+    size, root = own or (0, None)
     for at, note in enumerate(held):
         other = read_note(key, note)
         if not other:
@@ -1049,7 +1085,7 @@ def check_history(history, key, held):
             findings.lacks(f"checkpoint {at} of those held speaks of a size at which nothing can be compared")
         elif other[1] != root:
             findings.add("forked", size=size)
-    if own and not read_note(history.key, history.note):
+    if own and not read_note(export.key, export.note):
         findings.add("key_altered", size=size)
     return findings, {"size": size, "root": root}
 
@@ -1188,7 +1224,7 @@ class Manifest:
         if len(words) != 3 or kind not in ("range", "history"):
             raise Malformed("selection")
         numbers = [decimal(word) for word in (words if kind == "range" else words[1:])]
-        if kind == "range" and numbers != sorted(numbers):
+        if kind == "range" and not numbers[0] < numbers[1] <= numbers[2]:
             raise Malformed("range")
         self.selection, self.size = (kind, *words), numbers[-1]
         self.entries = "entries.txt" if kind == "range" else "history.txt"
@@ -1283,6 +1319,8 @@ def read_vouchers(octets, title, kind):
         hashes = decimal(after("proof"))
         if hashes > MAX_PROOF:
             raise Malformed("proof")
+        if any(key.public == known.public for known, *_ in vouchers):
+            raise Malformed("twice")
         vouchers.append((key, note, [plain(after("hash"), 32) for _ in range(hashes)]))
     if decimal(after("end")) != len(vouchers) or lines:
         raise Malformed("end")
@@ -1593,14 +1631,15 @@ def check_exported(package, manifest, export, given, held, findings):
 def check_text(content, key, held):
     """What is found in a text file, which says in its first line what it is."""
     source = {"verifier_key_source": "given" if key else "file"}
-    is_history = content.split(b"\n", 1)[0] == History.FORMAT
+    kinds = {History.FORMAT: (History, check_history), Receipt.FORMAT: (Receipt, check_receipt)}
+    read, checked = kinds.get(content.split(b"\n", 1)[0], (Bundle, check_bundle))
     try:
-        export = History(content) if is_history else Bundle(content)
+        export = read(content)
     except NotExport as error:
         findings = Findings()
         findings.lacks(str(error))
         return findings, source
-    findings, facts = (check_history if is_history else check_bundle)(export, key or export.key, held)
+    findings, facts = checked(export, key or export.key, held)
     root = facts["root"]
     facts.update(entries_checked=len(export.entries), checkpoints=int(bool(root)), root=root.hex() if root else None)
     return findings, {**facts, **source}

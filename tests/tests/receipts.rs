@@ -1,6 +1,10 @@
 //! Receipts: whoever does something is given, with the answer, what shows that it stands in the log.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use proto::v1::{ChallengeRequest, sessions_client::SessionsClient};
 use serde_json::Value;
@@ -8,6 +12,7 @@ use service::demo::people::{CLERK, DOCTOR};
 use tests::{
     grpc::connect,
     hospital::{Hospital, text},
+    python::AuditCheck,
     relay::open_visit,
 };
 use tonic::{Code, Request};
@@ -49,6 +54,8 @@ async fn what_was_done_is_shown_to_be_in_the_log_by_whoever_did_it() {
     assert_eq!(text(&proved["entry"], "id"), text(&issued["receipt"], "entry_id"));
 
     // Altered, it is told from a good one; and nobody keeps one that does not hold.
+    let mut python = AuditCheck::start(&key);
+    assert_eq!(python.ask(Path::new(receipt))["verdict"], "valid");
     let altered = fs::read_to_string(receipt).unwrap().replacen("\nposition ", "\nposition 1", 1);
     fs::write(receipt, altered).unwrap();
     let answer = hospital
@@ -58,6 +65,10 @@ async fn what_was_done_is_shown_to_be_in_the_log_by_whoever_did_it() {
     assert_eq!((answer.code, &answer.body["verdict"]), (4, &Value::from("tampered")));
     let finding = &answer.body["findings"][0]["kind"];
     assert_eq!(finding, "proof_altered", "{}", answer.body);
+    let theirs = python.ask(Path::new(receipt));
+    assert_eq!(theirs["findings"][0]["kind"], "proof_altered", "{theirs}");
+    fs::write(receipt, "healthcard-receipt v1\n").unwrap();
+    assert_eq!(python.ask(Path::new(receipt))["verdict"], "unverifiable");
 }
 
 #[tokio::test]

@@ -86,6 +86,9 @@ async fn run(cli: Cli, screen: Screen) -> Outcome {
         context.screen.fail(failure);
         return Ok(failure.exit);
     }
+    if exit == Exit::Done && context.service.lacks_receipts() {
+        context.screen.hint(text::NO_RECEIPT);
+    }
     Ok(exit)
 }
 

@@ -8,7 +8,10 @@ mod receipts;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -72,6 +75,7 @@ pub(crate) struct Service {
     home: Home,
     /// Where receipts are kept, for whoever wants them.
     receipts: Option<PathBuf>,
+    kept: AtomicUsize,
     /// Why one that was wanted is not there.
     no_receipt: OnceLock<Failure>,
     channel: OnceCell<Channel>,
@@ -87,7 +91,8 @@ impl Service {
         receipts: Option<PathBuf>,
     ) -> Self {
         let (no_receipt, channel, shown) = (OnceLock::new(), OnceCell::new(), OnceLock::new());
-        Self { address, tls_ca, home, receipts, no_receipt, channel, shown }
+        let kept = AtomicUsize::new(0);
+        Self { address, tls_ca, home, receipts, kept, no_receipt, channel, shown }
     }
 
     pub(crate) fn home(&self) -> &Home {
@@ -158,13 +163,23 @@ impl Service {
 
     /// The answer, once the receipts that came with it are kept. What was done is shown, whatever becomes of them.
     fn keep<R>(&self, answer: Response<R>) -> R {
-        if let Some(directory) = &self.receipts
-            && let Err(failure) = receipts::keep(answer.metadata(), directory)
-        {
-            // The first is told.
-            let _ = self.no_receipt.set(failure);
+        if let Some(directory) = &self.receipts {
+            match receipts::keep(answer.metadata(), directory) {
+                Ok(kept) => {
+                    self.kept.fetch_add(kept, Ordering::Relaxed);
+                }
+                // The first is told.
+                Err(failure) => {
+                    let _ = self.no_receipt.set(failure);
+                }
+            }
         }
         answer.into_inner()
+    }
+
+    /// Receipts were wanted, and no answer had one.
+    pub(crate) fn lacks_receipts(&self) -> bool {
+        self.receipts.is_some() && self.kept.load(Ordering::Relaxed) == 0
     }
 
     /// Why a receipt that was wanted is not there.

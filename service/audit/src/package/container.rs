@@ -212,6 +212,9 @@ impl<R: Read + Seek> Container<R> {
         let form = |what, at| ContainerError::Form { what, at };
         let at = length.checked_sub(END_LEN).ok_or(form("the end", 0))?;
         let ended = octets_at(&mut input, at, END_LEN)?;
+        if u32_at(&ended, 0) != END {
+            return Err(form("the end", at));
+        }
         let (count, list_len, list_at) =
             (u16_at(&ended, 10), u32_at(&ended, 12), u32_at(&ended, 16));
         if usize::from(count) > MAX_MEMBERS {

@@ -183,7 +183,8 @@ fn selection(line: &str) -> Option<Selection> {
     let selection = match words[..] {
         ["range", from, until, size] => {
             let (from, until, size) = (decimal(from)?, decimal(until)?, decimal(size)?);
-            (from <= until && until <= size).then_some(Selection::Range { from, until, size })?
+            // Of no entries nothing can be shown.
+            (from < until && until <= size).then_some(Selection::Range { from, until, size })?
         }
         ["history", resident, entries, size] => Selection::History {
             resident: is_word(resident).then(|| resident.to_owned())?,

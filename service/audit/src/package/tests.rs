@@ -260,10 +260,11 @@ fn a_manifest_has_one_form() {
     let text =
         Manifest { members: vec![(README.to_owned(), contents(b"x"))], ..manifest() }.to_string();
     assert_eq!(Manifest::read(&text).unwrap().to_string(), text);
-    let cases: [(&str, String, usize); 9] = [
+    let cases: [(&str, String, usize); 10] = [
         ("another format", text.replace("v1", "v2"), 1),
         ("no log", text.replace("log log", "logs log"), 2),
         ("a range that ends first", text.replace("range 0 9 9", "range 9 0 9"), 6),
+        ("no entries", text.replace("range 0 9 9", "range 9 9 9"), 6),
         ("a number twice written", text.replace("range 0 9 9", "range 0 09 9"), 6),
         ("a reason with a tab", text.replace("卫健委", "卫\t委"), 7),
         ("too many members", text.replace("members 1", "members 5000"), 8),

@@ -73,7 +73,8 @@ pub fn read<K: Kind>(title: &str, text: &[u8]) -> Result<Vec<Voucher<K>>, Bundle
             return if same { Ok(vouchers) } else { Err(lines.malformed()) };
         }
         let key = line.strip_prefix("key ").and_then(|key| key.parse().ok());
-        let key = key.filter(|_| vouchers.len() < MAX_KEYS);
+        let is_new = |key: &NoteKey<K>| vouchers.iter().all(|it: &Voucher<K>| it.key != *key);
+        let key = key.filter(|key| vouchers.len() < MAX_KEYS && is_new(key));
         let key = key.ok_or_else(|| lines.malformed())?;
         let note = Some(lines.note()?).filter(|note| !note.is_empty());
         let most = |count: &str| decimal(count).filter(|count| *count <= MAX_PROOF as u64);

@@ -22,8 +22,10 @@ pub(super) fn ask(call: &mut MetadataMap) {
     call.insert(ASKED, MetadataValue::from_static("proof"));
 }
 
-/// Puts the receipts of an answer into a directory, each under its position, once they hold by the key that they name.
-pub(super) fn keep(answer: &MetadataMap, directory: &Path) -> Result<(), Failure> {
+/// Puts the receipts of an answer into a directory, each under its position, once they hold by the key that they name; how many
+/// there were.
+pub(super) fn keep(answer: &MetadataMap, directory: &Path) -> Result<usize, Failure> {
+    let mut kept = 0;
     for given in answer.get_all_bin(GIVEN) {
         let octets = given.to_bytes().map_err(|_| problems::RECEIPT_WRONG)?;
         let receipt = Some(&octets[..])
@@ -34,8 +36,9 @@ pub(super) fn keep(answer: &MetadataMap, directory: &Path) -> Result<(), Failure
         files::make_directory(directory)?;
         let path = directory.join(format!("receipt-{}.txt", receipt.position));
         files::write(&path, &octets, Audience::Owner)?;
+        kept += 1;
     }
-    Ok(())
+    Ok(kept)
 }
 
 #[cfg(test)]
@@ -43,7 +46,7 @@ mod tests {
     use super::*;
     use crate::testing;
 
-    fn told(octets: &[u8]) -> (Result<(), String>, Vec<String>) {
+    fn told(octets: &[u8]) -> (Result<usize, String>, Vec<String>) {
         let directory = tempfile::tempdir().unwrap();
         let mut answer = MetadataMap::new();
         answer.append_bin(GIVEN, MetadataValue::from_bytes(octets));
@@ -59,7 +62,7 @@ mod tests {
         let (key, checkpoint) = (log.key.clone(), log.checkpoint(1));
         let receipt = Receipt { key, position: 0, leaf, proof: Vec::new(), checkpoint };
         let good = receipt.write().into_bytes();
-        assert_eq!(told(&good), (Ok(()), vec!["receipt-0.txt".to_owned()]));
+        assert_eq!(told(&good), (Ok(1), vec!["receipt-0.txt".to_owned()]));
         let wrong = Err("RECEIPT_WRONG".to_owned());
         for other in
             [Receipt { leaf: [0; 32], ..receipt.clone() }, Receipt { position: 1, ..receipt }]

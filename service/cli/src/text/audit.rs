@@ -44,6 +44,7 @@ labels! {
     AUDIT_COUNTS: "记录数", "Numbers of entries";
     ENTRIES: "记录数", "Entries";
     AUDIT_SEARCHING: "继续向前查找…", "looking further back…";
+    NO_RECEIPT: "服务没有给出回执：应答未指向任何日志条目", "the service gave no receipt: no entry of the log belongs to the answer";
     AUDIT_FOLLOWING: "等待新的记录；Ctrl-C 结束", "waiting for new entries; Ctrl-C ends it";
     ENTRIES_CHECKED: "已核对记录", "Entries checked";
     FINDING: "发现", "Finding";

@@ -185,7 +185,10 @@ impl Vouched {
         if serial(&signer) != checked.manifest.certificate {
             self.findings.push(Finding::Disagrees(package::SIGNATURE.to_owned()));
         }
-        if !is_near(&checked.manifest.made, at) {
+        // Certificates name their holders by identity, which the manifest repeats.
+        let subject = signer.tbs_certificate().subject().to_string();
+        let by = format!("CN={}", checked.manifest.by);
+        if !is_near(&checked.manifest.made, at) || !subject.split(',').any(|part| part == by) {
             self.findings.push(Finding::Disagrees(package::MANIFEST.to_owned()));
         }
         match trusted.issuer(&signer) {
