@@ -36,6 +36,10 @@ mod tests;
 
 /// First line of every receipt.
 pub const FORMAT: &str = "healthcard-receipt v1";
+/// The metadata of a call that asks for receipts, and what it says.
+pub const ASKED: (&str, &str) = ("healthcard-receipt", "proof");
+/// The metadata of an answer in which they are, one each.
+pub const GIVEN: &str = "healthcard-receipt-bin";
 /// Most octets of a receipt.
 pub const MAX_RECEIPT: usize = 16 * 1024;
 

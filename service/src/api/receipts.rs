@@ -4,6 +4,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
+use audit::receipt::{ASKED, GIVEN};
 use axum::{
     extract::{Request, State},
     http::HeaderValue,
@@ -15,11 +16,6 @@ use tonic::Status;
 
 use crate::registrar::Registrar;
 
-/// How a call asks.
-const ASKED: &str = "healthcard-receipt";
-const PROOF: &str = "proof";
-/// Where the answer has them.
-const GIVEN: &str = "healthcard-receipt-bin";
 /// Most receipts of one answer: headers are bounded.
 const MOST: usize = 4;
 
@@ -45,11 +41,12 @@ pub(super) async fn pass(
     request: Request,
     next: Next,
 ) -> Response {
-    match request.headers().get(ASKED).map(HeaderValue::as_bytes) {
+    let (name, wanted) = ASKED;
+    match request.headers().get(name).map(HeaderValue::as_bytes) {
         None => return next.run(request).await,
-        Some(asked) if asked == PROOF.as_bytes() => {}
+        Some(asked) if asked == wanted.as_bytes() => {}
         Some(_) => {
-            return Status::invalid_argument(format!("{ASKED} is {PROOF} or absent")).into_http();
+            return Status::invalid_argument(format!("{name} is {wanted} or absent")).into_http();
         }
     }
     let answer = SPOKEN_OF.scope(RefCell::default(), async {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use audit::{
     check::Verdict,
-    receipt::{MAX_RECEIPT, Receipt},
+    receipt::{ASKED, GIVEN, MAX_RECEIPT, Receipt},
 };
 use tonic::metadata::{MetadataMap, MetadataValue};
 
@@ -14,12 +14,10 @@ use crate::{
     text::problems,
 };
 
-const ASKED: &str = "healthcard-receipt";
-const GIVEN: &str = "healthcard-receipt-bin";
-
 /// Asks for receipts in a call.
 pub(super) fn ask(call: &mut MetadataMap) {
-    call.insert(ASKED, MetadataValue::from_static("proof"));
+    let (name, wanted) = ASKED;
+    call.insert(name, MetadataValue::from_static(wanted));
 }
 
 /// Puts the receipts of an answer into a directory, each under its position, once they hold by the key that they name; how many
