@@ -32,7 +32,7 @@ use zeroize::Zeroizing;
 use self::national::Credentials;
 pub(crate) use self::{
     address::{Address, Security},
-    connection::{TlsCa, roots},
+    connection::{TlsCa, roots, tls13},
     http::post,
 };
 use crate::{

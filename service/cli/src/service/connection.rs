@@ -10,7 +10,8 @@ use std::{
 
 use hyper_util::rt::TokioIo;
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, ConfigBuilder, RootCertStore,
+    client::WantsClientCert,
     pki_types::{CertificateDer, ServerName, pem::PemObject as _},
 };
 use tokio::{
@@ -124,14 +125,18 @@ async fn line(
 /// TLS 1.3 only, and only under the authority that was named.
 fn tls_config(tls_ca: &TlsCa) -> Result<Arc<ClientConfig>, Failure> {
     let roots = roots(tls_ca.file(problems::TLS_CA_MISSING)?, problems::TLS_CA_MALFORMED)?;
+    let mut config = tls13(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// TLS 1.3 and nothing before, with whoever these vouch for.
+pub(crate) fn tls13(roots: RootCertStore) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("the provider has suites of TLS 1.3")
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(Arc::new(config))
 }
 
 pub(crate) fn roots(path: &Path, otherwise: Problem) -> Result<RootCertStore, Failure> {

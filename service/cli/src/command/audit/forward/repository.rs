@@ -18,7 +18,7 @@ use super::Forward;
 use crate::{
     failure::Failure,
     files,
-    service::roots,
+    service::{roots, tls13},
     text::{Problem, problems},
 };
 
@@ -121,7 +121,7 @@ fn address(text: &str) -> Result<(&str, u16), Failure> {
     if host.is_empty() { Err(malformed()) } else { Ok((host, port)) }
 }
 
-/// TLS 1.3, as everywhere here.
+/// Shows the certificate of this node, and believes whom the repository's authority vouches for.
 fn config(order: &Forward) -> Result<Arc<ClientConfig>, Failure> {
     let wrong = |path: &std::path::Path| {
         Failure::of(problems::NODE_CERTIFICATE_MALFORMED).about(path.display())
@@ -133,11 +133,7 @@ fn config(order: &Forward) -> Result<Arc<ClientConfig>, Failure> {
         .map_err(|_| wrong(&order.node_certificate))?;
     let key = files::read(&order.node_key, LIMIT)?;
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| wrong(&order.node_key))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect("the provider has suites of TLS 1.3")
-        .with_root_certificates(roots)
+    let config = tls13(roots)
         .with_client_auth_cert(chain, key)
         .map_err(|_| wrong(&order.node_certificate))?;
     Ok(Arc::new(config))
