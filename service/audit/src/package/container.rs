@@ -66,6 +66,13 @@ pub struct Member {
     start: u64,
 }
 
+impl Member {
+    /// Where its octets begin.
+    fn begins(&self) -> u64 {
+        self.start + LOCAL_LEN + self.name.len() as u64
+    }
+}
+
 /// What was written, or read, of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contents {
@@ -101,6 +108,11 @@ impl<W: Write + Seek> Writer<W> {
     /// What it is written to.
     pub fn get_ref(&self) -> &W {
         &self.out
+    }
+
+    /// Where the octets of the member begin that was begun last.
+    pub fn begins(&self) -> u64 {
+        self.members.last().map_or(0, Member::begins)
     }
 
     /// As if so many bytes had been written.
@@ -262,7 +274,7 @@ impl<R: Read + Seek> Container<R> {
     #[cfg(test)]
     pub(super) fn start_of(&self, name: &str) -> usize {
         let member = self.members.iter().find(|member| member.name == name).unwrap();
-        (member.start + LOCAL_LEN) as usize + member.name.len()
+        member.begins() as usize
     }
 
     /// A member as a stream; `None` where there is none of this name.
@@ -273,7 +285,7 @@ impl<R: Read + Seek> Container<R> {
         let Some(member) = self.members.iter().find(|member| member.name == name) else {
             return Ok(None);
         };
-        let start = member.start + LOCAL_LEN + member.name.len() as u64;
+        let start = member.begins();
         let length = member.length;
         self.input.seek(SeekFrom::Start(start))?;
         Ok(Some(self.input.by_ref().take(length)))

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use proto::v1::{ExportAuditRequest, audit_client::AuditClient};
+use proto::v1::{ExportAuditRequest, ExportAuditResponse, audit_client::AuditClient};
 use serde_json::json;
+use tonic::Streaming;
 
 use crate::{
     context::{Context, Outcome},
@@ -20,21 +21,36 @@ pub(crate) struct Export {
     /// 导出文件 | File to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    #[command(flatten)]
+    range: Range,
+}
+
+/// A part of the log.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Range {
     /// 起始位置（含） | First position
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
-    from: u64,
+    pub(super) from: u64,
     /// 截止位置（不含）；0 为全部 | Position after the last; 0 for all
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
-    until: u64,
+    pub(super) until: u64,
+}
+
+impl Range {
+    /// Its entries as the service gives them: a bundle, piece by piece.
+    pub(super) async fn export(
+        self,
+        context: &Context,
+    ) -> Result<Streaming<ExportAuditResponse>, Failure> {
+        let request = ExportAuditRequest { from: self.from, until: self.until };
+        let export = async |channel| AuditClient::new(channel).export(request).await;
+        context.service.ask(export).await
+    }
 }
 
 impl Export {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
-        let request = ExportAuditRequest { from: self.from, until: self.until };
-        let mut stream = context
-            .service
-            .ask(async |channel| AuditClient::new(channel).export(request).await)
-            .await?;
+        let mut stream = self.range.export(context).await?;
         // The file appears under its name only when the stream ended well.
         let mut file = NewFile::create(&self.out, Audience::Everyone)?;
         let mut bytes = 0_u64;

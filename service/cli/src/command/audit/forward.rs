@@ -10,22 +10,22 @@ use std::{fs::File, io::BufReader, path::PathBuf, time::Duration};
 use audit::{
     bundle::{self, Reader},
     check::Verdict,
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, VerifierKey},
 };
 use clap::Args;
-use proto::v1::{AuditEntry, ExportAuditRequest, SearchAuditRequest, audit_client::AuditClient};
+use proto::v1::{AuditEntry, SearchAuditRequest, audit_client::AuditClient};
 use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until};
 use tonic::Streaming;
 
 use self::{place::Place, repository::Repository};
-use super::newest;
+use super::{bundle::unreadable, export::Range, newest};
 use crate::{
     clock,
     context::{Context, Outcome},
     exit::Exit,
     failure::Failure,
-    files::{Audience, NewFile},
+    files::{self, Audience, NewFile},
     page::Page,
     text::{self, problems},
 };
@@ -102,12 +102,13 @@ impl Forward {
             }
         };
         let answer = newest(context).await?;
-        let key = answer.verifier_key.parse().map_err(|_| problems::SERVICE_ANSWER_MALFORMED)?;
+        let key: VerifierKey =
+            answer.verifier_key.parse().map_err(|_| problems::SERVICE_ANSWER_MALFORMED)?;
         let size = Checkpoint::verify(&answer.checkpoint, &key)
             .map_err(|_| problems::SERVICE_ANSWER_MALFORMED)?
             .size;
         place.begin(key.name(), size)?;
-        self.catch_up(context, place, &mut repository, size).await?;
+        self.catch_up(context, &key, place, &mut repository, size).await?;
         match following {
             None => {
                 repository.close().await?;
@@ -115,7 +116,7 @@ impl Forward {
             }
             Some(stream) => {
                 context.screen.hint(text::AUDIT_FOLLOWING);
-                self.follow(context, place, &mut repository, stream).await
+                self.follow(context, &key, place, &mut repository, stream).await
             }
         }
     }
@@ -123,6 +124,7 @@ impl Forward {
     async fn follow(
         &self,
         context: &Context,
+        key: &VerifierKey,
         place: &mut Place,
         repository: &mut Repository,
         mut stream: Streaming<AuditEntry>,
@@ -135,7 +137,7 @@ impl Forward {
                         return Err(problems::SERVICE_UNREACHABLE.into());
                     };
                     if position > place.next() {
-                        self.catch_up(context, place, repository, position).await?;
+                        self.catch_up(context, key, place, repository, position).await?;
                     }
                     if position == place.next() {
                         let message = self.message(place.log(), position, &entry);
@@ -157,13 +159,14 @@ impl Forward {
     async fn catch_up(
         &self,
         context: &Context,
+        key: &VerifierKey,
         place: &mut Place,
         repository: &mut Repository,
         until: u64,
     ) -> Result<(), Failure> {
         while place.next() < until {
             let end = until.min(place.next() + SLICE);
-            let fetched = self.fetch(context, place.next(), end).await?;
+            let fetched = self.fetch(context, key, (place.next(), end)).await?;
             let mut lines = Reader::new(BufReader::new(fetched)).map_err(unreadable)?;
             place.open()?;
             while let Some(line) = lines.next_line().map_err(unreadable)? {
@@ -177,11 +180,14 @@ impl Forward {
         Ok(())
     }
 
-    /// Fetches a range of the log, and checks that it is as it was signed. Its file has no name any more.
-    async fn fetch(&self, context: &Context, from: u64, until: u64) -> Result<File, Failure> {
-        let request = ExportAuditRequest { from, until };
-        let export = async |channel| AuditClient::new(channel).export(request).await;
-        let mut stream = context.service.ask(export).await?;
+    /// Fetches a range of the log, and checks that it is as the log's key signed it. Its file has no name any more.
+    async fn fetch(
+        &self,
+        context: &Context,
+        key: &VerifierKey,
+        (from, until): (u64, u64),
+    ) -> Result<File, Failure> {
+        let mut stream = Range { from, until }.export(context).await?;
         let mut name = self.state.file_name().unwrap_or_default().to_owned();
         name.push(".entries");
         let path = self.state.with_file_name(name);
@@ -194,11 +200,11 @@ impl Forward {
             File::open(&path).map_err(|error| Failure::of(problems::FILE_UNREADABLE).about(error))
         };
         let reader = Reader::new(BufReader::new(open()?)).map_err(unreadable)?;
-        let header = reader.header().clone();
-        let report = bundle::check(reader, &header.key, &[]).map_err(unreadable)?;
+        let (begin, end) = (reader.header().from, reader.header().until);
+        let report = bundle::check(reader, key, &[]).map_err(unreadable)?;
         let file = open()?;
-        crate::files::remove(&path)?;
-        if report.verdict != Verdict::Valid || (header.from, header.until) != (from, until) {
+        files::remove(&path)?;
+        if report.verdict != Verdict::Valid || (begin, end) != (from, until) {
             return Err(Failure::of(problems::LOG_TAMPERED).about(format!("{from}..{until}")));
         }
         Ok(file)
@@ -207,8 +213,4 @@ impl Forward {
     fn message(&self, log: &str, position: u64, entry: &[u8]) -> String {
         message::of(log, position, entry, &self.message_id, clock::now())
     }
-}
-
-fn unreadable(error: bundle::BundleError) -> Failure {
-    super::bundle::unreadable(error)
 }

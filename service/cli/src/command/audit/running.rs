@@ -7,10 +7,9 @@ use audit::{
     check::{Finding, Report, Verdict},
     checkpoint::VerifierKey,
 };
-use proto::v1::{ExportAuditRequest, audit_client::AuditClient};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
-use super::bundle::unreadable;
+use super::{bundle::unreadable, export::Range};
 use crate::{context::Context, failure::Failure, text::problems};
 
 /// Pieces that may wait to be read.
@@ -61,11 +60,7 @@ async fn read(
     from: u64,
     until: u64,
 ) -> Result<(Report, String), Failure> {
-    let request = ExportAuditRequest { from, until };
-    let mut stream = context
-        .service
-        .ask(async |channel| AuditClient::new(channel).export(request).await)
-        .await?;
+    let mut stream = Range { from, until }.export(context).await?;
     let (pieces, taken) = mpsc::channel(WAITING);
     let (key, held) = (key.clone(), held.to_vec());
     let checking = spawn_blocking(move || {

@@ -14,10 +14,9 @@ use audit::{
     history,
     package::{self, Contents, MAX_CERTIFICATES, Manifest, Selection, Writer},
 };
-use proto::v1::{ExportAuditRequest, audit_client::AuditClient};
 use sm3::{Digest as _, Sm3};
 
-use super::signature;
+use super::{super::export::Range, signature};
 use crate::{
     clock,
     command::timestamp,
@@ -63,14 +62,9 @@ impl Archive {
     pub(super) async fn export(
         &mut self,
         context: &Context,
-        from: u64,
-        until: u64,
+        range: Range,
     ) -> Result<Written, Failure> {
-        let request = ExportAuditRequest { from, until };
-        let mut stream = context
-            .service
-            .ask(async |channel| AuditClient::new(channel).export(request).await)
-            .await?;
+        let mut stream = range.export(context).await?;
         let name = package::ENTRIES;
         self.writer.begin(name).map_err(unwritable)?;
         while let Some(piece) = stream.message().await.map_err(Failure::from)? {
@@ -94,8 +88,7 @@ impl Archive {
         &mut self,
         Written { name, contents }: Written,
     ) -> Result<Entries, Failure> {
-        // The first member: its octets come after one header.
-        let begin = 30 + name.len() as u64;
+        let begin = self.writer.begins();
         let open = || -> Result<BufReader<std::io::Take<File>>, Failure> {
             let mut file = self.writer.get_ref().again()?;
             let sought = file.seek(SeekFrom::Start(begin));

@@ -26,7 +26,7 @@ use serde_json::json;
 use x509_cert::crl::CertificateList;
 
 use super::{
-    super::parse,
+    super::{export::Range, parse},
     archive::{Archive, Entries},
     readme,
     vouched::serial,
@@ -53,12 +53,8 @@ pub(crate) struct Package {
     /// 证据包文件（ZIP） | File to write (ZIP)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// 起始位置（含） | First position
-    #[arg(long, value_name = "POSITION", default_value_t = 0)]
-    from: u64,
-    /// 截止位置（不含）；0 为全部 | Position after the last; 0 for all
-    #[arg(long, value_name = "POSITION", default_value_t = 0)]
-    until: u64,
+    #[command(flatten)]
+    range: Range,
     /// 改为放入一位居民的查阅记录 | Instead the access history of a resident
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "until"])]
     history: Option<PathBuf>,
@@ -84,7 +80,7 @@ impl Package {
         let mut file = Archive::create(&self.out)?;
         let entries = match &self.history {
             Some(path) => file.history(path)?,
-            None => file.export(context, self.from, self.until).await?,
+            None => file.export(context, self.range).await?,
         };
         context.screen.hint(text::PACKAGE_ENTRIES_IN);
         let entries = file.checked(entries)?;
