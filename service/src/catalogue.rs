@@ -185,7 +185,7 @@ catalogue! {
     /// The resident had a visit, or was issued a card.
     NOT_IN_ERROR: "该居民有过就诊或领过卡，不属于误登记", "请以本人请求或文书为依据", "the resident had a visit or was issued a card, and was not registered in error", "erase on the resident's request or by an order";
     /// What is on record has to be kept for a while.
-    RECORD_KEPT: "就诊记录尚在保存期内", "期满后再办理；依主管部门或法院文书删除的除外", "what is on record of visits has to be kept for now", "erase after that day, unless an authority or a court orders it";
+    RECORD_KEPT: "就诊记录尚在保存期内", "期满后再办理；依主管部门或法院文书删除的除外", "what is on record of visits has to be kept until a later day", "erase after that day, unless an authority or a court orders it";
     /// Another erasure of the resident waits for its review.
     ERASURE_PENDING: "该居民已有待复核的删除", "请先复核该删除（healthcard resident erasures）", "another erasure of this resident waits for its review", "review that one first (`healthcard resident erasures`)";
     /// No such card.

@@ -5,7 +5,8 @@ use std::{
     net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
+    thread,
+    time::Instant,
 };
 
 use service::demo::{programs::Background, stage::PATIENCE};
@@ -136,6 +137,6 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
             return seen;
         }
         assert!(begin.elapsed() < PATIENCE, "never: {what}");
-        std::thread::park_timeout(Duration::from_millis(20));
+        thread::yield_now();
     }
 }

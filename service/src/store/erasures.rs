@@ -34,7 +34,7 @@ use crate::clock::{self, UtcTime};
 
 /// How long an answer waits until what was before is overwritten.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two tries.
+/// Between two tries, so that the writer, which a try keeps waiting, goes on: SQLite tells nobody when a reader is done.
 const AGAIN: Duration = Duration::from_millis(50);
 
 impl Store {
