@@ -79,6 +79,11 @@ pub enum Selection {
 pub struct BadManifest(pub usize);
 
 impl Selection {
+    /// Whether there is nothing in it: of no entries nothing can be shown, and a package of none is not read.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Range { from, until, .. } if from == until)
+    }
+
     /// Entries of the log.
     pub fn size(&self) -> u64 {
         match self {

@@ -211,6 +211,7 @@ pub(crate) mod problems {
     LOG_UNREADABLE Unverifiable: "文件不是日志数据库、导出文件、查阅记录或证据包，或已损坏而无法读取", "请使用数据库文件的副本、导出文件或查阅记录的证明文件；若文件已损坏，请从备份恢复后再核对", "the file is no log database, export, access history or package, or too damaged to read", "use a copy of the database, an export or an access history; restore a damaged one from a backup";
     PACKAGE_UNREADABLE Unverifiable: "文件不是证据包，或已损坏而无法读取", "请使用 healthcard audit package 制作的原文件，不要解开后重新压缩", "the file is no package, or too damaged to read", "use the very file that `healthcard audit package` made; one that was unpacked and packed again is another";
     ONLINE_NEEDS_EXPORT Usage: "数据库文件不能用 --online 与今日的日志比对", "请改用导出文件、查阅记录或证据包", "a database file cannot be compared with the log of today by --online", "use an export, an access history or a package";
+    PACKAGE_EMPTY Usage: "所选范围内没有记录", "请核对 --from 和 --until", "there is no entry in that part of the log", "check --from and --until";
     PACKAGE_TOO_LARGE Refused: "内容超出证据包的限度（4 GB、2000 张操作者证书）", "请用 --from 和 --until 分成几个证据包", "that is more than a package may have (4 GB, certificates of 2000 who acted)", "make several, with --from and --until";
     REASON_UNUSABLE Usage: "事由应为一行文字，不超过 512 字节", "请缩短，并去掉换行", "what it is for has to be one line of at most 512 bytes", "make it shorter, without line breaks";
     LOG_TAMPERED Tampered: "日志被改动", "请保存该文件并立即报告审计负责人", "the log was tampered with", "keep the file and report it at once";

@@ -84,6 +84,9 @@ impl Package {
         };
         context.screen.hint(text::PACKAGE_ENTRIES_IN);
         let entries = file.checked(entries)?;
+        if entries.selection.is_empty() {
+            return Err(problems::PACKAGE_EMPTY.into());
+        }
         if let Some(report) = &entries.spoiled {
             return Ok(super::super::check::spoiled(context, &self.out, report));
         }
