@@ -191,6 +191,7 @@ mod tests {
             ("key-centre recover --serial s".to_owned(), Some(MissingRequiredArgument)),
             ("key-centre review r".to_owned(), Some(MissingRequiredArgument)),
             ("resident erase r --basis order --order f".to_owned(), None),
+            ("resident erase r --basis order".to_owned(), Some(MissingRequiredArgument)),
             ("resident erase r --basis mood".to_owned(), Some(InvalidValue)),
             ("resident erase r".to_owned(), Some(MissingRequiredArgument)),
             ("resident erase-review e".to_owned(), Some(MissingRequiredArgument)),

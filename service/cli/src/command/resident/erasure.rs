@@ -24,7 +24,7 @@ pub(crate) struct Erase {
     #[arg(long, value_name = "BASIS", value_parser = parser::<ErasureBasis>())]
     basis: ErasureBasis,
     /// 写有文书编号的文件，仅用于依文书删除；- 为标准输入 | File with the number of the order, for an erasure by an order; - is standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required_if_eq("basis", "order"))]
     order: Option<PathBuf>,
 }
 
