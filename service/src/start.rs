@@ -129,9 +129,7 @@ pub(crate) async fn unlock<'a>(
         tracing::info!(%key, "a key that this version needs was made; back the keystore up");
         store.record_act(key_made(&config.name, &key, clock::now())).await?;
     }
-    if keys.tested().is_ok() {
-        erase_again(&store, &config.name, clock::now()).await?;
-    }
+    erase_again(&store, &config.name, keys.tested().is_ok(), clock::now()).await?;
     Ok(Unlocked { config, keys, store })
 }
 

@@ -182,12 +182,22 @@ impl Registrar {
     }
 }
 
-/// Erases again whom an older copy of the database has on record, before anybody is served.
+/// Erases again whom an older copy of the database has on record, before anybody is served. That takes entries, which
+/// cannot be signed after a failed self-test.
 ///
 /// # Errors
 /// [`StoreError`]: then nobody must be.
-pub(crate) async fn erase_again(store: &Store, name: &str, now: UtcTime) -> Result<(), StoreError> {
+pub(crate) async fn erase_again(
+    store: &Store,
+    name: &str,
+    signs: bool,
+    now: UtcTime,
+) -> Result<(), StoreError> {
     for listed in store.erasures_missing().await? {
+        if !signs {
+            let why = "who was erased is on record in this copy, and nothing can be signed";
+            return Err(StoreError::Damaged(why.to_owned()));
+        }
         let resident = listed.resident.to_string();
         tracing::warn!(resident, "erased before, and on record in this copy of the database");
         let entry = entry_by(service_actor(name), Act::ResidentErase, Outcome::Granted, now)

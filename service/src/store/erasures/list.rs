@@ -74,7 +74,7 @@ impl List {
     /// Everybody whom it names.
     ///
     /// # Errors
-    /// [`StoreError::Tampered`] for a file that is not such a list: nobody is served whom it may name.
+    /// [`StoreError::Damaged`] for a file that is not such a list: nobody is served whom it may name.
     pub(in crate::store) fn read(&self) -> Result<Vec<Listed>, StoreError> {
         Ok(parse(&self.text()?)?.0)
     }
@@ -123,7 +123,7 @@ fn parse(octets: &[u8]) -> Result<(Vec<Listed>, usize), StoreError> {
 }
 
 fn damaged() -> StoreError {
-    StoreError::Tampered("the list of erasures beside it is damaged")
+    StoreError::Damaged("the list of erasures beside the database".to_owned())
 }
 
 #[cfg(test)]

@@ -65,10 +65,10 @@ fn what_is_no_list_is_refused() {
         ("a carriage return", format!("{TITLE}{}\r\n", line.trim_end())),
         ("nothing known", "\n".to_owned()),
     ] {
-        assert!(matches!(parse(text.as_bytes()), Err(StoreError::Tampered(_))), "{what}");
+        assert!(matches!(parse(text.as_bytes()), Err(StoreError::Damaged(_))), "{what}");
     }
     let latin = [TITLE.as_bytes(), b"\xff\n"].concat();
-    assert!(matches!(parse(&latin), Err(StoreError::Tampered(_))));
+    assert!(matches!(parse(&latin), Err(StoreError::Damaged(_))));
 }
 
 proptest! {

@@ -57,6 +57,10 @@ async fn an_older_copy_is_erased_again_whatever_is_under_way_in_it() {
     let missing = store.erasures_missing().await.unwrap();
     assert_eq!(missing.len(), 1);
     assert_eq!((missing[0].resident, &missing[0].entry), (resident, &first.entry_id));
+    // Where nothing can be signed, nobody is served from it.
+    let unsigned = crate::registrar::erase_again(&store, "county", false, LATER).await;
+    assert!(matches!(unsigned, Err(StoreError::Damaged(_))));
+    assert_eq!(store.erasures_missing().await.unwrap(), missing);
     let done = again(&store, LATER).await;
     assert!(done[0].1.overwritten);
     assert_proven(&store, &done[0].0).await;
@@ -90,7 +94,7 @@ async fn the_list_is_completed_from_the_record() {
     drop(place.open());
     assert_eq!(fs::read_to_string(&list).unwrap(), whole);
     fs::write(&list, "x\n").unwrap();
-    assert!(matches!(place.try_open(), Err(StoreError::Tampered(_))));
+    assert!(matches!(place.try_open(), Err(StoreError::Damaged(_))));
 }
 
 /// Erasing again ends what it finds, in the name of whoever reviewed it, or where the copy does not know them, of whoever
