@@ -9,7 +9,7 @@ use super::{guardians::guardianship, *};
 use crate::{
     card_life::CardStatus,
     store::{facts::Found, wal},
-    vocabulary::{ErasureBasis, Role},
+    vocabulary::{EmergencyReason, ErasureBasis, Role},
 };
 
 mod again;
@@ -70,6 +70,24 @@ impl Desk {
         let review = self.review(order.id, LATER);
         store.record_erasure_ordered(order, RULES, act("erasure.enter")).await.unwrap();
         store.record_erased(review, RULES, act("resident.erase")).await.unwrap()
+    }
+}
+
+/// An emergency access that begins at a time.
+fn emergency(h: &Hospital, begun_at: UtcTime) -> NewEmergency {
+    NewEmergency {
+        id: EmergencyId::generate(),
+        resident: h.resident,
+        visit: None,
+        institution: h.institution,
+        identity: h.doctor,
+        role: Role::Doctor,
+        reason: EmergencyReason::Other,
+        sealed_note: vec![1],
+        begun_at,
+        ends_at: begun_at + Duration::hours(1),
+        account_due: begun_at + Duration::hours(2),
+        finding_due: begun_at + Duration::hours(3),
     }
 }
 
@@ -333,20 +351,7 @@ async fn nothing_comes_on_record_of_whoever_is_erased() {
         let made = guardianship(h, guardian, ward);
         refused(store.record_guardianship(made, act("guardian.add")).await, "guardianship");
     }
-    let begun = NewEmergency {
-        id: EmergencyId::generate(),
-        resident: h.resident,
-        visit: None,
-        institution: h.institution,
-        identity: h.doctor,
-        role: Role::Doctor,
-        reason: crate::vocabulary::EmergencyReason::Other,
-        sealed_note: vec![1],
-        begun_at: LATER - Duration::days(1),
-        ends_at: LATER,
-        account_due: LATER,
-        finding_due: LATER,
-    };
+    let begun = emergency(h, LATER);
     refused(store.record_emergency(begun, SESSION, 5, act("emergency.begin")).await, "emergency");
     let presence = PresenceId::generate();
     let resident = h.resident;

@@ -1,7 +1,7 @@
 //! What stands in the way of an erasure.
 
 use super::*;
-use crate::vocabulary::{EmergencyReason, Finding};
+use crate::vocabulary::Finding;
 
 /// How an order came out, by the obstacle.
 fn outcome<T>(recorded: Result<T, StoreError>) -> Option<String> {
@@ -74,20 +74,7 @@ async fn nobody_is_erased_while_something_is_under_way() {
     let store = place.open();
     let desk = desk(&store).await;
     let h = &desk.h;
-    let begun = NewEmergency {
-        id: EmergencyId::generate(),
-        resident: h.resident,
-        visit: None,
-        institution: h.institution,
-        identity: h.doctor,
-        role: Role::Doctor,
-        reason: EmergencyReason::Other,
-        sealed_note: vec![1],
-        begun_at: NOW,
-        ends_at: NOW + Duration::hours(1),
-        account_due: NOW + Duration::hours(2),
-        finding_due: NOW + Duration::hours(3),
-    };
+    let begun = emergency(h, NOW);
     let wanted = || desk.order(h.resident, ErasureBasis::Order, LATER);
     let first = wanted();
     assert_eq!(order(&store, first.clone()).await, None);
