@@ -2,22 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use audit::package::{Container, MAX_PACKAGE, Writer};
+use audit::package::Container;
 use proto::v1::audit_client::AuditClient;
 use proto::v1::{AuditCertificatesRequest, AuditKeysRequest};
 use serde_json::{Value, json};
 use service::demo::people::{CLERK, DOCTOR};
 use service::demo::stage::OPERATOR;
-use tests::browser::Browser;
 use tests::counter::Counter;
 use tests::grpc::{log_in, reason};
 use tests::hospital::{Hospital, text};
 use tests::python::{AuditCheck, audit_check};
 use tests::relay::open_visit;
+
+mod court;
+
+use self::court::{Court, Members, Page, Said, find, members, packed, python, said, witnessed};
 
 /// Exit codes of `healthcard audit check`.
 const VALID: i32 = 0;
@@ -26,144 +28,6 @@ const UNVERIFIABLE: i32 = 5;
 
 /// What signs, and is signed by another of them.
 const SIGNING: [&str; 3] = ["manifest.txt", "manifest.p7s", "time-stamp.tsr"];
-
-type Members = Vec<(String, Vec<u8>)>;
-
-/// A hospital whose auditor makes packages.
-struct Court {
-    hospital: Hospital,
-    log_key: String,
-}
-
-impl Court {
-    fn of(hospital: Hospital) -> Self {
-        let log_key = hospital.verifier_key();
-        Self { hospital, log_key }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.hospital.stage.path("log").join(name)
-    }
-
-    /// A package, and what was said when it was made.
-    fn package(&self, name: &str, more: &[&str]) -> (PathBuf, Value) {
-        let path = self.path(name);
-        let out = path.to_string_lossy();
-        let order = [&["audit", "package", "--out", &out], more].concat();
-        let made = self.hospital.granted("auditor", &order);
-        (path, made)
-    }
-
-    fn file(&self, name: &str, octets: &[u8]) -> PathBuf {
-        self.hospital.stage.write(&format!("log/{name}"), octets).unwrap()
-    }
-
-    fn check(&self, file: &Path, more: &[&str]) -> (i32, Value) {
-        let file = file.to_string_lossy();
-        let answer = self.hospital.ask("auditor", &[&["audit", "check", &file], more].concat());
-        (answer.code, answer.body)
-    }
-
-    /// The root certificate, as the authority publishes it.
-    fn root(&self, name: &str) -> String {
-        let out = self.hospital.stage.path(name);
-        self.hospital.granted("auditor", &["authority", "export", "--out", &out.to_string_lossy()]);
-        out.join("root.pem").to_string_lossy().into_owned()
-    }
-
-    fn stop(&mut self) {
-        self.hospital.stage.server().unwrap().end().unwrap();
-    }
-}
-
-/// What a program says: verdict, and what it found of which member.
-type Said = (String, BTreeSet<(String, String)>);
-
-fn said(report: &Value) -> Said {
-    let findings = report["findings"].as_array().into_iter().flatten();
-    let found = findings.map(|it| {
-        let member = it["member"].as_str().unwrap_or_default();
-        (text(it, "kind"), member.to_owned())
-    });
-    (report["verdict"].as_str().unwrap_or("unverifiable").to_owned(), found.collect())
-}
-
-/// The checker in Python.
-fn python(file: &Path) -> Value {
-    let output = audit_check().arg(file).output().unwrap();
-    let answer = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(&answer).unwrap_or_else(|error| {
-        panic!("{error}: {answer} {}", String::from_utf8_lossy(&output.stderr))
-    })
-}
-
-/// The page in a browser.
-struct Page(Browser);
-
-impl Page {
-    fn open(page: &Path) -> Self {
-        let mut browser = Browser::open();
-        browser.visit(page);
-        Self(browser)
-    }
-
-    fn says(&mut self, file: &Path) -> Said {
-        self.0.evaluate(
-            "document.documentElement.dataset.state = 'waiting'; $('file').value = ''; 0",
-        );
-        self.0.choose("#file", file);
-        let answer = self.0.evaluate(
-            "new Promise((done) => {
-               const look = () => document.documentElement.dataset.state === 'done' ? done({
-                 verdict: document.documentElement.dataset.verdict,
-                 found: Array.from(document.querySelectorAll('#findings li'), (it) => [it.dataset.kind, it.dataset.member ?? '']),
-               }) : setTimeout(look, 5);
-               look();
-             })",
-        );
-        (text(&answer, "verdict"), serde_json::from_value(answer["found"].clone()).unwrap())
-    }
-
-    fn text(&mut self) -> String {
-        self.0.evaluate("document.body.innerText").as_str().unwrap().to_owned()
-    }
-}
-
-/// The members of a package.
-fn members(file: &Path) -> Members {
-    let mut container = Container::open(File::open(file).unwrap()).unwrap();
-    let names: Vec<_> = container.members().iter().map(|it| it.name.clone()).collect();
-    let read = |name: String| {
-        let octets = container.read(&name, MAX_PACKAGE).unwrap().unwrap();
-        (name, octets)
-    };
-    names.into_iter().map(read).collect()
-}
-
-/// A package of these members, in their order, as whoever tampers would make it.
-fn packed(members: &Members) -> Vec<u8> {
-    let mut writer = Writer::new(Cursor::new(Vec::new()));
-    for (name, octets) in members {
-        writer.add(name, octets).unwrap();
-    }
-    writer.finish().unwrap().into_inner()
-}
-
-fn find(members: &Members, name: &str) -> usize {
-    members.iter().position(|(it, _)| it == name).unwrap_or_else(|| panic!("{name}"))
-}
-
-/// A witness whom the service knows, and who has signed; its key.
-fn witnessed(hospital: &mut Hospital) -> String {
-    let log_key = hospital.verifier_key();
-    hospital.granted("patients", &["key", "new"]);
-    let begin = ["witness", "begin", "--label", "patients.example", "--verifier-key", &log_key];
-    let key = text(&hospital.granted("patients", &begin), "witness_key");
-    let known = format!("[witnesses]\nkeys = [\"{key}\"]");
-    hospital.reconfigure(|it| it.replace("[witnesses]\nkeys = []", &known));
-    hospital.granted("patients", &["witness", "run", "--once"]);
-    key
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_package_is_believed_by_three_programs_apart() {
@@ -182,6 +46,11 @@ async fn a_package_is_believed_by_three_programs_apart() {
     court.hospital.granted("auditor", &["audit", "checker", "--out", &page.to_string_lossy()]);
     let mut page = Page::open(&page);
     let reason = ["--reason", "卫健委投诉 2026-118"];
+    let nothing = court.path("nothing.zip");
+    let order = ["audit", "package", "--from", "9", "--until", "9", "--out"];
+    let order = [&order[..], &[nothing.to_str().unwrap()]].concat();
+    court.hospital.refused("auditor", &order, "PACKAGE_EMPTY");
+    assert!(!nothing.exists());
     for (name, selection) in [
         ("whole.zip", &[][..]),
         ("part.zip", &["--from", "9", "--until", "16"]),
