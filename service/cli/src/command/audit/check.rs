@@ -160,15 +160,7 @@ impl Check {
         );
         context.screen.hint(text::SERVICE_READING);
         let (report, note) = running::check(context, &key, &held).await?;
-        let mut checked = Checked {
-            report,
-            key_in_file: false,
-            kind: Kind::Log,
-            note: Some(note),
-            foreign: false,
-            package: None,
-            today: None,
-        };
+        let mut checked = Checked { note: Some(note), ..Checked::of(report) };
         // What it gave out is what it has.
         checked.compare(context, Some(&key)).await?;
         let exit = worse(all_signed(&signed), checked.exit());
