@@ -121,4 +121,5 @@ labels! {
     GAP_ISSUER: "{} 的签发者未知", "whoever made {} is not known";
     GAP_SIGNER_OUT: "制作者的证书在制作时无效", "the certificate of whoever made it was not in force then";
     GAP_SIGNER_STATUS: "没有制作者证书当时的状态", "there is no word on how the certificate of whoever made it stood";
+    GAP_STAMPER_OUT: "加盖时间戳的证书在制作时已被吊销", "the certificate of whoever stamped the time was revoked when the package was made";
 }

@@ -159,6 +159,7 @@ impl Judged {
             Missing::Issuer(name) => Cell::Filled(text::GAP_ISSUER, vec![name.clone()]),
             Missing::SignerOut => text::GAP_SIGNER_OUT.into(),
             Missing::SignerStatus => text::GAP_SIGNER_STATUS.into(),
+            Missing::StamperOut => text::GAP_STAMPER_OUT.into(),
         });
         let before = self.revoked.filter(|_| self.was_revoked_before());
         let before = before.map(|at| Cell::Filled(text::SIGNER_REVOKED_BEFORE, vec![instant(at)]));

@@ -36,6 +36,8 @@ pub(super) enum Missing {
     SignerOut,
     /// There is no word on how that certificate stood.
     SignerStatus,
+    /// The certificate of whoever stamped the time was revoked.
+    StamperOut,
 }
 
 /// Who vouches for a package.
@@ -85,7 +87,12 @@ pub(super) fn check<R: Read + Seek>(
     let (lists, _) = Lists::read(&members.lists, &trusted);
     let trusted = trusted.without(|authority| lists.revoked(authority).is_some());
     match stamp(trusted.authorities()) {
-        Ok(stamp) => vouched.stamp = Some(stamp),
+        Ok(stamp) => {
+            if lists.name(&stamp.stamper) {
+                vouched.missing.push(Missing::StamperOut);
+            }
+            vouched.stamp = Some(stamp);
+        }
         Err(why) if why == problems::STAMP_ISSUER_UNKNOWN => vouched.missing.push(Missing::Root),
         Err(_) => vouched.findings.push(Finding::NotSigned(package::TIME_STAMP.to_owned())),
     }
