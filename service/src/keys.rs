@@ -11,11 +11,12 @@ use hsm::{
     sm2::PublicKey,
     soft::{KeystoreError, SoftKeystore},
 };
+use zeroize::Zeroizing;
 
 use crate::{
     devices::{Devices, Placed},
     generation::Generation,
-    store::LogKeys,
+    store::{LogKeys, ResidentIndexKey},
 };
 
 /// Name of the key that signs tokens.
@@ -26,6 +27,8 @@ const LOG: &str = "log";
 const DATA: &str = "data";
 /// Name of the key of blind indexes.
 const INDEX: &str = "index";
+/// What the key of the index of residents is derived from that one under.
+const RESIDENT_INDEX: &str = "log.resident-index";
 /// Name of the key that signs codes of electronic cards.
 const CODE: &str = "code";
 /// Name of the key that the changing part of such codes is made with.
@@ -426,7 +429,9 @@ impl Keys {
     /// # Errors
     /// See [`Keys::authority`].
     pub fn of_log(&self) -> Result<LogKeys, KeyError> {
-        Ok(LogKeys { signer: self.log()?, earlier: self.earlier(LOG) })
+        let key = ResidentIndexKey::new(Zeroizing::new(self.index()?.index(RESIDENT_INDEX, b"")?));
+        let resident_index = Arc::new(key);
+        Ok(LogKeys { signer: self.log()?, earlier: self.earlier(LOG), resident_index })
     }
 
     /// Seals data keys.

@@ -240,11 +240,12 @@ mod tests {
     use audit::{Actor, Outcome};
     use hsm::sm2::SecretKey;
     use uuid::Uuid;
+    use zeroize::Zeroizing;
 
     use super::*;
     use crate::{
         policy::{AccessRequest, Act, Domain, SHIPPED, Standing},
-        store::{LogKeys, NewRules, Store},
+        store::{LogKeys, NewRules, ResidentIndexKey, Store},
         vocabulary::{DataClass, Frame, Grade, Purpose, Relation, Role},
     };
 
@@ -290,7 +291,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("healthcard.db");
         let signer = Arc::new(SecretKey::from_be_bytes(&[1; 32]).unwrap());
-        let keys = LogKeys { signer, earlier: Vec::new() };
+        let resident_index = Arc::new(ResidentIndexKey::new(Zeroizing::new([0x5a; 32])));
+        let keys = LogKeys { signer, earlier: Vec::new(), resident_index };
         let store = Store::open(&path, keys, "log.example").unwrap();
 
         // Rules of an institution, which call the rule otherwise; and some that no program reads any more.

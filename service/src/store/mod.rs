@@ -126,7 +126,7 @@ pub use presences::{Evidence, Presence};
 pub use qualifications::QualificationCursor;
 pub use referrals::{NewReferral, Referral};
 pub use renewals::RenewalDraft;
-pub use resident_index::{Found as HistoryFound, HistoryDraft, MAX_HISTORY};
+pub use resident_index::{Found as HistoryFound, HistoryDraft, MAX_HISTORY, ResidentIndexKey};
 pub use residents::Resident;
 pub use revocation_lists::{ListPart, RevocationLists, Revocations, RevokedSerial};
 pub use root_successions::RootSuccession;

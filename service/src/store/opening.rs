@@ -49,6 +49,7 @@ pub(super) struct Inner {
 impl Inner {
     pub(super) fn open(path: &Path, log_keys: LogKeys, origin: &str) -> Result<Self, StoreError> {
         let lock = lock(path)?;
+        let index_key = Arc::clone(&log_keys.resident_index);
         let signer = LogSigner::new(log_keys, origin)?;
         // For the owner's eyes only; what SQLite creates beside it gets the same rights.
         create(path)?;
@@ -71,7 +72,7 @@ impl Inner {
         let (written, kept) = (Arc::clone(&published), Arc::clone(&published));
         let (tail, tried) = (Some(tail), clock::count());
         let writer = Writer { db, signer, tail, published: written, wal: nudge, note, tried };
-        let (index, follower) = resident_index::beside_database(path);
+        let (index, follower) = resident_index::beside_database(path, index_key);
         // It reads once now: it then finds the files of the log as they are, whenever it follows.
         let (followed, log) = (Arc::clone(&published), schema::open_reader(path)?);
         log.query_row("SELECT count(*) FROM migration", [], |_| Ok(()))?;

@@ -1,11 +1,13 @@
 //! The index of residents (`audit::index`) on disk, and the histories that are read from it.
 //!
 //! It is in a file of its own, `DATABASE.index`, and follows the log on a thread of its own: no commit waits for it, and
-//! nothing else needs it. All of it comes from the log; a file that is lost, is of another log or does not hold
-//! together is made again from the beginning. Whoever wants a history waits until the index has come as far as the log.
+//! nothing else needs it. All of it comes from the log; a file that is lost, is of another log, was written by another
+//! than this service or does not hold together is made again from the beginning. Whoever wants a history waits until the
+//! index has come as far as the log.
 
 mod file;
 mod node;
+mod state;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -32,6 +34,7 @@ use tokio::{
     time::timeout,
 };
 
+pub use self::state::ResidentIndexKey;
 use self::{file::File, tree::Proved};
 use super::{
     LogEntry, Receipt, ResidentId, Store, StoreError, facts::Found as FactFound, note_file::beside,
@@ -74,6 +77,7 @@ pub struct Found {
 pub(super) struct ResidentIndex {
     path: PathBuf,
     database: PathBuf,
+    key: Arc<ResidentIndexKey>,
     /// Histories that are read at the same time.
     turn: Semaphore,
     nudge: SyncSender<()>,
@@ -84,6 +88,7 @@ pub(super) struct ResidentIndex {
 /// What the thread is given.
 pub(super) struct Follower {
     path: PathBuf,
+    key: Arc<ResidentIndexKey>,
     nudges: Receiver<()>,
     /// How many entries are counted; `None` while there is no file to read.
     counted: watch::Sender<Option<u64>>,
@@ -93,20 +98,24 @@ pub(super) struct Follower {
     failing: bool,
 }
 
-pub(super) fn beside_database(database: &Path) -> (ResidentIndex, Follower) {
+pub(super) fn beside_database(
+    database: &Path,
+    key: Arc<ResidentIndexKey>,
+) -> (ResidentIndex, Follower) {
     let path = beside(database, ".index");
     let (nudge, nudges) = sync_channel(1);
     let (sender, counted) = watch::channel(None);
     let spoilt = Arc::new(AtomicBool::new(false));
     let follower = Follower {
         path: path.clone(),
+        key: Arc::clone(&key),
         nudges,
         counted: sender,
         spoilt: Arc::clone(&spoilt),
         failing: false,
     };
     let (database, turn) = (database.to_owned(), Semaphore::new(1));
-    (ResidentIndex { path, database, turn, nudge, counted, spoilt }, follower)
+    (ResidentIndex { path, database, key, turn, nudge, counted, spoilt }, follower)
 }
 
 impl Follower {
@@ -165,10 +174,13 @@ impl Follower {
             Some(open) if !anew => open,
             _ => {
                 self.counted.send_replace(None);
-                let file = match anew {
-                    true => File::anew(&self.path, origin, log)
-                        .inspect(|_| self.spoilt.store(false, Ordering::Relaxed))?,
-                    false => File::open(&self.path, origin, log, published.size())?,
+                let file = if anew {
+                    let file = File::anew(&self.path, &self.key, origin, log)?;
+                    self.spoilt.store(false, Ordering::Relaxed);
+                    tracing::warn!("the index of residents did not hold together: it is made anew");
+                    file
+                } else {
+                    File::open(&self.path, &self.key, origin, log, published.size())?
                 };
                 open.insert(file)
             }
@@ -209,14 +221,38 @@ impl ResidentIndex {
         self.counted.borrow().unwrap_or(0)
     }
 
-    /// What the index says of a resident, at one moment.
-    fn find(&self, resident: &Hash) -> Result<(Statement, Option<Proved>), StoreError> {
+    /// What the index of this log says of a resident, at one moment when it counts `size` entries at least.
+    fn find(
+        &self,
+        log: &Connection,
+        size: u64,
+        resident: &Hash,
+    ) -> Result<(Statement, Option<Proved>), StoreError> {
         // Opened each time, as a file that was made anew is another one.
-        let found = file::find(&schema::open_reader(&self.path)?, resident);
-        if found.as_ref().is_err_and(file::is_spoilt) {
+        let found = schema::open_reader(&self.path)
+            .and_then(|db| file::find(&db, &self.key, resident))
+            .and_then(|(state, found)| match state.size < size {
+                true => Err(StoreError::Damaged("the index of residents is an older one".into())),
+                false => Ok((state, found)),
+            });
+        let (state, found) = found.map_err(|error| self.failed(size, error))?;
+        if file::log_root(log, state.size)? != state.log_root {
+            let other = "the index of residents is of another history";
+            return Err(self.failed(size, StoreError::Damaged(other.into())));
+        }
+        Ok((Statement { size: state.size, root: state.root }, found))
+    }
+
+    /// Has the file made anew if that is why it could not be read. While it is made there is nothing to be read.
+    fn failed(&self, size: u64, error: StoreError) -> StoreError {
+        let counted = self.so_far();
+        if counted < size {
+            return StoreError::IndexBehind { counted, size };
+        }
+        if file::is_spoilt(&error) {
             self.spoilt.store(true, Ordering::Relaxed);
         }
-        found
+        error
     }
 }
 
@@ -234,7 +270,8 @@ impl Store {
     /// come as far as the log, [`StoreError::Damaged`] where index and log disagree.
     pub async fn history(&self, resident: ResidentId) -> Result<HistoryDraft, StoreError> {
         let index = self.inner.index().ok_or(StoreError::Unavailable(None))?;
-        index.wait(self.log_size()).await?;
+        let size = self.log_size();
+        index.wait(size).await?;
         let index = Arc::clone(index);
         // One at a time, and beside the readers: what everybody else reads does not wait for it.
         let turn = index.turn.acquire().await.map_err(StoreError::unavailable)?;
@@ -242,7 +279,7 @@ impl Store {
         let found = tokio::task::spawn_blocking(move || {
             let db = schema::open_reader(&reading.database)?;
             let resident = resident.to_string();
-            let (index, found) = reading.find(&key(&resident))?;
+            let (index, found) = reading.find(&db, size, &key(&resident))?;
             let Some((standing, path)) = found else {
                 return Ok(HistoryDraft { index, found: None });
             };

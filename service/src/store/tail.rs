@@ -12,7 +12,7 @@ use audit::{
 use hsm::{Sm2Signer, sm2::PublicKey};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::StoreError;
+use super::{ResidentIndexKey, StoreError};
 
 /// The keys of one log.
 pub struct LogKeys {
@@ -20,6 +20,8 @@ pub struct LogKeys {
     pub signer: Arc<dyn Sm2Signer>,
     /// Signed them before, and are still believed.
     pub earlier: Vec<PublicKey>,
+    /// Tells the index of residents that this service wrote from any other.
+    pub resident_index: Arc<ResidentIndexKey>,
 }
 
 /// Signs checkpoints of one log, and knows whose are believed.
@@ -35,7 +37,7 @@ impl LogSigner {
         let of = |key: &PublicKey| {
             VerifierKey::new(origin, key.as_sec1()).map_err(StoreError::unavailable)
         };
-        let LogKeys { signer, earlier } = keys;
+        let LogKeys { signer, earlier, .. } = keys;
         let key = of(signer.public_key())?;
         Ok(Self { signer, key, earlier: earlier.iter().map(of).collect::<Result<_, _>>()? })
     }

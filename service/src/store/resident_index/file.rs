@@ -2,27 +2,32 @@
 
 use std::{
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use audit::{
     Entry,
-    history::Statement,
     index::{EMPTY, key},
     tile::{self, TileId, TileReader, WIDTH},
     tree::{Hash, leaf_hash, root_of},
 };
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, OpenFlags};
 
-use super::tree::{self, Added, Proved};
+use super::{
+    state::{ResidentIndexKey, State},
+    tree::{self, Added, Proved},
+};
 use crate::store::{StoreError, opening::create, tail::read_tile};
 
 /// Entries that are counted in one transaction.
 const BATCH: u64 = 4096;
 /// Version of the tables.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
     DROP TABLE IF EXISTS node;
     DROP TABLE IF EXISTS state;
     CREATE TABLE node (path BLOB PRIMARY KEY, ways BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -31,24 +36,28 @@ const TABLES: &str = "
         origin      TEXT NOT NULL,      -- of the log
         size        INTEGER NOT NULL,   -- entries that are counted
         log_root    BLOB NOT NULL,      -- of the log of that size
-        root        BLOB NOT NULL       -- of the index
+        root        BLOB NOT NULL,      -- of the index
+        mac         BLOB NOT NULL       -- over all of that, by the service
     ) STRICT;";
 
 /// The file, open for the one thread that writes it.
 pub(super) struct File {
     db: Connection,
-    state: Statement,
+    key: Arc<ResidentIndexKey>,
+    /// As the row says; what the file says later is not asked.
+    state: State,
 }
 
 impl File {
-    /// Opens the file, or makes it anew where it is not of this log.
+    /// Opens the file, or makes it anew where it is not of this log or not what this service wrote.
     pub(super) fn open(
         path: &Path,
+        key: &Arc<ResidentIndexKey>,
         origin: &str,
         log: &Connection,
         size: u64,
     ) -> Result<Self, StoreError> {
-        match Self::as_it_is(path, origin, log, size) {
+        match Self::as_it_is(path, key, origin, log, size) {
             Ok(Some(file)) => return Ok(file),
             Ok(None) => tracing::info!("the index of residents is made from the log"),
             Err(error) => {
@@ -56,11 +65,16 @@ impl File {
                 tracing::warn!(error, "the index of residents cannot be used: it is made anew");
             }
         }
-        Self::anew(path, origin, log)
+        Self::anew(path, key, origin, log)
     }
 
     /// A file that counts nothing yet, in the place of what is there.
-    pub(super) fn anew(path: &Path, origin: &str, log: &Connection) -> Result<Self, StoreError> {
+    pub(super) fn anew(
+        path: &Path,
+        key: &Arc<ResidentIndexKey>,
+        origin: &str,
+        log: &Connection,
+    ) -> Result<Self, StoreError> {
         for suffix in ["", "-wal", "-shm"] {
             let file = super::beside(path, suffix);
             match std::fs::remove_file(&file) {
@@ -71,18 +85,22 @@ impl File {
             }
         }
         let mut db = connect(path)?;
-        let none = root_of(&mut TileReader::new(|id| read_tile(log, id)), 0)
-            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let (origin, log_root) = (origin.to_owned(), log_root(log, 0)?);
+        let state = State { origin, size: 0, log_root, root: EMPTY };
         let made = db.transaction()?;
         made.execute_batch(&format!("{TABLES} PRAGMA user_version = {VERSION};"))?;
-        made.execute("INSERT INTO state VALUES (1, ?1, 0, ?2, ?3)", (origin, none, EMPTY))?;
+        state.write(&made, key)?;
         made.commit()?;
-        Ok(Self { db, state: Statement { size: 0, root: EMPTY } })
+        Ok(Self { db, key: Arc::clone(key), state })
     }
 
     /// The file, if it is of this log and this version.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where another than this service wrote it.
     fn as_it_is(
         path: &Path,
+        key: &Arc<ResidentIndexKey>,
         origin: &str,
         log: &Connection,
         size: u64,
@@ -95,20 +113,12 @@ impl File {
         if version != VERSION {
             return Ok(None);
         }
-        let row: Option<(String, u64, Hash, Hash)> = db
-            .query_row("SELECT origin, size, log_root, root FROM state", [], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            })
-            .optional()?;
-        let Some((of, counted, log_root, root)) = row else { return Ok(None) };
-        if of != origin || counted > size {
-            return Ok(None);
-        }
+        let state = State::read(&db, key)?;
         // Another history of the same log has another index.
-        let own = root_of(&mut TileReader::new(|id| read_tile(log, id)), counted)
-            .map_err(|error| StoreError::Damaged(error.to_string()))?;
-        let same = own == log_root;
-        Ok(same.then_some(Self { db, state: Statement { size: counted, root } }))
+        let same = state.origin == origin
+            && state.size <= size
+            && state.log_root == log_root(log, state.size)?;
+        Ok(same.then(|| Self { db, key: Arc::clone(key), state }))
     }
 
     /// How many entries it counts.
@@ -130,8 +140,7 @@ impl File {
         let mut added = read(log, self.state.size, until)?;
         // Those of one resident stay in the order of the log.
         added.sort_by_key(|(key, ..)| *key);
-        let log_root = root_of(&mut TileReader::new(|id| read_tile(log, id)), until)
-            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let log_root = log_root(log, until)?;
         let step = self.db.transaction()?;
         let root = match added.is_empty() {
             true => self.state.root,
@@ -141,25 +150,27 @@ impl File {
                 }
             })?,
         };
-        step.execute(
-            "UPDATE state SET size = ?1, log_root = ?2, root = ?3",
-            (until, log_root, root),
-        )?;
+        let state = State { size: until, log_root, root, ..self.state.clone() };
+        state.write(&step, &self.key)?;
         step.commit()?;
-        self.state = Statement { size: until, root };
+        self.state = state;
         Ok(())
     }
 }
 
 /// Whether the file is no good, as opposed to what it is on.
 pub(super) fn is_spoilt(error: &StoreError) -> bool {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, Unknown};
     match error {
         StoreError::Damaged(_) => true,
-        StoreError::Unavailable(Some(cause)) => cause
-            .downcast_ref::<rusqlite::Error>()
-            .and_then(rusqlite::Error::sqlite_error_code)
-            .is_some_and(|code| matches!(code, DatabaseCorrupt | NotADatabase)),
+        StoreError::Unavailable(Some(cause)) => match cause.downcast_ref() {
+            // Its tables are others.
+            Some(rusqlite::Error::SqlInputError { .. }) => true,
+            Some(error) => {
+                matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase | Unknown))
+            }
+            None => false,
+        },
         _ => false,
     }
 }
@@ -167,14 +178,19 @@ pub(super) fn is_spoilt(error: &StoreError) -> bool {
 /// What the index says of a resident, all of it at one moment.
 pub(super) fn find(
     db: &Connection,
+    key: &ResidentIndexKey,
     resident: &Hash,
-) -> Result<(Statement, Option<Proved>), StoreError> {
+) -> Result<(State, Option<Proved>), StoreError> {
     let moment = db.unchecked_transaction()?;
-    let state = moment.query_row("SELECT size, root FROM state", [], |row| {
-        Ok(Statement { size: row.get(0)?, root: row.get(1)? })
-    })?;
+    let state = State::read(&moment, key)?;
     let found = tree::find(&moment, &state.root, resident)?;
     Ok((state, found))
+}
+
+/// The root that the log had at a size.
+pub(super) fn log_root(log: &Connection, size: u64) -> Result<Hash, StoreError> {
+    root_of(&mut TileReader::new(|id| read_tile(log, id)), size)
+        .map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
 /// A commit may be lost with the power: what was counted is then counted again.

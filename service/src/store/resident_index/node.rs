@@ -2,7 +2,7 @@
 //! rows. A node is named by the half octets of the keys that lead to it.
 
 use audit::{
-    index::{Part, Standing},
+    index::{MAX_PATH, Part, Standing},
     tree::Hash,
 };
 
@@ -10,6 +10,8 @@ use audit::{
 pub(super) const WAYS: usize = 16;
 /// Levels of the binary tree in a node.
 const LEVELS: usize = 4;
+/// Nodes on the longest way.
+const DEPTHS: usize = MAX_PATH / LEVELS;
 
 /// What one way leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,16 @@ impl Node {
         self.levels()[LEVELS][0]
     }
 
+    /// Whether each resident stands where their key leads at this depth. No hash tells: one who is alone below has the
+    /// same wherever there.
+    pub(super) fn is_in_order(&self, depth: usize) -> bool {
+        self.ways.iter().enumerate().all(|(at, there)| match there {
+            Some(Way::Resident(key, _)) => way(key, depth) == at,
+            Some(Way::Below(_)) => depth + 1 < DEPTHS,
+            None => true,
+        })
+    }
+
     /// The hashes beside what a way leads to, from there upwards.
     pub(super) fn beside(&self, way: usize) -> Vec<Hash> {
         let levels = self.levels();
@@ -93,7 +105,7 @@ impl Node {
         octets
     }
 
-    /// From the database. Whether it is the node that is meant its hash tells.
+    /// From the database. Whether it is the node that is meant its hash and [`is_in_order`](Self::is_in_order) tell.
     pub(super) fn read(mut octets: &[u8]) -> Option<Self> {
         let mut node = Self::default();
         while let Some((&first, rest)) = octets.split_first() {

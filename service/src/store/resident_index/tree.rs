@@ -1,6 +1,7 @@
 //! Counting entries in the stored tree, and finding a resident in it.
 //!
-//! Nodes are believed as far as the hash above them says: what was changed in the file is noticed when it is read.
+//! Nodes are believed as far as the hash above them says and only with residents where their keys lead: what was changed
+//! in the file is noticed when it is read.
 
 use audit::{index::Standing, tree::Hash};
 use rusqlite::{Connection, OptionalExtension as _};
@@ -47,7 +48,8 @@ fn load(db: &Connection, path: &[u8], expected: &Hash) -> Result<Node, StoreErro
         .query_row([path], |row| row.get(0))
         .optional()?;
     let node = octets.map_or(Some(Node::default()), |octets| Node::read(&octets));
-    node.filter(|node| node.part().hash() == *expected).ok_or_else(|| {
+    let is_it = |node: &Node| node.is_in_order(path.len()) && node.part().hash() == *expected;
+    node.filter(is_it).ok_or_else(|| {
         StoreError::Damaged("a node of the index of residents is not what it was".into())
     })
 }

@@ -266,7 +266,7 @@ async fn a_log_that_can_be_written_again_says_so_before_anyone_writes() {
     let away = Arc::new(AtomicBool::new(false));
     let (refused, mut tried) = mpsc::unbounded_channel();
     let signer = Arc::new(Unpluggable { key: signer(1), away: Arc::clone(&away), refused });
-    let keys = LogKeys { signer, earlier: Vec::new() };
+    let keys = LogKeys { signer, ..log_keys(1) };
     let store = Store::open(&place.path(), keys, ORIGIN).unwrap();
     let before = store.record_act(act("card.read")).await.unwrap();
     let head = store.checkpoint();
@@ -294,7 +294,7 @@ async fn a_log_that_can_be_written_again_says_so_while_sessions_are_renewed() {
     let away = Arc::new(AtomicBool::new(false));
     let (refused, _tried) = mpsc::unbounded_channel();
     let signer = Arc::new(Unpluggable { key: signer(1), away: Arc::clone(&away), refused });
-    let keys = LogKeys { signer, earlier: Vec::new() };
+    let keys = LogKeys { signer, ..log_keys(1) };
     let store = Store::open(&place.path(), keys, ORIGIN).unwrap();
     let h = hospital(&store).await;
     store.record_session_opened(leased(&h), act("session.open")).await.unwrap();

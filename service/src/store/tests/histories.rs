@@ -8,17 +8,17 @@ use rusqlite::Connection;
 use super::*;
 
 impl Place {
-    fn index(&self) -> PathBuf {
+    pub(in crate::store) fn index(&self) -> PathBuf {
         self.path().with_extension("db.index")
     }
 }
 
-fn about(resident: ResidentId) -> Entry {
+pub(in crate::store) fn about(resident: ResidentId) -> Entry {
     act("card.read").about(resident.to_string())
 }
 
 /// So many entries, in turn about the first, the second and nobody.
-async fn fill(store: &Store, residents: [ResidentId; 2], entries: usize) {
+pub(in crate::store) async fn fill(store: &Store, residents: [ResidentId; 2], entries: usize) {
     for n in 0..entries {
         let entry = match n % 3 {
             2 => act("session.list"),
@@ -45,7 +45,12 @@ fn defined(place: &Place, size: u64) -> Index {
 }
 
 /// The history of a resident, which must be what the leaves say.
-async fn assert_told(place: &Place, store: &Store, resident: ResidentId, entries: u64) {
+pub(in crate::store) async fn assert_told(
+    place: &Place,
+    store: &Store,
+    resident: ResidentId,
+    entries: u64,
+) {
     let size = store.log_size();
     let HistoryDraft { index, found } = store.history(resident).await.unwrap();
     assert_eq!(index.size, size);
@@ -126,7 +131,7 @@ async fn an_index_that_is_no_good_is_made_again() {
         ("of another log", Box::new(sql("UPDATE state SET origin = 'log.example/other'"))),
         ("of another history", Box::new(sql("UPDATE state SET log_root = zeroblob(32)"))),
         ("ahead of the log", Box::new(sql("UPDATE state SET size = 1000000"))),
-        ("of a later version", Box::new(sql("PRAGMA user_version = 2"))),
+        ("of a later version", Box::new(sql("PRAGMA user_version = 1000"))),
         ("without a node", Box::new(sql("DELETE FROM node"))),
     ];
     let mut entries = 10;

@@ -6,6 +6,7 @@ use audit::{Actor, Entry, Outcome, checkpoint::Checkpoint, tree::leaf_hash};
 use hsm::{Sm2Signer, sm2::SecretKey};
 use time::{Duration, macros::datetime};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::*;
 use crate::{
@@ -28,7 +29,7 @@ mod emergencies;
 mod enrolments;
 mod erasures;
 mod guardians;
-mod histories;
+pub(super) mod histories;
 mod key_centre;
 mod presences;
 mod qualifications;
@@ -79,7 +80,8 @@ pub(super) fn signer(seed: u8) -> Arc<dyn Sm2Signer> {
 }
 
 pub(super) fn log_keys(seed: u8) -> LogKeys {
-    LogKeys { signer: signer(seed), earlier: Vec::new() }
+    let resident_index = Arc::new(ResidentIndexKey::new(Zeroizing::new([0x5a; 32])));
+    LogKeys { signer: signer(seed), earlier: Vec::new(), resident_index }
 }
 
 pub(super) fn act(action: &str) -> Entry {

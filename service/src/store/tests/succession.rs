@@ -11,7 +11,7 @@ use super::{checker::checked_with, *};
 /// Opens with the key of `seed`, believing those of `earlier`.
 fn open(place: &Place, seed: u8, earlier: &[u8]) -> Result<Store, StoreError> {
     let earlier = earlier.iter().map(|seed| signer(*seed).public_key().clone()).collect();
-    Store::open(&place.path(), LogKeys { signer: signer(seed), earlier }, ORIGIN)
+    Store::open(&place.path(), LogKeys { earlier, ..log_keys(seed) }, ORIGIN)
 }
 
 /// A closed log that key 1 signed, with an anchor and a few entries more.
