@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 
+use rusqlite::Connection;
 use serde_json::Value;
 use service::demo::programs::{Background, Program};
 use service::demo::stage::PATIENCE;
@@ -81,6 +82,18 @@ impl Watched {
             fs::write(self.file(name), bytes).unwrap();
         }
         self.hospital.stage.serve().unwrap();
+    }
+
+    /// Has a statement change the database while the service is down.
+    fn alter(&mut self, statement: &str) {
+        self.hospital.stage.server().unwrap().end().unwrap();
+        Connection::open(self.hospital.database()).unwrap().execute_batch(statement).unwrap();
+        self.hospital.stage.serve().unwrap();
+    }
+
+    /// What operators are told that the witness signed last.
+    fn told(&self) -> Value {
+        self.hospital.granted("operator", &["status"])["witnesses"][0]["size"].clone()
     }
 
     /// The alerts in the log about it, as reasons and sizes.
@@ -241,6 +254,66 @@ fn a_witness_goes_on_where_it_was_killed_and_shows_what_it_holds() {
     let begin = ["witness", "begin", "--label", "x", "--verifier-key", &watched.log_key];
     watched.hospital.refused(WITNESS, &begin, "WITNESS_EXISTS");
     watched.hospital.refused("auditor", &["witness", "show"], "WITNESS_NOT_BEGUN");
+}
+
+/// What is on record of a witness is held against its key, the log's and the log, as what it sends is.
+#[test]
+fn a_record_of_a_witness_that_was_altered_is_not_taken_up() {
+    let mut watched = Watched::open();
+    watched.make_known();
+    let older = watched.copied();
+    let signed = watched.signed();
+    watched.alter("");
+    assert_eq!(watched.told(), signed, "what it signed is known after a restart");
+    let harms = [
+        ("more than any log has", "UPDATE cosignature SET size = 1 << 52"),
+        ("never late", "UPDATE cosignature SET at = at + 31536000000000"),
+        ("another line", "UPDATE cosignature SET line = replace(line, 'patients', 'somebody')"),
+        (
+            "another signature",
+            "UPDATE cosignature SET line = substr(line, 1, 60) ||
+             CASE substr(line, 61, 1) WHEN 'A' THEN 'B' ELSE 'A' END || substr(line, 62)",
+        ),
+        (
+            "another checkpoint",
+            "UPDATE cosignature SET checkpoint = (SELECT note FROM checkpoint ORDER BY size DESC)",
+        ),
+        ("no checkpoint", "UPDATE cosignature SET checkpoint = ''"),
+        ("two signatures", "UPDATE cosignature SET checkpoint = checkpoint || line"),
+        (
+            "another witness",
+            "UPDATE cosignature SET witness = replace(witness, 'patients', 'other')",
+        ),
+    ];
+    for (harm, statement) in harms {
+        watched.alter(statement);
+        assert_eq!(watched.told(), Value::Null, "{harm}");
+        watched.grow();
+        let signed = watched.signed();
+        assert_eq!(watched.told(), signed, "{harm}: it does not stay");
+    }
+
+    // Of what the log had before it was put back to an older copy.
+    let columns = "witness, size, at, checkpoint, line";
+    let row = {
+        let db = Connection::open(watched.hospital.database()).unwrap();
+        let select = format!(
+            "SELECT format('(%Q, %d, %d, %Q, %Q)', {columns}) FROM cosignature
+             WHERE witness LIKE 'patients%'"
+        );
+        db.query_row(&select, [], |row| row.get::<_, String>(0)).unwrap()
+    };
+    let size = watched.told().as_u64().unwrap();
+    watched.put_back(&older);
+    watched.alter(&format!("INSERT INTO cosignature ({columns}) VALUES {row}"));
+    assert_eq!(watched.told(), Value::Null, "the log does not go so far");
+    while watched.hospital.granted("auditor", &["audit", "checkpoint"])["size"].as_u64().unwrap()
+        <= size
+    {
+        watched.grow();
+    }
+    watched.alter("");
+    assert_eq!(watched.told(), Value::Null, "the log has something else there");
 }
 
 fn event(running: &mut Background, kind: &str) -> Value {

@@ -74,6 +74,11 @@ fn is_newer(one: &Cosignature, other: &Cosignature) -> bool {
     (one.size, one.at) > (other.size, other.at)
 }
 
+/// The moment so many seconds after the beginning of 1970.
+fn moment(seconds: u64) -> Option<UtcTime> {
+    UtcTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()
+}
+
 /// What a witness is shown.
 pub struct Growth {
     /// The newest checkpoint, a signed note.
@@ -94,15 +99,46 @@ pub struct WitnessState {
 }
 
 impl Registrar {
-    /// Takes up what witnesses signed before the service was started.
+    /// Takes up what witnesses signed before the service was started, as far as it is what they signed of this log.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub(crate) async fn recall_witnesses(&self) -> Result<(), Error> {
         for signed in self.store.cosignatures().await? {
-            self.witnesses.note(signed);
+            match self.doubt(&signed).await? {
+                None => self.witnesses.note(signed),
+                // It stays on record until the witness signs again.
+                Some(doubt) => {
+                    let size = signed.size;
+                    tracing::warn!(doubt, size, "what is on record of a witness is not taken up");
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Why what is on record is nothing that a witness signed of this log, if it is not.
+    async fn doubt(&self, signed: &Cosignature) -> Result<Option<&'static str>, Error> {
+        let mut known = self.witnesses.known.keys.iter();
+        let Some(key) = known.find(|key| key.to_string() == signed.witness) else {
+            return Ok(Some("the settings do not have the witness"));
+        };
+        let checkpoint = match self.store.read_checkpoint(&signed.checkpoint) {
+            Ok((checkpoint, alone)) if alone == signed.checkpoint => checkpoint,
+            _ => return Ok(Some("no key of the log signed it")),
+        };
+        let time = cosignature::cosigned(&signed.checkpoint, &[&signed.line])
+            .and_then(|note| key.time_of(&note));
+        if time.ok().and_then(moment) != Some(signed.at) {
+            return Ok(Some("the witness did not sign it"));
+        }
+        match self.store.root_at(checkpoint.size).await {
+            Ok(root) if root == checkpoint.root && checkpoint.size == signed.size => Ok(None),
+            Ok(_) | Err(StoreError::OutsideLog { .. } | StoreError::Damaged(_)) => {
+                Ok(Some("the log does not have it"))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// How the log grew from a checkpoint that a witness holds; from the beginning where it holds none.
@@ -148,8 +184,9 @@ impl Registrar {
             }
         }
         let (witness, time) = found.ok_or(Reason::WITNESS_UNKNOWN)?;
-        let at = i64::try_from(time).ok().and_then(|it| UtcTime::from_unix_timestamp(it).ok());
-        let at = at.filter(|at| (*at - now).abs() <= CLOCKS).ok_or(Reason::COSIGNATURE_INVALID)?;
+        let at = moment(time)
+            .filter(|at| (*at - now).abs() <= CLOCKS)
+            .ok_or(Reason::COSIGNATURE_INVALID)?;
         let size = self.of_this_log(&checkpoint, now).await?;
         let last = self.witnesses.last(witness);
         let (witness, line) = (witness.to_string(), line.to_owned());
