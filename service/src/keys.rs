@@ -429,8 +429,8 @@ impl Keys {
     /// # Errors
     /// See [`Keys::authority`].
     pub fn of_log(&self) -> Result<LogKeys, KeyError> {
-        let key = ResidentIndexKey::new(Zeroizing::new(self.index()?.index(RESIDENT_INDEX, b"")?));
-        let resident_index = Arc::new(key);
+        let octets = Zeroizing::new(self.index()?.index(RESIDENT_INDEX, b"")?);
+        let resident_index = Arc::new(ResidentIndexKey::new(&octets));
         Ok(LogKeys { signer: self.log()?, earlier: self.earlier(LOG), resident_index })
     }
 

@@ -16,7 +16,9 @@ use hsm::Sm2Signer;
 use hsm::sm2::SecretKey;
 use rusqlite::Connection;
 use service::demo::programs::Program;
-use service::store::{Institution, InstitutionId, LogKeys, Receipt, Store, StoreError};
+use service::store::{
+    Institution, InstitutionId, LogKeys, Receipt, ResidentIndexKey, Store, StoreError,
+};
 use tests::failing_disk::{Errno, FailingDisk, Fault, calls, files};
 use tests::hospital::programs;
 
@@ -90,7 +92,8 @@ struct Played {
 
 fn open(database: &Path) -> Result<Store, StoreError> {
     let signer: Arc<dyn Sm2Signer> = Arc::new(SecretKey::from_be_bytes(&[1; 32]).unwrap());
-    Store::open(database, LogKeys { signer, earlier: Vec::new() }, ORIGIN)
+    let resident_index = Arc::new(ResidentIndexKey::new(&[1; 32]));
+    Store::open(database, LogKeys { signer, earlier: Vec::new(), resident_index }, ORIGIN)
 }
 
 /// A fact and its entry, both by this number. All of a number have one length, so that what is written is the same each

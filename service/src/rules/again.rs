@@ -240,7 +240,6 @@ mod tests {
     use audit::{Actor, Outcome};
     use hsm::sm2::SecretKey;
     use uuid::Uuid;
-    use zeroize::Zeroizing;
 
     use super::*;
     use crate::{
@@ -291,7 +290,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("healthcard.db");
         let signer = Arc::new(SecretKey::from_be_bytes(&[1; 32]).unwrap());
-        let resident_index = Arc::new(ResidentIndexKey::new(Zeroizing::new([0x5a; 32])));
+        let resident_index = Arc::new(ResidentIndexKey::new(&[0x5a; 32]));
         let keys = LogKeys { signer, earlier: Vec::new(), resident_index };
         let store = Store::open(&path, keys, "log.example").unwrap();
 

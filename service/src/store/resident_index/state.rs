@@ -13,12 +13,15 @@ use super::file::VERSION;
 use crate::store::StoreError;
 
 /// The key of the codes, which is for nothing else and is nowhere but in memory.
-pub struct ResidentIndexKey(Zeroizing<[u8; 32]>);
+pub struct ResidentIndexKey(Box<Zeroizing<[u8; 32]>>);
 
 impl ResidentIndexKey {
-    /// The key of these octets.
-    pub(crate) fn new(octets: Zeroizing<[u8; 32]>) -> Self {
-        Self(octets)
+    /// The key of these octets, which are for the caller to wipe.
+    #[must_use]
+    pub fn new(octets: &[u8; 32]) -> Self {
+        let mut key = Box::new(Zeroizing::new([0; 32]));
+        key.copy_from_slice(octets);
+        Self(key)
     }
 }
 

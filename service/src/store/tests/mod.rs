@@ -6,7 +6,6 @@ use audit::{Actor, Entry, Outcome, checkpoint::Checkpoint, tree::leaf_hash};
 use hsm::{Sm2Signer, sm2::SecretKey};
 use time::{Duration, macros::datetime};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::*;
 use crate::{
@@ -80,7 +79,7 @@ pub(super) fn signer(seed: u8) -> Arc<dyn Sm2Signer> {
 }
 
 pub(super) fn log_keys(seed: u8) -> LogKeys {
-    let resident_index = Arc::new(ResidentIndexKey::new(Zeroizing::new([0x5a; 32])));
+    let resident_index = Arc::new(ResidentIndexKey::new(&[0x5a; 32]));
     LogKeys { signer: signer(seed), earlier: Vec::new(), resident_index }
 }
 
