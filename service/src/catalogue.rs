@@ -216,6 +216,24 @@ catalogue! {
     COSIGNATURE_INVALID: "见证签名无效，或其时间与服务相差过大", "请核对见证方的密钥和时钟", "the cosignature is not valid, or its time is far from the service's", "check the witness's key and clock";
     /// No such audit entry.
     ENTRY_NOT_FOUND: "日志中没有此位置", "请核对位置", "the log has no such position", "check the position";
+    /// Entries whose term was over.
+    ENTRIES_REMOVED: "这些记录保存期满，已依规定移除", "请从日志现在的起点开始；此前的导出文件和检查点仍可核对", "these entries were removed when their term was over", "begin where the log begins now; exports and checkpoints of before can still be checked";
+    /// No closed segment begins there.
+    SEGMENT_NOT_FOUND: "没有从此位置开始的已封存日志分段", "请用 healthcard audit segments 核对", "no closed segment of the log begins there", "check with `healthcard audit segments`";
+    /// The segment has another root.
+    SEGMENT_DIFFERS: "所给根值与该日志分段的不符", "请核对要移除的是哪一分段（healthcard audit segments）", "the segment has another root than was given", "check which segment is to be removed (`healthcard audit segments`)";
+    /// The term of its entries is not over.
+    SEGMENT_KEPT: "该日志分段的保存期限未满", "请在期满后再移除（healthcard audit segments 列出期满时间）", "the term of the segment's entries is not over", "remove it when it is (`healthcard audit segments` says when)";
+    /// No witness holds that it was closed.
+    SEGMENT_NOT_ANCHORED: "该分段封存后，或保存期满后，近十分钟内没有见证方签署日志", "请待见证方签署后再移除（healthcard witness）；未设见证方的，须在 healthcard.toml 中设置 retention.without_witness", "no witness has signed the log in the last ten minutes, with the closing of the segment and since its term was over", "wait until one has (`healthcard witness`); where there is none, `retention.without_witness` in healthcard.toml has to allow it";
+    /// Older ones are there, or it is gone itself.
+    SEGMENT_NOT_OLDEST: "只能移除现存最早的日志分段", "请先移除更早的分段；已移除的不必再移除", "only the oldest segment that is there can be removed", "remove older ones first; what is gone needs no removal";
+    /// The clock was set or jumped.
+    CLOCK_IN_DOUBT: "服务时钟被调整过或发生跳变，期满与否无法判断", "请核对时钟并重启服务", "the service's clock was set or jumped: whether a term is over cannot be told", "check the clock and start the service again";
+    /// Something in the log is not as it was signed.
+    LOG_IN_DOUBT: "日志中有内容与签署时不符，查明前不能移除任何记录", "请先用 healthcard audit check 查明", "something in the log is not as it was signed: nothing is removed until it is known what", "find out with `healthcard audit check`";
+    /// It was entered before.
+    SEGMENT_REMOVAL_PENDING: "移除该分段的申请正待复核", "请由另一位审计员复核（healthcard audit remove-review）", "a removal of the segment waits for its review", "have another auditor review it (`healthcard audit remove-review`)";
     /// The thing is on record already.
     ALREADY_REGISTERED: "已登记，不能重复登记", "请查询已有登记", "it is on record already", "look up the existing record";
     /// The resident has another card, in force or waiting for its holder.
@@ -410,6 +428,7 @@ macro_rules! needs {
 }
 
 needs! {
+    Root: "32 字节的根值", "a root, 32 bytes";
     Address: "网络地址，如 10.0.1.5", "a network address such as 10.0.1.5";
     LeaseSeconds: "5 至 300 秒，或不填", "5 to 300, or left out";
     ConsentDays: "1 至 1830 天", "1 to 1830 days";

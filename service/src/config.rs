@@ -33,7 +33,7 @@ pub use self::enrolment::{EnrolmentRules, RawEnrolment};
 pub use self::logins::{LoginRules, RawLogins};
 pub use self::metrics::{MetricsReaders, RawMetrics};
 pub use self::national::RawNational;
-pub use self::retention::RawRetention;
+pub use self::retention::{RawRetention, Retention};
 pub use self::revocation_lists::RawRevocationLists;
 pub use self::scrub::{RawScrub, Scrub};
 pub use self::time_stamps::{Clients, RawTimeStamps, TimeStamps};
@@ -123,12 +123,12 @@ pub struct RawConfig {
     /// How the service goes over its own log.
     #[serde(default)]
     pub scrub: RawScrub,
+    /// How long the log and records are kept.
+    #[serde(default)]
+    pub retention: RawRetention,
     /// What is expected of the disk.
     #[serde(default)]
     pub disk: RawDisk,
-    /// How long records are kept.
-    #[serde(default)]
-    pub retention: RawRetention,
     /// Cryptographic devices, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub devices: BTreeMap<String, RawDevice>,
@@ -259,12 +259,12 @@ pub struct Config {
     pub witnesses: Witnesses,
     /// How the service goes over its own log.
     pub scrub: Scrub,
+    /// How long the log and records are kept.
+    pub retention: Retention,
     /// Room that has to be on the disk.
     pub disk: Budget,
     /// How fast the disk has to be.
     pub pace: Limits,
-    /// Years that what is on record of a visit is kept after its end.
-    pub records_years: i32,
 }
 
 /// Who computes with card keys, and how.
@@ -498,9 +498,9 @@ impl Config {
             warnings: raw.warnings.checked()?,
             witnesses: Witnesses::check(&raw.witnesses)?,
             scrub: Scrub::check(&raw.scrub)?,
+            retention: Retention::check(&raw.retention)?,
             disk,
             pace,
-            records_years: raw.retention.check()?,
         })
     }
 }

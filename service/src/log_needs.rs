@@ -30,6 +30,7 @@ impl Act {
             | Self::ListIssue
             | Self::CardListIssue
             | Self::AuditScrub
+            | Self::AuditSegmentClose
             | Self::AuditWitness => Need::Waits,
             Self::SessionOpen
             | Self::SessionClose
@@ -126,6 +127,9 @@ impl Act {
             | Self::TokenRevoke
             | Self::RecordSign
             | Self::AuditRead
+            | Self::AuditRemoveEnter
+            | Self::AuditRemoveReview
+            | Self::AuditSegmentRemove
             | Self::KeyCentreMake
             | Self::KeyCentreRead
             | Self::KeyRecoveryEnter

@@ -159,8 +159,9 @@ pub(crate) async fn registrar(
     let Config { name, policy, lifetimes, card_rules, card_keys, card_script, .. } = config;
     let Config { bundle, time_stamps, metrics, national, .. } = config;
     let Config { login_rules, enrolment_rules, certificate_rules, warnings, .. } = config;
-    let Config { witnesses, scrub, database, disk, pace, records_years, .. } = config;
+    let Config { witnesses, scrub, retention, database, disk, pace, .. } = config;
     store.limit(pace);
+    store.divide(retention.segment);
     let card_issuer = CardIssuer::open(&store, &keys, &name, clock::now()).await?;
     let parts = Parts {
         name,
@@ -183,8 +184,8 @@ pub(crate) async fn registrar(
         warned_of: warnings,
         witnesses,
         scrub,
+        retention,
         disk: Disk::new(&database, disk),
-        records_years,
     };
     hold_token_key_back(&parts.store, &parts.keys).await?;
     let registrar = Registrar::new(parts)?;

@@ -10,8 +10,8 @@ the package `gmssl` from PyPI, held against integer arithmetic here.
 Each file is answered with one line of JSON: verdict, findings, what is missing. Exits with 0 where all are valid, 4
 where one was tampered with, 5 where one cannot be told; with 2 where it was called wrongly.
 
-Written from the descriptions of the formats (`service/audit`: entry, table, tile, checkpoint, bundle, index, history, receipt;
-RFC 6962, 2.1).
+Written from the descriptions of the formats (`service/audit`: entry, table, tile, checkpoint, bundle, index, history,
+receipt, segment; RFC 6962, 2.1).
 How it judges: every hash that is there, in whatever place, is a candidate for its node of the tree. A signed root is
 believed; a pair of candidates is believed when the hash over it is a believed one; and so on down to the leaves. SM3
 being what it is, nothing false is ever believed, and what cannot be told is a subtree none of whose candidates fit.
@@ -22,6 +22,7 @@ its index of residents is held against the index that its entries give.
 import argparse
 import base64
 import bisect
+import collections
 import datetime
 import functools
 import hashlib
@@ -435,12 +436,13 @@ def index_root(key, standing, path):
 
 class Index:
     """The index as it is defined: over the sorted keys of all residents who occur, each half of a tree is a range. What
-    holds no change since the root was asked for last is not computed again."""
+    holds no change since the root was asked for last is not computed again. Some have a standing to begin with."""
 
-    def __init__(self, residents):
-        self.keys = sorted(map(key_of, residents))
+    def __init__(self, residents, standings=None):
+        standings = standings or {}
+        self.keys = sorted(set(map(key_of, residents)) | set(standings))
         self.numbers = [int.from_bytes(key, "big") for key in self.keys]
-        self.standings = [NO_ENTRY] * len(self.keys)
+        self.standings = [standings.get(key, NO_ENTRY) for key in self.keys]
         self.changed, self.known = [], {}
 
     def count(self, resident, position, leaf):
@@ -482,25 +484,116 @@ def stated(fields, position):
     return int(size), bytes.fromhex(root)
 
 
-def hold_statements(entries, findings):
-    """Holds each statement of a log against its entries, which come as position and octets, in order."""
+def hash_of(text):
+    if not re.fullmatch(r"[0-9a-f]{64}", text, re.ASCII):
+        raise Malformed("no hash")
+    return bytes.fromhex(text)
+
+
+Segment = collections.namedtuple("Segment", "first until root index_root")
+Step = collections.namedtuple("Step", "kind newest entered_at removal", defaults=(None, None, None))
+Removal = collections.namedtuple("Removal", "since months kept closed_at entered_at witness")
+CLOSE, ENTER, REJECT, REMOVE = "audit.segment-close", "audit.remove-enter", "audit.remove-review", "audit.segment-remove"
+KEPT = (CLOSE, ENTER, REJECT, REMOVE, "key.publish", "key.rotate")
+MIN_MONTHS = 6
+# Octets with which no two keys of residents begin alike: they are hashes.
+SHARED = 16
+
+
+def segment_of(fields, position):
+    """What an entry says of a segment: which, and what becomes of it; None for one that says nothing, malformed for one that
+    has to and does not."""
+    kind, detail = fields["action"], fields.get("detail", {})
+    if kind not in (CLOSE, ENTER, REJECT, REMOVE) or fields["outcome"] != "granted":
+        return None
+
+    def number(name):
+        return decimal(detail.get(name, ""))
+
+    segment = Segment(number("first"), number("until"), *(hash_of(detail.get(name, "")) for name in ("root", "index-root")))
+    if not segment.first < segment.until <= position:
+        raise Malformed("no segment")
+    if kind == ENTER:
+        return segment, Step(ENTER)
+    if kind == REJECT:
+        if not segment.until <= number("entered-at") < position:
+            raise Malformed("rejected at no time")
+        return segment, Step(REJECT, entered_at=number("entered-at"))
+    since = detail.get("newest" if kind == CLOSE else "since", "")
+    microseconds(since)
+    if kind == CLOSE:
+        if position - segment.until > MAX_LAG:
+            raise Malformed("too late")
+        return segment, Step(CLOSE, newest=since)
+    months, kept, closed_at, entered_at = map(number, ("months", "kept", "closed-at", "entered-at"))
+    if not segment.until <= closed_at < entered_at < position:
+        raise Malformed("closed and entered at no time")
+    if not MIN_MONTHS <= months < 1 << 32 or not months_later(since, months) <= fields["at"]:
+        raise Malformed("before its term")
+    if kept > segment.until:
+        raise Malformed("more kept than there was")
+    witness = "signed" if detail.get("witness") == "signed" else "none"
+    return segment, Step(REMOVE, removal=Removal(since, months, kept, closed_at, entered_at, witness))
+
+
+def months_later(instant, months):
+    """The same day so many months later; where that month lacks it, the first of the next."""
+    count = 12 * int(instant[:4]) + int(instant[5:7]) - 1 + months
+    for month, day in (count, instant[8:10]), (count + 1, "01"):
+        later = f"{month // 12:04}-{month % 12 + 1:02}-{day}{instant[10:]}"
+        try:
+            microseconds(later)
+        except ValueError:
+            continue
+        return later
+    raise Malformed("no such time")
+
+
+def hold_statements(entries, findings, begins=0, standings=None):
+    """Holds each statement of a log against its entries, which come as position and octets, in order. Those below `begins`
+    were removed: what they give is `standings`."""
     about, statements, wrong, newest = [], [], [], {}
+    times, gone, begun = collections.deque(), 0, begins
     for position, entry in entries:
         fields = read_entry(entry)
+        try:
+            segment, step = segment_of(fields, position) or (None, Step(None))
+            if step.kind == CLOSE and segment.until >= begins:
+                statements.append((segment.until, segment.index_root, position))
+            if step.kind == CLOSE and segment.until > begins:
+                latest = None
+                while times and times[0][0] < segment.until:
+                    _, at = times.popleft()
+                    latest = max(latest or at, at)
+                if latest != step.newest or segment.first != begun:
+                    findings.add("segment_wrong", position=position)
+                begun = max(begun, segment.until)
+            if step.kind == REMOVE:
+                gone = max(gone, segment.until)
+        except ValueError:
+            findings.add("segment_wrong", position=position)
         try:
             statement = stated(fields, position)
         except Malformed:
             wrong.append(position)
             statement = None
-        if statement and newest.get(fields["resident"], -1) >= statement[0]:
+        if statement and statement[0] < gone:
+            # Of what was removed by then nobody can have stated anything.
+            wrong.append(position)
+        elif statement and statement[0] < begins:
+            # Of which entries it speaks cannot be told any more.
+            pass
+        elif statement and newest.get(fields["resident"], -1) >= statement[0]:
             # What came between is not in the history that was given out.
             wrong.append(position)
         elif statement:
             statements.append((*statement, position))
-        if "resident" in fields:
+        if position >= begins:
+            times.append((position, fields["at"]))
+        if "resident" in fields and position >= begins:
             newest[fields["resident"]] = position
             about.append((position, fields["resident"], leaf_hash(entry)))
-    index = Index({resident for _, resident, _ in about} if statements else ())
+    index = Index({resident for _, resident, _ in about} if statements else (), standings)
     about.reverse()
     for size, root, position in sorted(statements):
         while about and about[-1][0] < size:
@@ -563,6 +656,12 @@ class Alignment:
                     self.moved.append((rows[row][0], own[row]))
         self._gaps(leaves, size, kept, strange, at)
         self.inserted = sorted(strange)
+
+    def release(self, until):
+        """That the leaves below a position need no row, as far as they are the first."""
+        missing = sorted(self.missing)
+        first = next((at for at, leaf in enumerate(missing) if at != leaf), len(missing))
+        self.missing = missing[min(first, until) :]
 
     def _explained(self, kept):
         """Those that stand where rows before them, removed or inserted, have moved them: between two there are no more
@@ -648,6 +747,23 @@ class Database:
     def tiles(self):
         return {(level, index): octets(hashes) for level, index, hashes in self.sql.execute("SELECT * FROM tile")}
 
+    def removal(self):
+        """The leaf that says last what was removed, as position and octets; None where none does."""
+        newest = "SELECT position, entry FROM leaf WHERE action = ? AND outcome = 'granted' ORDER BY position DESC LIMIT 1"
+        position, entry = next(self.sql.execute(newest, (REMOVE,)), (-1, None))
+        return (position, octets(entry)) if position >= 0 else None
+
+    def kept(self):
+        """Entries that are kept of what was removed, and where residents stood then, by key and number of entries. A log
+        of an earlier version has no tables of that."""
+        tables = {name.lower() for (name,) in self.sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        entries, standings = [], []
+        if b"removed_entry" in tables:
+            entries = self.sql.execute("SELECT position, entry FROM removed_entry ORDER BY position")
+        if b"removed_standing" in tables:
+            standings = self.sql.execute("SELECT key, until, count, chain FROM removed_standing ORDER BY key, until")
+        return entries, standings
+
     def checkpoints(self):
         for size, note in self.sql.execute("SELECT size, note FROM checkpoint ORDER BY size"):
             yield size, octets(note).decode(errors="replace")
@@ -687,6 +803,8 @@ class Checkpoints:
     def __init__(self, database, key, findings):
         self.roots, self.good, self.claimed = {}, 0, 0
         foreign, stored, succeeded = [], set(), False
+        # Whether another key signed what comes after.
+        self.succeeded = False
         for size, note in database.checkpoints():
             if size < 0:
                 findings.add("stray", position=size)
@@ -713,6 +831,7 @@ class Checkpoints:
         self.claimed = max(self.claimed, self.size)
         if self.good:
             if succeeded and foreign and foreign[-1] > self.size:
+                self.succeeded = True
                 findings.lacks(f"a new key of the log took over: this one signed no more than {self.size} entries")
                 foreign = [size for size in foreign if size <= self.size]
             for size in foreign:
@@ -769,13 +888,169 @@ def check_database(path, key, held):
         if wrong is not None:
             findings.add("tile_altered", level=level, index=index, hash=wrong)
     believed = {leaf: value for leaf in range(size) if (value := tree.believed.get((0, leaf)))}
-    name(Alignment(believed, size, within), faults, findings)
+    kept = Kept(database, believed)
+    beyond = kept.newest if checkpoints.succeeded and kept.newest and kept.newest[0] >= size else None
+    if beyond:
+        # What a later key signed is not there to this one.
+        begins = beyond[1].until
+        findings.lacks(f"entries below {begins} were removed, as is said under a later key: check with the key that signs now")
+    elif checkpoints.good:
+        signed_rows = {position for position, value in within if believed.get(position) == value}
+        kept.weigh((position, octets(entry)) for position, entry, *_ in database.rows() if position in signed_rows)
+        begins = kept.begins()
+    else:
+        begins = 0
+    alignment = Alignment(believed, size, within)
+    alignment.release(begins)
+    name(alignment, faults, findings)
     hold(held, key, size, checkpoints.roots, tree, findings)
-    if not findings.found:
-        entries = ((position, octets(entry)) for position, entry, *_ in database.rows())
-        hold_statements(itertools.takewhile(lambda row: row[0] < size, entries), findings)
+    if checkpoints.good and not beyond:
+        kept.hold(tree, findings)
+        if not findings.found:
+            entries = ((position, octets(entry)) for position, entry, *_ in database.rows())
+            entries = itertools.takewhile(lambda row: row[0] < size, entries)
+            hold_statements(entries, findings, begins, kept.standings)
     facts = {"entries_checked": read, "size": size, "checkpoints": checkpoints.good}
+    facts["removed"] = kept.facts()
     return findings, {**facts, "root": checkpoints.roots[size].hex() if checkpoints.good else None}
+
+
+class Kept:
+    """What is kept of entries that were removed, and what entries that are as signed say of segments."""
+
+    def __init__(self, database, believed):
+        # What entries say of segments, by position, None for those that do not say what they have to; when others stand.
+        self.newest, self.stated, self.altered = None, {}, False
+        self.signed_newest, self.count = None, 0
+        leaf = database.removal()
+        said = leaf and said_of(*leaf)
+        if said and said[1].kind == REMOVE:
+            self.newest = (leaf[0], said[0], said[1])
+        until = self.begins_at(self.newest)
+        entries, standings = database.kept()
+        self.standings = self._standings(standings, until)
+        last = -1
+        for position, entry in entries:
+            self.altered |= not self._is_kept(position, octets(entry), last, until, believed)
+            if self.altered:
+                break
+            self.count, last = self.count + 1, position
+            self._hear(position, octets(entry))
+
+    @staticmethod
+    def begins_at(removal):
+        return removal[1].until if removal else 0
+
+    def _standings(self, rows, until):
+        """Of each key the last that is not beyond what was removed; others are there for the next removal."""
+        standings, last = {}, None
+        for key, size, count, chain in rows:
+            good = isinstance(key, bytes) and len(key) == 32 and isinstance(size, int) and size > 0
+            good = good and (last is None or last < (key, size))
+            good = good and (last is None or last[0] == key or last[0][:SHARED] != key[:SHARED])
+            if not good or size <= until and not (isinstance(count, int) and count > 0):
+                self.altered = True
+                return {}
+            last = (key, size)
+            if size <= until:
+                # What is no hash is one of nothing.
+                standings[key] = (count, octets(chain) if len(octets(chain)) == 32 else NOBODY)
+        return standings
+
+    @staticmethod
+    def _is_kept(position, entry, last, until, believed):
+        if not isinstance(position, int) or not last < position < until:
+            return False
+        # What cannot be told was named with its tile.
+        if believed.get(position, leaf_hash(entry)) != leaf_hash(entry):
+            return False
+        try:
+            return read_entry(entry)["action"] in KEPT
+        except ValueError:
+            return False
+
+    def _hear(self, position, entry):
+        try:
+            self.stated.update({position: said} if (said := said_in(position, entry)) else {})
+        except ValueError:
+            self.stated[position] = None
+
+    def weigh(self, entries):
+        """Holds what was said to be the newest against what entries say that are as signed."""
+        for position, entry in entries:
+            self._hear(position, entry)
+        said = [(position, said) for position, said in self.stated.items() if said]
+        removals = [(position, *it[:2]) for position, it in said if it[1].kind == REMOVE]
+        self.signed_newest = max(removals, default=None)
+        kept = self.signed_newest[2].removal.kept if self.signed_newest else 0
+        self.altered |= self.newest != self.signed_newest or self.count != kept
+
+    def begins(self):
+        """Up to where entries were removed by right."""
+        return self.begins_at(self.signed_newest)
+
+    def facts(self):
+        if not self.signed_newest:
+            return None
+        position, segment, step = self.signed_newest
+        facts = {name: getattr(step.removal, name) for name in ("since", "months", "witness")}
+        return {"until": segment.until, "position": position, **facts}
+
+    def hold(self, tree, findings):
+        """Holds what is said of segments against each other, the tree and the index, where these are as they were signed."""
+        if not findings.found and not self.altered:
+            said = {position: said for position, said in self.stated.items() if said}
+            wrong = {*(self.stated.keys() - said.keys()), *wrong_segments(said, tree)}
+            for position in sorted(wrong):
+                findings.add("segment_wrong", position=position)
+        stated = self.newest[1].index_root if self.newest else NOBODY
+        if self.altered or Index((), self.standings).root() != stated:
+            findings.add("removed_altered")
+
+
+def said_of(position, entry):
+    """What an entry says of a segment: which, what becomes of it, whose act it is, and when; None for one that does not."""
+    try:
+        return said_in(position, entry)
+    except ValueError:
+        return None
+
+
+def said_in(position, entry):
+    """The same; malformed for one that has to and does not."""
+    try:
+        fields = read_entry(entry)
+    except ValueError:
+        return None
+    said = segment_of(fields, position)
+    return said and (*said, fields.get("actor", {}).get("identity"), fields["at"])
+
+
+def wrong_segments(stated, tree):
+    """Where entries stand that say of segments what does not follow from those before."""
+    closed, entered, rejected, closes_from, removes_from = {}, {}, set(), 0, 0
+    for position, (segment, step, person, at) in sorted(stated.items()):
+        fits = (tree.root(segment.until) or segment.root) == segment.root
+        if step.kind == CLOSE:
+            fits &= segment.first == closes_from
+            closes_from = max(closes_from, segment.until)
+            closed[position] = (segment, max(step.newest, at))
+        elif step.kind == ENTER:
+            entered[position] = (segment, person)
+        else:
+            entered_at = step.entered_at if step.kind == REJECT else step.removal.entered_at
+            of, other = entered.get(entered_at, (None, None))
+            by_another = of == segment and None not in (person, other) and person != other
+        if step.kind == REJECT:
+            fits &= by_another
+            rejected.update({entered_at} if by_another else ())
+        elif step.kind == REMOVE:
+            fits &= segment.first == removes_from
+            fits &= closed.get(step.removal.closed_at) == (segment, step.removal.since)
+            fits &= by_another and entered_at not in rejected
+            removes_from = max(removes_from, segment.until)
+        if not fits:
+            yield position
 
 
 def read_tiles(stored, checkpoints, told, findings):
@@ -874,7 +1149,8 @@ class Export:
         rest = self.lines.pop()
         self.unended = len(self.lines) + 1 if rest else None
         try:
-            if self._line() != self.FORMAT:
+            self.format = self._line()
+            if self.format not in self.FORMATS:
                 raise Malformed("another format")
             self.key = Key(" ".join(self._words("key")))
             self._head()
@@ -937,7 +1213,7 @@ def numbered(line):
 
 
 class Bundle(Export):
-    FORMAT = b"healthcard-audit-bundle v1"
+    FORMATS = (b"healthcard-audit-bundle v1",)
 
     def _head(self):
         self.begin, self.end, self.size = map(decimal, self._words("range"))
@@ -949,17 +1225,49 @@ class Bundle(Export):
 
 
 class History(Export):
-    FORMAT = b"healthcard-access-history v1"
+    FORMATS = (b"healthcard-access-history v1", b"healthcard-access-history v2")
 
     def _head(self):
         self.resident = " ".join(self._words("resident"))
         if not self.resident or CONTROL.search(self.resident):
             raise Malformed("nobody")
         self.index, self.standing = map(self._pair, ("index", "standing"))
-        self.path = [self._hash("hash") for _ in range(self._number("path", MAX_PATH))]
+        self.path = self._hashes("path", MAX_PATH)
+        self.before, self.begin = NO_ENTRY, 0
+        if self.format == self.FORMATS[1]:
+            self.before = self._pair("before")
+            self.path_before = self._hashes("path", MAX_PATH)
+            self.removal = numbered(" ".join(self._words("removal")).encode())
+            self.removal_proof = self._hashes("proof", MAX_PROOF)
+            self.segment = self._segment()
+            self.begin = self.segment.until if self.segment else 0
         self.statement = numbered(" ".join(self._words("statement")).encode())
-        self.proof = [self._hash("hash") for _ in range(self._number("proof", MAX_PROOF))]
+        self.proof = self._hashes("proof", MAX_PROOF)
         self.note = self._note()
+
+    def _hashes(self, word, most):
+        return [self._hash("hash") for _ in range(self._number(word, most))]
+
+    def _segment(self):
+        """The segment that the entry removed; None where it removed none."""
+        position, _, entry = self.removal
+        try:
+            segment = segment_of(read_entry(entry), position)
+        except ValueError:
+            return None
+        return segment[0] if segment and segment[1].kind == REMOVE else None
+
+    def removed_from(self, size, root):
+        """Whether a signed root leads to what was removed."""
+        position, value, entry = self.removal
+        included = position < size and root_over(leaf_hash(entry), position, size, self.removal_proof) == root
+        return (
+            included
+            and leaf_hash(entry) == value
+            and bool(self.segment)
+            and self.segment.until <= self.index[0]
+            and index_root(key_of(self.resident), self.before, self.path_before) == self.segment.index_root
+        )
 
     def _pair(self, word):
         number, value = self._words(word)
@@ -979,13 +1287,14 @@ class History(Export):
             signed
             and leaf_hash(entry) == value
             and index_root(key_of(self.resident), self.standing, self.path) == self.index[1]
+            and (self.format == self.FORMATS[0] or self.removed_from(size, root))
         )
 
 
 class Receipt(Export):
     """What shows that a log has an entry of this hash at this position."""
 
-    FORMAT = b"healthcard-receipt v1"
+    FORMATS = (b"healthcard-receipt v1",)
 
     def _head(self):
         (position,) = self._words("position")
@@ -1103,8 +1412,8 @@ def size_claimed(note):
 def hold_entries(history, sound, findings):
     """Holds the entries of a history against the resident's standing, which is what was signed where all is sound that
     leads to it."""
-    by_hashes = by_entries = (0, bytes(32))
-    begin, differ = 0, []
+    by_hashes = by_entries = history.before
+    begin, differ = history.begin, []
     for number, value, entry in history.entries:
         if not begin <= number < history.index[0]:
             findings.add("inserted", position=number)
@@ -1631,7 +1940,8 @@ def check_exported(package, manifest, export, given, held, findings):
 def check_text(content, key, held):
     """What is found in a text file, which says in its first line what it is."""
     source = {"verifier_key_source": "given" if key else "file"}
-    kinds = {History.FORMAT: (History, check_history), Receipt.FORMAT: (Receipt, check_receipt)}
+    kinds = {word: (History, check_history) for word in History.FORMATS}
+    kinds[Receipt.FORMATS[0]] = (Receipt, check_receipt)
     read, checked = kinds.get(content.split(b"\n", 1)[0], (Bundle, check_bundle))
     try:
         export = read(content)

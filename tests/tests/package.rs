@@ -269,6 +269,18 @@ fn whatever_is_altered_is_found_by_all() {
         assert_eq!(said(&python.ask(&file)).0, "unverifiable");
         assert_eq!(page.says(&file).0, "unverifiable");
     }
+    // One with a history of a resident of whom entries were removed is read as any: what it lacks is who signed it.
+    let history =
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/history/package-removed.zip"));
+    let file = court.file("removed.zip", &fs::read(history).unwrap());
+    let is_signing =
+        |member: &str| SIGNING.contains(&member) || member.starts_with("certificates/");
+    for (verdict, found) in
+        [said(&court.check(&file, &[]).1), said(&python.ask(&file)), page.says(&file)]
+    {
+        assert_eq!(verdict, "tampered");
+        assert!(found.iter().all(|(_, member)| is_signing(member)), "{found:?}");
+    }
 }
 
 #[test]

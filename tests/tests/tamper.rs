@@ -16,6 +16,7 @@ use tests::python::{AuditCheck, audit_check};
 const VALID: i32 = 0;
 const TAMPERED: i32 = 4;
 const UNVERIFIABLE: i32 = 5;
+const REMOVED: &str = "what is kept of entries that were removed is not what the log says of it";
 
 struct Log {
     hospital: Hospital,
@@ -159,7 +160,7 @@ fn rows_that_are_missing_added_swapped_or_mislabelled() {
     let log = Log::open();
     let last = log.leaves().len() - 1;
     #[rustfmt::skip]
-    let cases: [(&str, String, i32, &[&str]); 22] = [
+    let cases: [(&str, String, i32, &[&str]); 26] = [
         ("one in the middle deleted", "DELETE FROM leaf WHERE position = 7".into(), TAMPERED,
          &["entry 7 is missing"]),
         ("one in the middle deleted, and the gap closed",
@@ -213,6 +214,15 @@ fn rows_that_are_missing_added_swapped_or_mislabelled() {
         ("other ends of its lines",
          format!("UPDATE checkpoint SET note = replace(note, x'0A', x'0D0A') WHERE size = {}", last + 1), TAMPERED,
          &[&format!("the checkpoint of size {} was altered", last + 1)]),
+        ("removed, and said so",
+         "DELETE FROM leaf WHERE position < 3; UPDATE leaf SET action = 'audit.segment-remove' WHERE position = 3".into(),
+         TAMPERED, &["search column action of entry 3 disagrees with the entry", "entries 0 to 2 are missing"]),
+        ("kept of what was not removed", "INSERT INTO removed_entry SELECT position, entry FROM leaf WHERE position = 3".into(),
+         TAMPERED, &[REMOVED]),
+        ("a standing of nobody", "INSERT INTO removed_standing VALUES (zeroblob(31), 1, 1, zeroblob(32))".into(), TAMPERED,
+         &[REMOVED]),
+        ("a standing for a removal to come", "INSERT INTO removed_standing VALUES (zeroblob(32), 1, 1, zeroblob(32))".into(),
+         VALID, &[]),
         ("no checkpoint left", "DELETE FROM checkpoint".into(), UNVERIFIABLE, &[]),
         ("no table of tiles", "DROP TABLE tile".into(), UNVERIFIABLE, &[]),
         ("no table of entries", "DROP TABLE leaf".into(), UNVERIFIABLE, &[]),
@@ -224,7 +234,8 @@ fn rows_that_are_missing_added_swapped_or_mislabelled() {
     }
 }
 
-/// A row that has another value anywhere is found, whatever it is the value of.
+/// A row that has another value anywhere is found, whatever it is the value of. The tables of what was removed have rows in
+/// `retention.rs`.
 #[test]
 fn any_column_of_any_table() {
     let log = Log::open();

@@ -150,7 +150,8 @@ pub fn check<R: BufRead>(
     }
     let verdict = Verdict::of(findings, gaps);
     let checkpoints = u64::from(root.is_some());
-    Ok(Report { leaves: bundle.count(), size: header.size, root, checkpoints, verdict })
+    let (leaves, size) = (bundle.count(), header.size);
+    Ok(Report { leaves, size, root, checkpoints, removed: None, verdict })
 }
 
 /// The root that the header's checkpoint gives, where `key` signed it.

@@ -5,18 +5,21 @@
 //! that is not what was signed. It reads a log once, in order, in memory that grows with the number of residents
 //! and not with that of entries.
 
-use crate::{checkpoint::VerifierKey, table::Columns, tile::TileId, tree::Hash};
+use crate::{checkpoint::VerifierKey, index::Standing, table::Columns, tile::TileId, tree::Hash};
 
 mod authentic;
+mod chain;
 mod checkpoints;
 mod finding;
 mod naming;
 mod part;
+mod removal;
 #[cfg(test)]
 mod tests;
 
 pub use finding::{Finding, Findings, Gap, MAX_FINDINGS};
 pub use part::{PartReport, check_part};
+pub use removal::Removed;
 
 /// A log as it is stored: see [`crate::table`] for how a service keeps it.
 pub trait Log {
@@ -31,6 +34,30 @@ pub trait Log {
     fn next_tile(&mut self) -> Result<Option<(i64, i64)>, Self::Error>;
     /// The bytes of a tile, in any order.
     fn tile(&mut self, id: TileId) -> Result<Option<Vec<u8>>, Self::Error>;
+    /// The leaf that says last what was removed of the log, with its position: a hint where counting begins, asked for
+    /// first. A log of which nothing was removed has none.
+    fn removal(&mut self) -> Result<Option<(u64, Vec<u8>)>, Self::Error> {
+        Ok(None)
+    }
+    /// The next standing that is kept of what was removed, by key and `until`.
+    fn next_standing(&mut self) -> Result<Option<KeptStanding>, Self::Error> {
+        Ok(None)
+    }
+    /// The next entry that is kept of what was removed, smallest position first.
+    fn next_kept(&mut self) -> Result<Option<(u64, Vec<u8>)>, Self::Error> {
+        Ok(None)
+    }
+}
+
+/// Where a resident stood when entries were removed, as it is stored. What is no number is one below zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptStanding {
+    /// Whose it is, in the [`index`](crate::index).
+    pub key: Vec<u8>,
+    /// Up to which entry it counts.
+    pub until: u64,
+    /// Where they stood.
+    pub standing: Standing,
 }
 
 /// A leaf as it is stored.
@@ -55,6 +82,8 @@ pub struct Report {
     pub root: Option<Hash>,
     /// Checkpoints whose signature was checked and is good.
     pub checkpoints: u64,
+    /// What an entry of the log says was removed of it, the term of those entries being over.
+    pub removed: Option<Removed>,
     /// The answer.
     pub verdict: Verdict,
 }
@@ -102,21 +131,36 @@ pub fn check<L: Log>(log: &mut L, key: &VerifierKey, held: &[String]) -> Result<
         size: signed.size,
         root: signed.own.get(&signed.size).copied(),
         checkpoints: signed.good,
+        removed: None,
         verdict: Verdict::Valid,
     };
     let mut tree = authentic::Tree::new(&signed);
-    let mut naming = naming::Naming::new(signed.size);
+    let mut kept = removal::Kept::read(log)?;
+    let mut naming = naming::Naming::new(signed.size, kept.counted());
     while tree.size() < signed.size {
         let block = tree.block();
         naming.read_rows(log, block.end, &mut findings)?;
         let block = tree.settle(log, &naming, &mut findings)?;
+        kept.compare(log, &block)?;
         naming.compare(&block, signed.size, &mut findings);
     }
+    // What a later key signed is not there to this one.
+    let succeeded = gaps.iter().any(|gap| matches!(gap, Gap::Succeeded { .. }));
+    let beyond = kept.beyond(signed.size).filter(|_| succeeded);
+    if let Some(Removed { until, .. }) = beyond {
+        gaps.push(Gap::RemovedSince { until });
+    } else if signed.good > 0 {
+        report.removed = kept.weigh(log, naming.stated())?;
+    }
+    naming.release(beyond.or(report.removed).map_or(0, |it| it.until), &mut findings);
     naming.finish(log, &signed, &mut findings)?;
     report.leaves = naming.leaves();
-    // Of entries that are not what was signed no index follows.
-    if findings.is_empty() {
-        findings = naming.statements();
+    if beyond.is_none() && signed.good > 0 {
+        kept.hold(log, &mut findings)?;
+        // Of entries that are not what was signed no index follows.
+        if findings.is_empty() {
+            findings = naming.statements();
+        }
     }
     report.verdict = Verdict::of(findings, gaps);
     Ok(report)

@@ -23,15 +23,26 @@
 //! end 3                                    number of entries
 //! ```
 //!
-//! The signed root has the statement, the statement has the root of the [`index`], that has the standing, and
-//! the chain of the standing has each entry. Whoever checks the file needs nothing else; that the statement is true to
+//! The signed root has the statement, the statement has the root of the [`index`](crate::index), that has the standing,
+//! and the chain of the standing has each entry. Whoever checks the file needs nothing else; that the statement is true to
 //! the log, and that nothing about the resident came between what it counts and itself, is what [`check`](crate::check)
 //! looks at in the whole log, in every statement.
+//!
+//! Where entries about the resident were removed after their term, the file is of version 2, and has before the
+//! statement what is left of them, and the entry that removed them ([`segment`]):
+//!
+//! ```text
+//! before 2 <chain, base64>                 where the resident stood in the index when they were removed
+//! path 9
+//! hash <base64>
+//! removal 3100 <leaf hash, base64> {"v":1,…}
+//! proof 11
+//! hash <base64>
+//! ```
+//!
+//! All of the resident's entries from there on follow.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    io::BufRead,
-};
+use std::io::BufRead;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
@@ -39,21 +50,29 @@ use crate::{
     check::{Finding, Findings, Gap, Report},
     checkpoint::{Checkpoint, VerifierKey},
     entry::{Entry, Outcome},
-    index::{self, MAX_PATH, Standing, key, root_from},
+    index::{MAX_PATH, Standing, key, root_from},
     lines::{
         BundleError, EntryReader, Head, Line, Lines, read_pair, write_counted, write_entry,
         write_note,
     },
     note::decimal,
+    segment,
     signed::Signed,
     tree::{Hash, MAX_PROOF, leaf_hash, verify_inclusion},
 };
 
+mod before;
 #[cfg(test)]
 mod tests;
+mod watch;
 
-/// First line of every history.
+pub use before::Before;
+pub(crate) use watch::Watch;
+
+/// First line of a history of which nothing was removed.
 pub const FORMAT: &str = "healthcard-access-history v1";
+/// First line of one of which something was.
+pub const FORMAT_2: &str = "healthcard-access-history v2";
 /// The action of the entries that state an index.
 pub const ACTION: &str = "resident.history";
 /// The details in which they do.
@@ -91,11 +110,7 @@ impl Statement {
         let size = detail(SIZE).and_then(decimal);
         let lag = |size: &u64| position.checked_sub(*size).is_some_and(|lag| lag <= MAX_LAG);
         let size = size.filter(lag);
-        let mut root = [0; 32];
-        let root = detail(ROOT)
-            .filter(|text| hex::decode_to_slice(text, &mut root).is_ok())
-            .filter(|text| !text.contains(|c: char| c.is_ascii_uppercase()))
-            .map(|_| root);
+        let root = detail(ROOT).and_then(segment::read_hash);
         let stated = size.zip(root).filter(|_| entry.resident.is_some());
         Some(stated.map(|(size, root)| Self { size, root }).ok_or(BadStatement))
     }
@@ -119,6 +134,8 @@ pub struct Header {
     pub standing: Standing,
     /// Hashes beside the resident's way in the index, from the leaf upwards.
     pub path: Vec<Hash>,
+    /// What of it was removed after its term.
+    pub before: Option<Before>,
     /// The entry that states the index.
     pub statement: Line,
     /// Its inclusion proof.
@@ -130,15 +147,20 @@ pub struct Header {
 impl Header {
     /// The lines of the header, up to and with `entries`.
     pub fn write(&self) -> Vec<u8> {
-        let Self { key, resident, index, standing, path, statement, proof, checkpoint } = self;
-        let pair = |count: u64, hash: &Hash| format!("{count} {}", BASE64.encode(hash));
+        let Self { key, resident, index, standing, path, before, statement, proof, checkpoint } =
+            self;
+        let format = if before.is_some() { FORMAT_2 } else { FORMAT };
         let mut text = format!(
-            "{FORMAT}\nkey {key}\nresident {resident}\nindex {}\nstanding {}\n{}statement ",
+            "{format}\nkey {key}\nresident {resident}\nindex {}\nstanding {}\n{}",
             pair(index.size, &index.root),
             pair(standing.count, &standing.chain),
             write_counted("path", path),
         )
         .into_bytes();
+        if let Some(before) = before {
+            before.write(&mut text);
+        }
+        text.extend_from_slice(b"statement ");
         write_entry(&mut text, statement.position, &statement.entry);
         let rest = format!("{}{}entries\n", write_counted("proof", proof), write_note(checkpoint));
         text.extend_from_slice(rest.as_bytes());
@@ -147,7 +169,7 @@ impl Header {
 
     /// Whether what leads from the signed root to the standing holds together.
     fn leads_from(&self, checkpoint: &Checkpoint) -> bool {
-        let Self { resident, index, standing, path, statement, proof, .. } = self;
+        let Self { resident, index, standing, path, before, statement, proof, .. } = self;
         let leaf = leaf_hash(&statement.entry);
         let stated = Entry::decode(&statement.entry).ok();
         let stated = stated.filter(|entry| entry.resident.as_ref() == Some(resident));
@@ -157,14 +179,27 @@ impl Header {
             && stated == Some(Ok(*index))
             && verify_inclusion(&leaf, statement.position, size, proof, &checkpoint.root).is_ok()
             && root_from(&key(resident), standing, path) == Some(index.root)
+            && before.as_ref().is_none_or(|it| it.leads_from(checkpoint, resident, index.size))
     }
+
+    /// Where the entries begin: the position, and the standing until there.
+    fn beginning(&self) -> (u64, Standing) {
+        let before = self.before.as_ref().map(|it| (it.until().unwrap_or(0), it.standing));
+        before.unwrap_or_default()
+    }
+}
+
+fn pair(count: u64, hash: &Hash) -> String {
+    format!("{count} {}", BASE64.encode(hash))
 }
 
 impl Head for Header {
     fn read<R: BufRead>(lines: &mut Lines<R>) -> Result<Self, BundleError> {
-        if lines.text()? != FORMAT {
-            return Err(lines.malformed());
-        }
+        let removed = match lines.text()?.as_str() {
+            FORMAT => false,
+            FORMAT_2 => true,
+            _ => return Err(lines.malformed()),
+        };
         let key = lines.key()?;
         let plain = |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_control());
         let resident = lines.said("resident", |text| plain(text).then(|| text.to_owned()))?;
@@ -172,11 +207,12 @@ impl Head for Header {
         let (count, chain) = lines.said("standing", read_pair)?;
         let standing = Standing { count, chain };
         let path = lines.hashes("path", MAX_PATH)?;
+        let before = if removed { Some(Before::read(lines)?) } else { None };
         let statement = lines.said("statement", |text| Line::read(text.as_bytes()))?;
         let proof = lines.hashes("proof", MAX_PROOF)?;
         let index = Statement { size, root };
         let checkpoint = lines.note()?;
-        Ok(Self { key, resident, index, standing, path, statement, proof, checkpoint })
+        Ok(Self { key, resident, index, standing, path, before, statement, proof, checkpoint })
     }
 }
 
@@ -229,8 +265,8 @@ impl Entries {
         header: &Header,
         findings: &mut Findings,
     ) -> Result<Self, BundleError> {
-        let mut read = Self::default();
-        let mut next = 0;
+        let (mut next, standing) = header.beginning();
+        let mut read = Self { written: standing, computed: standing, ..Self::default() };
         while let Some(Line { position, hash, entry }) = history.next_line()? {
             if position < next || position >= header.index.size {
                 findings.add(Finding::Inserted { position });
@@ -277,80 +313,5 @@ impl Entries {
             }
         }
         findings.unlisted += differ.unlisted;
-    }
-}
-
-/// Holds every statement of a log against the index that its entries give.
-///
-/// Entries come in order. A statement counts entries that end up to [`MAX_LAG`] before it, so the newest wait here until no
-/// statement can fall among them.
-#[derive(Debug, Default)]
-pub(crate) struct Watch {
-    index: index::Index,
-    /// Entries about residents that it does not count yet.
-    waiting: VecDeque<(u64, Hash, Hash)>,
-    /// Of whom it is waiting for entries, the position of the newest.
-    newest: HashMap<Hash, u64>,
-    /// Statements that were read, by the entries that they count, with their own position.
-    stated: BTreeMap<(u64, u64), Hash>,
-    found: Findings,
-}
-
-impl Watch {
-    /// Takes the next entry; its position and leaf hash.
-    pub(crate) fn take(&mut self, entry: &Entry, position: u64, leaf: &Hash) {
-        match Statement::of(entry, position) {
-            Some(Ok(Statement { size, root })) => {
-                self.stated.insert((size, position), root);
-                // What came between is not in the history that was given out.
-                let about = entry.resident.as_deref().map(key);
-                if about.and_then(|key| self.newest.get(&key)).is_some_and(|newest| *newest >= size)
-                {
-                    self.found.add(Finding::IndexWrong { position });
-                    self.stated.remove(&(size, position));
-                }
-            }
-            Some(Err(BadStatement)) => self.found.add(Finding::IndexWrong { position }),
-            None => {}
-        }
-        if let Some(resident) = &entry.resident {
-            let key = key(resident);
-            self.waiting.push_back((position, key, *leaf));
-            self.newest.insert(key, position);
-        }
-        self.settle(position.saturating_sub(MAX_LAG));
-    }
-
-    /// What was found, when nothing comes any more.
-    pub(crate) fn finish(mut self) -> Findings {
-        self.settle(u64::MAX);
-        self.found
-    }
-
-    /// Decides what counts less than `until` entries: no statement that comes counts as few.
-    fn settle(&mut self, until: u64) {
-        while let Some(first) = self.stated.first_entry()
-            && first.key().0 < until
-        {
-            let ((size, position), root) = first.remove_entry();
-            self.count(size);
-            if self.index.root() != root {
-                self.found.add(Finding::IndexWrong { position });
-            }
-        }
-        self.count(until.min(self.stated.first_key_value().map_or(until, |(key, _)| key.0)));
-    }
-
-    /// Counts the entries before a position.
-    fn count(&mut self, until: u64) {
-        while let Some((position, key, leaf)) = self.waiting.front()
-            && *position < until
-        {
-            self.index.add(key, *position, leaf);
-            if self.newest.get(key) == Some(position) {
-                self.newest.remove(key);
-            }
-            self.waiting.pop_front();
-        }
     }
 }

@@ -145,15 +145,24 @@ struct Fork {
 impl Index {
     /// Counts one more entry about the resident with this key.
     pub fn add(&mut self, key: &Hash, position: u64, leaf: &Hash) {
+        self.change(key, |standing| standing.with(position, leaf));
+    }
+
+    /// Gives the resident with this key a standing, to be counted on from.
+    pub fn set(&mut self, key: &Hash, standing: Standing) {
+        self.change(key, |_| standing);
+    }
+
+    fn change(&mut self, key: &Hash, change: impl FnOnce(Standing) -> Standing) {
         let (mut tree, mut at) = (&mut self.root, 0);
         loop {
             match tree {
                 Tree::Empty => {
-                    *tree = Tree::One(*key, Standing::default().with(position, leaf));
+                    *tree = Tree::One(*key, change(Standing::default()));
                     return;
                 }
                 Tree::One(there, standing) if there == key => {
-                    *standing = standing.with(position, leaf);
+                    *standing = change(*standing);
                     return;
                 }
                 // Goes down until the keys part.

@@ -4,7 +4,8 @@
 //! tree's hashes are kept in [`tile`]s, its root is signed in a [`checkpoint`] with SM2, and by witnesses
 //! with a [`cosignature`]; [`table`]
 //! says how a service keeps all three. A range of the log travels as a [`bundle`], and with all that is needed to check it
-//! years later as a [`package`]; what somebody did there as a [`receipt`]. [`check`] tells
+//! years later as a [`package`]; what somebody did there as a [`receipt`]; what is too old to be kept leaves it by
+//! [`segment`]s. [`check`] tells
 //! whether a log is whole, and if not, which entry was changed, removed, inserted or moved; a [`page`] does so in a
 //! browser. The
 //! log's key also signs the [`manifest`] of each batch of cards, which is checked the same way; the
@@ -30,6 +31,7 @@ pub mod page;
 pub mod receipt;
 pub mod report;
 pub mod rules;
+pub mod segment;
 mod signed;
 pub mod table;
 #[cfg(test)]

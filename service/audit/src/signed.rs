@@ -62,6 +62,7 @@ impl<'a> Signed<'a> {
             size: checkpoint.as_ref().map_or(0, |signed| signed.size),
             root: checkpoint.as_ref().map(|signed| signed.root),
             checkpoints: u64::from(checkpoint.is_some()),
+            removed: None,
             verdict: Verdict::of(findings, gaps),
         }
     }

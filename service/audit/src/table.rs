@@ -7,6 +7,12 @@
 #![doc = include_str!("table.sql")]
 //! ```
 //!
+//! Where entries were removed after their term ([`crate::segment`]), these have what is kept of them:
+//!
+//! ```sql
+#![doc = include_str!("removed.sql")]
+//! ```
+//!
 //! The checkpoint of the greatest size is the newest and covers every leaf. One stays for every
 //! [`ANCHOR`] leaves, so that what was altered can be named closely, and each that was the newest when another key of the
 //! log took over, with the signatures of both.
@@ -19,6 +25,9 @@ pub const ANCHOR: u64 = 1024;
 /// Makes the tables, as above.
 pub const CREATE: &str = include_str!("table.sql");
 
+/// Makes those that have what is kept of entries that were removed.
+pub const CREATE_REMOVED: &str = include_str!("removed.sql");
+
 /// Every leaf in order: the columns of [`Columns`] in their order, after position and entry.
 pub const SELECT_LEAVES: &str = "SELECT position, entry, entry_id, at, action, outcome, actor, \
      resident, visit FROM leaf ORDER BY position";
@@ -28,6 +37,16 @@ pub const SELECT_TILE: &str = "SELECT hashes FROM tile WHERE level = ?1 AND idx 
 pub const SELECT_TILES: &str = "SELECT level, idx FROM tile ORDER BY level, idx";
 /// Every checkpoint in order.
 pub const SELECT_CHECKPOINTS: &str = "SELECT size, note FROM checkpoint ORDER BY size";
+
+/// The entry that says last what was removed, with its position.
+pub const SELECT_REMOVAL: &str = "SELECT position, entry FROM leaf \
+     WHERE action = 'audit.segment-remove' AND outcome = 'granted' ORDER BY position DESC LIMIT 1";
+/// Entries that are kept of what was removed.
+pub const SELECT_REMOVED_ENTRIES: &str =
+    "SELECT position, entry FROM removed_entry ORDER BY position";
+/// The standings that are kept of what was removed, in order: of each resident the last that is not beyond counts.
+pub const SELECT_STANDINGS: &str =
+    "SELECT key, until, count, chain FROM removed_standing ORDER BY key, until";
 
 /// The columns that repeat fields of an entry. A search trusts them; the checker does not.
 #[derive(Clone, Debug, PartialEq, Eq)]

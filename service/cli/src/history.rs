@@ -4,15 +4,17 @@ use std::{collections::HashMap, fs::File, io::BufReader, path::Path};
 
 use audit::{
     Entry, Outcome,
-    history::{Header, Reader},
+    check::Removed,
+    history::{Before, Header, Reader},
 };
 use proto::v1::{HistoryActor, Purpose, Role};
 use serde_json::{Value, json};
 
 use crate::{
     failure::Failure,
-    page::{Cell, Page, entry_instant},
+    page::{Cell, Page, entry_instant, log_instant},
     paper::{escaped, picture, sheet},
+    show::finding::removed_json,
     text::{self, Lang, Text, problems, word_named},
 };
 
@@ -30,6 +32,22 @@ const STYLE: &str = "@page{size:A4;margin:14mm}img{width:46mm;height:46mm}\
 pub(crate) fn code(link: &str, digest: &str) -> String {
     let sign = if link.contains('#') { '&' } else { '#' };
     format!("{link}{sign}sm3={digest}")
+}
+
+/// What of a history that was checked was removed after its term, in words.
+pub(crate) fn removed(header: &Header) -> Option<Cell> {
+    let before = header.before.as_ref()?;
+    let removal = Entry::decode(&before.removal.entry).ok()?;
+    let Removed { until, months, since, witnessed, .. } = before.removed()?;
+    let told = vec![
+        before.standing.count.to_string(),
+        until.to_string(),
+        entry_instant(&removal),
+        months.to_string(),
+        log_instant(since),
+    ];
+    let said = if witnessed { text::HISTORY_REMOVED } else { text::HISTORY_UNWITNESSED };
+    Some(Cell::Filled(said, told))
 }
 
 /// A history that was checked.
@@ -76,14 +94,18 @@ impl History {
     /// What it is a history of.
     fn rows(&self) -> Vec<(Text, Cell)> {
         let Header { key, resident, standing, statement, .. } = &self.header;
-        vec![
+        let mut rows = vec![
             (text::RESIDENT_ID, resident.into()),
             (text::HISTORY_UNTIL, entry_instant(&self.statement).into()),
             (text::HISTORY_ENTRIES, standing.count.into()),
+        ];
+        rows.extend(removed(&self.header).map(|cell| (text::HISTORY_BEFORE, cell)));
+        rows.extend([
             (text::HISTORY_LOG, key.name().into()),
             (text::HISTORY_STATED, statement.position.into()),
             (text::HISTORY_DIGEST, (&self.digest).into()),
-        ]
+        ]);
+        rows
     }
 
     /// What one entry says, under [`HEADINGS`].
@@ -147,7 +169,7 @@ impl History {
 
     /// For programs.
     pub(crate) fn json(&self, path: &Path) -> Value {
-        let Header { key, resident, index, standing, statement, .. } = &self.header;
+        let Header { key, resident, index, standing, statement, before, .. } = &self.header;
         let accesses = self.entries.iter().map(|(position, entry)| {
             let actor = entry.actor.identity.as_ref().and_then(|it| self.actors.get(it));
             json!({
@@ -166,6 +188,8 @@ impl History {
             "counted": index.size,
             "stated_at": statement.position,
             "entries": standing.count,
+            "removed": before.as_ref().map_or(0, |before| before.standing.count),
+            "removal": before.as_ref().and_then(Before::removed).as_ref().map(removed_json),
             "accesses": accesses.collect::<Vec<_>>(),
         })
     }

@@ -3,7 +3,9 @@
 
 use audit::Entry;
 use time::{
-    OffsetDateTime, format_description::StaticFormatDescription, macros::format_description,
+    OffsetDateTime,
+    format_description::{StaticFormatDescription, well_known::Rfc3339},
+    macros::format_description,
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -188,6 +190,11 @@ pub(crate) fn instant(at: OffsetDateTime) -> String {
 pub(crate) fn entry_instant(entry: &Entry) -> String {
     let nanoseconds = i128::from(entry.at_microseconds()) * 1000;
     OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).map(instant).unwrap_or_default()
+}
+
+/// A time that an entry of the log says.
+pub(crate) fn log_instant(at: audit::segment::Instant) -> String {
+    OffsetDateTime::parse(&at.to_string(), &Rfc3339).map(instant).unwrap_or_default()
 }
 
 /// A time of a message.

@@ -62,6 +62,19 @@ pub(crate) fn consistency(
     Ok(newer)
 }
 
+/// Whether the log of this size and root begins with that of the older checkpoint, by what was answered for these sizes.
+pub(crate) fn begins_with(
+    answer: &ConsistencyResponse,
+    older: &Checkpoint,
+    size: u64,
+    root: &Hash,
+) -> Result<bool, Failure> {
+    let path = hashes(&answer.path);
+    let path = path.filter(|_| (answer.first_size, answer.second_size) == (older.size, size));
+    let path = path.ok_or(problems::PROOF_INVALID)?;
+    Ok(tree::verify_consistency(older.size, &older.root, size, root, &path).is_ok())
+}
+
 pub(crate) fn hashes(path: &[Vec<u8>]) -> Option<Vec<Hash>> {
     path.iter().map(|hash| hash.as_slice().try_into().ok()).collect()
 }
@@ -159,5 +172,27 @@ mod tests {
         let forked = Checkpoint { root: [7; 32], ..older };
         let refused = consistency(&log.grow(), &forked, &log.key).unwrap_err();
         assert_eq!((refused.reason.as_str(), refused.exit.code()), ("PROOF_INVALID", 4));
+    }
+
+    #[test]
+    fn a_log_begins_with_what_it_grew_from() {
+        let log = log();
+        let [older, newer] = [0, 1].map(|at| checkpoint(&log.notes[at], &log.key).unwrap());
+        let begins = |older: &Checkpoint, root| begins_with(&log.grow(), older, 2, root);
+        assert_eq!(begins(&older, &newer.root).ok(), Some(true));
+        assert_eq!(begins(&older, &[7; 32]).ok(), Some(false));
+        let forked = Checkpoint { root: [7; 32], ..older.clone() };
+        assert_eq!(begins(&forked, &newer.root).ok(), Some(false));
+        let unproved = ConsistencyResponse { path: Vec::new(), ..log.grow() };
+        assert_eq!(begins_with(&unproved, &older, 2, &newer.root).ok(), Some(false));
+        // An answer to another question proves nothing.
+        let others: [fn(&mut ConsistencyResponse); 3] =
+            [|it| it.first_size = 0, |it| it.second_size = 3, |it| it.path[0].truncate(31)];
+        for change in others {
+            let mut answer = log.grow();
+            change(&mut answer);
+            let refused = begins_with(&answer, &older, 2, &newer.root).unwrap_err();
+            assert_eq!(refused.reason, "PROOF_INVALID");
+        }
     }
 }

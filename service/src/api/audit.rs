@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use proto::v1::{self, audit_server::Audit};
+use proto::v1::{self, audit_server::Audit, review_removal_request::Verdict};
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval},
@@ -12,8 +12,9 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Desk, Reply,
-    convert::{id, moment, page},
+    convert::{id, moment, page, receipt},
     following::{Follower, Seat, Told},
+    segments,
 };
 use crate::{
     catalogue::{Needs, Reason},
@@ -47,6 +48,7 @@ impl Audit for Desk {
         Ok(Response::new(v1::SearchAuditResponse {
             entries: entries.into_iter().map(message).collect(),
             next_page_token: next.map(|cursor| cursor.to_string()).unwrap_or_default(),
+            begins: self.registrar.log_begins(),
         }))
     }
 
@@ -189,6 +191,55 @@ impl Audit for Desk {
         }
         let certificates = self.registrar.certificates_in_log(&caller, &serials).await?;
         Ok(Response::new(v1::AuditCertificatesResponse { certificates }))
+    }
+
+    async fn segments(&self, request: Request<v1::SegmentsRequest>) -> Reply<v1::SegmentsResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.get_ref();
+        let (from, size) = page::<u64>(asked.page_size, 100, &asked.page_token)?;
+        let found = self.registrar.log_segments(&caller, from.unwrap_or(0), size).await?;
+        let full = found.len() == size as usize;
+        let next = found.last().filter(|_| full).map(|it| it.closed.segment.until);
+        Ok(Response::new(v1::SegmentsResponse {
+            segments: found.into_iter().map(segments::rendered).collect(),
+            next_page_token: next.map(|next| next.to_string()).unwrap_or_default(),
+        }))
+    }
+
+    async fn enter_removal(
+        &self,
+        request: Request<v1::EnterRemovalRequest>,
+    ) -> Reply<v1::EnterRemovalResponse> {
+        let caller = self.caller(&request).await?;
+        let v1::EnterRemovalRequest { first, root } = request.into_inner();
+        let wrong = Error::Field { field: "root", needs: Needs::Root };
+        let root = root.try_into().map_err(|_| wrong)?;
+        let (removal, recorded) = self.registrar.enter_removal(&caller, first, root).await?;
+        Ok(Response::new(v1::EnterRemovalResponse {
+            removal: Some(segments::removal(removal)),
+            receipt: receipt(recorded),
+        }))
+    }
+
+    async fn review_removal(
+        &self,
+        request: Request<v1::ReviewRemovalRequest>,
+    ) -> Reply<v1::ReviewRemovalResponse> {
+        let caller = self.caller(&request).await?;
+        let asked = request.into_inner();
+        let approve = match asked.verdict() {
+            Verdict::Approve => true,
+            Verdict::Reject => false,
+            Verdict::Unspecified => {
+                return Err(Error::Field { field: "verdict", needs: Needs::ListedValue }.into());
+            }
+        };
+        let removal = id("removal_id", &asked.removal_id)?;
+        let (removal, recorded) = self.registrar.review_removal(&caller, removal, approve).await?;
+        Ok(Response::new(v1::ReviewRemovalResponse {
+            removal: Some(segments::removal(removal)),
+            receipt: receipt(recorded),
+        }))
     }
 }
 

@@ -40,6 +40,7 @@ mod referrals;
 mod relay;
 mod residents;
 mod router;
+mod segments;
 mod sessions;
 mod signing;
 mod status;

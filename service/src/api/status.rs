@@ -89,9 +89,10 @@ fn code(reason: Reason) -> Code {
         | R::ELECTRONIC_CARD_NOT_FOUND
         | R::CODE_NOT_FOUND
         | R::CHANGE_NOT_FOUND
+        | R::SEGMENT_NOT_FOUND
         | R::TASK_NOT_FOUND => Code::NotFound,
         R::LOG_ROLLED_BACK | R::LOG_FORKED => Code::DataLoss,
-        R::EVENTS_MISSED => Code::OutOfRange,
+        R::EVENTS_MISSED | R::ENTRIES_REMOVED => Code::OutOfRange,
         R::BATCH_NOT_FOUND => Code::NotFound,
         R::BATCH_DIFFERS
         | R::BATCH_CLOSED
@@ -130,6 +131,13 @@ fn code(reason: Reason) -> Code {
         | R::EMERGENCY_UNREVIEWED
         | R::NOT_IN_ERROR
         | R::RECORD_KEPT
+        | R::SEGMENT_DIFFERS
+        | R::SEGMENT_KEPT
+        | R::SEGMENT_NOT_ANCHORED
+        | R::SEGMENT_NOT_OLDEST
+        | R::SEGMENT_REMOVAL_PENDING
+        | R::LOG_IN_DOUBT
+        | R::CLOCK_IN_DOUBT
         | R::CHANGE_OVER => Code::FailedPrecondition,
         R::LOOK_ALIKE
         | R::NUMBER_SHARED
@@ -219,6 +227,11 @@ impl From<Error> for Status {
                 metadata.insert("until".to_owned(), day.to_string());
                 zh = format!("{zh}，至 {day}");
                 en = format!("{en}, until {day}");
+            }
+            Error::Store(StoreError::Removed { begins }) => {
+                metadata.insert("begins".to_owned(), begins.to_string());
+                zh = format!("{zh}，日志现从第 {begins} 条开始");
+                en = format!("{en}: the log begins with entry {begins}");
             }
             Error::Store(_) | Error::Key(_) | Error::Internal { .. }
                 if matches!(

@@ -207,6 +207,14 @@ words! {
         AuditWitness = "audit.witness",
         /// Finding that the log is not what was signed. Done by the service itself.
         AuditScrub = "audit.scrub",
+        /// Closing a segment of the log. Done by the service itself.
+        AuditSegmentClose = "audit.segment-close",
+        /// Entering that a segment of the log is to be removed, its term being over.
+        AuditRemoveEnter = "audit.remove-enter",
+        /// Reviewing such a removal, which another person entered.
+        AuditRemoveReview = "audit.remove-review",
+        /// Removing the entries of a segment. What an approval of the removal does.
+        AuditSegmentRemove = "audit.segment-remove",
         /// Making encryption key pairs ahead.
         KeyCentreMake = "key-centre.make",
         /// Reading how many key pairs the key management centre holds.

@@ -68,7 +68,7 @@ pub const SHIPPED: Texts<'static> = Texts {
 };
 
 /// What makes a role one whose certificates take two persons.
-const POWERS: [Act; 23] = [
+const POWERS: [Act; 25] = [
     Act::InstitutionRegister,
     Act::IdentityRegister,
     Act::IdentityQualify,
@@ -92,6 +92,8 @@ const POWERS: [Act; 23] = [
     Act::CardReview,
     Act::EmergencyReview,
     Act::AuditRead,
+    Act::AuditRemoveEnter,
+    Act::AuditRemoveReview,
 ];
 
 /// A set of rules, checked, with the digest of its text.

@@ -598,6 +598,8 @@ fn every_act_of_a_caller_has_a_rule() {
             Act::WarningRaise,
             Act::AuditWitness,
             Act::AuditScrub,
+            Act::AuditSegmentClose,
+            Act::AuditSegmentRemove,
             Act::OperatorFound,
             Act::ServiceInit,
         ];

@@ -51,6 +51,14 @@ impl Registrar {
         Ok(self.store.search(filter, cursor, limit).await?)
     }
 
+    /// Where the log begins: what stood before was removed.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn log_begins(&self) -> u64 {
+        self.store.log_begins()
+    }
+
     /// How many entries match, by what they say.
     ///
     /// # Errors
@@ -138,7 +146,7 @@ impl Registrar {
     /// One entry.
     ///
     /// # Errors
-    /// ENTRY_NOT_FOUND; ROLE_NOT_ALLOWED.
+    /// ENTRY_NOT_FOUND; ENTRIES_REMOVED; ROLE_NOT_ALLOWED.
     pub async fn log_entry(&self, caller: &Caller, position: u64) -> Result<LogEntry, Error> {
         self.allow(caller, Act::AuditRead).await?;
         let row = self.known_entry(position).await?;
@@ -149,7 +157,7 @@ impl Registrar {
     /// Proof that an entry is in the log of a size; 0 means that of the newest checkpoint.
     ///
     /// # Errors
-    /// ENTRY_NOT_FOUND; ROLE_NOT_ALLOWED.
+    /// ENTRY_NOT_FOUND; ENTRIES_REMOVED; ROLE_NOT_ALLOWED.
     pub async fn prove_entry(
         &self,
         caller: &Caller,
@@ -199,7 +207,7 @@ impl Registrar {
     /// end. The export leaves an entry, which is part of it when it goes to the end.
     ///
     /// # Errors
-    /// ENTRY_NOT_FOUND for a range that is not in the log; ROLE_NOT_ALLOWED.
+    /// ENTRY_NOT_FOUND for a range that is not in the log; ENTRIES_REMOVED; ROLE_NOT_ALLOWED.
     pub async fn export_log(
         &self,
         caller: &Caller,
@@ -252,8 +260,14 @@ impl Registrar {
     }
 
     async fn known_entry(&self, position: u64) -> Result<LogEntry, Error> {
-        let row = self.store.entry(position).await?;
-        row.ok_or(Reason::ENTRY_NOT_FOUND.into())
+        if let Some(row) = self.store.entry(position).await? {
+            return Ok(row);
+        }
+        let begins = self.store.log_begins();
+        match position < begins {
+            true => Err(StoreError::Removed { begins }.into()),
+            false => Err(Reason::ENTRY_NOT_FOUND.into()),
+        }
     }
 
     async fn record_audit_read(

@@ -156,7 +156,7 @@ impl Registrar {
     }
 
     fn erasure_rules(&self) -> ErasureRules {
-        ErasureRules { records_years: self.records_years, row_reasons: row_of_erased }
+        ErasureRules { records_years: self.retention.records_years, row_reasons: row_of_erased }
     }
 
     /// One of the caller's institution; otherwise a refusal is left in the log.

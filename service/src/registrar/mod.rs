@@ -73,6 +73,7 @@ mod referrals;
 mod refused_logins;
 mod renewals;
 mod residents;
+mod retention;
 mod revocation_lists;
 mod root_succession;
 mod rules;
@@ -132,6 +133,8 @@ pub use national::{Origin, Peer};
 pub use operators::Founding;
 pub use renewals::Renewed;
 pub use residents::{NewResident, Registered, ResidentRecord};
+pub(crate) use retention::Tried;
+pub use retention::{SegmentInfo, SegmentState};
 pub use revocation_lists::Published;
 pub use root_succession::SucceededRoot;
 pub(crate) use root_succession::take_over;
@@ -202,9 +205,8 @@ pub struct Registrar {
     watched: AtomicU64,
     witnesses: witnesses::Witnesses,
     scrub: scrub::Scrub,
+    retention: config::Retention,
     disk: Disk,
-    /// Years that what is on record of a visit is kept.
-    records_years: i32,
     key_centre: key_centre::KeyCentre,
     /// Signatures of requests, operators' certificates and statements.
     verified: VerifiedSignatures,
@@ -306,10 +308,10 @@ pub struct Parts {
     pub witnesses: config::Witnesses,
     /// How the service goes over its own log.
     pub scrub: config::Scrub,
+    /// How long the log and records are kept.
+    pub retention: config::Retention,
     /// The disk that the records are on.
     pub disk: Disk,
-    /// Years that what is on record of a visit is kept after its end.
-    pub records_years: i32,
 }
 
 impl Registrar {
@@ -322,7 +324,7 @@ impl Registrar {
         let Parts { card_keys, card_issuer, card_script, time_stamps, metrics, national, .. } =
             parts;
         let Parts { bundle, login_rules, enrolment_rules, certificate_rules, .. } = parts;
-        let Parts { warned_of, witnesses, scrub, disk, records_years, .. } = parts;
+        let Parts { warned_of, witnesses, scrub, retention, disk, .. } = parts;
         Ok(Self {
             tokens: TokenKeys::new(keys.token()?, keys.earlier_token_keys()),
             revocations: token_revocations::Revocations::default(),
@@ -347,8 +349,8 @@ impl Registrar {
             watched: AtomicU64::default(),
             witnesses: witnesses::Witnesses::new(witnesses),
             scrub: scrub::Scrub::new(scrub),
+            retention,
             disk,
-            records_years,
             key_centre: key_centre::KeyCentre::new(keys.key_centre()?),
             verified: VerifiedSignatures::new(VERIFIED),
             lists: tokio::sync::Mutex::default(),

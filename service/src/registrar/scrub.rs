@@ -100,6 +100,9 @@ impl Registrar {
         }
         let until = from + STRIDE;
         let over = until >= report.size;
+        if over && !self.store.is_removed_kept().await? {
+            self.tell(Finding::RemovedAltered, round, now).await?;
+        }
         let place = match over {
             false => ScrubPlace { round, position: until, done },
             true => {

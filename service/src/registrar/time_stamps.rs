@@ -166,6 +166,11 @@ impl Registrar {
         })
     }
 
+    /// Whether the clock was set in this run, or jumped.
+    pub(super) fn is_clock_in_doubt(&self) -> bool {
+        self.stamping.watch.look(clock::now(), clock::count()).is_err()
+    }
+
     /// Takes the stamper from the record. When it has no certificate for its key, or one that ends
     /// soon, it gets a new one, with an entry in the log before and after it is signed.
     ///

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How far a witness's clock may be from ours.
-const CLOCKS: Duration = Duration::minutes(5);
+pub(super) const CLOCKS: Duration = Duration::minutes(5);
 /// Pieces of evidence that are remembered, so that each is in the log once.
 const MOST: usize = 16;
 
@@ -132,6 +132,9 @@ impl Registrar {
         if time.ok().and_then(moment) != Some(signed.at) {
             return Ok(Some("the witness did not sign it"));
         }
+        if signed.at > crate::clock::now() + CLOCKS {
+            return Ok(Some("the witness signed it at a time that is yet to come"));
+        }
         match self.store.root_at(checkpoint.size).await {
             Ok(root) if root == checkpoint.root && checkpoint.size == signed.size => Ok(None),
             Ok(_) | Err(StoreError::OutsideLog { .. } | StoreError::Damaged(_)) => {
@@ -211,6 +214,34 @@ impl Registrar {
         self.witnesses.known.keys.iter().map(ToString::to_string).collect()
     }
 
+    /// Whether anybody is to sign the log as a witness.
+    pub(super) fn has_witnesses(&self) -> bool {
+        !self.witnesses.known.keys.is_empty()
+    }
+
+    /// When a witness last signed what this log said, by the witness's clock.
+    pub(super) fn last_witnessed(&self) -> Option<UtcTime> {
+        let signed = self.witnesses.known.keys.iter();
+        signed.filter_map(|key| time_of(key, &self.witnesses.last(key)?)).max()
+    }
+
+    /// When a witness last signed this log with the entry at a position, by the witness's clock.
+    pub(super) async fn witnessed_beyond(&self, position: u64) -> Result<Option<UtcTime>, Error> {
+        let mut latest = None;
+        for key in &self.witnesses.known.keys {
+            let Some(signed) = self.witnesses.last(key) else { continue };
+            let Ok((checkpoint, _)) = self.store.read_checkpoint(&signed.checkpoint) else {
+                continue;
+            };
+            let (size, at) = (checkpoint.size, time_of(key, &signed));
+            let has = size > position && size <= self.store.log_size();
+            if has && at > latest && self.store.root_at(size).await? == checkpoint.root {
+                latest = at;
+            }
+        }
+        Ok(latest)
+    }
+
     /// Each witness, and what it signed last.
     #[must_use]
     pub fn witness_states(&self, now: UtcTime) -> Vec<WitnessState> {
@@ -257,4 +288,10 @@ impl Registrar {
         }
         Err(reason.into())
     }
+}
+
+/// When a witness signed, if it did.
+fn time_of(key: &WitnessKey, signed: &Cosignature) -> Option<UtcTime> {
+    let time = key.time_of(&[&*signed.checkpoint, &*signed.line].concat()).ok()?;
+    UtcTime::from_unix_timestamp(i64::try_from(time).ok()?).ok()
 }

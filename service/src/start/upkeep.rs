@@ -9,7 +9,7 @@ use super::LIST_AHEAD;
 use crate::{
     clock,
     devices::Devices,
-    registrar::{LogWatch, Registrar},
+    registrar::{LogWatch, Registrar, Tried},
     store::{self, Pace},
     telemetry,
 };
@@ -25,6 +25,10 @@ const LEASE_CHECK: Duration = Duration::from_secs(5);
 const WARNING_CHECK: Duration = Duration::from_secs(1);
 /// How soon the log is gone over again after that failed.
 const SCRUB_AGAIN: Duration = Duration::from_secs(60);
+/// How often it is looked at whether a segment of the log is full.
+const SEGMENT_CHECK: Duration = Duration::from_secs(2);
+/// How soon the next entries of a segment go that was removed: others come in between.
+const CUT_PACE: Duration = Duration::from_millis(50);
 /// How often emergency accesses are looked at that ended by themselves, or for which something is late.
 const EMERGENCY_CHECK: Duration = Duration::from_secs(10);
 /// How often it is looked at how much room the disk has, and how fast it is; that a commit failed is known at once.
@@ -57,6 +61,7 @@ impl Upkeep {
             tokio::spawn(watch_devices(registrar.devices().clone(), stop.clone())),
             tokio::spawn(await_token_key(its(), stop.clone())),
             tokio::spawn(watch_clock(its(), stop.clone())),
+            tokio::spawn(keep_segments(its(), stop.clone())),
         ];
         Self { tasks, scrub: tokio::spawn(scrub_log(its(), stop.clone())) }
     }
@@ -198,6 +203,29 @@ async fn keep_sessions(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool
         if let Err(error) = registrar.keep_sessions(clock::now()).await {
             let cause = telemetry::chain(&error);
             tracing::error!(cause, "ending sessions whose lease is over");
+        }
+    }
+}
+
+/// Closes segments of the log, and lets go what was removed of it. A failure is told once, and tried again.
+async fn keep_segments(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+    let (mut failing, mut tried) = (false, Tried::default());
+    loop {
+        let pause = match registrar.keep_segments(clock::now(), &mut tried).await {
+            Ok(more) => {
+                failing = false;
+                if more { CUT_PACE } else { SEGMENT_CHECK }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    let cause = telemetry::chain(&error);
+                    tracing::error!(cause, "looking after the segments of the log");
+                }
+                SEGMENT_CHECK
+            }
+        };
+        if tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok() {
+            return;
         }
     }
 }

@@ -32,9 +32,12 @@ impl Store {
         (head.size, head.note)
     }
 
-    /// The entry at a position.
+    /// The entry at a position; none where it was removed, even if it did not go yet.
     pub async fn entry(&self, position: u64) -> Result<Option<LogEntry>, StoreError> {
         let Ok(key) = i64::try_from(position) else { return Ok(None) };
+        if position < self.log_begins() {
+            return Ok(None);
+        }
         self.read(move |db| {
             let mut select = db.prepare_cached("SELECT entry FROM leaf WHERE position = ?1")?;
             let entry = select.query_row([key], |row| row.get(0)).optional()?;

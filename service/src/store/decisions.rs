@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{LogEntry, StoreError, micros::Micros, rules, schema};
+use super::{LogEntry, StoreError, micros::Micros, removals::removed_until, rules, schema};
 use crate::{clock::UtcTime, policy::Act};
 
 /// Acts whose entries have a decision with all that it was made on.
@@ -14,15 +14,15 @@ const ACTS: [Act; 3] = [Act::TokenIssue, Act::TokenExplain, Act::CardDump];
 const PAGE: &str = "
     SELECT position, entry, at FROM (
         SELECT * FROM (SELECT position, entry, at FROM leaf INDEXED BY leaf_action
-            WHERE action = ?1 AND at >= ?4 AND (at > ?4 OR position > ?5) AND position < ?6
+            WHERE action = ?1 AND at >= ?4 AND (at > ?4 OR position > ?5) AND position BETWEEN ?8 AND ?6
             ORDER BY at, position LIMIT ?7)
         UNION ALL
         SELECT * FROM (SELECT position, entry, at FROM leaf INDEXED BY leaf_action
-            WHERE action = ?2 AND at >= ?4 AND (at > ?4 OR position > ?5) AND position < ?6
+            WHERE action = ?2 AND at >= ?4 AND (at > ?4 OR position > ?5) AND position BETWEEN ?8 AND ?6
             ORDER BY at, position LIMIT ?7)
         UNION ALL
         SELECT * FROM (SELECT position, entry, at FROM leaf INDEXED BY leaf_action
-            WHERE action = ?3 AND at >= ?4 AND (at > ?4 OR position > ?5) AND position < ?6
+            WHERE action = ?3 AND at >= ?4 AND (at > ?4 OR position > ?5) AND position BETWEEN ?8 AND ?6
             ORDER BY at, position LIMIT ?7)
     ) ORDER BY at, position LIMIT ?7";
 
@@ -31,8 +31,9 @@ const PAGE: &str = "
 #[derive(Debug)]
 pub struct DecisionLog {
     db: Connection,
-    /// The leaves that there were when this began.
-    size: i64,
+    /// The first leaf that was not removed when this began, and the last that there was.
+    first: u64,
+    last: i64,
     /// Time and position of the last one that was read.
     after: (i64, i64),
 }
@@ -44,10 +45,11 @@ impl DecisionLog {
     /// [`StoreError`] when there is no database, or it cannot be read.
     pub fn open(path: &Path, from: Option<UtcTime>) -> Result<Self, StoreError> {
         let db = schema::open_reader(path)?;
-        let size = "SELECT coalesce(max(position) + 1, 0) FROM leaf";
-        let size = db.query_row(size, [], |row| row.get(0))?;
+        let last = "SELECT coalesce(max(position), -1) FROM leaf";
+        let last = db.query_row(last, [], |row| row.get(0))?;
+        let first = removed_until(&db)?;
         let from = from.map_or(i64::MIN, |from| Micros(from).count());
-        Ok(Self { db, size, after: (from, -1) })
+        Ok(Self { db, first, last, after: (from, -1) })
     }
 
     /// The next ones, at most `limit`; none at the end.
@@ -59,7 +61,7 @@ impl DecisionLog {
         let [issued, explained, dumped] = ACTS.map(Act::as_str);
         let mut select = self.db.prepare_cached(PAGE)?;
         let rows = select.query_map(
-            (issued, explained, dumped, at, position, self.size, limit),
+            (issued, explained, dumped, at, position, self.last, limit, self.first),
             |row| {
                 let (position, at): (i64, i64) = (row.get(0)?, row.get(2)?);
                 let entry = LogEntry { position: row.get(0)?, entry: row.get(1)? };

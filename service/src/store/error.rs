@@ -26,6 +26,12 @@ pub enum StoreError {
         /// Leaves in the log.
         size: u64,
     },
+    /// Entries that were removed when their term was over.
+    #[error("entries before {begins} were removed")]
+    Removed {
+        /// Where the log begins now.
+        begins: u64,
+    },
     /// The index of residents does not come as far as the log yet.
     #[error("the index of residents counts {counted} of {size} entries")]
     IndexBehind {
@@ -171,6 +177,8 @@ pub enum Record {
     Emergency,
     /// A warning of misuse.
     Warning,
+    /// A closed segment of the log.
+    Segment,
     /// A record that a new one refers to.
     Reference,
 }
@@ -196,6 +204,7 @@ impl fmt::Display for Record {
             Self::Referral => "referral",
             Self::Emergency => "emergency access",
             Self::Warning => "warning",
+            Self::Segment => "closed segment of the log",
             Self::Reference => "record to refer to",
         })
     }
@@ -299,6 +308,12 @@ pub enum Obstacle {
     NotInError,
     /// What is on record of the resident's visits has to be kept until this day.
     KeptUntil(Date),
+    /// The segment is not the oldest one that is there.
+    OtherSegment,
+    /// A removal of the segment waits for its review.
+    RemovalPending,
+    /// Something in the log is not as it was signed.
+    LogInDoubt,
 }
 
 impl fmt::Display for Obstacle {
@@ -354,6 +369,9 @@ impl fmt::Display for Obstacle {
             Self::EmergencyOpen => "an emergency access to the resident has no finding yet",
             Self::NotInError => "the resident had a visit or was issued a card",
             Self::KeptUntil(day) => return write!(f, "visits are kept on record until {day}"),
+            Self::OtherSegment => "the segment is not the oldest one that is there",
+            Self::LogInDoubt => "something in the log is not as it was signed",
+            Self::RemovalPending => "a removal of the segment waits for its review",
         })
     }
 }

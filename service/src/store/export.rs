@@ -10,7 +10,7 @@ use audit::{
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
-use super::{HistoryFound, ResidentId, Store, StoreError, tail::read_tile};
+use super::{FoundBefore, HistoryFound, ResidentId, Store, StoreError, tail::read_tile};
 
 /// Entries read at a time.
 const BATCH: u64 = 512;
@@ -23,7 +23,7 @@ impl Store {
     /// pieces are taken; it ends when the receiver is dropped.
     ///
     /// # Errors
-    /// [`StoreError::OutsideLog`] at once; any other as the last piece.
+    /// [`StoreError::OutsideLog`] and [`StoreError::Removed`] at once; any other as the last piece.
     pub async fn export(
         &self,
         from: u64,
@@ -32,6 +32,10 @@ impl Store {
         let (size, checkpoint) = self.checkpoint();
         if from > until || until > size {
             return Err(StoreError::OutsideLog { size });
+        }
+        let begins = self.log_begins();
+        if from < begins {
+            return Err(StoreError::Removed { begins });
         }
         let key = self.verifier_key().clone();
         let (left, right) = (left_nodes(from), right_nodes(until, size));
@@ -48,6 +52,11 @@ impl Store {
             while at < until {
                 let end = until.min(at + BATCH);
                 let piece = store.read(move |db| entries(db, at, end)).await;
+                let piece = match (piece, store.log_begins()) {
+                    // They were removed since it began.
+                    (Ok(None), begins) if at < begins => Err(StoreError::Removed { begins }),
+                    (piece, _) => piece.and_then(|it| it.ok_or_else(|| missing(at, end))),
+                };
                 let failed = piece.is_err();
                 if pieces.send(piece).await.is_err() || failed {
                     return;
@@ -77,15 +86,24 @@ impl Store {
         statement: &Entry,
         position: u64,
     ) -> Result<Vec<u8>, StoreError> {
-        let HistoryFound { standing, path, entries } = found;
+        let HistoryFound { standing, path, before, entries } = found;
         let entry = statement.encode().map_err(StoreError::Entry)?;
         let (size, checkpoint) = self.checkpoint();
+        let before = match before {
+            Some(FoundBefore { proved: (standing, path), position, entry }) => {
+                let proof = self.prove(position, size).await?;
+                let removal = Line { position, hash: leaf_hash(&entry), entry };
+                Some(history::Before { standing, path, removal, proof })
+            }
+            None => None,
+        };
         let header = history::Header {
             key: self.verifier_key().clone(),
             resident: resident.to_string(),
             index,
             standing,
             path,
+            before,
             statement: Line { position, hash: leaf_hash(&entry), entry },
             proof: self.prove(position, size).await?,
             checkpoint,
@@ -103,8 +121,12 @@ fn hashes(db: &Connection, nodes: Vec<Node>) -> Result<Vec<Hash>, StoreError> {
     hashes.map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
-/// The lines of the entries `from..until`, every one of which must be there.
-fn entries(db: &Connection, from: u64, until: u64) -> Result<Vec<u8>, StoreError> {
+fn missing(from: u64, until: u64) -> StoreError {
+    StoreError::Damaged(format!("entries are missing between {from} and {until}"))
+}
+
+/// The lines of the entries `from..until`, if every one is there.
+fn entries(db: &Connection, from: u64, until: u64) -> Result<Option<Vec<u8>>, StoreError> {
     let mut select = db.prepare_cached(
         "SELECT position, entry FROM leaf WHERE position >= ?1 AND position < ?2 ORDER BY position",
     )?;
@@ -118,11 +140,7 @@ fn entries(db: &Connection, from: u64, until: u64) -> Result<Vec<u8>, StoreError
         write_entry(&mut lines, position, entry);
         count += 1;
     }
-    if count == until - from {
-        Ok(lines)
-    } else {
-        Err(StoreError::Damaged(format!("entries are missing between {from} and {until}")))
-    }
+    Ok((count == until - from).then_some(lines))
 }
 
 #[cfg(test)]
@@ -142,7 +160,7 @@ mod tests {
                     matches!(&lines, Err(StoreError::Damaged(what)) if what.contains("at 0")),
                     "{value}: {lines:?}"
                 ),
-                false => assert!(!lines.unwrap().is_empty(), "{value}"),
+                false => assert!(lines.unwrap().is_some_and(|it| !it.is_empty()), "{value}"),
             }
         }
     }

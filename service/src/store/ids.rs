@@ -109,6 +109,8 @@ ids! {
     EscrowedKeyId,
     /// A recovery of such a key pair.
     RecoveryId,
+    /// A removal of a segment of the log.
+    RemovalId,
     /// A certificate that is to be issued.
     EnrolmentId,
     /// A consent.

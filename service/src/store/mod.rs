@@ -5,7 +5,7 @@
 //! disk. Facts that arrive together share one commit. Personal data comes here sealed and is found
 //! by blind index; nothing here can read it.
 //!
-//! In reading order: the facts (`institutions` to `signings`), the log (`auditing`, `export`), and
+//! In reading order: the facts (`institutions` to `signings`), the log (`auditing`, `export`, `segments`, `removals`), and
 //! below them `facts` (how a fact is handed over), `writer` (the one thread that commits), `tail`
 //! (the growing edge of the tree), `succession` (a new key of the
 //! log), `note_file` (what tells an older copy of the database), `erasures::list` (who was erased, whatever copy is opened), `resident_index` (which entries are about whom),
@@ -53,6 +53,7 @@ mod presences;
 mod qualifications;
 mod readers;
 mod referrals;
+mod removals;
 mod renewals;
 mod resident_index;
 mod residents;
@@ -62,6 +63,7 @@ mod rules;
 mod schema;
 mod scrubbing;
 mod searching;
+mod segments;
 mod sessions;
 mod signings;
 mod staff;
@@ -112,7 +114,8 @@ pub use identities::{Identity, IdentityKey, Operators};
 pub use ids::{
     BadId, BatchId, BindingId, CardId, ChangeId, CodeId, ConsentId, DecisionId, ElectronicCardId,
     EmergencyId, EnrolmentId, ErasureId, EscrowedKeyId, GuardianshipId, IdentityId, InstitutionId,
-    PresenceId, RecoveryId, ReferralId, ResidentId, SigningId, TaskId, TokenId, VisitId, WarningId,
+    PresenceId, RecoveryId, ReferralId, RemovalId, ResidentId, SigningId, TaskId, TokenId, VisitId,
+    WarningId,
 };
 pub use institutions::Institution;
 pub use key_acts::KeyAct;
@@ -125,14 +128,18 @@ pub use pace::{Limits, Pace};
 pub use presences::{Evidence, Presence};
 pub use qualifications::QualificationCursor;
 pub use referrals::{NewReferral, Referral};
+pub use removals::{KeptOfSegment, Removal, RemovalReview, RemovalState};
 pub use renewals::RenewalDraft;
-pub use resident_index::{Found as HistoryFound, HistoryDraft, MAX_HISTORY, ResidentIndexKey};
+pub use resident_index::{
+    Found as HistoryFound, FoundBefore, HistoryDraft, MAX_HISTORY, ResidentIndexKey,
+};
 pub use residents::Resident;
 pub use revocation_lists::{ListPart, RevocationLists, Revocations, RevokedSerial};
 pub use root_successions::RootSuccession;
 pub use rules::{NewRules, OutOfTurn, RulesInUse, RulesRecord, Taken};
 pub use scrubbing::{ScrubFinding, ScrubPlace};
 pub use searching::{Counted, Cursor, EXAMINED, SearchFilter, WithinEntry};
+pub use segments::{ClosedSegment, SegmentDraft};
 pub use sessions::{NewSession, Session};
 pub use signings::{NewSigning, Signing};
 pub use staff::{Ending, IdentityChange};

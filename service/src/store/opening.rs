@@ -16,6 +16,7 @@ use super::{
     facts::Job,
     note_file::{self, NoteFile, beside},
     readers::Readers,
+    removals::Removals,
     resident_index::{self, ResidentIndex},
     schema, succession,
     tail::{LogKeys, LogSigner, Tail},
@@ -38,6 +39,8 @@ pub(super) struct Inner {
     follower: Option<JoinHandle<()>>,
     keys: LogSigner,
     path: PathBuf,
+    /// What was removed of the log.
+    removals: Arc<Removals>,
     /// Who was erased, beside the database.
     erasures: List,
     /// Whether the write-ahead log has what is to be gone.
@@ -55,7 +58,9 @@ impl Inner {
         create(path)?;
         let mut db = schema::open_writer(path)?;
         schema::migrate(&mut db)?;
-        let (tail, head) = Tail::load(&db, &signer)?;
+        let (tail, head, removed) = Tail::load(&db, &signer)?;
+        let removals = Arc::new(Removals::default());
+        removals.follow(removed);
         let mut note_file = NoteFile::open(path)?;
         note_file.check(&db, head.size, &signer)?;
         let head = succession::take_over(&mut db, head, &signer)?;
@@ -72,7 +77,7 @@ impl Inner {
         let (written, kept) = (Arc::clone(&published), Arc::clone(&published));
         let (tail, tried) = (Some(tail), clock::count());
         let writer = Writer { db, signer, tail, published: written, wal: nudge, note, tried };
-        let (index, follower) = resident_index::beside_database(path, index_key);
+        let (index, follower) = resident_index::beside_database(path, index_key, &removals);
         // It reads once now: it then finds the files of the log as they are, whenever it follows.
         let (followed, log) = (Arc::clone(&published), schema::open_reader(path)?);
         log.query_row("SELECT count(*) FROM migration", [], |_| Ok(()))?;
@@ -95,6 +100,7 @@ impl Inner {
             follower: Some(follower),
             keys,
             path: path.to_owned(),
+            removals,
             erasures: list,
             wal_owed,
             lock,
@@ -107,6 +113,10 @@ impl Inner {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn removals(&self) -> &Arc<Removals> {
+        &self.removals
     }
 
     pub(super) fn erasures(&self) -> &List {

@@ -7,16 +7,18 @@
 
 mod file;
 mod node;
+mod removed;
 mod state;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 use std::{
+    ops::Range,
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     time::Duration,
@@ -34,11 +36,18 @@ use tokio::{
     time::timeout,
 };
 
-pub use self::state::ResidentIndexKey;
-use self::{file::File, tree::Proved};
+use self::{
+    file::{File, Said},
+    removed::log_root,
+};
+pub use self::{removed::FoundBefore, state::ResidentIndexKey};
 use super::{
-    LogEntry, Receipt, ResidentId, Store, StoreError, facts::Found as FactFound, note_file::beside,
-    schema, writer::Published,
+    LogEntry, Receipt, ResidentId, Store, StoreError,
+    facts::Found as FactFound,
+    note_file::beside,
+    removals::{self, Removals},
+    schema,
+    writer::Published,
 };
 use crate::clock;
 
@@ -69,8 +78,28 @@ pub struct Found {
     pub standing: Standing,
     /// Hashes beside the resident's way in the index, from the leaf upwards.
     pub path: Vec<Hash>,
-    /// The entries, in the order of the log.
+    /// What of it was removed.
+    pub before: Option<FoundBefore>,
+    /// The entries that are there, in the order of the log.
     pub entries: Vec<LogEntry>,
+}
+
+/// The index where a segment of the log ends, and the root of the log until there, of the entries that were counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub(super) index: Statement,
+    pub(super) log_root: Hash,
+}
+
+/// How far the thread is.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    /// How many entries are counted.
+    counted: u64,
+    /// The last end of a segment that was passed in this run.
+    mark: Option<Mark>,
+    /// How many entries were removed of the log, as far as it is known.
+    removed: u64,
 }
 
 /// What others see of the thread.
@@ -81,8 +110,11 @@ pub(super) struct ResidentIndex {
     /// Histories that are read at the same time.
     turn: Semaphore,
     nudge: SyncSender<()>,
-    counted: watch::Receiver<Option<u64>>,
+    progress: watch::Receiver<Option<Progress>>,
     spoilt: Arc<AtomicBool>,
+    /// Entries of a segment of the log; 0 while nobody has said.
+    segment: Arc<AtomicU64>,
+    removals: Arc<Removals>,
 }
 
 /// What the thread is given.
@@ -90,10 +122,12 @@ pub(super) struct Follower {
     path: PathBuf,
     key: Arc<ResidentIndexKey>,
     nudges: Receiver<()>,
-    /// How many entries are counted; `None` while there is no file to read.
-    counted: watch::Sender<Option<u64>>,
+    /// How far it is; `None` while there is no file to read.
+    progress: watch::Sender<Option<Progress>>,
     /// That the file does not hold together, whoever noticed: it is made anew.
     spoilt: Arc<AtomicBool>,
+    segment: Arc<AtomicU64>,
+    removals: Arc<Removals>,
     /// Whether the last turn failed: it is said once.
     failing: bool,
 }
@@ -101,21 +135,27 @@ pub(super) struct Follower {
 pub(super) fn beside_database(
     database: &Path,
     key: Arc<ResidentIndexKey>,
+    removals: &Arc<Removals>,
 ) -> (ResidentIndex, Follower) {
     let path = beside(database, ".index");
     let (nudge, nudges) = sync_channel(1);
-    let (sender, counted) = watch::channel(None);
-    let spoilt = Arc::new(AtomicBool::new(false));
+    let (sender, progress) = watch::channel(None);
+    let (spoilt, segment) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let follower = Follower {
         path: path.clone(),
         key: Arc::clone(&key),
         nudges,
-        counted: sender,
+        progress: sender,
         spoilt: Arc::clone(&spoilt),
+        segment: Arc::clone(&segment),
+        removals: Arc::clone(removals),
         failing: false,
     };
     let (database, turn) = (database.to_owned(), Semaphore::new(1));
-    (ResidentIndex { path, database, key, turn, nudge, counted, spoilt }, follower)
+    let removals = Arc::clone(removals);
+    let index =
+        ResidentIndex { path, database, key, turn, nudge, progress, spoilt, segment, removals };
+    (index, follower)
 }
 
 impl Follower {
@@ -170,30 +210,40 @@ impl Follower {
             return Ok(());
         }
         let anew = self.spoilt.load(Ordering::Relaxed);
+        // What was removed before it was counted is counted from what is kept of it.
+        let removed = self.removals.last();
+        let removed = removed.as_deref();
+        let begins = removed.map_or(0, |it| it.segment.until);
         let file = match open {
-            Some(open) if !anew => open,
+            Some(open) if !anew && open.progress().counted >= begins => open,
             _ => {
-                self.counted.send_replace(None);
+                self.progress.send_replace(None);
                 let file = if anew {
-                    let file = File::anew(&self.path, &self.key, origin, log)?;
+                    let file = File::anew(&self.path, &self.key, origin, log, removed)?;
                     self.spoilt.store(false, Ordering::Relaxed);
                     tracing::warn!("the index of residents did not hold together: it is made anew");
                     file
                 } else {
-                    File::open(&self.path, &self.key, origin, log, published.size())?
+                    let size = published.size();
+                    File::open(&self.path, &self.key, origin, log, removed, size)?
                 };
                 open.insert(file)
             }
         };
+        file.follow_removals(log, removed)?;
         loop {
             let size = published.size();
-            self.counted.send_replace(Some(file.counted()));
+            let progress = file.progress();
+            self.progress.send_replace(Some(progress));
             // Nobody waits for what nobody can ask for.
-            let idle = file.counted() >= size || !published.is_writable();
+            let idle = progress.counted >= size || !published.is_writable();
             if idle || self.nudges.try_recv() == closed() {
                 return Ok(());
             }
-            file.count(log, size, &self.spoilt)?;
+            file.count(log, size, self.segment.load(Ordering::Relaxed), &self.spoilt)?;
+            // What was counted of a log that was another one for a while is not believed.
+            file.check_signed(&published.head())
+                .inspect_err(|_| self.spoilt.store(true, Ordering::Relaxed))?;
         }
     }
 }
@@ -203,13 +253,14 @@ const fn closed() -> Result<(), std::sync::mpsc::TryRecvError> {
 }
 
 impl ResidentIndex {
-    /// Waits until the first `size` entries are counted.
-    async fn wait(&self, size: u64) -> Result<(), StoreError> {
+    /// Waits until the first `size` entries are counted, and it is known that those below `begins` were removed.
+    async fn wait(&self, size: u64, begins: u64) -> Result<(), StoreError> {
         // A nudge that is not yet heeded stands for this one too.
         let _ = self.nudge.try_send(());
-        let mut counted = self.counted.clone();
-        let enough = |counted: &Option<u64>| counted.is_some_and(|counted| counted >= size);
-        match timeout(PATIENCE, counted.wait_for(enough)).await {
+        let mut progress = self.progress.clone();
+        let enough =
+            |it: &Option<Progress>| it.is_some_and(|it| it.counted >= size && it.removed >= begins);
+        match timeout(PATIENCE, progress.wait_for(enough)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(StoreError::Unavailable(None)),
             Err(_) => Err(StoreError::IndexBehind { counted: self.so_far(), size }),
@@ -218,29 +269,34 @@ impl ResidentIndex {
 
     /// How many entries are counted.
     fn so_far(&self) -> u64 {
-        self.counted.borrow().unwrap_or(0)
+        self.progress.borrow().map_or(0, |it| it.counted)
+    }
+
+    /// The end of a segment, the last one that it passed.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        self.progress.borrow().and_then(|it| it.mark)
+    }
+
+    /// Says how many entries a segment of the log has.
+    pub(super) fn mark_each(&self, length: u64) {
+        self.segment.store(length, Ordering::Relaxed);
     }
 
     /// What the index of this log says of a resident, at one moment when it counts `size` entries at least.
-    fn find(
-        &self,
-        log: &Connection,
-        size: u64,
-        resident: &Hash,
-    ) -> Result<(Statement, Option<Proved>), StoreError> {
+    fn find(&self, log: &Connection, size: u64, resident: &Hash) -> Result<Said, StoreError> {
         // Opened each time, as a file that was made anew is another one.
-        let found = schema::open_reader(&self.path)
+        let said = schema::open_reader(&self.path)
             .and_then(|db| file::find(&db, &self.key, resident))
-            .and_then(|(state, found)| match state.size < size {
+            .and_then(|said| match said.state.size < size {
                 true => Err(StoreError::Damaged("the index of residents is an older one".into())),
-                false => Ok((state, found)),
+                false => Ok(said),
             });
-        let (state, found) = found.map_err(|error| self.failed(size, error))?;
-        if file::log_root(log, state.size)? != state.log_root {
+        let said = said.map_err(|error| self.failed(size, error))?;
+        if log_root(log, said.state.size)? != said.state.log_root {
             let other = "the index of residents is of another history";
             return Err(self.failed(size, StoreError::Damaged(other.into())));
         }
-        Ok((Statement { size: state.size, root: state.root }, found))
+        Ok(said)
     }
 
     /// Has the file made anew if that is why it could not be read. While it is made there is nothing to be read.
@@ -271,24 +327,16 @@ impl Store {
     pub async fn history(&self, resident: ResidentId) -> Result<HistoryDraft, StoreError> {
         let index = self.inner.index().ok_or(StoreError::Unavailable(None))?;
         let size = self.log_size();
-        index.wait(size).await?;
+        index.wait(size, self.log_begins()).await?;
         let index = Arc::clone(index);
         // One at a time, and beside the readers: what everybody else reads does not wait for it.
-        let turn = index.turn.acquire().await.map_err(StoreError::unavailable)?;
+        let turn = timeout(PATIENCE, index.turn.acquire()).await;
+        let behind = |_| StoreError::IndexBehind { counted: index.so_far(), size };
+        let turn = turn.map_err(behind)?.map_err(StoreError::unavailable)?;
         let reading = Arc::clone(&index);
         let found = tokio::task::spawn_blocking(move || {
             let db = schema::open_reader(&reading.database)?;
-            let resident = resident.to_string();
-            let (index, found) = reading.find(&db, size, &key(&resident))?;
-            let Some((standing, path)) = found else {
-                return Ok(HistoryDraft { index, found: None });
-            };
-            if standing.count > MAX_HISTORY {
-                return Err(StoreError::TooLong);
-            }
-            let entries = about(&db, &resident, index.size, standing)?;
-            let found = Some(Found { standing, path, entries });
-            Ok(HistoryDraft { index, found })
+            read(&db, &reading, size, &resident.to_string())
         });
         let found = found.await.map_err(StoreError::unavailable)?;
         drop(turn);
@@ -313,7 +361,8 @@ impl Store {
                         "SELECT EXISTS (SELECT 1 FROM leaf WHERE position >= ?1 AND +resident = ?2)",
                     )?
                     .query_row((index.size, resident), |row| row.get(0))?;
-                let late = position.saturating_sub(index.size) > MAX_LAG;
+                let late = position.saturating_sub(index.size) > MAX_LAG
+                    || index.size < removals::removed_until(db)?;
                 Ok(if more || late { FactFound::Same(()) } else { FactFound::Changed(()) })
             })
             .await?;
@@ -321,21 +370,62 @@ impl Store {
     }
 }
 
-/// The entries about a resident below a position, in the order of the log; they must be those of the standing.
+/// What index and log have about a resident.
+fn read(
+    db: &Connection,
+    reading: &ResidentIndex,
+    size: u64,
+    resident: &str,
+) -> Result<HistoryDraft, StoreError> {
+    // The index first: the log is never behind it.
+    let Said { state, now, before } = reading.find(db, size, &key(resident))?;
+    let (index, begins) = (state.index(), state.removed.size);
+    let behind = StoreError::IndexBehind { counted: index.size, size: index.size };
+    let last = reading.removals.last();
+    let Some((standing, path)) = now else {
+        return Ok(HistoryDraft { index, found: None });
+    };
+    if last.as_ref().map_or(0, |it| it.segment.until) != begins {
+        return Err(behind);
+    }
+    let standing_before = before.as_ref().map_or_else(Standing::default, |(standing, _)| *standing);
+    if standing.count.saturating_sub(standing_before.count) > MAX_HISTORY {
+        return Err(StoreError::TooLong);
+    }
+    let moment = db.unchecked_transaction()?;
+    let entries = about(&moment, resident, begins..index.size, standing_before, standing);
+    let entries = match entries {
+        // Some went while the others were read.
+        Err(StoreError::Damaged(_)) if reading.removals.until() != begins => Err(behind),
+        entries => entries,
+    }?;
+    let before = before.zip(last).map(|(proved, removed)| FoundBefore {
+        proved,
+        position: removed.position,
+        entry: removed.entry.clone(),
+    });
+    Ok(HistoryDraft { index, found: Some(Found { standing, path, before, entries }) })
+}
+
+/// The entries about a resident at positions, in the order of the log; they must be those that lead from one standing to
+/// the other.
 fn about(
     db: &Connection,
     resident: &str,
-    below: u64,
+    positions: Range<u64>,
+    before: Standing,
     standing: Standing,
 ) -> Result<Vec<LogEntry>, StoreError> {
     // From the index alone, and sorted here: the database sorts whole entries.
-    let mut select =
-        db.prepare_cached("SELECT position FROM leaf WHERE resident = ?1 AND position < ?2")?;
-    let positions = select.query_map((resident, below), |row| row.get(0))?;
+    let mut select = db.prepare_cached(
+        "SELECT position FROM leaf WHERE resident = ?1 AND position >= ?2 AND position < ?3",
+    )?;
+    let within = (resident, positions.start, positions.end);
+    let positions = select.query_map(within, |row| row.get(0))?;
     let mut positions: Vec<u64> = positions.collect::<rusqlite::Result<_>>()?;
     positions.sort_unstable();
     let mut select = db.prepare_cached("SELECT entry FROM leaf WHERE position = ?1")?;
-    let (mut all, mut entries) = (Standing::default(), Vec::with_capacity(positions.len()));
+    let (mut all, mut entries) = (before, Vec::with_capacity(positions.len()));
     for position in positions {
         let entry: Vec<u8> = select.query_row([position], |row| row.get(0))?;
         all = all.with(position, &leaf_hash(&entry));

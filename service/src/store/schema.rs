@@ -53,6 +53,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0043_cosignatures", include_str!("migrations/0043_cosignatures.sql")),
     ("0044_scrub", include_str!("migrations/0044_scrub.sql")),
     ("0045_erasures", include_str!("migrations/0045_erasures.sql")),
+    ("0046_removed", include_str!("migrations/0046_removed.sql")),
 ];
 
 /// How long a connection waits for another's lock before it gives up.

@@ -1,7 +1,7 @@
 //! The log as the service goes over it itself, round after round: a part read as it stands, where the round is, and
 //! what was found.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use audit::{
     Entry,
@@ -14,7 +14,12 @@ use rusqlite::{
     CachedStatement, Connection, ErrorCode, OptionalExtension as _, Row, Rows, types::ValueRef,
 };
 
-use super::{Change, Store, StoreError, facts::Found, micros::Micros};
+use super::{
+    Change, Store, StoreError,
+    facts::Found,
+    micros::Micros,
+    removals::{self, Removals},
+};
 use crate::clock::UtcTime;
 
 /// Where a tile of the level above begins, if hashes of that level cannot be believed.
@@ -58,7 +63,8 @@ pub struct ScrubFinding {
 impl ScrubFinding {
     fn read(row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
         let (kind, numbers): (String, String) = (row.get("kind")?, row.get("numbers")?);
-        let numbers = numbers.split(' ').map(str::parse).collect::<Result<Vec<i64>, _>>();
+        let numbers =
+            numbers.split_ascii_whitespace().map(str::parse).collect::<Result<Vec<i64>, _>>();
         // What a later version found this one cannot name.
         let finding = numbers.ok().and_then(|it| Finding::from_parts(&kind, &it));
         let found_at = row.get::<_, Micros>("found_at")?.0;
@@ -76,7 +82,8 @@ impl Store {
     pub async fn check_part(&self, from: u64, entries: u64) -> Result<PartReport, StoreError> {
         let (size, key) = (self.log_size(), self.verifier_key().clone());
         let part = from..from.saturating_add(entries);
-        self.read(move |db| check_part(db, &key, size, part)).await
+        let removals = Arc::clone(self.inner.removals());
+        self.read(move |db| check_part(db, &removals, &key, size, part)).await
     }
 
     /// Where the round is.
@@ -163,17 +170,18 @@ impl Store {
 /// The part, or a longer one that begins sooner where what stands before this one is in doubt: that names it closely.
 fn check_part(
     db: &Connection,
+    removals: &Removals,
     key: &VerifierKey,
     size: u64,
     part: Range<u64>,
 ) -> Result<PartReport, StoreError> {
     let sooner = [part.start.saturating_sub(ANCHOR), part.start / ABOVE * ABOVE];
-    let mut report = check_from(db, key, size, part.clone())?;
+    let mut report = check_from(db, removals, key, size, part.clone())?;
     for from in sooner {
         if report.follows {
             break;
         }
-        let longer = check_from(db, key, size, from..part.end)?;
+        let longer = check_from(db, removals, key, size, from..part.end)?;
         if longer.follows {
             report = longer;
         }
@@ -183,6 +191,7 @@ fn check_part(
 
 fn check_from(
     db: &Connection,
+    removals: &Removals,
     key: &VerifierKey,
     size: u64,
     part: Range<u64>,
@@ -190,6 +199,9 @@ fn check_from(
     let read = || {
         // One snapshot, which ends with the reading.
         let snapshot = db.unchecked_transaction()?;
+        // What is gone from what is read now was known to be removed before.
+        let first = removals::first(&snapshot)?;
+        let removed = first.min(removals.until());
         let mut leaves = snapshot.prepare_cached(LEAVES)?;
         let mut checkpoints = snapshot.prepare_cached(CHECKPOINTS)?;
         let first = if part.start == 0 { i64::MIN } else { part.start.cast_signed() };
@@ -199,7 +211,7 @@ fn check_from(
             strays: if part.end >= size { strays(&snapshot, size)? } else { Vec::new() },
             tile: snapshot.prepare_cached(SELECT_TILE)?,
         };
-        check::check_part(&mut log, key, part.clone())
+        check::check_part(&mut log, key, part.clone(), removed)
     };
     match read() {
         Ok(report) => Ok(report),

@@ -238,9 +238,9 @@ impl SearchFilter {
             && self.within.admits(entry)
     }
 
-    /// The query, newest first, and its parameters. The most selective index is named, as the
+    /// The query for entries from one position on, newest first, and its parameters. The most selective index is named, as the
     /// planner without statistics may choose another.
-    fn query(&self, after: Option<Cursor>, limit: u32) -> (String, Vec<Value>) {
+    fn query(&self, begins: u64, after: Option<Cursor>, limit: u32) -> (String, Vec<Value>) {
         // What a question asks for in every entry, the index may know as well.
         let question = self.within.question;
         let refusals = question == Some(AuditQuestion::Refusals);
@@ -286,6 +286,9 @@ impl SearchFilter {
         if let Some(until) = self.until {
             condition("at < ?", Micros(until).count().into());
         }
+        if begins > 0 {
+            condition("position >= ?", begins.cast_signed().into());
+        }
         if let Some(cursor) = after {
             condition("at <= ?", cursor.at.into());
             sql.push_str(" AND (at < ? OR position < ?)");
@@ -326,7 +329,8 @@ impl Store {
         limit: u32,
     ) -> Result<(Vec<LogEntry>, Option<Cursor>), StoreError> {
         let limit = limit.clamp(1, MAX_PAGE);
-        self.read(move |db| search(db, &filter, after, limit)).await
+        let begins = self.log_begins();
+        self.read(move |db| search(db, &filter, begins, after, limit)).await
     }
 
     /// How many entries meet the conditions, by what they say, and where to go on: one call counts among [`EXAMINED`]
@@ -340,7 +344,8 @@ impl Store {
         by: CountBy,
         after: Option<Cursor>,
     ) -> Result<Counted, StoreError> {
-        self.read(move |db| count(db, &filter, by, after)).await
+        let begins = self.log_begins();
+        self.read(move |db| count(db, &filter, by, begins, after)).await
     }
 
     /// Entries that meet the conditions among those from one position up to another, in their order; those that are no
@@ -354,11 +359,12 @@ impl Store {
         from: u64,
         until: u64,
     ) -> Result<Vec<LogEntry>, StoreError> {
+        let begins = self.log_begins();
         self.read(move |db| {
             let mut select = db.prepare_cached(
                 "SELECT position, entry FROM leaf WHERE position >= ?1 AND position < ?2 ORDER BY position",
             )?;
-            let mut rows = select.query((from, until))?;
+            let mut rows = select.query((from.max(begins), until))?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 let entry = LogEntry { position: row.get(0)?, entry: row.get(1)? };
@@ -430,12 +436,13 @@ impl Candidates<'_> {
 fn search(
     db: &Connection,
     filter: &SearchFilter,
+    begins: u64,
     after: Option<Cursor>,
     limit: u32,
 ) -> Result<(Vec<LogEntry>, Option<Cursor>), StoreError> {
     // One more than asked for tells whether there is another page.
     let most = if filter.within.is_empty() { limit + 1 } else { EXAMINED };
-    let (sql, values) = filter.query(after, most);
+    let (sql, values) = filter.query(begins, after, most);
     let mut select = db.prepare_cached(&sql)?;
     let rows = select.query(rusqlite::params_from_iter(values))?;
     let until = (!filter.within.is_empty()).then(|| clock::count() + PATIENCE);
@@ -456,9 +463,10 @@ fn count(
     db: &Connection,
     filter: &SearchFilter,
     by: CountBy,
+    begins: u64,
     after: Option<Cursor>,
 ) -> Result<Counted, StoreError> {
-    let (sql, values) = filter.query(after, EXAMINED);
+    let (sql, values) = filter.query(begins, after, EXAMINED);
     let mut select = db.prepare_cached(&sql)?;
     let rows = select.query(rusqlite::params_from_iter(values))?;
     let mut candidates = Candidates::of(rows, &filter.within, None);

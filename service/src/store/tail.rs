@@ -12,7 +12,10 @@ use audit::{
 use hsm::{Sm2Signer, sm2::PublicKey};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{ResidentIndexKey, StoreError};
+use super::{
+    ResidentIndexKey, StoreError,
+    removals::{self, Removed},
+};
 
 /// The keys of one log.
 pub struct LogKeys {
@@ -100,7 +103,10 @@ impl Tail {
     /// newest checkpoint, the last leaves, and the records that name a leaf. In a database without
     /// any record the empty log is signed before anything else, so that from then on there is
     /// always a checkpoint.
-    pub(super) fn load(db: &Connection, signer: &LogSigner) -> Result<(Self, Head), StoreError> {
+    pub(super) fn load(
+        db: &Connection,
+        signer: &LogSigner,
+    ) -> Result<(Self, Head, Option<Removed>), StoreError> {
         let newest: Option<(u64, String)> = db
             .query_row("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1", [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
@@ -112,7 +118,7 @@ impl Tail {
             }
             let mut tail = Self::default();
             let head = tail.save(db, signer)?;
-            return Ok((tail, head));
+            return Ok((tail, head, None));
         };
         let checkpoint = signer
             .verify(&note)
@@ -124,7 +130,11 @@ impl Tail {
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        if checkpoint.size != signed_size || checkpoint.size != size || first != 0 {
+        // Below what was removed anything may be gone.
+        let removed = removals::in_force(db, &checkpoint)?;
+        let begins = removed.as_ref().map_or(0, |it| it.segment.until).cast_signed();
+        let begun = (0..=begins).contains(&first);
+        if checkpoint.size != signed_size || checkpoint.size != size || !begun {
             return Err(StoreError::Tampered("it speaks of another number of entries"));
         }
         let tail = Self::read(db, size)?;
@@ -140,7 +150,7 @@ impl Tail {
         if beyond {
             return Err(StoreError::Tampered("a token names an entry that is not there"));
         }
-        Ok((tail, Head { size, note }))
+        Ok((tail, Head { size, note }, removed))
     }
 
     fn read(db: &Connection, size: u64) -> Result<Self, StoreError> {

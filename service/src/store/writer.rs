@@ -185,7 +185,7 @@ impl Writer {
     /// Whether the log is whole, its key signs, and the disk takes a commit. It changes nothing: the
     /// newest checkpoint is written as it is, and what was signed is for nobody.
     fn try_out(&mut self) -> Result<(), StoreError> {
-        let (tail, head) = Tail::load(&self.db, &self.signer)?;
+        let (tail, head, _) = Tail::load(&self.db, &self.signer)?;
         self.signer.sign(tail.size(), tail.root())?;
         let write = "UPDATE checkpoint SET note = note WHERE size = ?1";
         self.db.execute(write, [head.size])?;

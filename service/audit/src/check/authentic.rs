@@ -18,6 +18,8 @@ pub(super) struct Block {
     pub(super) leaves: Vec<Option<Hash>>,
     /// What the tiles say of the leaves after the block.
     pub(super) ahead: Vec<Hash>,
+    /// Nothing that is here leads to what was signed: these are what is likeliest.
+    pub(super) lost: bool,
 }
 
 /// What one tile's worth of leaves may have been.
@@ -135,7 +137,7 @@ impl<'a> Tree<'a> {
             }
             _ => vec![None; offers.width],
         });
-        Ok(Block { begin, leaves: leaves.collect(), ahead })
+        Ok(Block { begin, leaves: leaves.collect(), ahead, lost: self.lost })
     }
 
     /// What the tile, the entries and the tile above say of these leaves, in this order.

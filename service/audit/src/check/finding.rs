@@ -112,6 +112,13 @@ pub enum Finding {
         /// Position of the entry that states it.
         position: u64,
     },
+    /// An entry says that a segment of the log was closed or removed which is another one, or none.
+    SegmentWrong {
+        /// Position of the entry.
+        position: u64,
+    },
+    /// What is kept of entries that were removed after their term is not what the log says of it.
+    RemovedAltered,
     /// What leads from the checkpoint of a history to its entries does not hold together.
     ProofAltered,
     /// A history has fewer entries than there are about the resident.
@@ -176,6 +183,8 @@ impl Finding {
             Self::Forked { size } => ("forked", signed(&[size])),
             Self::Unreadable { from, until } => ("unreadable", signed(&[from, until])),
             Self::IndexWrong { position } => ("index_wrong", signed(&[position])),
+            Self::SegmentWrong { position } => ("segment_wrong", signed(&[position])),
+            Self::RemovedAltered => ("removed_altered", Vec::new()),
             Self::ProofAltered => ("proof_altered", Vec::new()),
             Self::LeftOut { entries } => ("left_out", signed(&[entries])),
         }
@@ -187,8 +196,10 @@ impl Finding {
         let number = |at: usize| numbers.get(at).copied();
         let unsigned = |at: usize| number(at).map(i64::cast_unsigned);
         let level = || unsigned(0).and_then(|level| u8::try_from(level).ok());
-        if kind == "proof_altered" {
-            return Some(Self::ProofAltered);
+        match kind {
+            "proof_altered" => return Some(Self::ProofAltered),
+            "removed_altered" => return Some(Self::RemovedAltered),
+            _ => {}
         }
         let (first, second) = (unsigned(0)?, unsigned(1));
         Some(match kind {
@@ -215,6 +226,7 @@ impl Finding {
             "checkpoint_altered" => Self::CheckpointAltered { size: first },
             "rolled_back" => Self::RolledBack { held: first, size: second? },
             "forked" => Self::Forked { size: first },
+            "segment_wrong" => Self::SegmentWrong { position: first },
             "index_wrong" => Self::IndexWrong { position: first },
             "left_out" => Self::LeftOut { entries: first },
             "unreadable" => Self::Unreadable { from: first, until: second? },
@@ -283,6 +295,12 @@ impl fmt::Display for Finding {
                     "entry {position} states an index of residents that the entries before it do not give"
                 )
             }
+            Self::SegmentWrong { position } => {
+                write!(f, "entry {position} speaks of another segment of the log than there is")
+            }
+            Self::RemovedAltered => f.write_str(
+                "what is kept of entries that were removed is not what the log says of it",
+            ),
             Self::ProofAltered => {
                 f.write_str("what leads from the checkpoint to the entries does not hold together")
             }
@@ -351,6 +369,11 @@ pub enum Gap {
         /// The number.
         size: u64,
     },
+    /// An entry that a later key signed says that entries below this position were removed.
+    RemovedSince {
+        /// The position.
+        until: u64,
+    },
     /// The bundle ends before its last line.
     CutShort,
 }
@@ -363,6 +386,10 @@ impl fmt::Display for Gap {
             Self::Succeeded { size } => write!(
                 f,
                 "a new key of the log took over: this one signed no more than {size} entries"
+            ),
+            Self::RemovedSince { until } => write!(
+                f,
+                "entries below {until} were removed, as is said under a later key: check with the key that signs now"
             ),
             Self::CutShort => f.write_str("the bundle ends before its last line"),
             Self::HeldElsewhere(at) => write!(
@@ -402,6 +429,11 @@ mod tests {
             RolledBack { held: 7, size: 5 },
             Forked { size: 3 },
             Unreadable { from: 0, until: 1024 },
+            IndexWrong { position: 5 },
+            SegmentWrong { position: 6 },
+            RemovedAltered,
+            ProofAltered,
+            LeftOut { entries: 2 },
         ];
         findings.extend(COLUMNS.map(|column| Column { position: 11, column }));
         for finding in findings {

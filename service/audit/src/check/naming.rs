@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
 
-use super::{Finding, Findings, Leaf, Log, authentic::Block, checkpoints::Signed};
+use super::{Finding, Findings, Leaf, Log, authentic::Block, checkpoints::Signed, removal::Stated};
 use crate::{
     entry::Entry,
     history::Watch,
+    index::Index,
     tree::{Hash, leaf_hash},
 };
 
@@ -21,6 +22,8 @@ struct Row {
     hash: Hash,
     /// What is wrong with it besides its hash.
     fault: Option<Fault>,
+    /// What it says becomes of a segment.
+    segment: Option<Stated>,
 }
 
 #[derive(Clone, Copy)]
@@ -51,6 +54,12 @@ pub(super) struct Naming {
     mismatches: Vec<Mismatch>,
     /// Leaves without a row, by the hash that was signed where it is known.
     absent: Vec<(u64, Option<Hash>)>,
+    /// The first leaf that has a row: those before may have been removed by right.
+    first: u64,
+    /// The same as `absent`, of those.
+    before: Vec<(u64, Option<Hash>)>,
+    /// What rows that are as signed say of segments.
+    stated: Vec<Stated>,
     /// Rows without a leaf.
     strange: Vec<(u64, Hash)>,
     /// How many leaves were signed.
@@ -62,11 +71,30 @@ pub(super) struct Naming {
 impl Naming {
     /// Where comparing begins with this leaf.
     pub(super) fn beginning(leaf: u64) -> Self {
-        Self { next: leaf, ..Self::default() }
+        Self { next: leaf, first: leaf, ..Self::default() }
     }
 
-    pub(super) fn new(signed: u64) -> Self {
-        Self { signed, ..Self::default() }
+    /// Of so many leaves; `counted` is the index of residents of those that were removed, and their number.
+    pub(super) fn new(signed: u64, (index, until): (Index, u64)) -> Self {
+        Self { signed, watch: Watch::beginning(index, until), ..Self::default() }
+    }
+
+    /// What rows that are as signed say of segments.
+    pub(super) fn stated(&mut self) -> Vec<Stated> {
+        std::mem::take(&mut self.stated)
+    }
+
+    /// That the leaves below a position need no row, as far as they are the first.
+    pub(super) fn release(&mut self, until: u64, findings: &mut Findings) {
+        let known = self.before.last().map_or(self.first, |(leaf, _)| leaf + 1);
+        let unknown = known.max(until);
+        let before = std::mem::take(&mut self.before);
+        let missing = before.into_iter().filter(|(leaf, _)| *leaf >= until);
+        let missing = missing.chain(std::mem::take(&mut self.absent));
+        self.absent = missing.collect();
+        if unknown < self.first {
+            findings.add(Finding::Missing { from: unknown, until: self.first });
+        }
     }
 
     /// Statements of another index of residents than the rows give, where the rows are what was signed.
@@ -111,9 +139,11 @@ impl Naming {
             }
             self.read += 1;
             let hash = leaf_hash(&entry);
+            let mut segment = None;
             let fault = match Entry::decode(&entry) {
                 Err(_) => Some(Fault::Malformed),
                 Ok(entry) => {
+                    segment = Stated::of(&entry, position);
                     if position < self.signed {
                         self.watch.take(&entry, position, &hash);
                     }
@@ -121,7 +151,7 @@ impl Naming {
                     columns.map(Fault::Column)
                 }
             };
-            return Ok(Some(Row { position, hash, fault }));
+            return Ok(Some(Row { position, hash, fault, segment }));
         }
     }
 
@@ -161,7 +191,10 @@ impl Naming {
                     self.compare_row(leaf, position, size, &signed, findings);
                 }
                 _ => {
-                    self.removed_leaf(leaf, signed(leaf), findings);
+                    match leaf == self.first {
+                        true => self.unbegun_leaf(leaf, signed(leaf)),
+                        false => self.removed_leaf(leaf, signed(leaf), findings),
+                    }
                     self.next += 1;
                 }
             }
@@ -187,6 +220,9 @@ impl Naming {
                     }
                     Some(Fault::Malformed) => findings.add(Finding::Malformed { position }),
                     None => {}
+                }
+                if expected.is_some() && position == leaf {
+                    self.stated.extend(row.segment);
                 }
             }
             self.next += 1;
@@ -283,6 +319,14 @@ impl Naming {
         }
         self.pair(findings);
         Ok(())
+    }
+
+    /// A leaf without a row, as all before it.
+    fn unbegun_leaf(&mut self, leaf: u64, signed: Option<Hash>) {
+        if self.before.len() < MAX_PAIRED {
+            self.before.push((leaf, signed));
+        }
+        self.first = leaf + 1;
     }
 
     fn removed_leaf(&mut self, leaf: u64, signed: Option<Hash>, findings: &mut Findings) {

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{Finding, Findings, Log, authentic::Tree, checkpoints, naming::Naming};
+use super::{Finding, Findings, Log, authentic::Tree, checkpoints, naming::Naming, removal::Kept};
 use crate::{checkpoint::VerifierKey, table::ANCHOR};
 
 /// What the checker found out about a part.
@@ -23,9 +23,13 @@ pub struct PartReport {
 /// Checks the entries from `part.start`, a multiple of [`ANCHOR`], to `part.end` or the end of the log. All of one log
 /// having been checked by parts, all of it was checked.
 ///
+/// The leaves below `removed` were removed by right, and all of them are gone; those that are kept of them are looked at
+/// one by one.
+///
 /// Of the checkpoints `log` gives those from the one of size `part.start` up to that of `part.end`, and the newest; of
 /// the leaves those from `part.start` on, as far as it is asked for them; to a part that begins with 0 whatever is
-/// stored before, and to the last one the tiles that a log of this size does not have.
+/// stored before, and to the last one the tiles that a log of this size does not have. Of the entries that are kept of
+/// what was removed those from `part.start` on.
 ///
 /// # Errors
 /// What `log` fails with.
@@ -33,6 +37,7 @@ pub fn check_part<L: Log>(
     log: &mut L,
     key: &VerifierKey,
     part: Range<u64>,
+    removed: u64,
 ) -> Result<PartReport, L::Error> {
     debug_assert!(part.start.is_multiple_of(ANCHOR), "parts begin where a checkpoint is kept");
     let mut findings = Findings::default();
@@ -55,13 +60,19 @@ pub fn check_part<L: Log>(
         findings.add(Finding::AlteredWithin { from: 0, until: part.start });
     }
     let mut naming = Naming::beginning(part.start);
+    let mut kept = Kept::below(removed);
     let end = part.end.min(signed.size);
     while tree.size() < end {
         let block = tree.block();
         naming.read_rows(log, block.end, &mut findings)?;
         let block = tree.settle(log, &naming, &mut findings)?;
+        kept.compare(log, &block)?;
         naming.compare(&block, signed.size, &mut findings);
     }
+    if kept.is_altered() {
+        findings.add(Finding::RemovedAltered);
+    }
+    naming.release(removed, &mut findings);
     match part.end < signed.size {
         true => naming.pair(&mut findings),
         false => naming.finish(log, &signed, &mut findings)?,

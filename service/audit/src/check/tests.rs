@@ -6,13 +6,16 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     Actor, Entry, Outcome,
+    segment::REMOVE,
     table::ANCHOR,
     testing::{self, key},
     tile::WIDTH,
-    tree::{Frontier, leaf_hash, subtree_hash},
+    tree::{Frontier, Hash, leaf_hash, subtree_hash},
 };
 
 mod honest;
+mod removed;
+mod segments;
 
 /// A log in memory, to be tampered with.
 #[derive(Clone)]
@@ -25,6 +28,11 @@ struct Memory {
     read_tiles: usize,
     /// Tiles that no log has, beside those that it has.
     stray_tiles: Vec<(i64, i64)>,
+    /// What is kept of what was removed.
+    kept: Vec<(u64, Vec<u8>)>,
+    standings: Vec<KeptStanding>,
+    read_kept: usize,
+    read_standings: usize,
 }
 
 fn entry(n: u64) -> Entry {
@@ -35,6 +43,11 @@ fn entry(n: u64) -> Entry {
 
 impl Memory {
     fn new(size: u64) -> Self {
+        Self::of((0..size).map(entry).collect())
+    }
+
+    fn of(entries: Vec<Entry>) -> Self {
+        let size = entries.len() as u64;
         let mut log = Self {
             leaves: Vec::new(),
             tiles: BTreeMap::new(),
@@ -43,12 +56,15 @@ impl Memory {
             read_checkpoints: 0,
             read_tiles: 0,
             stray_tiles: Vec::new(),
+            kept: Vec::new(),
+            standings: Vec::new(),
+            read_kept: 0,
+            read_standings: 0,
         };
         let mut frontier = Frontier::new();
         let mut row = Vec::new();
         log.checkpoints.insert(0, testing::note(0, frontier.root()));
-        for position in 0..size {
-            let entry = entry(position);
+        for (position, entry) in (0..).zip(entries) {
             let columns = Some(Columns::of(&entry));
             let bytes = entry.encode().unwrap();
             row.push(leaf_hash(&bytes));
@@ -127,7 +143,7 @@ impl Memory {
             part.leaves.retain(|leaf| {
                 begin == 0 || leaf.position >= begin && leaf.position.cast_signed() >= 0
             });
-            let report = check_part(&mut part, &key(), begin..end).unwrap();
+            let report = check_part(&mut part, &key(), begin..end, 0).unwrap();
             assert!(report.follows || !report.findings.is_empty());
             found.extend(report.findings.listed);
             if end >= report.size {
@@ -169,6 +185,25 @@ impl Log for Memory {
 
     fn tile(&mut self, id: TileId) -> Result<Option<Vec<u8>>, Infallible> {
         Ok(self.tiles.get(&id).cloned())
+    }
+
+    fn removal(&mut self) -> Result<Option<(u64, Vec<u8>)>, Infallible> {
+        let says = |leaf: &&Leaf| {
+            let columns = leaf.columns.as_ref();
+            columns.is_some_and(|it| it.action == REMOVE && it.outcome == "granted")
+        };
+        let newest = self.leaves.iter().filter(says).max_by_key(|leaf| leaf.position);
+        Ok(newest.map(|leaf| (leaf.position, leaf.entry.clone())))
+    }
+
+    fn next_standing(&mut self) -> Result<Option<KeptStanding>, Infallible> {
+        self.read_standings += 1;
+        Ok(self.standings.get(self.read_standings - 1).cloned())
+    }
+
+    fn next_kept(&mut self) -> Result<Option<(u64, Vec<u8>)>, Infallible> {
+        self.read_kept += 1;
+        Ok(self.kept.get(self.read_kept - 1).cloned())
     }
 }
 

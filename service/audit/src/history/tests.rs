@@ -4,11 +4,14 @@ use super::*;
 use crate::{
     Actor, bundle,
     check::{Leaf, Log, Verdict},
+    index,
     lines::write_end,
     testing::{key as log_key, note, other_key},
     tile::TileId,
     tree::{Frontier, Node, NodeReader, inclusion_proof},
 };
+
+mod removed;
 
 const ANN: &str = "01936b1e-7c00-7000-8000-0000000000aa";
 const BEN: &str = "01936b1e-7c00-7000-8000-0000000000bb";
@@ -63,6 +66,7 @@ impl Told {
             index: stated,
             standing,
             path,
+            before: None,
             statement: Line { position, hash: leaf_hash(&statement), entry: statement },
             proof: inclusion_proof(self, position, size).unwrap(),
             checkpoint: self.checkpoint(),
@@ -89,7 +93,9 @@ impl Told {
     /// The history that a header tells.
     fn history(&self, header: &Header) -> String {
         let mut out = header.write();
-        let about = self.leaves.iter().zip(0..header.index.size).filter(|(leaf, _)| {
+        let from = header.beginning().0;
+        let there = self.leaves.iter().zip(0..header.index.size).skip(from as usize);
+        let about = there.filter(|(leaf, _)| {
             Entry::decode(leaf).unwrap().resident.as_ref() == Some(&header.resident)
         });
         let told: Vec<_> = about.collect();
@@ -341,7 +347,8 @@ fn what_is_not_a_history_is_refused_at_its_line() {
     let at = |word: &str| whole.lines().position(|line| line.starts_with(word)).unwrap() as u64 + 1;
     #[rustfmt::skip]
     let cases = [
-        ("another format", whole.replacen("v1", "v2", 1), 1),
+        ("another format", whole.replacen("v1", "v3", 1), 1),
+        ("nothing of before", whole.replacen("v1", "v2", 1), at("statement ")),
         ("a bad key", whole.replacen("key log", "key gol", 1), 2),
         ("no resident", whole.replacen(&format!("resident {ANN}"), "resident ", 1), 3),
         ("a number with a zero", whole.replacen("index 10", "index 010", 1), 4),

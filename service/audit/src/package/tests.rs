@@ -112,13 +112,17 @@ fn members() -> Vec<(String, Vec<u8>)> {
 
 /// A package of these members, in their order, whose manifest has them all.
 fn packed(members: &[(String, Vec<u8>)]) -> Vec<u8> {
+    packed_as(members, manifest().selection)
+}
+
+fn packed_as(members: &[(String, Vec<u8>)], selection: Selection) -> Vec<u8> {
     let mut writer = Writer::new(Cursor::new(Vec::new()));
     let mut listed: Vec<_> = members
         .iter()
         .map(|(name, octets)| (name.clone(), writer.add(name, octets).unwrap()))
         .collect();
     listed.sort_by(|one, other| one.0.cmp(&other.0));
-    let manifest = Manifest { members: listed, ..manifest() };
+    let manifest = Manifest { members: listed, selection, ..manifest() };
     writer.add(MANIFEST, manifest.to_string().as_bytes()).unwrap();
     writer.add(SIGNATURE, b"a signature").unwrap();
     writer.add(TIME_STAMP, b"a stamp").unwrap();
@@ -181,6 +185,41 @@ fn a_package_says_who_vouches_for_it() {
     for (given, gaps) in cases {
         assert_eq!(check_with(&package, Some(&given)).gaps, gaps, "{given}");
     }
+}
+
+/// A history of a resident of whom entries were removed, as `tests/vectors/history` has it.
+#[test]
+fn a_history_of_removed_entries_is_packed_as_any_other() {
+    let folder =
+        std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/history"));
+    let text = std::fs::read(folder.join("history-removed.txt")).unwrap();
+    assert!(text.starts_with(history::FORMAT_2.as_bytes()));
+    let reader = history::Reader::new(&text[..]).unwrap();
+    let history::Header { key, resident, standing, checkpoint: note, .. } = reader.header().clone();
+    let size = Checkpoint::verify(&note, &key).unwrap().size;
+    let logs = [Voucher { key, note: Some(note.clone()), proof: Vec::new() }];
+    let witnesses: [WitnessVoucher; 0] = [];
+    let members: Vec<_> = members()
+        .into_iter()
+        .map(|(name, octets)| match &*name {
+            ENTRIES => (HISTORY.to_owned(), text.clone()),
+            CHECKPOINT => (name, note.clone().into_bytes()),
+            LOG_KEYS => (name, vouchers::write(vouchers::LOG_KEYS, &logs).into_bytes()),
+            WITNESSES => (name, vouchers::write(vouchers::WITNESSES, &witnesses).into_bytes()),
+            _ => (name, octets),
+        })
+        .collect();
+    let package =
+        packed_as(&members, Selection::History { resident, entries: standing.count, size });
+    let checked = check_with(&package, None);
+    assert_eq!((&checked.findings, &checked.gaps), (&Vec::new(), &Vec::new()));
+    assert_eq!(checked.report.as_ref().unwrap().verdict, Verdict::Valid);
+    assert!(checked.history.as_ref().unwrap().before.is_some());
+    let file = folder.join("package-removed.zip");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&file, &package).unwrap();
+    }
+    assert!(std::fs::read(&file).unwrap() == package);
 }
 
 #[test]

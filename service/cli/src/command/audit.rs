@@ -9,6 +9,7 @@ mod forward;
 mod package;
 mod running;
 mod search;
+mod segments;
 mod today;
 mod written;
 
@@ -27,7 +28,7 @@ use serde_json::{Value, json};
 
 pub(super) use check::judged;
 
-use super::witness::moment;
+use super::{Pages, witness::moment};
 use crate::{
     context::{Context, Outcome},
     exit::Exit,
@@ -79,6 +80,15 @@ pub(crate) enum AuditCommand {
     Package(package::Package),
     /// 离线核对日志：完好、被改动（指出哪一条）或无法核对 | Check a log offline: intact, tampered with (naming entries), or not to be told
     Check(check::Check),
+    /// 日志分段：封存、期满、移除的情况 | Segments of the log: closed, past their term, removed
+    Segments {
+        #[command(flatten)]
+        pages: Pages,
+    },
+    /// 录入：移除保存期满的最早分段；须另一位审计员复核 | Enter that the oldest segment is to be removed, its term being over; another auditor reviews it
+    Remove(segments::Remove),
+    /// 复核移除分段的申请 | Review the removal of a segment
+    RemoveReview(segments::Review),
     /// 给出核对网页：一个文件，用浏览器离线核对导出文件 | Give out the checker page: one file that checks exports in a browser, offline
     Checker(checker::Checker),
 }
@@ -192,6 +202,9 @@ impl AuditCommand {
             Self::Export(order) => order.run(context).await,
             Self::Package(order) => order.run(context).await,
             Self::Check(order) => order.run(context).await,
+            Self::Segments { pages } => segments::segments(context, pages).await,
+            Self::Remove(order) => order.run(context).await,
+            Self::RemoveReview(order) => order.run(context).await,
             Self::Checker(order) => order.run(context),
         }
     }

@@ -1,7 +1,7 @@
 //! What the checker found, in words.
 
 use audit::{
-    check::{Finding, Gap},
+    check::{Finding, Gap, Removed},
     package,
 };
 use serde_json::{Value, json};
@@ -52,6 +52,8 @@ pub(crate) fn spoken(finding: &Finding) -> Cell {
             filled(text::FOUND_UNREADABLE, [from, until.saturating_sub(1)])
         }
         Finding::IndexWrong { position } => filled(text::FOUND_INDEX_WRONG, [position]),
+        Finding::SegmentWrong { position } => filled(text::FOUND_SEGMENT_WRONG, [position]),
+        Finding::RemovedAltered => text::FOUND_REMOVED_ALTERED.into(),
         Finding::ProofAltered => text::FOUND_PROOF_ALTERED.into(),
         Finding::LeftOut { entries } => filled(text::FOUND_LEFT_OUT, [entries]),
         ref other => Cell::from(other.to_string()),
@@ -66,9 +68,22 @@ pub(crate) fn gap(gap: &Gap) -> Cell {
         Gap::HeldByOtherKey(at) => filled(text::GAP_HELD_BY_OTHER_KEY, [*at as u64 + 1]),
         Gap::HeldElsewhere(at) => filled(text::GAP_HELD_ELSEWHERE, [*at as u64 + 1]),
         Gap::Succeeded { size } => filled(text::GAP_SUCCEEDED, [*size]),
+        Gap::RemovedSince { until } => filled(text::GAP_REMOVED_SINCE, [*until]),
         Gap::CutShort => text::GAP_CUT_SHORT.into(),
         other => Cell::from(other.to_string()),
     }
+}
+
+/// What was removed by right, for programs.
+pub(crate) fn removed_json(removed: &Removed) -> Value {
+    let Removed { until, position, since, months, witnessed } = removed;
+    json!({
+        "until": until,
+        "position": position,
+        "since": since.to_string(),
+        "months": months,
+        "witness": if *witnessed { "signed" } else { "none" },
+    })
 }
 
 /// The finding for programs: a stable `kind`, its numbers, and the sentence in English.
@@ -118,7 +133,9 @@ pub(crate) fn json(finding: &Finding) -> Value {
         }
         Finding::Forked { size } => json!({ "size": size }),
         Finding::Unreadable { from, until } => json!({ "position": from, "until": until }),
-        Finding::IndexWrong { position } => json!({ "position": position }),
+        Finding::IndexWrong { position } | Finding::SegmentWrong { position } => {
+            json!({ "position": position })
+        }
         Finding::LeftOut { entries } => json!({ "entries": entries }),
         _ => json!({}),
     };

@@ -10,6 +10,9 @@ labels! {
     HISTORY_STATED: "证明所在位置", "Stated at position";
     HISTORY_DIGEST: "证明文件摘要（SM3）", "SM3 of the file with the proof";
     HISTORY_WHOLE: "文件中有截至该时间日志中关于该居民的全部记录，已在本机核对：无遗漏", "The file has all entries of the log about the resident until then; checked on this machine: none is left out";
+    HISTORY_BEFORE: "期满移除的记录", "Removed after their term";
+    HISTORY_REMOVED: "{} 条，在日志第 {} 条之前，移除于 {}，保存期 {} 个月，自 {} 起算；据日志所载由两人移除，此前有见证方签署", "{}, before entry {} of the log, at {}, {} months after {}; as the log says by two persons after a witness had signed";
+    HISTORY_UNWITNESSED: "{} 条，在日志第 {} 条之前，移除于 {}，保存期 {} 个月，自 {} 起算；据日志所载由两人移除，没有见证方", "{}, before entry {} of the log, at {}, {} months after {}; as the log says by two persons, with no witness";
     HISTORY_NEWEST: "屏幕只列最近 {} 条，其余见文件", "The newest {} are shown here; the file has the rest";
     HISTORY_NAMES: "姓名和机构取自本系统的登记，不在证明之内；日志只记编号。", "Names and institutions are from the register and not part of the proof: the log has numbers only.";
     HISTORY_UNKNOWN: "身份不明", "unknown";

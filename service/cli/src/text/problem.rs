@@ -207,6 +207,7 @@ pub(crate) mod problems {
     WITNESS_KEY_MALFORMED Usage: "见证公钥格式不正确", "请使用 healthcard witness show 给出的公钥", "the witness key is malformed", "use the key that `healthcard witness show` gives";
     VIEW_UNAVAILABLE Refused: "无法在此地址公开", "请换一个地址或端口", "nothing can be shown at this address", "use another address or port";
     VERIFIER_KEY_MALFORMED Usage: "验证公钥格式不正确", "请使用 healthcard audit checkpoint 给出的验证公钥", "the verifier key is malformed", "use the verifier key that `healthcard audit checkpoint` gives";
+    ROOT_MALFORMED Usage: "根值格式不正确：应为 64 位十六进制数字", "请使用 healthcard audit segments 列出的根值", "the root is malformed: it has 64 hexadecimal digits", "use the one that `healthcard audit segments` lists";
     VERIFIER_KEY_NEEDED Unverifiable: "缺少日志的验证公钥", "请用 --verifier-key 给出此前取得的验证公钥（healthcard audit checkpoint）", "the log's verifier key is missing", "give the key obtained earlier with --verifier-key (`healthcard audit checkpoint`)";
     LOG_UNREADABLE Unverifiable: "文件不是日志数据库、导出文件、查阅记录或证据包，或已损坏而无法读取", "请使用数据库文件的副本、导出文件或查阅记录的证明文件；若文件已损坏，请从备份恢复后再核对", "the file is no log database, export, access history or package, or too damaged to read", "use a copy of the database, an export or an access history; restore a damaged one from a backup";
     PACKAGE_UNREADABLE Unverifiable: "文件不是证据包，或已损坏而无法读取", "请使用 healthcard audit package 制作的原文件，不要解开后重新压缩", "the file is no package, or too damaged to read", "use the very file that `healthcard audit package` made; one that was unpacked and packed again is another";

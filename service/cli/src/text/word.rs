@@ -8,7 +8,8 @@ use proto::v1::{
     GuardianScope, Kinship, LiftingCause, LookAlikeVerdict, NumberKind, Purpose, RecordSignature,
     ReplacementCause, RevocationReason, Role, Sex, TaskResult, WarningRule, WarningVerdict,
     card_event::Kind, enrolment::State as EnrolmentState, erasure::State as ErasureState,
-    key_recovery::State as RecoveryState,
+    key_recovery::State as RecoveryState, log_segment::State as SegmentState,
+    segment_removal::State as RemovalState,
 };
 
 use super::Text;
@@ -78,6 +79,13 @@ words! {
         Signed "signed" "签名码" "signed";
     ElectronicCardStatus:
         Active "active" "正常" "active", Cancelled "cancelled" "注销" "cancelled";
+    SegmentState:
+        Kept "kept" "保存期内" "kept", Unanchored "unanchored" "期满，待见证方签署" "over, not cosigned yet",
+        Removable "removable" "期满，可移除" "may be removed", Entered "entered" "移除待复核" "removal waits for a review",
+        Removed "removed" "已移除" "removed";
+    RemovalState:
+        Pending "pending" "待复核" "waits for a review", Approved "approved" "已移除" "removed",
+        Rejected "rejected" "已驳回" "rejected";
     RecoveryState:
         Pending "pending" "待复核" "waits for a review", Approved "approved" "已通过" "approved",
         Rejected "rejected" "已驳回" "rejected", Expired "expired" "已过期" "expired";

@@ -4,8 +4,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use proto::v1::{
     AuditCertificatesRequest, AuditCertificatesResponse, AuditKeysRequest, AuditKeysResponse,
     CheckpointResponse, ConsistencyRequest, ConsistencyResponse, CosignResponse, CountAuditRequest,
-    CountAuditResponse, ExportAuditRequest, ExportAuditResponse, GetAuditEntryRequest,
-    ProveAuditEntryRequest, ProveAuditEntryResponse, SearchAuditRequest, SearchAuditResponse,
+    CountAuditResponse, EnterRemovalRequest, EnterRemovalResponse, ExportAuditRequest,
+    ExportAuditResponse, GetAuditEntryRequest, ProveAuditEntryRequest, ProveAuditEntryResponse,
+    ReviewRemovalRequest, ReviewRemovalResponse, SearchAuditRequest, SearchAuditResponse,
+    SegmentsRequest, SegmentsResponse,
     audit_server::{Audit, AuditServer},
 };
 use tempfile::TempDir;
@@ -120,6 +122,21 @@ impl Audit for Liar {
         &self,
         _: Request<AuditCertificatesRequest>,
     ) -> Reply<AuditCertificatesResponse> {
+        never()
+    }
+
+    async fn segments(&self, _: Request<SegmentsRequest>) -> Reply<SegmentsResponse> {
+        never()
+    }
+
+    async fn enter_removal(&self, _: Request<EnterRemovalRequest>) -> Reply<EnterRemovalResponse> {
+        never()
+    }
+
+    async fn review_removal(
+        &self,
+        _: Request<ReviewRemovalRequest>,
+    ) -> Reply<ReviewRemovalResponse> {
         never()
     }
 }

@@ -10,33 +10,47 @@ use std::{
 
 use audit::{
     Entry,
+    checkpoint::Checkpoint,
+    history::Statement,
     index::{EMPTY, key},
-    tile::{self, TileId, TileReader, WIDTH},
-    tree::{Hash, leaf_hash, root_of},
+    tile::TileReader,
+    tree::{Frontier, Hash, NodeReader as _, leaf_hash, left_nodes},
 };
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
+    Mark, Progress,
+    removed::{self, log_root},
     state::{ResidentIndexKey, State},
-    tree::{self, Added, Proved},
+    tree::{self, Added, Nodes, Proved},
 };
-use crate::store::{StoreError, opening::create, tail::read_tile};
+use crate::store::{
+    StoreError,
+    opening::create,
+    removals::Removed,
+    tail::{Head, read_tile},
+};
 
 /// Entries that are counted in one transaction.
 const BATCH: u64 = 4096;
 /// Version of the tables.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 4;
 
 pub(super) const TABLES: &str = "
     DROP TABLE IF EXISTS node;
+    DROP TABLE IF EXISTS removed_node;
     DROP TABLE IF EXISTS state;
     CREATE TABLE node (path BLOB PRIMARY KEY, ways BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE removed_node (path BLOB PRIMARY KEY, ways BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE state (
         one         INTEGER PRIMARY KEY CHECK (one = 1),
         origin      TEXT NOT NULL,      -- of the log
         size        INTEGER NOT NULL,   -- entries that are counted
         log_root    BLOB NOT NULL,      -- of the log of that size
         root        BLOB NOT NULL,      -- of the index
+        -- Entries that were removed, and the root of the index over them.
+        removed     INTEGER NOT NULL,
+        removed_root BLOB NOT NULL,
         mac         BLOB NOT NULL       -- over all of that, by the service
     ) STRICT;";
 
@@ -46,6 +60,8 @@ pub(super) struct File {
     key: Arc<ResidentIndexKey>,
     /// As the row says; what the file says later is not asked.
     state: State,
+    /// Where a segment of the log last ended, if it came to one in this run: the log signs it.
+    mark: Option<Mark>,
 }
 
 impl File {
@@ -55,9 +71,10 @@ impl File {
         key: &Arc<ResidentIndexKey>,
         origin: &str,
         log: &Connection,
+        removed: Option<&Removed>,
         size: u64,
     ) -> Result<Self, StoreError> {
-        match Self::as_it_is(path, key, origin, log, size) {
+        match Self::as_it_is(path, key, origin, log, removed, size) {
             Ok(Some(file)) => return Ok(file),
             Ok(None) => tracing::info!("the index of residents is made from the log"),
             Err(error) => {
@@ -65,16 +82,19 @@ impl File {
                 tracing::warn!(error, "the index of residents cannot be used: it is made anew");
             }
         }
-        Self::anew(path, key, origin, log)
+        Self::anew(path, key, origin, log, removed)
     }
 
-    /// A file that counts nothing yet, in the place of what is there.
+    /// A file that counts nothing but what was removed, in the place of what is there.
     pub(super) fn anew(
         path: &Path,
         key: &Arc<ResidentIndexKey>,
         origin: &str,
         log: &Connection,
+        removed: Option<&Removed>,
     ) -> Result<Self, StoreError> {
+        // Where nothing could be made, what is there stays.
+        let kept = removed::kept(log, removed)?;
         for suffix in ["", "-wal", "-shm"] {
             let file = super::beside(path, suffix);
             match std::fs::remove_file(&file) {
@@ -85,13 +105,16 @@ impl File {
             }
         }
         let mut db = connect(path)?;
-        let (origin, log_root) = (origin.to_owned(), log_root(log, 0)?);
-        let state = State { origin, size: 0, log_root, root: EMPTY };
         let made = db.transaction()?;
         made.execute_batch(&format!("{TABLES} PRAGMA user_version = {VERSION};"))?;
+        let removed = removed::follow(&made, &EMPTY, &kept)?;
+        made.execute("INSERT INTO node SELECT * FROM removed_node", [])?;
+        let Statement { size, root } = removed;
+        let (origin, log_root) = (origin.to_owned(), log_root(log, size)?);
+        let state = State { origin, size, log_root, root, removed };
         state.write(&made, key)?;
         made.commit()?;
-        Ok(Self { db, key: Arc::clone(key), state })
+        Ok(Self { db, key: Arc::clone(key), state, mark: None })
     }
 
     /// The file, if it is of this log and this version.
@@ -103,6 +126,7 @@ impl File {
         key: &Arc<ResidentIndexKey>,
         origin: &str,
         log: &Connection,
+        last: Option<&Removed>,
         size: u64,
     ) -> Result<Option<Self>, StoreError> {
         if !path.exists() {
@@ -114,19 +138,63 @@ impl File {
             return Ok(None);
         }
         let state = State::read(&db, key)?;
-        // Another history of the same log has another index.
+        // What was removed and is not counted cannot be any more; another history of the same log has another index.
+        let begins = last.map_or(0, |it| it.segment.until);
         let same = state.origin == origin
-            && state.size <= size
+            && (begins..=size).contains(&state.size)
+            && state.removed.size <= begins
             && state.log_root == log_root(log, state.size)?;
-        Ok(same.then(|| Self { db, key: Arc::clone(key), state }))
+        Ok(same.then(|| Self { db, key: Arc::clone(key), state, mark: None }))
     }
 
-    /// How many entries it counts.
-    pub(super) fn counted(&self) -> u64 {
-        self.state.size
+    /// How far it is.
+    pub(super) fn progress(&self) -> Progress {
+        let State { size, removed, .. } = self.state;
+        Progress { counted: size, mark: self.mark, removed: removed.size }
     }
 
-    /// Counts the next entries of a log of `size`.
+    /// That all that is counted is what was signed, where it has come to the newest checkpoint.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where it is not.
+    pub(super) fn check_signed(&self, newest: &Head) -> Result<(), StoreError> {
+        let signed = newest.size != self.state.size
+            || Checkpoint::read_unverified(&newest.note)
+                .is_ok_and(|it| it.root == self.state.log_root);
+        match signed {
+            true => Ok(()),
+            false => Err(StoreError::Damaged("the entries of the log".into())),
+        }
+    }
+
+    /// Follows what was removed of the log since it did last.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where what is kept of it is.
+    pub(super) fn follow_removals(
+        &mut self,
+        log: &Connection,
+        last: Option<&Removed>,
+    ) -> Result<(), StoreError> {
+        let before = self.state.removed;
+        if last.map_or(0, |it| it.segment.until) == before.size {
+            return Ok(());
+        }
+        let kept = removed::kept(log, last)?;
+        let step = self.db.transaction()?;
+        let removed = removed::follow(&step, &before.root, &kept).or_else(|_| {
+            // A tree that does not hold together is made again.
+            step.execute("DELETE FROM removed_node", [])?;
+            removed::follow(&step, &EMPTY, &kept)
+        })?;
+        let state = State { removed, ..self.state.clone() };
+        state.write(&step, &self.key)?;
+        step.commit()?;
+        self.state = state;
+        Ok(())
+    }
+
+    /// Counts the next entries of a log of `size`, no further than to where its segments end, which have `length` entries.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] where the log is; where the file is, `spoilt` is set as well.
@@ -134,25 +202,32 @@ impl File {
         &mut self,
         log: &Connection,
         size: u64,
+        length: u64,
         spoilt: &AtomicBool,
     ) -> Result<(), StoreError> {
-        let until = size.min(self.state.size + BATCH);
-        let mut added = read(log, self.state.size, until)?;
+        let from = self.state.size;
+        let end = from.checked_div(length).map_or(u64::MAX, |nth| (nth + 1) * length);
+        let until = size.min(from + BATCH).min(end);
+        let (mut added, log_root) = read(log, &self.state, until)?;
         // Those of one resident stay in the order of the log.
         added.sort_by_key(|(key, ..)| *key);
-        let log_root = log_root(log, until)?;
         let step = self.db.transaction()?;
         let root = match added.is_empty() {
             true => self.state.root,
-            false => tree::count(&step, &self.state.root, &added).inspect_err(|error| {
-                if is_spoilt(error) {
-                    spoilt.store(true, Ordering::Relaxed);
-                }
-            })?,
+            false => tree::count((&step, Nodes::Counted), &self.state.root, &added).inspect_err(
+                |error| {
+                    if is_spoilt(error) {
+                        spoilt.store(true, Ordering::Relaxed);
+                    }
+                },
+            )?,
         };
         let state = State { size: until, log_root, root, ..self.state.clone() };
         state.write(&step, &self.key)?;
         step.commit()?;
+        if until == end {
+            self.mark = Some(Mark { index: state.index(), log_root });
+        }
         self.state = state;
         Ok(())
     }
@@ -176,21 +251,25 @@ pub(super) fn is_spoilt(error: &StoreError) -> bool {
 }
 
 /// What the index says of a resident, all of it at one moment.
+pub(super) struct Said {
+    /// The index.
+    pub(super) state: State,
+    /// What it says.
+    pub(super) now: Option<Proved>,
+    /// What it said of entries that were removed.
+    pub(super) before: Option<Proved>,
+}
+
 pub(super) fn find(
     db: &Connection,
     key: &ResidentIndexKey,
     resident: &Hash,
-) -> Result<(State, Option<Proved>), StoreError> {
+) -> Result<Said, StoreError> {
     let moment = db.unchecked_transaction()?;
     let state = State::read(&moment, key)?;
-    let found = tree::find(&moment, &state.root, resident)?;
-    Ok((state, found))
-}
-
-/// The root that the log had at a size.
-pub(super) fn log_root(log: &Connection, size: u64) -> Result<Hash, StoreError> {
-    root_of(&mut TileReader::new(|id| read_tile(log, id)), size)
-        .map_err(|error| StoreError::Damaged(error.to_string()))
+    let now = tree::find((&moment, Nodes::Counted), &state.root, resident)?;
+    let before = tree::find((&moment, Nodes::Removed), &state.removed.root, resident)?;
+    Ok(Said { state, now, before })
 }
 
 /// A commit may be lost with the power: what was counted is then counted again.
@@ -204,31 +283,38 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(db)
 }
 
-/// The entries about residents at these positions. Every entry must be the one whose hash the log has.
-fn read(log: &Connection, from: u64, until: u64) -> Result<Vec<Added>, StoreError> {
+/// The entries about residents from where the index is up to a position, and the root of the log with all that are there.
+/// It must be the one that the log's tiles give, so that what is counted is what was signed, all of it.
+fn read(log: &Connection, state: &State, until: u64) -> Result<(Vec<Added>, Hash), StoreError> {
+    let from = state.size;
     let damaged = |position| StoreError::Damaged(format!("the entry at {position}"));
+    let mut tiles = TileReader::new(|id| read_tile(log, id));
+    let nodes = left_nodes(from).into_iter().map(|node| tiles.node(node));
+    let nodes = nodes.collect::<Result<Vec<_>, _>>().map_err(|_| damaged(from))?;
+    let frontier = Frontier::from_nodes(from, nodes).filter(|it| it.root() == state.log_root);
+    let mut frontier = frontier.ok_or_else(|| damaged(from))?;
     let mut select = log.prepare_cached(
         "SELECT position, entry FROM leaf WHERE position >= ?1 AND position < ?2 ORDER BY position",
     )?;
     let mut rows = select.query((from, until))?;
-    let (mut added, mut tile) = (Vec::new(), Vec::new());
+    let mut added = Vec::new();
     for expected in from..until {
         let row = rows.next()?.ok_or_else(|| damaged(expected))?;
         let position: u64 = row.get(0)?;
         let entry = row.get_ref(1)?.as_blob().map_err(|_| damaged(expected))?;
-        let (index, at) = (position / WIDTH, (position % WIDTH) as usize);
-        if tile.is_empty() || at == 0 {
-            let octets = read_tile(log, TileId { level: 0, index })?;
-            tile = octets.as_deref().and_then(tile::hashes).unwrap_or_default();
-        }
-        let hash = leaf_hash(entry);
-        if position != expected || tile.get(at) != Some(&hash) {
+        if position != expected {
             return Err(damaged(expected));
         }
+        let hash = leaf_hash(entry);
+        frontier.push(hash);
         // What is no entry of this version is about nobody, here and for whoever checks.
         if let Ok(Entry { resident: Some(resident), .. }) = Entry::decode(entry) {
             added.push((key(&resident), position, hash));
         }
     }
-    Ok(added)
+    let root = frontier.root();
+    match log_root(log, until)? == root {
+        true => Ok((added, root)),
+        false => Err(StoreError::Damaged(format!("the entries from {from} to {until}"))),
+    }
 }

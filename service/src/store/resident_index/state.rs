@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use audit::tree::Hash;
+use audit::{history::Statement, tree::Hash};
 use hsm::sm3;
 use rusqlite::{Connection, OptionalExtension as _};
 use zeroize::Zeroizing;
@@ -31,6 +31,8 @@ impl fmt::Debug for ResidentIndexKey {
     }
 }
 
+const SELECT: &str = "SELECT origin, size, log_root, root, removed, removed_root, mac FROM state";
+
 /// The row of `state`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
@@ -42,21 +44,32 @@ pub(super) struct State {
     pub(super) log_root: Hash,
     /// Root of the index.
     pub(super) root: Hash,
+    /// Entries that were removed, and the root of the index over them.
+    pub(super) removed: Statement,
 }
 
 impl State {
+    /// The index.
+    pub(super) fn index(&self) -> Statement {
+        Statement { size: self.size, root: self.root }
+    }
+
     /// Reads the row.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] where there is none that was written with this key.
     pub(super) fn read(db: &Connection, key: &ResidentIndexKey) -> Result<Self, StoreError> {
         let row = db
-            .query_row("SELECT origin, size, log_root, root, mac FROM state", [], |row| {
+            .query_row(SELECT, [], |row| {
                 let state = Self {
                     origin: row.get("origin")?,
                     size: row.get("size")?,
                     log_root: row.get("log_root")?,
                     root: row.get("root")?,
+                    removed: Statement {
+                        size: row.get("removed")?,
+                        root: row.get("removed_root")?,
+                    },
                 };
                 Ok((state, row.get::<_, Vec<u8>>("mac")?))
             })
@@ -70,16 +83,26 @@ impl State {
     pub(super) fn write(&self, db: &Connection, key: &ResidentIndexKey) -> Result<(), StoreError> {
         let mac = sm3::hmac(&key.0[..], &[&self.fields()]);
         db.prepare_cached(
-            "REPLACE INTO state (one, origin, size, log_root, root, mac) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
+            "REPLACE INTO state (one, origin, size, log_root, root, removed, removed_root, mac)
+             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
-        .execute((&self.origin, self.size, self.log_root, self.root, mac))?;
+        .execute((
+            &self.origin,
+            self.size,
+            self.log_root,
+            self.root,
+            self.removed.size,
+            self.removed.root,
+            mac,
+        ))?;
         Ok(())
     }
 
     /// What the code is over: the version of the tables and every field. What has no fixed length comes last.
     fn fields(&self) -> Vec<u8> {
-        let Self { origin, size, log_root, root } = self;
+        let Self { origin, size, log_root, root, removed } = self;
         let (version, size) = (VERSION.to_be_bytes(), size.to_be_bytes());
-        [&version[..], &size, log_root, root, origin.as_bytes()].concat()
+        let (until, before) = (removed.size.to_be_bytes(), &removed.root);
+        [&version[..], &size, log_root, root, &until, before, origin.as_bytes()].concat()
     }
 }

@@ -2,6 +2,7 @@ use std::{fs, time::Duration};
 
 use audit::{
     Entry,
+    history::Statement,
     index::{self, EMPTY, Index, root_from},
     tree::{Hash, leaf_hash},
 };
@@ -13,7 +14,7 @@ use super::{
     ResidentIndexKey,
     node::{Node, WAYS, Way},
     state::State,
-    tree::{self, Added},
+    tree::{self, Added, Nodes},
 };
 use crate::store::{
     HistoryDraft, ResidentId, Store, StoreError,
@@ -47,11 +48,11 @@ fn state() -> Connection {
 
 /// A row as whoever writes the file would write it.
 fn put(db: &Connection, state: &State, mac: &[u8]) {
-    let State { origin, size, log_root, root } = state;
+    let State { origin, size, log_root, root, removed } = state;
     db.execute("DELETE FROM state", []).unwrap();
     db.execute(
-        "INSERT INTO state (one, origin, size, log_root, root, mac) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
-        (origin, size, log_root, root, mac),
+        "INSERT INTO state VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        (origin, size, log_root, root, removed.size, removed.root, mac),
     )
     .unwrap();
 }
@@ -91,11 +92,11 @@ proptest! {
             some.iter().for_each(|(key, position, leaf)| index.add(key, *position, leaf));
             let mut some = some.to_vec();
             some.sort_by_key(|(key, ..)| *key);
-            root = tree::count(&db, &root, &some).unwrap();
+            root = tree::count((&db, Nodes::Counted), &root, &some).unwrap();
             prop_assert_eq!(root, index.root());
         }
         for n in (0..=255).step_by(5) {
-            let found = tree::find(&db, &root, &key(n)).unwrap();
+            let found = tree::find((&db, Nodes::Counted), &root, &key(n)).unwrap();
             prop_assert_eq!(&found, &index.prove(&key(n)));
             if let Some((standing, path)) = found {
                 prop_assert_eq!(root_from(&key(n), &standing, &path), Some(root));
@@ -137,7 +138,8 @@ proptest! {
         prop_assume!(key != other_key);
         let [key, other_key] = [key, other_key].map(|it| ResidentIndexKey::new(&it));
         let db = state();
-        let written = State { origin, size, log_root, root };
+        let removed = Statement { size: size / 2, root: log_root };
+        let written = State { origin, size, log_root, root, removed };
         written.write(&db, &key).unwrap();
         prop_assert_eq!(&State::read(&db, &key).unwrap(), &written);
         prop_assert!(is_refused(&db, &other_key));
@@ -153,6 +155,8 @@ proptest! {
             (State { size: size + 1, ..written.clone() }, mac),
             (State { log_root: flip(&log_root), ..written.clone() }, mac),
             (State { root: flip(&root), ..written.clone() }, mac),
+            (State { removed: Statement { size: removed.size + 1, ..removed }, ..written.clone() }, mac),
+            (State { removed: Statement { root: flip(&log_root), ..removed }, ..written.clone() }, mac),
             (written.clone(), flip(&mac)),
         ];
         for (other, mac) in others {
@@ -177,7 +181,7 @@ fn a_node_that_was_changed_is_not_believed() {
     let added: Vec<Added> = keys.iter().map(|n| (key(*n), u64::from(*n), [*n; 32])).collect();
     let mut sorted = added;
     sorted.sort_by_key(|(key, ..)| *key);
-    let root = tree::count(&db, &EMPTY, &sorted).unwrap();
+    let root = tree::count((&db, Nodes::Counted), &EMPTY, &sorted).unwrap();
     let rows = rows(&db);
     assert!(rows.len() > 8, "{}", rows.len());
     for (path, ways) in rows {
@@ -186,13 +190,16 @@ fn a_node_that_was_changed_is_not_believed() {
         for other in [changed, Vec::new(), ways[..ways.len() - 1].to_vec()] {
             db.execute("UPDATE node SET ways = ?2 WHERE path = ?1", (&path, &other)).unwrap();
             let refused = keys.iter().filter(|n| {
-                matches!(tree::find(&db, &root, &key(**n)), Err(StoreError::Damaged(_)))
+                matches!(
+                    tree::find((&db, Nodes::Counted), &root, &key(**n)),
+                    Err(StoreError::Damaged(_))
+                )
             });
             assert!(refused.count() > 0, "{path:?}");
         }
         db.execute("UPDATE node SET ways = ?2 WHERE path = ?1", (&path, &ways)).unwrap();
     }
-    assert!(tree::find(&db, &root, &key(8)).unwrap().is_some());
+    assert!(tree::find((&db, Nodes::Counted), &root, &key(8)).unwrap().is_some());
 }
 
 /// One who is alone below has the same hash wherever there: their key tells.
@@ -203,7 +210,7 @@ fn a_resident_who_was_moved_within_a_node_is_not_believed() {
     let mut added: Vec<Added> =
         residents.iter().zip(0..).map(|(key, position)| (*key, position, [7; 32])).collect();
     added.sort_by_key(|(key, ..)| *key);
-    let root = tree::count(&db, &EMPTY, &added).unwrap();
+    let root = tree::count((&db, Nodes::Counted), &EMPTY, &added).unwrap();
     let mut alike = 0;
     for (path, octets) in rows(&db) {
         let node = Node::read(&octets).unwrap();
@@ -219,16 +226,16 @@ fn a_resident_who_was_moved_within_a_node_is_not_believed() {
             alike += 1;
             db.execute("UPDATE node SET ways = ?2 WHERE path = ?1", (&path, other.write()))
                 .unwrap();
-            let found = tree::find(&db, &root, &moved);
+            let found = tree::find((&db, Nodes::Counted), &root, &moved);
             assert!(matches!(found, Err(StoreError::Damaged(_))), "{found:?}");
-            let counted = tree::count(&db, &root, &[(moved, 1000, [8; 32])]);
+            let counted = tree::count((&db, Nodes::Counted), &root, &[(moved, 1000, [8; 32])]);
             assert!(matches!(counted, Err(StoreError::Damaged(_))), "{counted:?}");
         }
         db.execute("UPDATE node SET ways = ?2 WHERE path = ?1", (&path, &octets)).unwrap();
     }
     assert!(alike > 20, "{alike}");
     for key in &residents {
-        assert!(tree::find(&db, &root, key).unwrap().is_some());
+        assert!(tree::find((&db, Nodes::Counted), &root, key).unwrap().is_some());
     }
 }
 
@@ -247,7 +254,7 @@ fn leave_out(place: &Place, resident: ResidentId) -> Hash {
     added.sort_by_key(|(key, ..)| *key);
     let db = Connection::open(place.index()).unwrap();
     db.execute("DELETE FROM node", []).unwrap();
-    tree::count(&db, &EMPTY, &added).unwrap()
+    tree::count((&db, Nodes::Counted), &EMPTY, &added).unwrap()
 }
 
 /// The row, and its code.
@@ -256,7 +263,8 @@ fn written(place: &Place) -> (State, Hash) {
     db.query_row("SELECT * FROM state", [], |row| {
         let (origin, size) = (row.get("origin")?, row.get("size")?);
         let (log_root, root) = (row.get("log_root")?, row.get("root")?);
-        Ok((State { origin, size, log_root, root }, row.get("mac")?))
+        let removed = Statement { size: row.get("removed")?, root: row.get("removed_root")? };
+        Ok((State { origin, size, log_root, root, removed }, row.get("mac")?))
     })
     .unwrap()
 }
@@ -390,4 +398,41 @@ async fn an_older_file_is_followed_from_where_it_was() {
     told_at_last(&store, one).await;
     assert_told(&place, &store, one, 11).await;
     assert!(sql("SELECT one FROM mark").is_err(), "it was made anew");
+}
+
+/// What was written into the log, its hash with it, while the file is made, is counted by nobody.
+#[tokio::test]
+async fn entries_are_counted_as_they_were_signed() {
+    let place = Place::new();
+    let [one, other] = [ResidentId::generate(), ResidentId::generate()];
+    let store = place.open();
+    fill(&store, [one, other], 600).await;
+    drop(store);
+    let log = Connection::open(place.path()).unwrap();
+    let select = "SELECT position, entry, hashes FROM leaf, tile
+                  WHERE resident = ?1 AND position < 256 AND level = 0 AND idx = 0 LIMIT 1";
+    let (position, entry, hashes): (usize, Vec<u8>, Vec<u8>) = log
+        .query_row(select, [one.to_string()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap();
+    let put = |entry: &[u8], hashes: &[u8]| {
+        let leaf = "UPDATE leaf SET entry = ?1 WHERE position = ?2";
+        log.execute(leaf, (entry, position)).unwrap();
+        let tile = "UPDATE tile SET hashes = ?1 WHERE level = 0 AND idx = 0";
+        log.execute(tile, [hashes]).unwrap();
+    };
+    let text = String::from_utf8(entry.clone()).unwrap();
+    let forged = text.replace(&one.to_string(), &other.to_string()).into_bytes();
+    let mut tile = hashes.clone();
+    tile[position * 32..][..32].copy_from_slice(&leaf_hash(&forged));
+    drop(fs::remove_file(place.index()));
+    put(&forged, &tile);
+    let store = place.open();
+    for resident in [one, other] {
+        assert!(store.history(resident).await.is_err());
+    }
+    put(&entry, &hashes);
+    for resident in [one, other] {
+        told_at_last(&store, resident).await;
+        assert_told(&place, &store, resident, 200).await;
+    }
 }

@@ -1,11 +1,15 @@
 //! What somebody with the file can do to the log, and what the checker says of it.
 
 use audit::{
-    check::{Finding, Leaf, Log, Report, Verdict, check},
-    table::{Columns, SELECT_CHECKPOINTS, SELECT_LEAVES, SELECT_TILE, SELECT_TILES},
+    check::{Finding, KeptStanding, Leaf, Log, Report, Verdict, check},
+    index::Standing,
+    table::{
+        Columns, SELECT_CHECKPOINTS, SELECT_LEAVES, SELECT_REMOVAL, SELECT_REMOVED_ENTRIES,
+        SELECT_STANDINGS, SELECT_TILE, SELECT_TILES,
+    },
     tile::TileId,
 };
-use rusqlite::{Connection, OptionalExtension as _, Rows, Statement};
+use rusqlite::{Connection, OptionalExtension as _, Row, Rows, Statement};
 
 use super::*;
 
@@ -15,6 +19,9 @@ struct Tables<'a> {
     checkpoints: Rows<'a>,
     tiles: Rows<'a>,
     tile: Statement<'a>,
+    removal: Statement<'a>,
+    kept: Rows<'a>,
+    standings: Rows<'a>,
 }
 
 impl Log for Tables<'_> {
@@ -47,6 +54,24 @@ impl Log for Tables<'_> {
     fn tile(&mut self, id: TileId) -> rusqlite::Result<Option<Vec<u8>>> {
         self.tile.query_row((id.level, id.index), |row| row.get(0)).optional()
     }
+
+    fn removal(&mut self) -> rusqlite::Result<Option<(u64, Vec<u8>)>> {
+        self.removal.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+    }
+
+    fn next_standing(&mut self) -> rusqlite::Result<Option<KeptStanding>> {
+        let row = self.standings.next()?;
+        let read = |row: &Row<'_>| {
+            let standing = Standing { count: row.get(2)?, chain: row.get(3)? };
+            Ok(KeptStanding { key: row.get(0)?, until: row.get(1)?, standing })
+        };
+        row.map(read).transpose()
+    }
+
+    fn next_kept(&mut self) -> rusqlite::Result<Option<(u64, Vec<u8>)>> {
+        let row = self.kept.next()?;
+        row.map(|row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?))).transpose()
+    }
 }
 
 fn checked(db: &Connection) -> Report {
@@ -59,11 +84,17 @@ pub(super) fn checked_with(db: &Connection, seed: u8) -> Report {
     let mut checkpoints = db.prepare(SELECT_CHECKPOINTS).unwrap();
     let mut tiles = db.prepare(SELECT_TILES).unwrap();
     let tile = db.prepare(SELECT_TILE).unwrap();
+    let removal = db.prepare(SELECT_REMOVAL).unwrap();
+    let mut kept = db.prepare(SELECT_REMOVED_ENTRIES).unwrap();
+    let mut standings = db.prepare(SELECT_STANDINGS).unwrap();
     let mut tables = Tables {
         leaves: leaves.query([]).unwrap(),
         checkpoints: checkpoints.query([]).unwrap(),
         tiles: tiles.query([]).unwrap(),
         tile,
+        removal,
+        kept: kept.query([]).unwrap(),
+        standings: standings.query([]).unwrap(),
     };
     let key = super::super::tail::LogSigner::new(log_keys(seed), ORIGIN).unwrap().key().clone();
     check(&mut tables, &key, &[]).unwrap()

@@ -334,6 +334,8 @@ async fn a_database_has_one_master() {
 fn the_log_has_the_public_form() {
     let migration = include_str!("../migrations/0001_log.sql");
     assert!(migration.contains(audit::table::CREATE));
+    let migration = include_str!("../migrations/0046_removed.sql");
+    assert!(migration.contains(audit::table::CREATE_REMOVED));
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ mod presences;
 mod qualifications;
 mod reads;
 mod records;
+mod retention;
 mod revocation_lists;
 mod rollback;
 mod rules;

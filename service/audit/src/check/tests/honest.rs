@@ -5,7 +5,7 @@ use crate::{
     bundle::{self, Header, Reader, write_end, write_entry},
     checkpoint::Checkpoint,
     entry::{MAX_DETAIL, MAX_TEXT},
-    tree::{Hash, Node, left_nodes, right_nodes},
+    tree::{Node, left_nodes, right_nodes},
 };
 
 const LOGS: u64 = 1000;

@@ -17,6 +17,9 @@ use audit::{
 use super::check::{Checked, Kind};
 use crate::{failure::Failure, text::problems};
 
+/// First lines of histories.
+pub(super) const HISTORIES: [&str; 2] = [history::FORMAT, history::FORMAT_2];
+
 /// Checks an export, a history or a receipt; without a key given, against the key that it carries itself, and so where
 /// the key given signed nothing of it and today's log may show that it is of the same.
 pub(super) fn check(
@@ -28,20 +31,20 @@ pub(super) fn check(
     let file =
         File::open(path).map_err(|error| Failure::of(problems::FILE_UNREADABLE).about(error))?;
     let mut file = BufReader::new(file);
-    let begins = |file: &mut BufReader<File>, format| {
-        begins(file, format).map_err(|error| unreadable(BundleError::Read(error)))
+    let begins = |file: &mut BufReader<File>, formats: &[&str]| {
+        begins(file, formats).map_err(|error| unreadable(BundleError::Read(error)))
     };
     let foreign = |note: &str| {
         online && key.is_some_and(|key| Checkpoint::verify(note, key) == Err(NoteError::NotSigned))
     };
-    let (report, kind, note) = if begins(&mut file, history::FORMAT)? {
+    let (report, kind, note) = if begins(&mut file, &HISTORIES)? {
         let reader = history::Reader::new(file).map_err(unreadable)?;
         let header = reader.header().clone();
         let note = header.checkpoint.clone();
         let with = key.filter(|_| !foreign(&note)).unwrap_or(&header.key);
         let report = history::check(reader, with, held).map_err(unreadable)?;
         (report, Kind::History(Box::new(header)), note)
-    } else if begins(&mut file, receipt::FORMAT)? {
+    } else if begins(&mut file, &[receipt::FORMAT])? {
         let receipt = Receipt::read(file).map_err(unreadable)?;
         let note = receipt.checkpoint.clone();
         let with = key.filter(|_| !foreign(&note)).unwrap_or(&receipt.key);
@@ -56,17 +59,19 @@ pub(super) fn check(
     Ok(Checked { key_in_file, kind, note: Some(note), foreign, ..Checked::of(report) })
 }
 
-fn begins(file: &mut impl BufRead, format: &str) -> io::Result<bool> {
-    Ok(file.fill_buf()?.starts_with(format.as_bytes()))
+/// Whether it says that it is of one of these formats.
+fn begins(file: &mut impl BufRead, formats: &[&str]) -> io::Result<bool> {
+    let begun = file.fill_buf()?;
+    Ok(formats.iter().any(|format| begun.starts_with(format.as_bytes())))
 }
 
 /// The checkpoint of what speaks of a log without being one: a history or a receipt.
 pub(super) fn brought_note(path: &Path) -> Option<String> {
     let mut file = BufReader::new(File::open(path).ok()?);
-    if begins(&mut file, receipt::FORMAT).ok()? {
+    if begins(&mut file, &[receipt::FORMAT]).ok()? {
         return Some(Receipt::read(file).ok()?.checkpoint);
     }
-    let history = begins(&mut file, history::FORMAT).ok()?;
+    let history = begins(&mut file, &HISTORIES).ok()?;
     let reader = history.then(|| history::Reader::new(file).ok())??;
     Some(reader.header().checkpoint.clone())
 }

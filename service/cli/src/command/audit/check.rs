@@ -160,18 +160,24 @@ impl Check {
         );
         context.screen.hint(text::SERVICE_READING);
         let (report, note) = running::check(context, &key, &held).await?;
+        // Where residents stood in what was removed is not given out.
+        let index_checked = report.removed.is_none();
         let mut checked = Checked { note: Some(note), ..Checked::of(report) };
         // What it gave out is what it has.
         checked.compare(context, Some(&key)).await?;
         let exit = worse(all_signed(&signed), checked.exit());
         let server = PathBuf::from(context.service.address().origin());
         let mut page = page(&server, &checked);
+        if !index_checked {
+            page = page.row(text::INDEX_OF_RESIDENTS, text::INDEX_NOT_CHECKED);
+        }
         if checked.exit() == Exit::Done {
             page = cosigned(page, &signed);
             page = if given.is_none() { page.note(text::KEY_OF_SERVICE) } else { page };
         }
         let mut json = report_json(&server, &checked);
         json["witnesses"] = cosigned_json(&signed);
+        json["index_checked"] = index_checked.into();
         json["verifier_key_source"] = if given.is_some() { "given" } else { "service" }.into();
         context.screen.show(&json, &page);
         Ok(exit)

@@ -7,10 +7,15 @@ use std::{
 };
 
 use audit::{
-    check::{self, Leaf, Log},
+    check::{self, KeptStanding, Leaf, Log},
     checkpoint::VerifierKey,
-    table::{Columns, SELECT_CHECKPOINTS, SELECT_LEAVES, SELECT_TILE, SELECT_TILES},
+    index::Standing,
+    table::{
+        Columns, SELECT_CHECKPOINTS, SELECT_LEAVES, SELECT_REMOVAL, SELECT_REMOVED_ENTRIES,
+        SELECT_STANDINGS, SELECT_TILE, SELECT_TILES,
+    },
     tile::TileId,
+    tree::Hash,
 };
 use rusqlite::{Connection, OpenFlags, Row, Rows, Statement, types::ValueRef};
 
@@ -38,11 +43,17 @@ pub(super) fn check(path: &Path, key: &VerifierKey, held: &[String]) -> Result<C
         let mut leaves = database.prepare(SELECT_LEAVES)?;
         let mut checkpoints = database.prepare(SELECT_CHECKPOINTS)?;
         let mut tiles = database.prepare(SELECT_TILES)?;
+        let mut removal = database.prepare(SELECT_REMOVAL)?;
+        let mut kept = prepared_if(&database, "removed_entry", SELECT_REMOVED_ENTRIES)?;
+        let mut standings = prepared_if(&database, "removed_standing", SELECT_STANDINGS)?;
         let mut log = Database {
             leaves: leaves.query([])?,
             checkpoints: checkpoints.query([])?,
             tiles: tiles.query([])?,
             tile: database.prepare(SELECT_TILE)?,
+            removal: removal.query([])?,
+            kept: kept.as_mut().map(|it| it.query([])).transpose()?,
+            standings: standings.as_mut().map(|it| it.query([])).transpose()?,
         };
         let report = check::check(&mut log, key, held)?;
         Ok(Checked::of(report))
@@ -71,11 +82,23 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(database)
 }
 
+/// A statement about a table that a log of an earlier version has not.
+fn prepared_if<'d>(
+    database: &'d Connection,
+    table: &str,
+    select: &str,
+) -> rusqlite::Result<Option<Statement<'d>>> {
+    database.table_exists(None, table)?.then(|| database.prepare(select)).transpose()
+}
+
 struct Database<'d> {
     leaves: Rows<'d>,
     checkpoints: Rows<'d>,
     tiles: Rows<'d>,
     tile: Statement<'d>,
+    removal: Rows<'d>,
+    kept: Option<Rows<'d>>,
+    standings: Option<Rows<'d>>,
 }
 
 impl Log for Database<'_> {
@@ -102,6 +125,38 @@ impl Log for Database<'_> {
         let mut rows = self.tile.query((id.level, index))?;
         rows.next()?.map(|row| bytes(row, 0)).transpose()
     }
+
+    fn removal(&mut self) -> rusqlite::Result<Option<(u64, Vec<u8>)>> {
+        self.removal.next()?.map(positioned).transpose()
+    }
+
+    fn next_standing(&mut self) -> rusqlite::Result<Option<KeptStanding>> {
+        let Some(row) = self.standings.as_mut().map_or(Ok(None), Rows::next)? else {
+            return Ok(None);
+        };
+        let standing = Standing { count: number(row, 2)?, chain: hash(row, 3)? };
+        Ok(Some(KeptStanding { key: bytes(row, 0)?, until: number(row, 1)?, standing }))
+    }
+
+    fn next_kept(&mut self) -> rusqlite::Result<Option<(u64, Vec<u8>)>> {
+        let row = self.kept.as_mut().map_or(Ok(None), Rows::next)?;
+        row.map(positioned).transpose()
+    }
+}
+
+/// A position and the entry that stands there.
+fn positioned(row: &Row<'_>) -> rusqlite::Result<(u64, Vec<u8>)> {
+    Ok((number(row, 0)?, bytes(row, 1)?))
+}
+
+/// A number; what is none is one that no log reaches.
+fn number(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
+    Ok(row.get_ref(at)?.as_i64().unwrap_or(-1).cast_unsigned())
+}
+
+/// A hash; what is none is one of nothing.
+fn hash(row: &Row<'_>, at: usize) -> rusqlite::Result<Hash> {
+    Ok(bytes(row, at)?.try_into().unwrap_or_default())
 }
 
 fn leaf(position: u64, row: &Row<'_>) -> rusqlite::Result<Leaf> {

@@ -177,6 +177,10 @@ impl Search {
         }
         let lines = found.entries.iter().map(|it| line(it.position, &it.entry)).collect();
         let page = show::listed(text::AUDIT_ENTRIES, &HEADINGS, lines, &found.next_page_token);
+        let page = match found.begins {
+            0 => page,
+            begins => page.note(Cell::Filled(text::SEARCH_BEGINS, vec![begins.to_string()])),
+        };
         context.screen.show(&json, &page);
         Ok(Exit::Done)
     }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use audit::{
     Entry,
-    check::{Gap, Verdict},
-    history::Header,
+    check::{Gap, Removed, Verdict},
+    history::{Before, Header},
     receipt::Receipt,
 };
 use serde_json::{Value, json};
@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::{Checked, Kind, Today};
 use crate::{
     exit::Exit,
-    page::{Cell, Page, entry_instant},
+    history::removed,
+    page::{Cell, Page, entry_instant, log_instant},
     show::finding,
     text::{self, Lang, Text, problems},
 };
@@ -59,6 +60,7 @@ pub(super) fn page(path: &Path, checked: &Checked) -> Page {
                 .row(text::HISTORY_COUNTED, index.size)
                 .row(text::HISTORY_STATED, statement.position)
                 .maybe(text::HISTORY_UNTIL, stated.as_ref().map(entry_instant))
+                .maybe(text::HISTORY_BEFORE, removed(header))
                 .row(text::ENTRIES_CHECKED, report.leaves)
         }
         Kind::Receipt(receipt) => {
@@ -67,6 +69,12 @@ pub(super) fn page(path: &Path, checked: &Checked) -> Page {
         }
     };
     page = page.row(text::LOG_SIZE, report.size).maybe(text::ROOT, report.root.map(hex::encode));
+    if let Some(Removed { until, position, since, months, witnessed }) = report.removed {
+        let said = if witnessed { text::REMOVED_BEFORE } else { text::REMOVED_UNWITNESSED };
+        let [until, position, months] = [until, position, months.into()].map(|it| it.to_string());
+        let told = vec![until, position, months, log_instant(since)];
+        page = page.row(text::REMOVED_ENTRIES, Cell::Filled(said, told));
+    }
     match &report.verdict {
         Verdict::Valid => {}
         Verdict::Tampered(findings) => {
@@ -128,10 +136,14 @@ pub(super) fn report_json(path: &Path, checked: &Checked) -> Value {
     let (history, receipt) = match kind {
         Kind::Log => (Value::Null, Value::Null),
         Kind::History(header) => {
-            let Header { resident, index, statement, .. } = &**header;
+            let Header { resident, index, statement, before, .. } = &**header;
             let stated_at = statement.position;
-            let said =
-                json!({ "resident": resident, "counted": index.size, "stated_at": stated_at });
+            let removed = before.as_ref().map_or(0, |before| before.standing.count);
+            let said = json!({
+                "resident": resident, "counted": index.size, "stated_at": stated_at,
+                "removed": removed,
+                "removal": before.as_ref().and_then(Before::removed).as_ref().map(finding::removed_json),
+            });
             (said, Value::Null)
         }
         Kind::Receipt(receipt) => {
@@ -150,6 +162,7 @@ pub(super) fn report_json(path: &Path, checked: &Checked) -> Value {
         "size": report.size,
         "root": report.root.map(hex::encode),
         "checkpoints": report.checkpoints,
+        "removed": report.removed.as_ref().map(finding::removed_json),
         "verifier_key_source": if *key_in_file { "file" } else { "given" },
         "findings": findings,
         "unlisted_findings": unlisted,

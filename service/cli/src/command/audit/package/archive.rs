@@ -16,7 +16,10 @@ use audit::{
 };
 use sm3::{Digest as _, Sm3};
 
-use super::{super::export::Range, signature};
+use super::{
+    super::{bundle::HISTORIES, export::Range},
+    signature,
+};
 use crate::{
     clock,
     command::timestamp,
@@ -76,7 +79,7 @@ impl Archive {
     /// A history that was given out before.
     pub(super) fn history(&mut self, path: &Path) -> Result<Written, Failure> {
         let octets = files::read(path, LARGEST_HISTORY)?;
-        if !octets.starts_with(history::FORMAT.as_bytes()) {
+        if !HISTORIES.iter().any(|format| octets.starts_with(format.as_bytes())) {
             return Err(Failure::of(problems::LOG_UNREADABLE).about(path.display()));
         }
         let name = package::HISTORY;
@@ -187,6 +190,29 @@ impl Serials {
         match self.0.len() > MAX_CERTIFICATES {
             true => Err(problems::PACKAGE_TOO_LARGE.into()),
             false => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_goes_in_whether_or_not_entries_were_removed() {
+        let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/history");
+        let dir = tempfile::tempdir().unwrap();
+        let mut archive = Archive::create(&dir.path().join("package.zip")).unwrap();
+        let mut written = |name| archive.history(&Path::new(vectors).join(name));
+        let refused = written("log-with-histories.txt").err().unwrap();
+        assert_eq!(refused.reason, "LOG_UNREADABLE");
+        for name in ["history.txt", "history-removed.txt"] {
+            let mut archive = Archive::create(&dir.path().join(name)).unwrap();
+            let written = archive.history(&Path::new(vectors).join(name)).unwrap();
+            let entries = archive.checked(written).unwrap();
+            assert_eq!(entries.spoiled, None, "{name}");
+            let Selection::History { entries, .. } = entries.selection else { panic!("{name}") };
+            assert_eq!(entries, 14, "{name}");
         }
     }
 }

@@ -81,6 +81,7 @@ impl Judged {
             size: self.checked.manifest.selection.size(),
             root: None,
             checkpoints: 0,
+            removed: None,
             verdict: Verdict::Valid,
         };
         self.checked.report.clone().unwrap_or(nothing)
