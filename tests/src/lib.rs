@@ -1,5 +1,5 @@
 //! What the cross-process tests stand on. In reading order: a [`private`] PC/SC daemon for each test; a [`hospital`]
-//! with service, people and cards, and the [`card_list`] as a desk keeps it; C [`programs`] and those in [`python`]; a [`failing_disk`]; devices in software ([`softsdf`], [`softhsm`]); [`grpc`], also over the [`national`] listener, the card [`relay`]
+//! with service, people and cards, and the [`card_list`] as a desk keeps it; C [`programs`] and those in [`python`]; a [`failing_disk`], and an [`old_log`]; devices in software ([`softsdf`], [`softhsm`]); [`grpc`], also over the [`national`] listener, the card [`relay`]
 //! and the bench for [`issuing`], for calls that the command line would never make; plain [`http`], a [`browser`], and a [`resource_server`] that is shown [`tokens`]; what [`openssl`] says; and the
 //! [`contract`] suites, one per trait.
 
@@ -16,6 +16,7 @@ pub mod hospital;
 pub mod http;
 pub mod issuing;
 pub mod national;
+pub mod old_log;
 pub mod openssl;
 pub mod private;
 pub mod programs;

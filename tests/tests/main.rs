@@ -62,6 +62,7 @@ mod qualifications;
 mod readme;
 mod receipts;
 mod recovery;
+mod retention;
 mod revocation_lists;
 mod rights;
 mod root_succession;
