@@ -217,7 +217,7 @@ fn check_stands(
 fn check_undoubted(db: &Connection, until: u64) -> Result<(), StoreError> {
     let mut select = db.prepare_cached(
         "SELECT kind, numbers FROM scrub_finding
-         WHERE round <= coalesce((SELECT max(round) FROM scrub), round)",
+         WHERE round <= coalesce((SELECT max(round) + 1 FROM scrub), round)",
     )?;
     let rows =
         select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
