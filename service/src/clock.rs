@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use time::{Date, Month, OffsetDateTime};
+use time::{Date, Month, OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// A moment in UTC, precise to the microsecond, as the log and the certificates write it.
 pub type UtcTime = OffsetDateTime;
@@ -69,6 +69,13 @@ pub fn rfc3339(at: UtcTime) -> String {
         at.second(),
         at.microsecond()
     )
+}
+
+/// Reads a time in that form; no other is one.
+#[must_use]
+pub fn read(text: &str) -> Option<UtcTime> {
+    let at = UtcTime::parse(text, &Rfc3339).ok()?;
+    (rfc3339(at) == text).then_some(at)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use hsm::{
     sm2::{Signature, SignerId},
     sm3,
 };
-use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use time::Duration;
 
 use super::{
     super::{Caller, Error, Registrar, sessions::stored_role},
@@ -60,7 +60,7 @@ impl Registrar {
         expected: Statement,
     ) -> Result<SignedStatement, Error> {
         let stated = Statement::read(&text).map_err(|_| Reason::STATEMENT_DIFFERS)?;
-        let at = instant(&stated.at).ok_or(Reason::STATEMENT_DIFFERS)?;
+        let at = clock::read(&stated.at).ok_or(Reason::STATEMENT_DIFFERS)?;
         if (at - caller.now).abs() > TOLERANCE {
             return Err(Reason::STATEMENT_LATE.into());
         }
@@ -118,7 +118,7 @@ impl Registrar {
         expected: Statement,
     ) -> Result<UtcTime, Error> {
         let stated = Statement::read(&kept.text).map_err(|_| Reason::STATEMENT_DIFFERS)?;
-        let at = instant(&stated.at).ok_or(Reason::STATEMENT_DIFFERS)?;
+        let at = clock::read(&stated.at).ok_or(Reason::STATEMENT_DIFFERS)?;
         // What was signed before statements said it names none.
         let identifiers = stated.identifiers.and(expected.identifiers);
         if stated != (Statement { at: stated.at.clone(), identifiers, ..expected }) {
@@ -164,10 +164,4 @@ fn profile_word(profile: Profile) -> &'static str {
         Profile::System => "system",
         _ => "person",
     }
-}
-
-/// A time as statements have it, and in no other form.
-fn instant(text: &str) -> Option<UtcTime> {
-    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-    (clock::rfc3339(at) == text).then_some(at)
 }
