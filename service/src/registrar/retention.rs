@@ -142,11 +142,8 @@ impl Registrar {
         let entry = self.entry(caller, Act::AuditRead, Outcome::Granted).with("kind", "segments");
         self.record_act(entry).await?;
         let waiting = self.store.waiting_removals(caller.now).await?;
-        let mut found = Vec::new();
-        for closed in self.store.segments(from, limit as usize).await? {
-            found.push(self.segment_info(closed, &waiting, caller.now).await?);
-        }
-        Ok(found)
+        let segments = self.store.segments(from, limit as usize).await?.into_iter();
+        Ok(segments.map(|closed| self.segment_info(closed, &waiting, caller.now)).collect())
     }
 
     /// Enters that the oldest segment that is there is to be removed: the one with this root, so that nobody removes another
@@ -293,21 +290,21 @@ impl Registrar {
         if self.is_clock_in_doubt() {
             return Ok(Err(Reason::CLOCK_IN_DOUBT));
         }
-        Ok(match self.is_anchored(&segment, over, now).await? {
+        Ok(match self.is_anchored(&segment, over, now) {
             false => Err(Reason::SEGMENT_NOT_ANCHORED),
             true => Ok(segment),
         })
     }
 
-    async fn segment_info(
+    fn segment_info(
         &self,
         closed: ClosedSegment,
         waiting: &[Removal],
         now: UtcTime,
-    ) -> Result<SegmentInfo, Error> {
+    ) -> SegmentInfo {
         let over = self.retention.over(closed.since);
         let anchored = match over {
-            Some(over) if over <= now => Some(self.is_anchored(&closed, over, now).await?),
+            Some(over) if over <= now => Some(self.is_anchored(&closed, over, now)),
             _ => None,
         };
         let state = match anchored {
@@ -319,21 +316,16 @@ impl Registrar {
                 None => SegmentState::Removable,
             },
         };
-        Ok(SegmentInfo { closed, over, state })
+        SegmentInfo { closed, over, state }
     }
 
     /// Whether others than the service hold that it was closed, and said lately that its term is over by their clocks: what
     /// a clock that is ahead removes would be later than what comes after it. Where there are none, whether that may be so.
-    async fn is_anchored(
-        &self,
-        segment: &ClosedSegment,
-        over: UtcTime,
-        now: UtcTime,
-    ) -> Result<bool, Error> {
+    fn is_anchored(&self, segment: &ClosedSegment, over: UtcTime, now: UtcTime) -> bool {
         if !self.has_witnesses() {
-            return Ok(self.retention.without_witness);
+            return self.retention.without_witness;
         }
-        let signed = self.witnessed_beyond(segment.closed_at).await?;
-        Ok(signed.is_some_and(|at| at >= over && at + LATELY >= now))
+        let signed = self.witnessed_beyond(segment.closed_at);
+        signed.is_some_and(|at| at >= over && at + LATELY >= now)
     }
 }

@@ -205,8 +205,7 @@ impl Registrar {
     /// Of each witness the newest checkpoint that it signed, with its line.
     #[must_use]
     pub fn cosigned_checkpoints(&self) -> Vec<String> {
-        let last = self.witnesses.known.keys.iter().filter_map(|key| self.witnesses.last(key));
-        last.map(|it| it.checkpoint + &it.line).collect()
+        self.witnessed().map(|it| it.checkpoint + &it.line).collect()
     }
 
     /// The keys of the witnesses, in note form.
@@ -219,27 +218,19 @@ impl Registrar {
         !self.witnesses.known.keys.is_empty()
     }
 
-    /// When a witness last signed what this log said, by the witness's clock.
+    /// When a witness last signed this log, by the witness's clock.
     pub(super) fn last_witnessed(&self) -> Option<UtcTime> {
-        let signed = self.witnesses.known.keys.iter();
-        signed.filter_map(|key| time_of(key, &self.witnesses.last(key)?)).max()
+        self.witnessed().map(|it| it.at).max()
     }
 
-    /// When a witness last signed this log with the entry at a position, by the witness's clock.
-    pub(super) async fn witnessed_beyond(&self, position: u64) -> Result<Option<UtcTime>, Error> {
-        let mut latest = None;
-        for key in &self.witnesses.known.keys {
-            let Some(signed) = self.witnesses.last(key) else { continue };
-            let Ok((checkpoint, _)) = self.store.read_checkpoint(&signed.checkpoint) else {
-                continue;
-            };
-            let (size, at) = (checkpoint.size, time_of(key, &signed));
-            let has = size > position && size <= self.store.log_size();
-            if has && at > latest && self.store.root_at(size).await? == checkpoint.root {
-                latest = at;
-            }
-        }
-        Ok(latest)
+    /// The same, with the entry at a position.
+    pub(super) fn witnessed_beyond(&self, position: u64) -> Option<UtcTime> {
+        self.witnessed().filter(|it| it.size > position).map(|it| it.at).max()
+    }
+
+    /// What the witnesses of the settings signed last: it was held against key and log when note was taken of it.
+    fn witnessed(&self) -> impl Iterator<Item = Cosignature> {
+        self.witnesses.known.keys.iter().filter_map(|key| self.witnesses.last(key))
     }
 
     /// Each witness, and what it signed last.
@@ -288,10 +279,4 @@ impl Registrar {
         }
         Err(reason.into())
     }
-}
-
-/// When a witness signed, if it did.
-fn time_of(key: &WitnessKey, signed: &Cosignature) -> Option<UtcTime> {
-    let time = key.time_of(&[&*signed.checkpoint, &*signed.line].concat()).ok()?;
-    UtcTime::from_unix_timestamp(i64::try_from(time).ok()?).ok()
 }
