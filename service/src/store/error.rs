@@ -415,6 +415,10 @@ impl StoreError {
         Self::Unavailable(Some(Arc::new(cause)))
     }
 
+    pub(super) fn damaged(what: &str) -> Self {
+        Self::Damaged(what.into())
+    }
+
     /// The disk takes longer than a caller waits, and nothing was done.
     pub(super) fn late() -> Self {
         Self::unavailable(Late)

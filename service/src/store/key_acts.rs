@@ -37,7 +37,7 @@ impl Store {
             for (position, octets) in with_action(moment, act.as_str(), begins)? {
                 let damaged = || StoreError::Damaged("an entry about a key".to_owned());
                 let entry = Entry::decode(&octets).map_err(|_| damaged())?;
-                // What is kept of others has no index beside it that the scrub looks at.
+                // Columns of leaves are scrubbed; what is kept of others is proved each time.
                 if position < begins && as_signed(moment, position, head)?.as_ref() != Some(&entry)
                 {
                     return Err(damaged());

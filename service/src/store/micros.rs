@@ -2,7 +2,7 @@
 
 use audit::{Entry, table::Columns};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
 use super::StoreError;
 use crate::clock::UtcTime;
@@ -15,11 +15,6 @@ impl Micros {
     pub(super) fn of(entry: &Entry) -> Result<Self, StoreError> {
         let nanos = i128::from(Columns::of(entry).at) * 1_000;
         OffsetDateTime::from_unix_timestamp_nanos(nanos).map(Self).map_err(StoreError::unavailable)
-    }
-
-    /// A time in the form of the log.
-    pub(super) fn read(text: &str) -> Option<Self> {
-        OffsetDateTime::parse(text, &Rfc3339).ok().map(Self)
     }
 
     pub(super) fn count(&self) -> i64 {

@@ -17,7 +17,8 @@ pub use self::kept::KeptOfSegment;
 pub(super) use self::{
     kept::{are_kept, root_of_standings, standings_until},
     signed::{
-        Removals, Removed, Said, as_signed, in_force, removed_until, said, walk, with_action,
+        Removals, Removed, Said, as_signed, in_force, removed_until, said, tree_of, walk,
+        with_action,
     },
 };
 use super::{

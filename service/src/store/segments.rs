@@ -8,8 +8,6 @@ use audit::{
     checkpoint::Checkpoint,
     history::{MAX_LAG, Statement},
     segment::{CLOSE, Instant, REMOVE, Segment, Step},
-    tile::TileReader,
-    tree::{consistency_proof, verify_consistency},
 };
 use rusqlite::Connection;
 
@@ -17,11 +15,10 @@ use super::{
     Change, Store, StoreError,
     facts::Found,
     micros::Micros,
-    removals::{Said, as_signed, removed_until, said, walk},
+    removals::{Said, as_signed, removed_until, said, tree_of, walk},
     resident_index::Mark,
-    tail::read_tile,
 };
-use crate::clock::{UtcTime, rfc3339};
+use crate::clock::{self, UtcTime, rfc3339};
 
 /// The detail of a closing with the earliest time in the entries, for whoever reads it.
 const OLDEST: &str = "oldest";
@@ -61,10 +58,10 @@ pub struct ClosedSegment {
 impl ClosedSegment {
     fn of(Said { position, step, segment, entry }: Said) -> Option<Self> {
         let Step::Closed { newest } = step else { return None };
-        let newest = Micros::read(&newest.to_string())?.0;
+        let newest = clock::read(&newest.to_string())?;
         Some(Self {
             segment,
-            oldest: entry.detail.get(OLDEST).and_then(|it| Some(Micros::read(it)?.0)),
+            oldest: entry.detail.get(OLDEST).and_then(|it| clock::read(it)),
             newest,
             since: newest.max(Micros::of(&entry).ok()?.0),
             closed_at: position,
@@ -82,11 +79,10 @@ impl ClosedSegment {
         head: &Checkpoint,
     ) -> Result<(), StoreError> {
         let signed = as_signed(db, self.closed_at, head)?;
-        let octets = signed.and_then(|entry| entry.encode().ok());
-        let said = octets.and_then(|it| Self::of(Said::read(self.closed_at, &it)?));
+        let said = signed.and_then(|entry| Self::of(Said::of(entry, self.closed_at)?));
         match said.map(|it| Self { removed_at: self.removed_at, ..it }).as_ref() == Some(self) {
             true => Ok(()),
-            false => Err(damaged("the entry that closed a segment of the log")),
+            false => Err(StoreError::damaged("the entry that closed a segment of the log")),
         }
     }
 }
@@ -129,7 +125,7 @@ impl Store {
     ) -> Result<Change, StoreError> {
         let SegmentDraft { segment, oldest, newest, after, .. } = draft;
         let newest = Instant::read(&rfc3339(newest))
-            .ok_or_else(|| StoreError::Damaged("times of a segment".into()))?;
+            .ok_or_else(|| StoreError::damaged("times of a segment"))?;
         let entry = entry.with(OLDEST, rfc3339(oldest));
         let entry = segment.in_entry(Step::Closed { newest }, entry);
         let ((), receipt) = self
@@ -171,10 +167,6 @@ impl Store {
     }
 }
 
-fn damaged(what: &str) -> StoreError {
-    StoreError::Damaged(what.into())
-}
-
 /// What came since the last segment up to a mark of the index. All since then is looked at: no entry that closed another
 /// hides from that.
 fn draft(
@@ -195,24 +187,20 @@ fn draft(
         return Ok(None);
     }
     let mut times = None::<[UtcTime; 3]>;
-    let root = walk(db, first, until, |position, _, entry, _| {
+    let mut log = tree_of(db, first)?;
+    walk(db, &mut log, until, |position, _, entry, _| {
         check_no_other(position, &entry, after)?;
         let at = Micros::of(&entry)?.0;
         let [oldest, newest, _] = times.unwrap_or([at; 3]);
         times = Some([oldest.min(at), newest.max(at), at]);
         Ok(())
     })?;
-    let rest = walk(db, until, head.size, |position, _, entry, _| {
-        check_no_other(position, &entry, after)
-    })?;
+    let root = log.root();
+    walk(db, &mut log, head.size, |position, _, entry, _| check_no_other(position, &entry, after))?;
     // What is signed of it here was signed before, and counted as it is.
-    let mut tiles = TileReader::new(|id| read_tile(db, id));
-    let path = consistency_proof(&mut tiles, until, head.size)
-        .map_err(|error| StoreError::Damaged(error.to_string()))?;
-    let follows = verify_consistency(until, &root, head.size, &head.root, &path).is_ok();
     let [oldest, newest, end] = times
-        .filter(|_| follows && rest == head.root && root == mark.log_root)
-        .ok_or_else(|| damaged("entries of a segment of the log"))?;
+        .filter(|_| log.root() == head.root && root == mark.log_root)
+        .ok_or_else(|| StoreError::damaged("entries of a segment of the log"))?;
     let segment = Segment { first, until, root, index_root };
     Ok(Some(SegmentDraft { segment, oldest, newest, not_before: end, after }))
 }
@@ -220,7 +208,7 @@ fn draft(
 fn check_no_other(position: u64, entry: &Entry, known: Option<u64>) -> Result<(), StoreError> {
     let closes = entry.action == CLOSE && entry.outcome == Outcome::Granted;
     match closes && Some(position) != known {
-        true => Err(damaged("an entry that closed a segment of the log was not found")),
+        true => Err(StoreError::damaged("an entry that closed a segment of the log was not found")),
         false => Ok(()),
     }
 }

@@ -13,7 +13,7 @@ use audit::{
 };
 use rusqlite::Connection;
 
-use super::{Removal, Said, signed::in_force, walk};
+use super::{Removal, Said, signed::in_force, tree_of, walk};
 use crate::{
     clock::{UtcTime, rfc3339},
     store::{ClosedSegment, Obstacle, Store, StoreError, micros::Micros, tail::read_tile},
@@ -51,13 +51,17 @@ impl KeptOfSegment {
                 Ok(entry) if row.get::<_, u64>(0)? == looked => {
                     check_stands(&entry, looked, self.right.entered_at, self.segment)?;
                 }
-                _ => return Err(damaged("entries since the removal of a segment was entered")),
+                _ => {
+                    return Err(StoreError::damaged(
+                        "entries since the removal of a segment was entered",
+                    ));
+                }
             }
             looked += 1;
         }
         match looked == position {
             true => Ok(()),
-            false => Err(damaged("entries since the removal of a segment was entered")),
+            false => Err(StoreError::damaged("entries since the removal of a segment was entered")),
         }
     }
 }
@@ -125,7 +129,7 @@ impl Store {
             self.read(move |db| Ok(root_of_standings(&standings_until(db, until)?))).await?;
         match written == index_root {
             true => Ok(()),
-            false => Err(damaged("what is kept of a segment of the log")),
+            false => Err(StoreError::damaged("what is kept of a segment of the log")),
         }
     }
 
@@ -145,10 +149,6 @@ impl Store {
         })
         .await
     }
-}
-
-fn damaged(what: &str) -> StoreError {
-    StoreError::Damaged(what.into())
 }
 
 /// Whether so many entries are kept of those below a position and no others, each with the hash that the log has of it.
@@ -181,16 +181,18 @@ fn check_entered(
 ) -> Result<(), StoreError> {
     let (entered_at, segment) = (removal.position, closed.segment);
     let mut entered = None;
-    let root = walk(db, entered_at, head.size, |position, _, entry, octets| {
+    let mut log = tree_of(db, entered_at)?;
+    walk(db, &mut log, head.size, |position, _, entry, _| {
+        check_stands(&entry, position, entered_at, segment)?;
         if position == entered_at {
-            entered = Said::read(position, &octets).and_then(Removal::of);
+            entered = Said::of(entry, position).and_then(Removal::of);
         }
-        check_stands(&entry, position, entered_at, segment)
+        Ok(())
     })?;
     let in_turn = removal.segment == segment && closed.closed_at < entered_at;
-    match in_turn && root == head.root && entered.as_ref() == Some(removal) {
+    match in_turn && log.root() == head.root && entered.as_ref() == Some(removal) {
         true => Ok(()),
-        false => Err(damaged("entries since the removal of a segment was entered")),
+        false => Err(StoreError::damaged("entries since the removal of a segment was entered")),
     }
 }
 
@@ -225,7 +227,7 @@ fn check_undoubted(db: &Connection, until: u64) -> Result<(), StoreError> {
         let (kind, numbers) = row?;
         let numbers = numbers.split_ascii_whitespace().map(str::parse::<i64>);
         let numbers: Vec<i64> = numbers.filter_map(Result::ok).collect();
-        if is_of(&kind, &numbers).is_none_or(|first| first < until) {
+        if first_entry(&kind, &numbers).is_none_or(|first| first < until) {
             return Err(StoreError::Conflict(Obstacle::LogInDoubt));
         }
     }
@@ -233,7 +235,7 @@ fn check_undoubted(db: &Connection, until: u64) -> Result<(), StoreError> {
 }
 
 /// The first entry that something that was found is about; `None` where it is about what was removed.
-fn is_of(kind: &str, numbers: &[i64]) -> Option<u64> {
+fn first_entry(kind: &str, numbers: &[i64]) -> Option<u64> {
     let number = |at: usize| numbers.get(at).map(|it| it.cast_unsigned());
     match kind {
         "removed_altered" => None,
@@ -264,7 +266,7 @@ fn kept_of(
         return Err(StoreError::Conflict(Obstacle::OtherSegment));
     }
     if !are_kept(db, begins, kept_before)? {
-        return Err(damaged("what is kept of removed entries"));
+        return Err(StoreError::damaged("what is kept of removed entries"));
     }
     let mut index = Index::default();
     let mut all = BTreeMap::new();
@@ -273,12 +275,13 @@ fn kept_of(
         all.insert(key, standing);
     }
     if index.root() != before.map_or(EMPTY, |it| it.segment.index_root) {
-        return Err(damaged("what is kept of removed entries"));
+        return Err(StoreError::damaged("what is kept of removed entries"));
     }
     let (mut standings, mut newest) = (BTreeMap::new(), None::<UtcTime>);
     let (mut entries, mut issued) = (Vec::new(), Vec::new());
     let reported = reported(db, segment)?;
-    let root = walk(db, segment.first, segment.until, |position, leaf, entry, octets| {
+    let mut log = tree_of(db, segment.first)?;
+    walk(db, &mut log, segment.until, |position, leaf, entry, octets| {
         let at = Micros::of(&entry)?.0;
         newest = newest.max(Some(at));
         if KEPT.contains(&entry.action.as_str()) {
@@ -296,10 +299,12 @@ fn kept_of(
         }
         Ok(())
     })?;
-    let is_closed =
-        root == segment.root && index.root() == segment.index_root && newest == Some(closed.newest);
+    let is_closed = log.root() == segment.root
+        && index.root() == segment.index_root
+        && newest == Some(closed.newest);
     let since = audit::segment::Instant::read(&rfc3339(closed.since)).filter(|_| is_closed);
-    let since = since.ok_or_else(|| damaged("a segment of the log is not what was closed"))?;
+    let since =
+        since.ok_or_else(|| StoreError::damaged("a segment of the log is not what was closed"))?;
     let right = Right {
         since,
         months,
@@ -343,13 +348,13 @@ pub(in crate::store) fn standings_until(
         }
         let hash = |at| row.get::<_, Vec<u8>>(at).map(|it| Hash::try_from(it).ok());
         let (Some(key), Some(chain)) = (hash(0)?, hash(3)?) else {
-            return Err(damaged("where a resident stood when entries were removed"));
+            return Err(StoreError::damaged("where a resident stood when entries were removed"));
         };
         let standing = Standing { count, chain };
         // Keys of residents are hashes: an index of such ones has no long way that two of them share.
         let alike = |(last, _): &&(Hash, Standing)| *last != key && last[..16] == key[..16];
         if found.last().filter(alike).is_some() {
-            return Err(damaged("where a resident stood when entries were removed"));
+            return Err(StoreError::damaged("where a resident stood when entries were removed"));
         }
         match found.last_mut().filter(|(last, _)| *last == key) {
             Some((_, last)) => *last = standing,

@@ -89,8 +89,7 @@ pub(in crate::store) struct Said {
 }
 
 impl Said {
-    pub(in crate::store) fn read(position: u64, octets: &[u8]) -> Option<Self> {
-        let entry = Entry::decode(octets).ok()?;
+    pub(in crate::store) fn of(entry: Entry, position: u64) -> Option<Self> {
         let (step, segment) = Segment::of(&entry, position)?.ok()?;
         Some(Self { position, step, segment, entry })
     }
@@ -113,8 +112,11 @@ pub(in crate::store) fn said(
     begins: u64,
 ) -> Result<Vec<Said>, StoreError> {
     let found = with_action(db, action, begins)?;
-    let read = |(position, octets): (u64, Vec<u8>)| Said::read(position, &octets);
-    Ok(found.into_iter().filter_map(read).filter(|it| it.entry.action == action).collect())
+    let read = |(position, octets): (u64, Vec<u8>)| {
+        let entry = Entry::decode(&octets).ok().filter(|entry| entry.action == action)?;
+        Said::of(entry, position)
+    };
+    Ok(found.into_iter().filter_map(read).collect())
 }
 
 /// Entries with this action that are there, and all that are kept below where the log begins, unless they are there too.
@@ -143,20 +145,10 @@ pub(in crate::store) fn with_action(
     Ok(found)
 }
 
-/// What entries that are there say was removed, in the order of the log: the last is always there.
-fn removals_there(db: &Connection) -> Result<Vec<Said>, StoreError> {
-    let mut there = db.prepare_cached(THERE)?;
-    let rows =
-        there.query_map([REMOVE], |row| Ok(Said::read(row.get(0)?, &row.get::<_, Vec<u8>>(1)?)))?;
-    let mut found: Vec<Said> = rows.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-    found.retain(|it| it.entry.action == REMOVE);
-    found.sort_by_key(|it| it.position);
-    Ok(found)
-}
-
 /// Up to where the log says that it was removed, within a fact.
 pub(in crate::store) fn removed_until(db: &Connection) -> Result<u64, StoreError> {
-    Ok(removals_there(db)?.last().map_or(0, |it| it.segment.until))
+    // The last is always there.
+    Ok(said(db, REMOVE, 0)?.last().map_or(0, |it| it.segment.until))
 }
 
 /// What was removed last, by an entry that is as it was signed.
@@ -164,7 +156,7 @@ pub(in crate::store) fn in_force(
     db: &Connection,
     head: &Checkpoint,
 ) -> Result<Option<Removed>, StoreError> {
-    for said in removals_there(db)?.into_iter().rev() {
+    for said in said(db, REMOVE, 0)?.into_iter().rev() {
         if let Said { position, step: Step::Removed(right), segment, .. } = said
             && said.is_signed(db, head)?
         {
@@ -197,36 +189,43 @@ pub(in crate::store) fn as_signed(
     Ok(Entry::decode(&octets).ok().filter(|_| included))
 }
 
-/// Goes through the entries at these positions, every one of which must be there, and answers the root that the log has
-/// with them. What is no entry of this version is passed over, but for its octets.
+/// The tree of the first `size` entries, as the tiles have it.
+pub(in crate::store) fn tree_of(db: &Connection, size: u64) -> Result<Frontier, StoreError> {
+    let damaged = || StoreError::Damaged(format!("tiles of the first {size} entries"));
+    let mut tiles = TileReader::new(|id| read_tile(db, id));
+    let nodes = left_nodes(size).into_iter().map(|node| tiles.node(node));
+    let nodes = nodes.collect::<Result<Vec<_>, _>>().map_err(|_| damaged())?;
+    Frontier::from_nodes(size, nodes).ok_or_else(damaged)
+}
+
+/// Goes on with a tree through the entries up to a position, every one of which must be there. What is no entry of this
+/// version is passed over, but for its octets.
 pub(in crate::store) fn walk(
     db: &Connection,
-    first: u64,
+    tree: &mut Frontier,
     until: u64,
     mut each: impl FnMut(u64, &Hash, Entry, Vec<u8>) -> Result<(), StoreError>,
-) -> Result<Hash, StoreError> {
+) -> Result<(), StoreError> {
     let missing = |position: u64| StoreError::Damaged(format!("the entry at {position}"));
-    let mut tiles = TileReader::new(|id| read_tile(db, id));
-    let nodes = left_nodes(first).into_iter().map(|node| tiles.node(node));
-    let nodes = nodes.collect::<Result<Vec<_>, _>>().map_err(|_| missing(first))?;
-    let mut frontier = Frontier::from_nodes(first, nodes).ok_or_else(|| missing(first))?;
     let mut select = db.prepare_cached(
         "SELECT position, entry FROM leaf WHERE position >= ?1 AND position < ?2 ORDER BY position",
     )?;
+    let first = tree.size();
     let mut rows = select.query((first, until))?;
     for expected in first..until {
         let row = rows.next()?.ok_or_else(|| missing(expected))?;
-        let (position, octets): (u64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let position: u64 = row.get(0)?;
         if position != expected {
             return Err(missing(expected));
         }
+        let octets: Vec<u8> = row.get(1)?;
         let leaf = leaf_hash(&octets);
-        frontier.push(leaf);
+        tree.push(leaf);
         if let Ok(entry) = Entry::decode(&octets) {
             each(position, &leaf, entry, octets)?;
         }
     }
-    Ok(frontier.root())
+    Ok(())
 }
 
 impl Store {

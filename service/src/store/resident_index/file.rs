@@ -9,12 +9,10 @@ use std::{
 };
 
 use audit::{
-    Entry,
     checkpoint::Checkpoint,
     history::Statement,
     index::{EMPTY, key},
-    tile::TileReader,
-    tree::{Frontier, Hash, NodeReader as _, leaf_hash, left_nodes},
+    tree::Hash,
 };
 use rusqlite::{Connection, OpenFlags};
 
@@ -27,8 +25,8 @@ use super::{
 use crate::store::{
     StoreError,
     opening::create,
-    removals::Removed,
-    tail::{Head, read_tile},
+    removals::{Removed, tree_of, walk},
+    tail::Head,
 };
 
 /// Entries that are counted in one transaction.
@@ -287,34 +285,17 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 /// It must be the one that the log's tiles give, so that what is counted is what was signed, all of it.
 fn read(log: &Connection, state: &State, until: u64) -> Result<(Vec<Added>, Hash), StoreError> {
     let from = state.size;
-    let damaged = |position| StoreError::Damaged(format!("the entry at {position}"));
-    let mut tiles = TileReader::new(|id| read_tile(log, id));
-    let nodes = left_nodes(from).into_iter().map(|node| tiles.node(node));
-    let nodes = nodes.collect::<Result<Vec<_>, _>>().map_err(|_| damaged(from))?;
-    let frontier = Frontier::from_nodes(from, nodes).filter(|it| it.root() == state.log_root);
-    let mut frontier = frontier.ok_or_else(|| damaged(from))?;
-    let mut select = log.prepare_cached(
-        "SELECT position, entry FROM leaf WHERE position >= ?1 AND position < ?2 ORDER BY position",
-    )?;
-    let mut rows = select.query((from, until))?;
+    let damaged = || StoreError::Damaged(format!("the entries from {from} to {until}"));
+    let mut tree =
+        Some(tree_of(log, from)?).filter(|it| it.root() == state.log_root).ok_or_else(damaged)?;
     let mut added = Vec::new();
-    for expected in from..until {
-        let row = rows.next()?.ok_or_else(|| damaged(expected))?;
-        let position: u64 = row.get(0)?;
-        let entry = row.get_ref(1)?.as_blob().map_err(|_| damaged(expected))?;
-        if position != expected {
-            return Err(damaged(expected));
-        }
-        let hash = leaf_hash(entry);
-        frontier.push(hash);
+    walk(log, &mut tree, until, |position, leaf, entry, _| {
         // What is no entry of this version is about nobody, here and for whoever checks.
-        if let Ok(Entry { resident: Some(resident), .. }) = Entry::decode(entry) {
-            added.push((key(&resident), position, hash));
-        }
-    }
-    let root = frontier.root();
-    match log_root(log, until)? == root {
-        true => Ok((added, root)),
-        false => Err(StoreError::Damaged(format!("the entries from {from} to {until}"))),
+        added.extend(entry.resident.map(|resident| (key(&resident), position, *leaf)));
+        Ok(())
+    })?;
+    match log_root(log, until)? == tree.root() {
+        true => Ok((added, tree.root())),
+        false => Err(damaged()),
     }
 }

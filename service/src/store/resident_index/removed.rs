@@ -74,7 +74,7 @@ pub(super) fn follow(db: &Connection, before: &Hash, kept: &Kept) -> Result<Stat
 }
 
 fn damaged() -> StoreError {
-    StoreError::Damaged("what is kept of removed entries".into())
+    StoreError::damaged("what is kept of removed entries")
 }
 
 /// The root that the log had at a size.
