@@ -9,7 +9,7 @@ use audit::{
     checkpoint::{Checkpoint, VerifierKey},
     table::{ANCHOR, Columns},
     tile::{TileId, WIDTH},
-    tree::{Frontier, leaf_hash, subtree_hash},
+    tree::{Frontier, leaf_hash, leaf_hashes, subtree_hash},
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sm2::dsa::{Signature, SigningKey, signature::Signer as _};
@@ -130,6 +130,9 @@ fn checking(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     group.bench_function("decode", |b| b.iter(|| Entry::decode(black_box(bytes))));
     group.bench_function("leaf hash", |b| b.iter(|| leaf_hash(black_box(bytes))));
+    let eight: Vec<&[u8]> = log.leaves.iter().take(8).map(|leaf| &*leaf.entry).collect();
+    group.throughput(Throughput::Elements(8));
+    group.bench_function("eight leaf hashes", |b| b.iter(|| leaf_hashes(black_box(&eight))));
     group.finish();
 }
 

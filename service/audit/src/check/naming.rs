@@ -5,14 +5,17 @@ use std::ops::Range;
 
 use super::{Finding, Findings, Leaf, Log, authentic::Block, checkpoints::Signed, removal::Stated};
 use crate::{
-    entry::Entry,
+    entry::{Entry, MAX_ENTRY},
     history::Watch,
     index::Index,
-    tree::{Hash, leaf_hash},
+    tree::{Hash, leaf_hashes},
 };
 
 /// How many entries removed or inserted in one place, with the rest renumbered, are recognised.
 const REACH: usize = 64;
+/// Leaves that are read to be hashed together, and their octets.
+const TOGETHER: usize = 64;
+const OCTETS: usize = TOGETHER * MAX_ENTRY;
 /// Mismatches that are kept to be paired at the end.
 const MAX_PAIRED: usize = 10_000;
 
@@ -23,7 +26,7 @@ struct Row {
     /// What is wrong with it besides its hash.
     fault: Option<Fault>,
     /// What it says becomes of a segment.
-    segment: Option<Stated>,
+    segment: Option<Box<Stated>>,
 }
 
 #[derive(Clone, Copy)]
@@ -42,6 +45,8 @@ struct Mismatch {
 /// Where comparing stands.
 #[derive(Default)]
 pub(super) struct Naming {
+    /// Leaves read, with their hashes.
+    leaves: VecDeque<(Leaf, Hash)>,
     /// Rows read and not yet compared.
     rows: VecDeque<Row>,
     ended: bool,
@@ -116,7 +121,7 @@ impl Naming {
     ) -> Result<(), L::Error> {
         let end = end.saturating_add_signed(self.shift) + 2 * REACH as u64;
         while self.rows.back().is_none_or(|row| row.position < end) {
-            let Some(row) = self.read_row(log, findings)? else { break };
+            let Some(row) = self.read_row(log, end, findings)? else { break };
             self.rows.push_back(row);
         }
         Ok(())
@@ -125,25 +130,22 @@ impl Naming {
     fn read_row<L: Log>(
         &mut self,
         log: &mut L,
+        end: u64,
         findings: &mut Findings,
     ) -> Result<Option<Row>, L::Error> {
         loop {
-            let leaf = if self.ended { None } else { log.next_leaf()? };
-            let Some(Leaf { position, entry, columns }) = leaf else {
-                self.ended = true;
-                return Ok(None);
-            };
+            let Some((leaf, hash)) = self.next_leaf(log, end)? else { return Ok(None) };
+            let Leaf { position, entry, columns } = leaf;
             if position.cast_signed() < 0 {
                 findings.add(Finding::Stray { position: position.cast_signed() });
                 continue;
             }
             self.read += 1;
-            let hash = leaf_hash(&entry);
             let mut segment = None;
             let fault = match Entry::decode(&entry) {
                 Err(_) => Some(Fault::Malformed),
                 Ok(entry) => {
-                    segment = Stated::of(&entry, position);
+                    segment = Stated::of(&entry, position).map(Box::new);
                     if position < self.signed {
                         self.watch.take(&entry, position, &hash);
                     }
@@ -153,6 +155,30 @@ impl Naming {
             };
             return Ok(Some(Row { position, hash, fault, segment }));
         }
+    }
+
+    /// The next leaf with its hash; leaves beyond position `end` are not read for it.
+    fn next_leaf<L: Log>(
+        &mut self,
+        log: &mut L,
+        end: u64,
+    ) -> Result<Option<(Leaf, Hash)>, L::Error> {
+        if self.leaves.is_empty() {
+            let (mut leaves, mut octets, mut before) = (Vec::new(), 0, true);
+            while !self.ended && before && leaves.len() < TOGETHER && octets < OCTETS {
+                let Some(leaf) = log.next_leaf()? else {
+                    self.ended = true;
+                    break;
+                };
+                octets += leaf.entry.len();
+                before = leaf.position < end;
+                leaves.push(leaf);
+            }
+            let entries: Vec<&[u8]> = leaves.iter().map(|leaf| &*leaf.entry).collect();
+            let hashes = leaf_hashes(&entries);
+            self.leaves = leaves.into_iter().zip(hashes).collect();
+        }
+        Ok(self.leaves.pop_front())
     }
 
     /// Hashes of the rows that should hold these leaves, if all are there.
@@ -222,7 +248,7 @@ impl Naming {
                     None => {}
                 }
                 if expected.is_some() && position == leaf {
-                    self.stated.extend(row.segment);
+                    self.stated.extend(row.segment.map(|it| *it));
                 }
             }
             self.next += 1;
@@ -310,7 +336,7 @@ impl Naming {
         loop {
             let row = match rows.pop_front() {
                 Some(row) => Some(row),
-                None => self.read_row(log, findings)?,
+                None => self.read_row(log, u64::MAX, findings)?,
             };
             let Some(row) = row else { break };
             if told {
