@@ -138,6 +138,68 @@ fn instants_are_counted_from_1970() {
     }
 }
 
+#[test]
+fn the_quick_way_reads_what_needs_no_escape() {
+    let least = Entry::new(ID, AT, "session.open", Outcome::Refused, Actor::default());
+    let address = Actor { address: Some("10.0.0.7".into()), ..Actor::default() };
+    let ends = Actor { identity: Some("医生".into()), ..address.clone() };
+    let mut entries = vec![
+        full(),
+        least.clone().with("k", "v"),
+        Entry { actor: address, ..full() },
+        Entry { actor: ends, ..least.clone() },
+    ];
+    let parts: [fn(&Entry) -> Entry; 6] = [
+        |e| Entry { resident: None, ..e.clone() },
+        |e| Entry { visit: None, ..e.clone() },
+        |e| Entry { purpose: None, ..e.clone() },
+        |e| Entry { policy: None, ..e.clone() },
+        |e| Entry { object: None, ..e.clone() },
+        |e| Entry { detail: BTreeMap::new(), ..e.clone() },
+    ];
+    entries.extend(parts.iter().map(|without| without(&full())));
+    entries.extend([least]);
+    for entry in entries {
+        let bytes = entry.encode().unwrap();
+        assert_eq!(plain::decode(&bytes), Some(entry.clone()));
+        assert_eq!(Entry::decode_any(&bytes).unwrap(), entry);
+    }
+    let escaped = full().in_visit("a\"b").encode().unwrap();
+    assert_eq!(plain::decode(&escaped), None);
+    assert_eq!(Entry::decode(&escaped).unwrap(), full().in_visit("a\"b"));
+}
+
+#[test]
+fn the_quick_way_takes_nothing_that_the_other_does_not() {
+    let text = String::from_utf8(full().encode().unwrap()).unwrap();
+    let with = |at: usize, rest: usize, between: &str| {
+        let (before, after) = (&text[..at], &text[rest..]);
+        both_ways([before, between, after].concat().as_bytes());
+    };
+    // Every octet left out, doubled and in the place of another sign; every two parts in the place of each other.
+    for at in 0..text.len() {
+        with(at, at + 1, "");
+        with(at, at, &text[at..=at]);
+        [",", ":", "\"", "{", "}", "\\", "\n", "1"].iter().for_each(|sign| with(at, at + 1, sign));
+    }
+    let commas: Vec<_> = text.match_indices(',').map(|(at, _)| at).collect();
+    for part in commas.windows(3) {
+        let swapped = format!("{}{}", &text[part[1]..part[2]], &text[part[0]..part[1]]);
+        with(part[0], part[2], &swapped);
+        with(part[0], part[1], "");
+    }
+}
+
+/// Both ways give the same entry, or are refused for the same.
+fn both_ways(bytes: &[u8]) {
+    let any = Entry::decode_any(bytes);
+    if let Some(entry) = plain::decode(bytes).filter(|entry| entry.check().is_ok()) {
+        assert_eq!(any.as_ref().ok(), Some(&entry), "{}", String::from_utf8_lossy(bytes));
+    }
+    let decided = Entry::decode(bytes);
+    assert_eq!(format!("{decided:?}"), format!("{any:?}"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
@@ -156,6 +218,21 @@ proptest! {
         if let Ok(read) = Entry::decode(&bytes) {
             prop_assert_ne!(read, full());
         }
+    }
+
+    #[test]
+    fn both_ways_read_the_same(
+        parts in prop::collection::vec((any::<prop::sample::Index>(), 0usize..24, "[\\PC\"\\\\,:{}]{0,6}"), 0..4),
+    ) {
+        let text = String::from_utf8(full().encode().unwrap()).unwrap();
+        let mut chars: Vec<char> = text.chars().collect();
+        for (at, removed, inserted) in parts {
+            let at = at.index(chars.len() + 1);
+            let end = (at + removed).min(chars.len());
+            chars.splice(at..end, inserted.chars());
+        }
+        let bytes = chars.into_iter().collect::<String>().into_bytes();
+        both_ways(&bytes);
     }
 
     #[test]
