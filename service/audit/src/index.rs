@@ -18,6 +18,8 @@
 //! the leaf, and with more that of a node over both halves, whether or not one of them is empty. So each set of standings
 //! has one root, and no root two standings for one resident.
 
+use std::collections::HashMap;
+
 use sm3::{Digest, Sm3};
 
 use crate::tree::Hash;
@@ -121,10 +123,12 @@ pub fn root_from(key: &Hash, standing: &Standing, path: &[Hash]) -> Option<Hash>
     }))
 }
 
-/// The index in memory. Hashes are computed when they are asked for.
+/// The index in memory. It is brought up to what was counted, and hashes are computed, when they are asked for.
 #[derive(Debug, Default)]
 pub struct Index {
     root: Tree,
+    /// Standings that the tree does not have yet: ways through a large one are long.
+    counted: HashMap<Hash, Standing>,
 }
 
 #[derive(Debug, Default)]
@@ -145,49 +149,35 @@ struct Fork {
 impl Index {
     /// Counts one more entry about the resident with this key.
     pub fn add(&mut self, key: &Hash, position: u64, leaf: &Hash) {
-        self.change(key, |standing| standing.with(position, leaf));
+        let before = || self.root.standing(key).unwrap_or_default();
+        let standing = self.counted.entry(*key).or_insert_with(before);
+        *standing = standing.with(position, leaf);
     }
 
     /// Gives the resident with this key a standing, to be counted on from.
     pub fn set(&mut self, key: &Hash, standing: Standing) {
-        self.change(key, |_| standing);
+        self.counted.insert(*key, standing);
     }
 
-    fn change(&mut self, key: &Hash, change: impl FnOnce(Standing) -> Standing) {
-        let (mut tree, mut at) = (&mut self.root, 0);
-        loop {
-            match tree {
-                Tree::Empty => {
-                    *tree = Tree::One(*key, change(Standing::default()));
-                    return;
-                }
-                Tree::One(there, standing) if there == key => {
-                    *standing = change(*standing);
-                    return;
-                }
-                // Goes down until the keys part.
-                Tree::One(there, standing) => {
-                    let mut halves = [Tree::Empty, Tree::Empty];
-                    halves[usize::from(bit(there, at))] = Tree::One(*there, *standing);
-                    *tree = Tree::Many(Box::new(Fork { halves, hash: None }));
-                }
-                Tree::Many(fork) => {
-                    fork.hash = None;
-                    tree = &mut fork.halves[usize::from(bit(key, at))];
-                    at += 1;
-                }
-            }
+    /// The tree with all that was counted.
+    fn tree(&mut self) -> &mut Tree {
+        // In order they go the same ways, one after the other.
+        let mut counted: Vec<_> = std::mem::take(&mut self.counted).into_iter().collect();
+        counted.sort_unstable_by_key(|(key, _)| *key);
+        for (key, standing) in counted {
+            self.root.set(key, standing);
         }
+        &mut self.root
     }
 
     /// The root over all that was counted.
     pub fn root(&mut self) -> Hash {
-        self.root.part().hash()
+        self.tree().part().hash()
     }
 
     /// The standing of a resident, and the hashes beside its way to the root, from the leaf upwards.
     pub fn prove(&mut self, key: &Hash) -> Option<(Standing, Vec<Hash>)> {
-        let (mut tree, mut path) = (&mut self.root, Vec::new());
+        let (mut tree, mut path) = (self.tree(), Vec::new());
         loop {
             match tree {
                 Tree::One(there, standing) if there == key => {
@@ -206,6 +196,45 @@ impl Index {
 }
 
 impl Tree {
+    fn standing(&self, key: &Hash) -> Option<Standing> {
+        let (mut tree, mut at) = (self, 0);
+        while let Self::Many(fork) = tree {
+            tree = &fork.halves[usize::from(bit(key, at))];
+            at += 1;
+        }
+        match tree {
+            Self::One(there, standing) if there == key => Some(*standing),
+            _ => None,
+        }
+    }
+
+    fn set(&mut self, key: Hash, standing: Standing) {
+        let (mut tree, mut at) = (self, 0);
+        loop {
+            match tree {
+                Self::Empty => {
+                    *tree = Self::One(key, standing);
+                    return;
+                }
+                Self::One(there, before) if *there == key => {
+                    *before = standing;
+                    return;
+                }
+                // Goes down until the keys part.
+                Self::One(there, before) => {
+                    let mut halves = [Self::Empty, Self::Empty];
+                    halves[usize::from(bit(there, at))] = Self::One(*there, *before);
+                    *tree = Self::Many(Box::new(Fork { halves, hash: None }));
+                }
+                Self::Many(fork) => {
+                    fork.hash = None;
+                    tree = &mut fork.halves[usize::from(bit(&key, at))];
+                    at += 1;
+                }
+            }
+        }
+    }
+
     fn part(&mut self) -> Part {
         match self {
             Self::Empty => Part::Empty,
