@@ -58,6 +58,9 @@ impl Inner {
         create(path)?;
         let mut db = schema::open_writer(path)?;
         schema::migrate(&mut db)?;
+        // What a savepoint would restore stays in memory: in a file it takes as long as the commit itself. Facts change
+        // little; what a step of the schema sorts may be much.
+        db.pragma_update(None, "temp_store", "MEMORY")?;
         let (tail, head, removed) = Tail::load(&db, &signer)?;
         let removals = Arc::new(Removals::default());
         removals.follow(removed);
@@ -152,7 +155,9 @@ impl Inner {
     /// Puts a fact into the writer's queue, waiting for room.
     pub(super) async fn queue(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
         let queue = self.queue.as_ref().ok_or(StoreError::Unavailable(None))?;
-        queue.send(job).await.map_err(|_| StoreError::Unavailable(None))
+        queue.send(job).await.map_err(|_| StoreError::Unavailable(None))?;
+        self.published.gathering().arrived(queue.max_capacity() - queue.capacity());
+        Ok(())
     }
 }
 
