@@ -27,8 +27,8 @@ use crate::{
     clock::UtcTime,
     demo::programs::{Program, Programs},
     store::{
-        HistoryDraft, NewSession, NewToken, Receipt, ResidentId, SearchFilter, Store, StoreError,
-        TokenId,
+        HistoryDraft, NewSession, NewToken, Receipt, ResidentId, SearchFilter, Stats, Store,
+        StoreError, TokenId,
     },
 };
 
@@ -77,9 +77,12 @@ pub(super) async fn ask(
         told("opening the database, ms", milliseconds(database));
         told("start of the service, ms", milliseconds(service));
 
+        let before = ground.store().stats();
         let (appends, commits) = append(&ground, directory, &mut population, seconds).await?;
+        let shared = shared_since(&ground, before);
         let first = *first.get_or_insert(appends.per_second());
         told("appends with their facts a second, 64 callers", rate(appends.per_second()));
+        told("  leaves a commit", ratio(shared, 1.0));
         told("  : one row a commit", ratio(appends.per_second(), commits.per_second()));
         told("  : at the first size", ratio(appends.per_second(), first));
         told("  p50, ms", milliseconds(appends.percentile(50)));
@@ -105,13 +108,14 @@ pub(super) async fn ask(
         told("entries checked a second, one core", rate(checked));
         told("  : SM3 alone over the same bytes", ratio(checked, hashed));
     }
-    let stats = ground.store().stats();
-    figures.push((
-        "leaves for each commit, at the last size".into(),
-        ratio(stats.committed_leaves as f64, stats.commits as f64),
-    ));
     ground.end().await?;
     Ok(figures)
+}
+
+/// Leaves that one commit carried.
+fn shared_since(ground: &Ground, before: Stats) -> f64 {
+    let Stats { commits, committed_leaves } = ground.store().stats();
+    (committed_leaves - before.committed_leaves) as f64 / (commits - before.commits) as f64
 }
 
 fn seconds_at(seen: &Measured) -> f64 {

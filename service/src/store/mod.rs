@@ -37,6 +37,7 @@ mod erasures;
 mod error;
 mod export;
 mod facts;
+mod gathering;
 mod guardians;
 mod identities;
 mod ids;

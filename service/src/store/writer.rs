@@ -19,6 +19,7 @@ use tokio::{
 use super::{
     StoreError, Trouble,
     facts::{Job, Refused},
+    gathering::{Gathering, Habit},
     note_file, pace,
     tail::{Head, LogSigner, Tail},
     wal,
@@ -51,6 +52,7 @@ pub(super) struct Published {
     /// Why it is not.
     trouble: RwLock<Option<Trouble>>,
     pace: pace::Watch,
+    gathering: Gathering,
 }
 
 impl Published {
@@ -62,6 +64,7 @@ impl Published {
             writable: watch::Sender::new(true),
             trouble: RwLock::default(),
             pace: pace::Watch::default(),
+            gathering: Gathering::default(),
         }
     }
 
@@ -106,6 +109,10 @@ impl Published {
         &self.pace
     }
 
+    pub(super) fn gathering(&self) -> &Gathering {
+        &self.gathering
+    }
+
     fn recover(&self) {
         self.tell(None);
     }
@@ -140,6 +147,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Serves the queue until the store is closed.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+        let mut habit = Habit::default();
         while let Some(first) = self.next(&mut queue) {
             let mut group = vec![first];
             while group.len() < GROUP
@@ -147,7 +155,10 @@ impl Writer {
             {
                 group.push(next);
             }
-            self.serve(group);
+            let (shared, begun) = (group.len(), clock::count());
+            let waiting = self.serve(group, &queue);
+            let (gathering, wanted) = (&self.published.gathering, (shared + waiting).min(GROUP));
+            habit.wait_again(gathering, (shared, wanted), begun.elapsed(), || queue.len());
         }
     }
 
@@ -193,11 +204,17 @@ impl Writer {
         Ok(())
     }
 
-    fn serve(&mut self, mut group: Vec<Box<dyn Job>>) {
+    /// Commits a group and answers it. Tells how many were waiting by then.
+    fn serve(
+        &mut self,
+        mut group: Vec<Box<dyn Job>>,
+        queue: &mpsc::Receiver<Box<dyn Job>>,
+    ) -> usize {
         // They came in this order.
         self.published.pace.begin(group.first().map_or_else(clock::count, |job| job.since()));
         let committed = self.commit(&mut group);
         self.published.pace.end(committed.is_ok());
+        let waiting = queue.len();
         match committed {
             Ok(head) => {
                 if let Some(head) = head {
@@ -225,6 +242,7 @@ impl Writer {
                 }
             }
         }
+        waiting
     }
 
     /// One transaction with a savepoint for each fact. On an error nothing of it is on record; after
