@@ -23,7 +23,11 @@ const NODE: u8 = 0x01;
 
 /// Hash of a leaf: SM3(00 ‖ `entry`).
 pub fn leaf_hash(entry: &[u8]) -> Hash {
-    Sm3::new().chain_update([LEAF]).chain_update(entry).finalize().into()
+    hash(LEAF, entry)
+}
+
+fn hash(first: u8, rest: &[u8]) -> Hash {
+    Sm3::new().chain_update([first]).chain_update(rest).finalize().into()
 }
 
 /// Hashes of several leaves, each as [`leaf_hash`] gives it: sooner than one after the other.

@@ -79,10 +79,10 @@ pub(super) async fn ask(
 
         let before = ground.store().stats();
         let (appends, commits) = append(&ground, directory, &mut population, seconds).await?;
-        let shared = shared_since(&ground, before);
+        let shared = leaves_a_commit(ground.store().stats(), before);
         let first = *first.get_or_insert(appends.per_second());
         told("appends with their facts a second, 64 callers", rate(appends.per_second()));
-        told("  leaves a commit", ratio(shared, 1.0));
+        told("  leaves a commit", shared);
         told("  : one row a commit", ratio(appends.per_second(), commits.per_second()));
         told("  : at the first size", ratio(appends.per_second(), first));
         told("  p50, ms", milliseconds(appends.percentile(50)));
@@ -112,10 +112,9 @@ pub(super) async fn ask(
     Ok(figures)
 }
 
-/// Leaves that one commit carried.
-fn shared_since(ground: &Ground, before: Stats) -> f64 {
-    let Stats { commits, committed_leaves } = ground.store().stats();
-    (committed_leaves - before.committed_leaves) as f64 / (commits - before.commits) as f64
+fn leaves_a_commit(now: Stats, before: Stats) -> Value {
+    let leaves = now.committed_leaves - before.committed_leaves;
+    ratio(leaves as f64, (now.commits - before.commits) as f64)
 }
 
 fn seconds_at(seen: &Measured) -> f64 {

@@ -3,8 +3,7 @@
 //! Checking a log takes the time of its hashes, and its leaves do not depend on each other. The crate `sm3`, to which this
 //! is held in tests, computes one hash after the other; so does this where the processor has no AVX2.
 
-use super::{Hash, Sm3};
-use sm3::Digest as _;
+use super::{Hash, hash};
 
 /// Hashes of messages that all begin with the same octet.
 pub(super) fn hashes(first: u8, messages: &[&[u8]]) -> Vec<Hash> {
@@ -14,22 +13,18 @@ pub(super) fn hashes(first: u8, messages: &[&[u8]]) -> Vec<Hash> {
         // SAFETY: the processor has AVX2.
         return unsafe { avx2::hashes(first, messages) };
     }
-    messages.iter().map(|it| one(first, it)).collect()
-}
-
-fn one(first: u8, message: &[u8]) -> Hash {
-    Sm3::new().chain_update([first]).chain_update(message).finalize().into()
+    messages.iter().map(|it| hash(first, it)).collect()
 }
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_blendv_epi8, _mm256_extract_epi32,
-        _mm256_or_si256, _mm256_set_epi32, _mm256_set1_epi32, _mm256_slli_epi32, _mm256_srli_epi32,
-        _mm256_xor_si256,
+        __m256i, _mm256_add_epi32 as add, _mm256_and_si256 as and, _mm256_blendv_epi8,
+        _mm256_extract_epi32, _mm256_or_si256 as or, _mm256_set_epi32, _mm256_set1_epi32,
+        _mm256_slli_epi32, _mm256_srli_epi32, _mm256_xor_si256 as xor,
     };
 
-    use super::{Hash, one};
+    use super::{Hash, hash};
 
     /// Messages that are hashed together.
     const LANES: usize = 8;
@@ -57,7 +52,7 @@ mod avx2 {
         let mut hashes = Vec::with_capacity(messages.len());
         for messages in messages.chunks(LANES) {
             if messages.len() < SEVERAL {
-                hashes.extend(messages.iter().map(|it| one(first, it)));
+                hashes.extend(messages.iter().map(|it| hash(first, it)));
             } else {
                 let message =
                     |at: usize| messages.get(at).map_or_else(Vec::new, |it| padded(first, it));
@@ -174,26 +169,6 @@ mod avx2 {
         .map(i32::cast_unsigned)
     }
 
-    #[target_feature(enable = "avx2")]
-    fn add(x: Lanes, y: Lanes) -> Lanes {
-        _mm256_add_epi32(x, y)
-    }
-
-    #[target_feature(enable = "avx2")]
-    fn xor(x: Lanes, y: Lanes) -> Lanes {
-        _mm256_xor_si256(x, y)
-    }
-
-    #[target_feature(enable = "avx2")]
-    fn and(x: Lanes, y: Lanes) -> Lanes {
-        _mm256_and_si256(x, y)
-    }
-
-    #[target_feature(enable = "avx2")]
-    fn or(x: Lanes, y: Lanes) -> Lanes {
-        _mm256_or_si256(x, y)
-    }
-
     /// To the left by `LEFT` bits, which is 32 less `RIGHT`.
     #[target_feature(enable = "avx2")]
     fn rotate<const LEFT: i32, const RIGHT: i32>(x: Lanes) -> Lanes {
@@ -209,7 +184,7 @@ mod tests {
     use super::*;
 
     fn agree(messages: &[Vec<u8>]) {
-        let expected: Vec<Hash> = messages.iter().map(|it| one(0x05, it)).collect();
+        let expected: Vec<Hash> = messages.iter().map(|it| hash(0x05, it)).collect();
         let messages: Vec<&[u8]> = messages.iter().map(|it| &**it).collect();
         assert_eq!(hashes(0x05, &messages), expected);
     }
