@@ -11,7 +11,7 @@ mod places;
 mod records;
 mod remains;
 
-use std::{collections::HashSet, sync::atomic::Ordering, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use audit::Entry;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -30,12 +30,10 @@ use super::{
     two_persons::{check_entry_stands, check_in_force, check_two_persons},
     wal,
 };
-use crate::clock::{self, UtcTime};
+use crate::clock::UtcTime;
 
 /// How long an answer waits until what was before is overwritten.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two tries, so that the writer, which a try keeps waiting, goes on: SQLite tells nobody when a reader is done.
-const AGAIN: Duration = Duration::from_millis(50);
 
 impl Store {
     /// Puts on record that a resident is to be erased.
@@ -244,29 +242,11 @@ impl Store {
             }
             Err(_) => false,
         };
-        Swept { listed, overwritten: self.overwrite().await }
-    }
-
-    async fn overwrite(&self) -> bool {
-        self.inner.wal_owed().store(true, Ordering::Release);
-        let since = clock::count();
-        loop {
-            let path = self.inner.path().to_owned();
-            let emptied = tokio::task::spawn_blocking(move || wal::empty(&path)).await;
-            match emptied {
-                Ok(Ok(true)) => {
-                    self.inner.wal_owed().store(false, Ordering::Release);
-                    return true;
-                }
-                Ok(Ok(false)) if since.elapsed() < PATIENCE => tokio::time::sleep(AGAIN).await,
-                Ok(Err(error)) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "emptying the write-ahead log failed");
-                    return false;
-                }
-                Ok(Ok(false)) | Err(_) => return false,
-            }
-        }
+        let overwritten = match self.inner.emptying() {
+            Some(emptying) => emptying.is_done(emptying.ask(), PATIENCE).await,
+            None => false,
+        };
+        Swept { listed, overwritten }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    path::Path,
+    sync::Arc,
     thread::{self, JoinHandle},
 };
 
@@ -38,13 +38,12 @@ pub(super) struct Inner {
     /// Of the index; it ends with it, before the writer does.
     follower: Option<JoinHandle<()>>,
     keys: LogSigner,
-    path: PathBuf,
     /// What was removed of the log.
     removals: Arc<Removals>,
     /// Who was erased, beside the database.
     erasures: List,
-    /// Whether the write-ahead log has what is to be gone.
-    wal_owed: Arc<AtomicBool>,
+    /// Has what is to be gone moved out of the write-ahead log; `None` only while it is dropped.
+    emptying: Option<wal::Emptying>,
     /// Held as long as the database is open.
     lock: File,
 }
@@ -73,7 +72,7 @@ impl Inner {
         let readers = Readers::open(path)?;
         let (note, reminders) = note_file::channel(head.size);
         let published = Arc::new(Published::new(head));
-        let (nudge, nudges) = wal::channel();
+        let (nudge, emptying, moves) = wal::channel(owed);
         let mover = schema::open_writer(path)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
         let keys = signer.clone();
@@ -86,11 +85,9 @@ impl Inner {
         log.query_row("SELECT count(*) FROM migration", [], |_| Ok(()))?;
         let name = origin.to_owned();
         let follower = spawn("store-index", move || follower.run(&log, &name, &followed))?;
-        let wal_owed = Arc::new(AtomicBool::new(owed));
-        let owed = Arc::clone(&wal_owed);
         let threads = vec![
             spawn("store-writer", move || writer.run(jobs))?,
-            spawn("store-wal", move || wal::run(&mover, &nudges, &owed))?,
+            spawn("store-wal", move || moves.run(&mover))?,
             spawn("store-note", move || note_file::run(note_file, &kept, &reminders))?,
         ];
         let (readers, index) = (Some(readers), Some(Arc::new(index)));
@@ -102,20 +99,15 @@ impl Inner {
             index,
             follower: Some(follower),
             keys,
-            path: path.to_owned(),
             removals,
             erasures: list,
-            wal_owed,
+            emptying: Some(emptying),
             lock,
         })
     }
 
     pub(super) fn keys(&self) -> &LogSigner {
         &self.keys
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
     }
 
     pub(super) fn removals(&self) -> &Arc<Removals> {
@@ -126,8 +118,8 @@ impl Inner {
         &self.erasures
     }
 
-    pub(super) fn wal_owed(&self) -> &AtomicBool {
-        &self.wal_owed
+    pub(super) fn emptying(&self) -> Option<&wal::Emptying> {
+        self.emptying.as_ref()
     }
 
     pub(super) fn published(&self) -> &Published {
@@ -169,6 +161,7 @@ impl Drop for Inner {
         drop(self.index.take());
         drop(self.follower.take().map(JoinHandle::join));
         drop(self.queue.take());
+        drop(self.emptying.take());
         for thread in self.threads.drain(..) {
             // A panic of that thread was reported by itself.
             drop(thread.join());
